@@ -1,0 +1,110 @@
+package mapping
+
+import "github.com/cdcsync/cdcsync/internal/marketo"
+
+// Definition is one mapping as configured: one source table to one custom
+// object type. The zero value of every policy is its default.
+type Definition struct {
+	Name   string
+	Schema string
+	Table  string
+	// Object is the API name of the custom object type.
+	Object string
+	// Operation is Upsert, Insert or Update.
+	Operation marketo.Operation
+	// Key maps dedupe fields to columns, in the order of the file.
+	Key []Rule
+	// Attributes maps all other attributes, in the order of the file.
+	Attributes []Rule
+	// Where is an expression; a row for which it is false is treated as
+	// deleted. Empty means every row.
+	Where    string
+	OnDelete DeletePolicy
+	// OnTruncate decides what a TRUNCATE of the table does.
+	OnTruncate TruncatePolicy
+	// Characters is the policy for characters that XML 1.0 cannot carry.
+	Characters CharacterPolicy
+	// Separate turns coalescing off: every change is sent by itself.
+	Separate bool
+	// Backfill asks for the rows the table already has.
+	Backfill bool
+}
+
+// Rule says where one attribute's value comes from: exactly one of Column,
+// Expr and Constant.
+type Rule struct {
+	Attribute string
+	Column    string
+	Expr      string
+	Constant  *marketo.Value
+	// OmitNull leaves the attribute out where the value is null; otherwise
+	// null clears it.
+	OmitNull bool
+}
+
+// DeletePolicy says what a deleted row does to its object.
+type DeletePolicy struct {
+	// Delete removes the object.
+	Delete bool
+	// Set, when not empty, writes these constants to it.
+	Set []Rule
+}
+
+// Ignores reports whether the object is left as it is.
+func (p DeletePolicy) Ignores() bool { return !p.Delete && len(p.Set) == 0 }
+
+// TruncatePolicy says what a TRUNCATE does.
+type TruncatePolicy uint8
+
+const (
+	// TruncateByDefault ignores a TRUNCATE where on_delete is ignore, and
+	// halts otherwise: the rows that went are not in the stream.
+	TruncateByDefault TruncatePolicy = iota
+	TruncateIgnore
+	TruncateHalt
+)
+
+// CharacterPolicy says what happens to characters that XML 1.0 cannot carry.
+// It holds for both APIs, so that both end in the same state.
+type CharacterPolicy uint8
+
+const (
+	// CharactersReject parks the object: nothing is changed silently.
+	CharactersReject CharacterPolicy = iota
+	// CharactersStrip leaves them out.
+	CharactersStrip
+	// CharactersReplace puts U+FFFD in their place.
+	CharactersReplace
+)
+
+// Write is one object operation that a change asks for. It owns its memory.
+type Write struct {
+	// Mapping is the index of the mapping in its Set.
+	Mapping int
+	// Key identifies the object among all mappings.
+	Key string
+	// Operation may differ from the mapping's: deletes, and the update that
+	// an on_delete set becomes.
+	Operation marketo.Operation
+	Object    marketo.Object
+	// Problem is why the object cannot be built; nil when it can. Such a
+	// write takes its place in the order of its key and is parked.
+	Problem *Problem
+	// Reread is set when the stream lacks values (unchanged TOAST after a key
+	// change) and the row must be read from the table before it is sent.
+	Reread bool
+	// Bytes is what the write holds in memory, about.
+	Bytes int
+}
+
+// Problem is why a row cannot become an object.
+type Problem struct {
+	// Code is one of "null_key", "value", "characters", "expression",
+	// "unchanged".
+	Code string
+	// Message names the column and what to do; it holds no row value.
+	Message string
+}
+
+func (p *Problem) Error() string { return p.Code + ": " + p.Message }
+

@@ -1,0 +1,77 @@
+package marketo
+
+// Kind says what a Value is. The zero Kind is Omitted, so that an attribute
+// nobody set is an attribute that stays as it is.
+type Kind uint8
+
+const (
+	// Omitted is not sent: Marketo keeps what it has.
+	Omitted Kind = iota
+	// Null is sent as the empty value, which clears the attribute.
+	Null
+	// String is text, dates and timestamps included.
+	String
+	// Number is a decimal literal that is also a JSON number.
+	Number
+	// Boolean is the text "true" or "false".
+	Boolean
+)
+
+// Value is one attribute's value. Text is empty unless Kind is String, Number
+// or Boolean; it never holds a character that XML 1.0 cannot carry (the
+// mapping sees to that).
+type Value struct {
+	Kind Kind
+	Text string
+}
+
+// Shape is what all objects of one mapping have in common: the custom object
+// type and the names of its attributes. Shapes are made once and shared.
+type Shape struct {
+	// Type is the API name of the custom object type, as configured.
+	Type string
+	// Key holds the names of the dedupe fields, in the order of the wire.
+	Key []string
+	// Attributes holds the names of all other attributes.
+	Attributes []string
+}
+
+// Object is one custom object to write. Values holds the key values in the
+// order of Shape.Key, then the attributes in the order of Shape.Attributes.
+// An Object is never changed once it is part of a Batch.
+type Object struct {
+	Shape  *Shape
+	Values []Value
+}
+
+// Key returns the values of the dedupe fields.
+func (o Object) Key() []Value { return o.Values[:len(o.Shape.Key)] }
+
+// Attributes returns the values of all other attributes.
+func (o Object) Attributes() []Value { return o.Values[len(o.Shape.Key):] }
+
+// Operation is what a call asks Marketo to do with its objects.
+type Operation uint8
+
+const (
+	// Upsert creates an object or updates the one that has its key.
+	Upsert Operation = iota
+	// Insert creates an object and skips one that exists.
+	Insert
+	// Update changes an object and skips one that does not exist.
+	Update
+	// Delete removes an object; deleting a missing one succeeds.
+	Delete
+)
+
+func (op Operation) String() string {
+	return [...]string{"UPSERT", "INSERT", "UPDATE", "DELETE"}[op]
+}
+
+// Batch is what one call carries: objects of one type and one operation, no
+// key twice, within the Capacity of the client.
+type Batch struct {
+	Type      string
+	Operation Operation
+	Objects   []Object
+}
