@@ -107,4 +107,3 @@ type Problem struct {
 }
 
 func (p *Problem) Error() string { return p.Code + ": " + p.Message }
-
