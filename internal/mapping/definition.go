@@ -93,6 +93,10 @@ type Write struct {
 	// Reread is set when the stream lacks values (unchanged TOAST after a key
 	// change) and the row must be read from the table before it is sent.
 	Reread bool
+	// Partial is set when at least one attribute is Omitted because the
+	// stream did not carry it (unchanged TOAST), not by a null policy: the
+	// object is right only on top of the values that Marketo already has.
+	Partial bool
 	// Bytes is what the write holds in memory, about.
 	Bytes int
 }
