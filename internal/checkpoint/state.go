@@ -1,3 +1,15 @@
+// Package checkpoint holds what must not be forgotten: how far the stream of
+// changes has been settled, and everything a restart needs to go on from there.
+//
+// It has three parts. Window is pure and says how far settling has come. Store
+// is durable and says how far it had come in the last life. Resume is pure and
+// decides, from what the server and the store say, whether going on is safe.
+//
+// The promise: a Save is durable as a whole or not at all, the position never
+// goes back, and a store that cannot be trusted (damaged, foreign, of a newer
+// release, in use) is refused and never repaired by guessing. The limits: one
+// process per store, on a local disk; the store may be lost, but then Resume
+// refuses to guess where the stream was.
 package checkpoint
 
 import (
@@ -17,7 +29,9 @@ type Checkpoint struct {
 	Timeline int32
 	Database string
 	Slot     string
-	LSN      LSN
+	// LSN is zero while the slot has been announced by Store.Intend, but not
+	// yet been identified: nothing was ever delivered from it.
+	LSN LSN
 }
 
 // Parked is an object that was not confirmed and does not hold up the others:
@@ -50,6 +64,9 @@ type Parked struct {
 // Call is one call in flight: if it is still in the store at start, its
 // objects may have been written, or may yet be.
 type Call struct {
+	// ID is any number below 1<<40 that no other call of this life has. The
+	// store returns it in State.InFlight with the number of its life above
+	// those bits, so that lives do not collide; Save.Ended takes both forms.
 	ID   uint64
 	Keys []string
 }
@@ -79,23 +96,29 @@ type Save struct {
 	// Checkpoint is the new position; zero leaves it as it is. A position
 	// below the saved one is an error: the checkpoint never goes back.
 	Checkpoint LSN
-	Started    []Call
-	Ended      []uint64
-	Settled    []Settled
-	Parked     []Parked
-	// Resolved holds the keys whose parked entries are done with.
+	// Started and Ended add and remove calls in flight. A call in both is not
+	// in flight.
+	Started []Call
+	Ended   []uint64
+	Settled []Settled
+	// Parked adds entries, or replaces those of the same key.
+	Parked []Parked
+	// Resolved holds the keys whose parked entries are done with. A key in
+	// both stays parked.
 	Resolved []string
 	Quota    *Quota
 	// Sync asks for durability against power loss, not only against the
 	// death of the process. Whatever was saved before becomes durable too.
 	Sync bool
-	// Clean marks the end of an orderly life: nothing is in flight.
+	// Clean marks the end of an orderly life: nothing is in flight. It is
+	// always durable against power loss. Any later Save takes it back.
 	Clean bool
 }
 
 // State is what the store holds at start.
 type State struct {
-	// Checkpoint is nil in a new store.
+	// Checkpoint is nil in a new store, and has no LSN where only an
+	// intention was recorded.
 	Checkpoint *Checkpoint
 	// Clean is set when the last life ended in order, and in a new store.
 	Clean bool
@@ -103,7 +126,9 @@ type State struct {
 	// Save, so that all of it is there, synced or not.
 	SameBoot bool
 	InFlight []Call
-	Settled  []Settled
-	Parked   []Parked
-	Quota    Quota
+	// Settled has each key once, and only changes that the server may send
+	// again.
+	Settled []Settled
+	Parked  []Parked
+	Quota   Quota
 }
