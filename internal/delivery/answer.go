@@ -1,0 +1,239 @@
+package delivery
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+// probeEvery is how often a blocked mapping tries one object.
+const probeEvery = 5 * time.Minute
+
+// refusedInARow is how many objects of a mapping may be rejected without one
+// being confirmed before the mapping itself is taken to be wrong.
+const refusedInARow = 20
+
+// mappingState is what the Machine knows of one mapping.
+type mappingState struct {
+	pending int
+	// refused counts rejected objects since the last confirmed one.
+	refused int
+	// blocked, when set, is why nothing of the mapping is sent but a probe.
+	blocked string
+	probe   time.Time
+	count   MappingCounts
+}
+
+// answered reads the reply to a call.
+func (m *Machine) answered(now time.Time, ev Answered) {
+	c := m.calls[ev.Call]
+	delete(m.calls, ev.Call)
+	m.limiter.Done(now)
+	fault := ev.Reply.Fault
+	if fault == nil && len(ev.Reply.Results) != len(c.items) {
+		fault = &marketo.Fault{Class: marketo.FaultUnknown, Code: "reply", Message: "the reply does not match the call"}
+	}
+	if fault != nil {
+		m.faulted(now, c, fault)
+		return
+	}
+	m.recovered(now)
+	m.ledger.draft.Ended = append(m.ledger.draft.Ended, c.id)
+	mapping := c.items[0].mapping
+	for _, r := range ev.Reply.Results {
+		if r.Outcome == marketo.Confirmed {
+			m.unblock(mapping)
+			break
+		}
+	}
+	for i, it := range c.items {
+		m.concluded(now, it, ev.Reply.Results[i])
+	}
+}
+
+// concluded acts on the status of one object.
+func (m *Machine) concluded(now time.Time, it *item, r marketo.Result) {
+	count := &m.states[it.mapping].count
+	count.Statuses[r.Status]++
+	switch r.Outcome {
+	case marketo.Confirmed:
+		m.confirmed(now, it)
+	case marketo.Reject:
+		m.rejected(now, it, r)
+	case marketo.Wait:
+		m.park(now, it, r, true)
+	case marketo.Retry, marketo.Unknown:
+		it.attempts++
+		if it.attempts >= m.cfg.MaxAttempts {
+			if r.Outcome == marketo.Unknown {
+				r.Code, r.Message = "no_status", "marketo gave no usable status for the object; look at the custom object there, then retry or discard"
+			}
+			m.rejected(now, it, r)
+			return
+		}
+		count.Retries++
+		m.absorb(it)
+		m.later(it, m.together(now.Add(m.jitter(m.backoff(time.Second, 5*time.Minute, it.attempts)))))
+	}
+}
+
+// confirmed settles an object that Marketo confirmed.
+func (m *Machine) confirmed(now time.Time, it *item) {
+	if m.parked[it.key] != nil {
+		delete(m.parked, it.key)
+		m.ledger.draft.Resolved = append(m.ledger.draft.Resolved, it.key)
+		m.count.Resolved++
+	}
+	count := &m.states[it.mapping].count
+	count.Confirmed++
+	count.Latency.observe(now.Sub(it.committed))
+	m.settle(it)
+}
+
+// rejected parks an object that will not be accepted, unless that is a reason
+// to stop.
+func (m *Machine) rejected(now time.Time, it *item, r marketo.Result) {
+	state := &m.states[it.mapping]
+	if m.cfg.HaltOnReject {
+		m.halt("marketo rejected an object of mapping " + m.cfg.Mappings[it.mapping].Name + " (" + describe(r) +
+			"); mend the row or the mapping and start again, or set delivery.on_reject: park")
+		m.back(now, it)
+		return
+	}
+	state.refused++
+	if state.refused >= refusedInARow && state.blocked == "" {
+		m.block(now, it.mapping, "marketo rejects every object of the mapping, at last with "+describe(r)+
+			"; mend the mapping or the custom object type")
+	}
+	if state.blocked != "" {
+		m.later(it, state.probe)
+		return
+	}
+	m.park(now, it, r, false)
+}
+
+func describe(r marketo.Result) string {
+	if r.Code == "" {
+		return r.Message
+	}
+	return r.Code + " " + r.Message
+}
+
+// unmappable parks an object that could not be built from its row.
+func (m *Machine) unmappable(now time.Time, it *item) {
+	r := marketo.Result{Code: it.problem.Code, Message: it.problem.Message}
+	if m.cfg.HaltOnReject {
+		m.halt("a row of mapping " + m.cfg.Mappings[it.mapping].Name + " cannot become an object (" + describe(r) +
+			"); mend the row or the mapping and start again, or set delivery.on_reject: park")
+		it.place = timed
+		return
+	}
+	m.states[it.mapping].count.Unmappable++
+	m.park(now, it, r, false)
+}
+
+func (m *Machine) block(now time.Time, mapping int, reason string) {
+	s := &m.states[mapping]
+	if s.blocked == "" {
+		m.log(slog.LevelError, "mapping blocked", "mapping", m.cfg.Mappings[mapping].Name, "reason", reason)
+	}
+	s.blocked, s.probe = reason, now.Add(probeEvery)
+	m.dissolve(mapping)
+}
+
+// dissolve puts the groups of a mapping back into their lanes, where probes
+// are taken from.
+func (m *Machine) dissolve(mapping int) {
+	kept := m.groups[:0]
+	for _, g := range m.groups {
+		if g.lane.mapping != mapping {
+			kept = append(kept, g)
+			continue
+		}
+		for _, it := range g.items {
+			m.ready(it)
+		}
+	}
+	clear(m.groups[len(kept):])
+	m.groups = kept
+}
+
+func (m *Machine) unblock(mapping int) {
+	s := &m.states[mapping]
+	if s.blocked != "" {
+		m.log(slog.LevelInfo, "mapping unblocked", "mapping", m.cfg.Mappings[mapping].Name)
+	}
+	s.refused, s.blocked = 0, ""
+}
+
+// faulted acts on a call that failed as a whole.
+func (m *Machine) faulted(now time.Time, c *call, f *marketo.Fault) {
+	m.count.fault(f)
+	if f.Class == marketo.FaultUnknown {
+		m.unknown(now, c)
+	} else {
+		m.ledger.draft.Ended = append(m.ledger.draft.Ended, c.id)
+	}
+	for _, it := range c.items {
+		it.attempts++
+		if it.failed.IsZero() {
+			it.failed = now
+		}
+	}
+	switch f.Class {
+	case marketo.FaultRefused, marketo.FaultTooLarge:
+		m.refused(now, c, f)
+		return
+	case marketo.FaultRate, marketo.FaultConcurrency:
+		m.limiter.Throttled(now, f.Class)
+	case marketo.FaultQuota:
+		m.limiter.Exhausted(now)
+	case marketo.FaultExpired:
+		// The next attempt signs afresh. Only a second one in a row is
+		// trouble, such as a clock that is wrong.
+		if m.trouble.expired++; m.trouble.expired > 1 {
+			m.failed(now, f)
+		}
+	default:
+		m.failed(now, f)
+		if m.isolate(c, f) {
+			m.split(c)
+			return
+		}
+	}
+	m.comeBack(now, c)
+}
+
+// unknown notes that the call may have been executed, or may still be: its
+// objects go again as they are, and whatever is newer of their keys waits.
+func (m *Machine) unknown(now time.Time, c *call) {
+	m.count.Unknown++
+	until := c.started.Add(m.cfg.UnknownHold)
+	for _, it := range c.items {
+		it.repeat = true
+		m.hold(it.key, until)
+	}
+	if until.After(now) {
+		m.timers.add(timer{at: until, call: c.id})
+		return
+	}
+	m.ledger.draft.Ended = append(m.ledger.draft.Ended, c.id)
+}
+
+// refused finds the object to blame for a refused call.
+func (m *Machine) refused(now time.Time, c *call, f *marketo.Fault) {
+	m.recovered(now)
+	if len(c.items) > 1 {
+		m.split(c)
+		return
+	}
+	m.rejected(now, c.items[0], marketo.Result{Status: marketo.NoStatus, Code: f.Code, Message: f.Message})
+}
+
+// isolate reports whether a batch fails again and again while others pass, so
+// that one of its objects must be the cause.
+func (m *Machine) isolate(c *call, f *marketo.Fault) bool {
+	it := c.items[0]
+	return (f.Class == marketo.FaultRetry || f.Class == marketo.FaultUnknown) && len(c.items) > 1 && it.attempts >= 3 && m.trouble.passed.After(it.failed)
+}

@@ -1,0 +1,286 @@
+package delivery
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+// call is one batch on its way: recorded in the store, sent, answered.
+type call struct {
+	id      uint64
+	batch   *marketo.Batch
+	items   []*item
+	grouped bool
+	// counted is when the limiter counted it, started when it was sent.
+	counted, started time.Time
+}
+
+// group is a part of a batch that was refused as a whole. It is sent as it is,
+// so that halving finds the object to blame.
+type group struct {
+	lane  *lane
+	items []*item
+}
+
+// dispatch starts as many calls as there is work and leave for.
+func (m *Machine) dispatch(now time.Time) {
+	for m.maySend(now) {
+		c := m.nextGroup()
+		if c == nil {
+			c = m.nextBatch(now)
+		}
+		if c == nil {
+			return
+		}
+		m.start(now, c)
+	}
+}
+
+// maySend reports whether a call may start now, and sees to it that the
+// Machine wakes when time alone will change that.
+func (m *Machine) maySend(now time.Time) bool {
+	if m.items == 0 || !m.maySendLater(now) || m.ledger.down(now) {
+		return false
+	}
+	if m.holdAll.After(now) {
+		m.wakeAt(m.holdAll)
+		return false
+	}
+	if m.trouble.failures > 0 {
+		if m.trouble.until.After(now) {
+			m.wakeAt(m.trouble.until)
+			return false
+		}
+		if len(m.calls) > 0 {
+			return false
+		}
+	}
+	ok, at, why := m.limiter.Ready(now)
+	if !ok {
+		m.count.Limited = why
+		if !at.IsZero() {
+			m.wakeAt(at)
+		}
+	} else {
+		m.count.Limited = ""
+	}
+	return ok
+}
+
+// maySendLater reports whether a call may start now or at some later time of
+// this life.
+func (m *Machine) maySendLater(now time.Time) bool {
+	if m.halted != "" {
+		return false
+	}
+	if m.stopping {
+		if !now.Before(m.until) {
+			return false
+		}
+		m.wakeAt(m.until)
+	}
+	return true
+}
+
+func (m *Machine) nextGroup() *call {
+	for i, g := range m.groups {
+		if m.states[g.lane.mapping].blocked != "" {
+			continue
+		}
+		m.groups = append(m.groups[:i], m.groups[i+1:]...)
+		return m.newCall(g.lane, g.items, true)
+	}
+	return nil
+}
+
+// nextBatch takes a batch from the lane that has waited longest among those
+// that are full or have waited long enough.
+func (m *Machine) nextBatch(now time.Time) *call {
+	var best *lane
+	kept := m.listed[:0]
+	for _, l := range m.listed {
+		if l.n == 0 {
+			l.listed = false
+			continue
+		}
+		kept = append(kept, l)
+		if m.due(now, l) && (best == nil || l.head.sequence < best.head.sequence) {
+			best = l
+		}
+	}
+	clear(m.listed[len(kept):])
+	m.listed = kept
+	if best == nil {
+		return nil
+	}
+	return m.fill(now, best)
+}
+
+// due reports whether l has a batch to send, and sets the alarm for when it
+// will have.
+func (m *Machine) due(now time.Time, l *lane) bool {
+	if s := &m.states[l.mapping]; s.blocked != "" {
+		if s.probe.After(now) {
+			m.wakeAt(s.probe)
+			return false
+		}
+		return true
+	}
+	if l.n >= m.cfg.Capacity.Objects || m.stopping {
+		return true
+	}
+	at := l.head.since.Add(m.cfg.MaxWait)
+	if at.After(now) {
+		m.wakeAt(at)
+		return false
+	}
+	return true
+}
+
+// fill takes the oldest objects of l, as many as one call carries. It returns
+// nil when there was nothing but objects too large for any call.
+func (m *Machine) fill(now time.Time, l *lane) *call {
+	most := min(m.cfg.Capacity.Objects, l.n)
+	if m.states[l.mapping].blocked != "" {
+		most = 1
+		m.states[l.mapping].probe = now.Add(probeEvery)
+	}
+	items := make([]*item, 0, most)
+	size := m.cfg.Capacity.Envelope
+	for len(items) < most && l.head != nil {
+		it := l.head
+		if m.cfg.Capacity.Bytes > 0 {
+			need := m.cfg.Capacity.Size(it.object, it.operation)
+			if m.cfg.Capacity.Envelope+need > m.cfg.Capacity.Bytes {
+				l.remove(it)
+				it.problem = &mapping.Problem{
+					Code:    "too_large",
+					Message: "the object alone is larger than one call may be; map fewer or shorter attributes",
+				}
+				m.unmappable(now, it)
+				continue
+			}
+			if size+need > m.cfg.Capacity.Bytes {
+				break
+			}
+			size += need
+		}
+		l.remove(it)
+		items = append(items, it)
+	}
+	if len(items) == 0 {
+		return nil
+	}
+	return m.newCall(l, items, false)
+}
+
+func (m *Machine) newCall(l *lane, items []*item, grouped bool) *call {
+	m.lastCall++
+	batch := &marketo.Batch{
+		Type:      m.cfg.Mappings[l.mapping].Object,
+		Operation: l.operation,
+		Objects:   make([]marketo.Object, len(items)),
+	}
+	for i, it := range items {
+		it.place = flying
+		batch.Objects[i] = it.object
+	}
+	return &call{id: m.lastCall, batch: batch, items: items, grouped: grouped}
+}
+
+// start counts the call and records it in the store. It is sent once the
+// record is there: a life that finds it knows which keys to hold back.
+func (m *Machine) start(now time.Time, c *call) {
+	m.limiter.Start(now)
+	c.counted = now
+	m.calls[c.id] = c
+	keys := make([]string, len(c.items))
+	for i, it := range c.items {
+		keys[i] = it.key
+	}
+	m.ledger.draft.Started = append(m.ledger.draft.Started, checkpoint.Call{ID: c.id, Keys: keys})
+}
+
+// send sends a recorded call.
+func (m *Machine) send(now time.Time, c *call) {
+	c.started = now
+	if now.Sub(c.counted) > 50*time.Millisecond {
+		// The store was slow: the window has to know the later time too.
+		m.limiter.Again(now)
+	}
+	m.count.Calls++
+	m.count.Objects += uint64(len(c.items))
+	m.emit(Send{Call: c.id, Batch: c.batch})
+}
+
+// comeBack puts the items of a call that settled nothing where they came from.
+func (m *Machine) comeBack(now time.Time, c *call) {
+	if c.grouped {
+		for _, it := range c.items {
+			it.place = grouped
+		}
+		m.groups = append(m.groups, &group{lane: m.lane(c.items[0].mapping, c.batch.Operation), items: c.items})
+		return
+	}
+	for _, it := range c.items {
+		m.back(now, it)
+	}
+}
+
+// back returns an item to its lane, with what has come for its key meanwhile.
+func (m *Machine) back(now time.Time, it *item) {
+	it.place = ready
+	m.absorb(it)
+	m.promote(now, it)
+}
+
+// absorb merges the next item of the key into it: an item that comes back
+// need not be sent first when its value is known to be superseded.
+func (m *Machine) absorb(it *item) {
+	next := it.after
+	if next == nil || it.repeat || it.problem != nil || next.problem != nil || next.reread ||
+		next.repeat || m.cfg.Mappings[it.mapping].Separate || !it.windowed {
+		return
+	}
+	operation, ok := merged(it.operation, next.operation)
+	if !ok {
+		return
+	}
+	m.bytes -= it.bytes + next.bytes
+	it.take(operation, &mapping.Write{
+		Operation: next.operation, Object: next.object,
+		Partial: next.partial, Bytes: next.bytes - itemBytes,
+	})
+	m.bytes += it.bytes
+	it.at, it.newest = next.at, next.newest
+	it.changes += next.changes
+	it.after = next.after
+	if it.last == next {
+		it.last = it
+	}
+	m.window.Settle(next.ref)
+	m.items--
+	m.states[it.mapping].pending--
+	m.states[it.mapping].count.Coalesced++
+	*next = item{}
+	m.free = append(m.free, next)
+}
+
+// split halves a batch that was refused as a whole.
+func (m *Machine) split(c *call) {
+	l := m.lane(c.items[0].mapping, c.batch.Operation)
+	half := len(c.items) / 2
+	for _, part := range [][]*item{c.items[:half], c.items[half:]} {
+		for _, it := range part {
+			it.place = grouped
+			it.attempts = 0
+		}
+		m.groups = append(m.groups, &group{lane: l, items: part})
+	}
+	m.count.Splits++
+	m.log(slog.LevelDebug, "batch split", "object", c.batch.Type, "objects", len(c.items))
+}

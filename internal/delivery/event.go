@@ -1,0 +1,126 @@
+package delivery
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// LSN is a position in the write-ahead log.
+type LSN = replication.LSN
+
+// Event is something that happened outside the Machine: *Received, Answered,
+// Saved, RowRead, Tick or Stop.
+type Event interface{ event() }
+
+// Received brings a piece of the stream, in order. The Machine keeps nothing
+// of the slice itself.
+type Received struct{ Entries []Entry }
+
+// EntryKind says what an Entry is.
+type EntryKind uint8
+
+const (
+	// EntryBegin opens a transaction: LSN is the start of its commit record,
+	// Time its commit time.
+	EntryBegin EntryKind = iota
+	// EntryWrite is one object operation of the open transaction.
+	EntryWrite
+	// EntryCommit ends the transaction: LSN is the end of its commit record.
+	EntryCommit
+	// EntryMark is a keepalive's WAL end outside a transaction.
+	EntryMark
+)
+
+// Entry is one step of the stream, mapped.
+type Entry struct {
+	Kind EntryKind
+	// Urgent is set on a mark that the server wants an answer to.
+	Urgent bool
+	LSN    LSN
+	Time   time.Time
+	// Seq is the place of an EntryWrite's change in its transaction.
+	Seq   uint64
+	Write mapping.Write
+}
+
+// Answered brings what came of a call.
+type Answered struct {
+	Call  uint64
+	Reply marketo.Reply
+}
+
+// Saved says what came of the Save that was asked for last.
+type Saved struct{ Err error }
+
+// RowRead brings the row that a Read asked for. Found is false when the row is
+// gone or no longer matches its mapping.
+type RowRead struct {
+	Read  uint64
+	Write mapping.Write
+	Found bool
+	Err   error
+}
+
+// Tick says that the Machine's Deadline may have come.
+type Tick struct{}
+
+// Stop begins the orderly end: nothing more is received, what waits is sent
+// until SendUntil, what is in flight is waited for.
+type Stop struct{ SendUntil time.Time }
+
+func (*Received) event() {}
+func (Answered) event()  {}
+func (Saved) event()     {}
+func (RowRead) event()   {}
+func (Tick) event()      {}
+func (Stop) event()      {}
+
+// Effect is something the Machine wants done: Send, Save, Confirm, Read, Log
+// or Finished.
+type Effect interface{ effect() }
+
+// Send asks for one call; its answer comes as Answered.
+type Send struct {
+	Call  uint64
+	Batch *marketo.Batch
+}
+
+// Save asks for one group commit; its end comes as Saved. There is never more
+// than one under way.
+type Save struct{ Save *checkpoint.Save }
+
+// Confirm tells the server that it may forget everything up to LSN, which is
+// in the store, synced.
+type Confirm struct{ LSN LSN }
+
+// Read asks for the row behind an object's key; it comes as RowRead.
+type Read struct {
+	Read    uint64
+	Mapping int
+	Object  marketo.Object
+}
+
+// Log is one line about a change of state.
+type Log struct {
+	Level   slog.Level
+	Message string
+	Args    []any
+}
+
+// Finished says that after a Stop all is done that can be done.
+type Finished struct {
+	// Left counts the objects that stay unsettled; the next life sends them.
+	Left int
+}
+
+func (Send) effect()     {}
+func (Save) effect()     {}
+func (Confirm) effect()  {}
+func (Read) effect()     {}
+func (Log) effect()      {}
+func (Finished) effect() {}

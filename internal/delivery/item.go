@@ -1,0 +1,121 @@
+package delivery
+
+import (
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// place says where an item is. Every item is in exactly one place.
+type place uint8
+
+const (
+	// behind: an older item of the same key is before it in the chain.
+	behind place = iota
+	// ready: in a lane, to be sent.
+	ready
+	// timed: in the timer heap, until a hold or a pause is over.
+	timed
+	// grouped: part of a batch that was split.
+	grouped
+	// reading: its row is being read from the table.
+	reading
+	// flying: part of a call.
+	flying
+	// saving: settled or parked, until that is in the store.
+	saving
+)
+
+// item is one object that waits for its status. It may stand for several
+// changes of its key: they settle together.
+type item struct {
+	key       string
+	mapping   int
+	operation marketo.Operation
+	object    marketo.Object
+	problem   *mapping.Problem
+	// reread is set while the object lacks values that only the table has.
+	reread bool
+	// partial is set when attributes were left out because the stream did not
+	// carry them: such an object is right only on top of what was confirmed.
+	partial bool
+	// anew is set when the object takes the place of one whose delete was
+	// never sent: what it leaves out has to be cleared.
+	anew bool
+	// repeat is set once a call with this content had an unknown outcome: the
+	// same content goes again, so nothing may be merged into it.
+	repeat bool
+
+	// ref is the oldest transaction the item stands for. The window cannot
+	// pass it, hence none of the later ones either: they need no ref.
+	ref checkpoint.Ref
+	// windowed is false for an item that no transaction waits for (the retry
+	// of a parked object).
+	windowed bool
+	// at is the newest change the item stands for.
+	at replication.Position
+	// sequence is the item's place in the queue: that of its oldest change.
+	sequence uint64
+	since    time.Time
+	// committed is the commit time of the oldest change it stands for.
+	committed time.Time
+	// newest is the commit time of the newest one.
+	newest   time.Time
+	changes  int
+	bytes    int
+	attempts int
+	failed   time.Time
+
+	place place
+	// after is the next item of the same key; last, kept by the first item of
+	// a chain only, is the end of that chain.
+	after, last *item
+	prev, next  *item
+}
+
+// lane is the list of ready items of one mapping and one operation, oldest
+// first, but for items that had to wait for their key: those go to one of the
+// ends, so that inserting costs the same however long the lane is.
+type lane struct {
+	mapping   int
+	operation marketo.Operation
+	head      *item
+	tail      *item
+	n         int
+	listed    bool
+}
+
+// insert puts an item that is older than all others at the front, any other
+// at the end.
+func (l *lane) insert(it *item) {
+	it.place = ready
+	l.n++
+	switch {
+	case l.head == nil:
+		l.head, l.tail = it, it
+	case it.sequence < l.head.sequence:
+		it.next, l.head.prev = l.head, it
+		l.head = it
+	default:
+		it.prev, l.tail.next = l.tail, it
+		l.tail = it
+	}
+}
+
+func (l *lane) remove(it *item) {
+	if it.prev == nil {
+		l.head = it.next
+	} else {
+		it.prev.next = it.next
+	}
+	if it.next == nil {
+		l.tail = it.prev
+	} else {
+		it.next.prev = it.prev
+	}
+	it.prev, it.next = nil, nil
+	l.n--
+}

@@ -1,0 +1,298 @@
+// Package delivery carries objects from the replication stream to Marketo and
+// tells the server what it may forget.
+//
+// The Machine decides everything: which changes merge, what goes into which
+// call and when, what a status means for an object, when the checkpoint moves.
+// It is a pure state machine: Step takes the time and one event and returns
+// the effects. It has no goroutine, no clock and no randomness but a seed, so
+// a run can be repeated exactly. The Runner is the shell around it that owns
+// the goroutines, the connection, the calls and the store.
+//
+// Promise: every committed change ends confirmed by a status of its own or
+// parked in the store; the server is told to forget a change only after that
+// is durable; per key, no older value is sent after a newer one, one call is
+// in flight at a time, and after a call with an unknown outcome a newer value
+// waits until the earlier call can no longer be executing.
+//
+// Limits: what is in memory is bounded by Config.MaxPending and MaxPendingBytes
+// plus one piece of the stream; after a kill the calls in flight are repeated.
+package delivery
+
+import (
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// Config is what the Machine goes by. All durations and counts must be
+// positive; DefaultConfig has the defaults.
+type Config struct {
+	// Mappings are the mappings, in the order of mapping.Set.
+	Mappings []Mapping
+	Capacity marketo.Capacity
+	Limits   marketo.Limits
+	// MaxWait is the longest an object waits for its batch to fill.
+	MaxWait time.Duration
+	// MaxPending and MaxPendingBytes bound what is held in memory.
+	MaxPending      int
+	MaxPendingBytes int
+	// MaxParked bounds the parked objects; beyond it, mappings that would
+	// park more are blocked.
+	MaxParked int
+	// HaltOnReject stops all delivery at the first rejected object.
+	HaltOnReject bool
+	// UnknownHold is how long, from the start of a call with an unknown
+	// outcome, newer values of its keys wait.
+	UnknownHold time.Duration
+	// MaxAttempts is how often an object is tried that Marketo asks to retry,
+	// or gives no status, before it is parked.
+	MaxAttempts int
+	// SyncEvery is the shortest time between two synced saves; it bounds how
+	// far the slot lags behind what is settled.
+	SyncEvery time.Duration
+	// MarkEvery is the same while the only progress is other people's WAL.
+	MarkEvery time.Duration
+	// Seed makes the jitter.
+	Seed uint64
+}
+
+// Mapping is what the Machine has to know of a mapping.
+type Mapping struct {
+	Name string
+	// Object is the custom object type.
+	Object string
+	// Separate turns coalescing off.
+	Separate bool
+}
+
+// DefaultConfig returns the defaults; Mappings and Capacity are the caller's.
+func DefaultConfig() Config {
+	return Config{
+		Limits:          marketo.Limits{CallsPer20s: 50, ConcurrentCalls: 5, CallsPerDay: 10000},
+		MaxWait:         time.Second,
+		MaxPending:      100_000,
+		MaxPendingBytes: 32 << 20,
+		MaxParked:       10_000,
+		UnknownHold:     150 * time.Second,
+		MaxAttempts:     8,
+		SyncEvery:       100 * time.Millisecond,
+		MarkEvery:       time.Second,
+	}
+}
+
+// Machine is the state machine. It must be used from one goroutine.
+type Machine struct {
+	cfg     Config
+	rng     *rand.Rand
+	limiter *marketo.Limiter
+	window  *checkpoint.Window
+
+	keys  map[string]*item
+	lanes []lane
+	// listed holds the lanes that may have items, in the order they got them.
+	listed []*lane
+	groups []*group
+	timers timers
+	free   []*item
+
+	calls    map[uint64]*call
+	lastCall uint64
+	reads    map[uint64]*item
+	lastRead uint64
+	holds    map[string]time.Time
+	// holdAll, when set, holds every key: the last life's calls are unknown.
+	holdAll time.Time
+	// replayed holds what the last life settled above its checkpoint.
+	replayed map[string]replication.Position
+	// replayedTo is the newest transaction that replayed knows of.
+	replayedTo LSN
+	parked     map[string]*checkpoint.Parked
+
+	ledger   ledger
+	open     checkpoint.Ref
+	inside   bool
+	commit   LSN
+	time     time.Time
+	sequence uint64
+	items    int
+	bytes    int
+
+	trouble  trouble
+	states   []mappingState
+	halted   string
+	stopping bool
+	finished bool
+	until    time.Time
+
+	effects []Effect
+	wake    time.Time
+	count   Counts
+}
+
+// New returns a Machine that continues from state: what it holds as in flight
+// may still be executing at Marketo, and is held back accordingly.
+func New(cfg Config, state checkpoint.State, now time.Time) *Machine {
+	m := &Machine{
+		cfg:      cfg,
+		rng:      rand.New(rand.NewPCG(cfg.Seed, 0)),
+		limiter:  marketo.NewLimiter(cfg.Limits),
+		keys:     make(map[string]*item),
+		lanes:    make([]lane, len(cfg.Mappings)*operations),
+		calls:    make(map[uint64]*call),
+		reads:    make(map[uint64]*item),
+		holds:    make(map[string]time.Time),
+		parked:   make(map[string]*checkpoint.Parked),
+		states:   make([]mappingState, len(cfg.Mappings)),
+		replayed: make(map[string]replication.Position, len(state.Settled)),
+	}
+	for i := range m.lanes {
+		m.lanes[i].mapping = i / operations
+		m.lanes[i].operation = marketo.Operation(i % operations)
+	}
+	m.restore(state, now)
+	return m
+}
+
+const operations = int(marketo.Delete) + 1
+
+func (m *Machine) lane(mapping int, op marketo.Operation) *lane {
+	return &m.lanes[mapping*operations+int(op)]
+}
+
+func (m *Machine) restore(state checkpoint.State, now time.Time) {
+	if state.Checkpoint != nil {
+		m.ledger.saved = state.Checkpoint.LSN
+	}
+	m.window = checkpoint.NewWindow(m.ledger.saved)
+	for _, s := range state.Settled {
+		if at, ok := m.replayed[s.Key]; !ok || at.Compare(s.Through) < 0 {
+			m.replayed[s.Key] = s.Through
+		}
+		m.replayedTo = max(m.replayedTo, s.Through.Commit)
+	}
+	for i := range state.Parked {
+		p := state.Parked[i]
+		m.parked[p.Key] = &p
+	}
+	m.limiter.Restore(marketo.Quota(state.Quota), now)
+	until := now.Add(m.cfg.UnknownHold)
+	for _, c := range state.InFlight {
+		m.lastCall = max(m.lastCall, c.ID)
+		for _, key := range c.Keys {
+			m.hold(key, until)
+		}
+		m.timers.add(timer{at: until, call: c.ID})
+	}
+	if !state.Clean && !state.SameBoot {
+		m.holdAll = until
+	}
+}
+
+// Step takes one event and returns what is to be done about it. The effects
+// are valid until the next Step.
+func (m *Machine) Step(now time.Time, ev Event) []Effect {
+	clear(m.effects)
+	m.effects = m.effects[:0]
+	m.wake = time.Time{}
+	switch ev := ev.(type) {
+	case *Received:
+		m.received(now, ev.Entries)
+	case Answered:
+		m.answered(now, ev)
+	case Saved:
+		m.saved(now, ev.Err)
+	case RowRead:
+		m.rowRead(now, ev)
+	case Stop:
+		m.stop(ev.SendUntil)
+	case Tick:
+	}
+	m.expire(now)
+	m.dispatch(now)
+	m.save(now)
+	m.finish(now)
+	return m.effects
+}
+
+// Accepting reports whether the Machine takes another Received. While it does
+// not, nothing is to be read from the stream.
+func (m *Machine) Accepting() bool {
+	return !m.stopping && m.halted == "" && m.items < m.cfg.MaxPending && m.bytes < m.cfg.MaxPendingBytes
+}
+
+// Deadline returns when the Machine wants its next Step at the latest; zero
+// when it waits for events only.
+func (m *Machine) Deadline() time.Time {
+	if at, ok := m.timers.next(); ok {
+		m.wakeAt(at)
+	}
+	return m.wake
+}
+
+func (m *Machine) wakeAt(at time.Time) {
+	if m.wake.IsZero() || at.Before(m.wake) {
+		m.wake = at
+	}
+}
+
+func (m *Machine) emit(e Effect) { m.effects = append(m.effects, e) }
+
+func (m *Machine) log(level slog.Level, message string, args ...any) {
+	m.emit(Log{Level: level, Message: message, Args: args})
+}
+
+// expire acts on every timer that is due.
+func (m *Machine) expire(now time.Time) {
+	for {
+		t, ok := m.timers.due(now)
+		if !ok {
+			return
+		}
+		switch {
+		case t.item != nil:
+			m.promote(now, t.item)
+		case t.call != 0:
+			m.ledger.draft.Ended = append(m.ledger.draft.Ended, t.call)
+		default:
+			if !m.holds[t.key].After(now) {
+				delete(m.holds, t.key)
+			}
+		}
+	}
+}
+
+// hold keeps newer values of key back until then.
+func (m *Machine) hold(key string, until time.Time) {
+	if m.holds[key].Before(until) {
+		m.holds[key] = until
+		m.timers.add(timer{at: until, key: key})
+	}
+}
+
+func (m *Machine) stop(until time.Time) {
+	m.stopping, m.until = true, until
+}
+
+// halt ends all sending: going on would lose or damage something.
+func (m *Machine) halt(reason string) {
+	if m.halted == "" {
+		m.halted = reason
+		m.log(slog.LevelError, "delivery halted", "reason", reason)
+	}
+}
+
+// finish ends a stop once nothing more can be done.
+func (m *Machine) finish(now time.Time) {
+	if !m.stopping || m.finished || len(m.calls) > 0 || m.ledger.busy() {
+		return
+	}
+	if m.items > 0 && m.maySendLater(now) {
+		return
+	}
+	m.finished = true
+	m.emit(Finished{Left: m.items})
+}

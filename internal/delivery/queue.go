@@ -1,0 +1,239 @@
+package delivery
+
+import (
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// itemBytes is what an item costs besides the bytes of its write: the item
+// itself, its place in the map and in its batch.
+const itemBytes = 400
+
+// received takes a piece of the stream into the queue.
+func (m *Machine) received(now time.Time, entries []Entry) {
+	for i := range entries {
+		e := &entries[i]
+		switch e.Kind {
+		case EntryBegin:
+			m.open, m.inside = m.window.Open(), true
+			m.commit, m.time = e.LSN, e.Time
+			m.window.Announce(m.open, e.Time)
+		case EntryWrite:
+			m.enqueue(now, &e.Write, replication.Position{Commit: m.commit, Seq: e.Seq})
+		case EntryCommit:
+			m.window.Close(m.open, e.LSN, m.time)
+			m.inside = false
+			m.count.Transactions++
+		case EntryMark:
+			if !m.inside {
+				m.window.Mark(e.LSN)
+			}
+			m.ledger.urgent = m.ledger.urgent || e.Urgent
+		}
+	}
+}
+
+// enqueue takes one write: as a part of the item that waits for its key, or
+// as a new item at the end of its key's chain.
+func (m *Machine) enqueue(now time.Time, w *mapping.Write, at replication.Position) {
+	state := &m.states[w.Mapping]
+	state.count.Received++
+	if through, ok := m.replayed[w.Key]; ok && at.Compare(through) <= 0 {
+		state.count.Replayed++
+		return
+	}
+	head := m.keys[w.Key]
+	if head != nil && m.merge(now, head.last, w, at) {
+		state.count.Coalesced++
+		return
+	}
+	it := m.newItem()
+	m.sequence++
+	*it = item{
+		key: w.Key, mapping: w.Mapping, operation: w.Operation, object: w.Object,
+		problem: w.Problem, reread: w.Reread,
+		partial: w.Partial || w.Operation == marketo.Update,
+		ref:     m.open, windowed: true, at: at,
+		sequence: m.sequence, since: now, committed: m.time, newest: m.time,
+		changes: 1, bytes: w.Bytes + itemBytes,
+	}
+	m.window.Add(m.open)
+	m.items++
+	m.bytes += it.bytes
+	state.pending++
+	if head != nil {
+		head.last.after = it
+		head.last = it
+		return
+	}
+	it.last = it
+	m.keys[it.key] = it
+	if it.partial && m.parked[it.key] != nil {
+		it.reread = true
+	}
+	m.promote(now, it)
+}
+
+func (m *Machine) newItem() *item {
+	if n := len(m.free); n > 0 {
+		it := m.free[n-1]
+		m.free = m.free[:n-1]
+		return it
+	}
+	return new(item)
+}
+
+// promote puts the first item of a chain where it can go on from.
+func (m *Machine) promote(now time.Time, it *item) {
+	switch {
+	case it.problem != nil:
+		m.unmappable(now, it)
+	case it.reread:
+		m.read(it)
+	case !it.repeat && m.holds[it.key].After(now):
+		it.place = timed
+		m.timers.add(timer{at: m.holds[it.key], item: it})
+	default:
+		m.ready(it)
+	}
+}
+
+func (m *Machine) ready(it *item) {
+	l := m.lane(it.mapping, it.operation)
+	l.insert(it)
+	if !l.listed {
+		l.listed = true
+		m.listed = append(m.listed, l)
+	}
+}
+
+// later puts it back at a time to come.
+func (m *Machine) later(it *item, at time.Time) {
+	it.place = timed
+	m.timers.add(timer{at: at, item: it})
+}
+
+// release forgets an item whose end is in the store, and lets the next one of
+// its key go on.
+func (m *Machine) release(now time.Time, it *item) {
+	m.items--
+	m.bytes -= it.bytes
+	m.states[it.mapping].pending--
+	next := it.after
+	if next == nil {
+		delete(m.keys, it.key)
+	} else {
+		next.last = it.last
+		m.keys[it.key] = next
+		if next.partial && m.parked[next.key] != nil {
+			next.reread = true
+		}
+		m.promote(now, next)
+	}
+	*it = item{}
+	if len(m.free) < 10_000 {
+		m.free = append(m.free, it)
+	}
+}
+
+// merge takes w into the waiting item it, if sending the result once leaves
+// Marketo as sending both would. The item keeps its place and its oldest
+// transaction.
+func (m *Machine) merge(now time.Time, it *item, w *mapping.Write, at replication.Position) bool {
+	if it.place != behind && it.place != ready && it.place != timed {
+		return false
+	}
+	if it.repeat || it.reread || it.problem != nil || w.Problem != nil || w.Reread {
+		return false
+	}
+	if it.mapping != w.Mapping || m.cfg.Mappings[it.mapping].Separate {
+		return false
+	}
+	operation, ok := merged(it.operation, w.Operation)
+	if !ok {
+		return false
+	}
+	if it.place == ready && operation != it.operation {
+		m.lane(it.mapping, it.operation).remove(it)
+		defer m.promote(now, it)
+	}
+	m.bytes -= it.bytes
+	it.take(operation, w)
+	m.bytes += it.bytes
+	it.at = at
+	it.newest = m.time
+	it.changes++
+	return true
+}
+
+// merged returns the operation that stands for a waiting one and a newer one.
+func merged(older, newer marketo.Operation) (marketo.Operation, bool) {
+	switch {
+	case newer == marketo.Delete:
+		return marketo.Delete, true
+	case older == newer:
+		return older, true
+	case older == marketo.Delete:
+		// Created again before the delete was sent: one upsert of the whole
+		// row, since the object may still be there. An update would have
+		// found nothing to update.
+		return marketo.Upsert, newer != marketo.Update
+	case older == marketo.Insert || newer == marketo.Insert:
+		// An insert of an existing object is skipped, the other is not.
+		return 0, false
+	}
+	return marketo.Upsert, true
+}
+
+// take makes it the object that older and w make together.
+func (it *item) take(operation marketo.Operation, w *mapping.Write) {
+	wPartial := w.Partial || w.Operation == marketo.Update
+	switch {
+	case w.Operation == marketo.Delete:
+		it.object, it.partial, it.anew = w.Object, false, false
+		it.bytes = w.Bytes + itemBytes
+	case it.operation == marketo.Delete:
+		it.object, it.partial, it.anew = whole(w.Object), false, true
+		it.reread = wPartial
+		it.bytes = w.Bytes + itemBytes
+	default:
+		it.object = overlay(it.object, w.Object)
+		it.partial = it.partial && wPartial
+		it.bytes = max(it.bytes, w.Bytes+itemBytes)
+	}
+	it.operation = operation
+}
+
+// whole returns o with everything that is left out cleared: the object it
+// replaces may have had a value there.
+func whole(o marketo.Object) marketo.Object {
+	values := append([]marketo.Value(nil), o.Values...)
+	for i := range values {
+		if values[i].Kind == marketo.Omitted {
+			values[i].Kind = marketo.Null
+		}
+	}
+	return marketo.Object{Shape: o.Shape, Values: values}
+}
+
+// overlay returns newer with what it leaves out taken from older. Neither is
+// changed: older may still be part of a batch.
+func overlay(older, newer marketo.Object) marketo.Object {
+	var values []marketo.Value
+	for i, v := range newer.Values {
+		if v.Kind != marketo.Omitted || older.Values[i].Kind == marketo.Omitted {
+			continue
+		}
+		if values == nil {
+			values = append(values, newer.Values...)
+		}
+		values[i] = older.Values[i]
+	}
+	if values == nil {
+		return newer
+	}
+	return marketo.Object{Shape: newer.Shape, Values: values}
+}

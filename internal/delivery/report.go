@@ -1,0 +1,210 @@
+package delivery
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+// statuses is the number of values of marketo.Status.
+const statuses = int(marketo.Deleted) + 1
+
+// LatencyBuckets are the upper bounds, in seconds, of Latency.
+var LatencyBuckets = [...]float64{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600}
+
+// Latency counts how long changes took from commit to confirmed.
+type Latency struct {
+	// Buckets holds the counts per bucket of LatencyBuckets, not cumulated;
+	// what is beyond the last one is only in Count.
+	Buckets [len(LatencyBuckets)]uint64
+	Count   uint64
+	// Sum is in seconds.
+	Sum float64
+}
+
+func (l *Latency) observe(d time.Duration) {
+	s := d.Seconds()
+	l.Count++
+	l.Sum += s
+	for i, bound := range LatencyBuckets {
+		if s <= bound {
+			l.Buckets[i]++
+			return
+		}
+	}
+}
+
+// MappingCounts counts what became of the writes of one mapping since the
+// start. Received = Replayed + Coalesced + Confirmed + Parked + Gone + what is
+// pending, always (retries of parked objects aside).
+type MappingCounts struct {
+	// Received counts the writes that came from the stream.
+	Received uint64
+	// Replayed counts those that an earlier life had settled.
+	Replayed uint64
+	// Coalesced counts those merged into another before it was sent.
+	Coalesced uint64
+	// Confirmed counts objects settled by a status.
+	Confirmed uint64
+	// Parked counts objects put among the parked ones, Unmappable those of
+	// them that could not be built from their row.
+	Parked     uint64
+	Unmappable uint64
+	// Gone counts objects whose row had gone when it was read again.
+	Gone uint64
+	// Retries counts objects sent again because of their status.
+	Retries uint64
+	// Statuses counts what Marketo said, by marketo.Status.
+	Statuses [statuses]uint64
+	Latency  Latency
+}
+
+// Counts counts what concerns all mappings.
+type Counts struct {
+	Transactions uint64
+	Calls        uint64
+	Objects      uint64
+	Splits       uint64
+	// Unknown counts calls with an unknown outcome.
+	Unknown  uint64
+	Resolved uint64
+	// Faults counts faults by class and code.
+	Faults map[FaultKey]uint64
+	// Limited is the limit that keeps the next call waiting: "rate",
+	// "concurrency", "quota", or "".
+	Limited string
+}
+
+// FaultKey identifies a kind of fault.
+type FaultKey struct {
+	Class marketo.FaultClass
+	Code  string
+}
+
+func (c *Counts) fault(f *marketo.Fault) {
+	if c.Faults == nil {
+		c.Faults = make(map[FaultKey]uint64)
+	}
+	key := FaultKey{f.Class, f.Code}
+	if _, known := c.Faults[key]; !known && len(c.Faults) >= 100 {
+		key.Code = "other"
+	}
+	c.Faults[key]++
+}
+
+// Report is a picture of the Machine.
+type Report struct {
+	Counts
+	Mappings []MappingReport
+	// Pending counts the objects that are not settled, Bytes what they hold.
+	Pending, Bytes int
+	InFlight       int
+	Parked         int
+	Held           int
+	Backpressure   bool
+	// Saved is the checkpoint in the store, Synced the one that is confirmed.
+	Saved, Synced LSN
+	SavedAt       time.Time
+	// Through is the commit time up to which everything is settled; zero when
+	// nothing is unsettled.
+	Through time.Time
+	Quota   marketo.Quota
+	// Stalled is why nothing is being sent, in plain words; "" when all is
+	// well.
+	Stalled string
+}
+
+// MappingReport is the part of a Report on one mapping.
+type MappingReport struct {
+	Mapping
+	MappingCounts
+	Pending int
+	Blocked string
+}
+
+// Report returns a picture that shares nothing with the Machine.
+func (m *Machine) Report(now time.Time) Report {
+	r := Report{
+		Counts: m.count, Pending: m.items, Bytes: m.bytes,
+		InFlight: len(m.calls), Parked: len(m.parked), Held: len(m.holds),
+		Backpressure: !m.stopping && !m.Accepting(),
+		Saved:        m.ledger.saved, Synced: m.ledger.synced, SavedAt: m.ledger.savedAt,
+		Quota: m.limiter.Snapshot(), Stalled: m.stalled(now),
+	}
+	r.Faults = make(map[FaultKey]uint64, len(m.count.Faults))
+	for k, v := range m.count.Faults {
+		r.Faults[k] = v
+	}
+	if oldest, ok := m.window.OldestUnsettled(); ok {
+		r.Through = oldest
+	}
+	for i, s := range m.states {
+		r.Mappings = append(r.Mappings, MappingReport{
+			Mapping: m.cfg.Mappings[i], MappingCounts: s.count, Pending: s.pending, Blocked: s.blocked,
+		})
+	}
+	return r
+}
+
+// stalled names the one reason that matters most.
+func (m *Machine) stalled(now time.Time) string {
+	switch {
+	case m.halted != "":
+		return "halted: " + m.halted
+	case m.ledger.failures > 0:
+		return "the store does not take anything; see the log"
+	case m.trouble.failures > 0:
+		return "calls to marketo fail: " + m.trouble.fault.Error()
+	case m.holdAll.After(now):
+		return "after an unclean start nothing is sent until calls of the last life can no longer be executing"
+	}
+	if m.items > 0 && m.count.Limited == "quota" {
+		return "the calls of the day are used up; sending goes on after midnight US Central"
+	}
+	for i := range m.states {
+		if m.states[i].blocked != "" {
+			return "mapping " + m.cfg.Mappings[i].Name + " is blocked: " + m.states[i].blocked
+		}
+	}
+	return ""
+}
+
+// fields returns the key attributes of o, or all of them, as a JSON object.
+func fields(o marketo.Object, keyOnly bool) string {
+	if o.Shape == nil {
+		return "{}"
+	}
+	names := o.Shape.Key
+	if !keyOnly {
+		names = append(append([]string(nil), o.Shape.Key...), o.Shape.Attributes...)
+	}
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, name := range names {
+		if i >= len(o.Values) || o.Values[i].Kind == marketo.Omitted {
+			continue
+		}
+		if b.Len() > 1 {
+			b.WriteByte(',')
+		}
+		key, _ := json.Marshal(name)
+		b.Write(key)
+		b.WriteByte(':')
+		b.WriteString(jsonValue(o.Values[i]))
+	}
+	b.WriteByte('}')
+	return b.String()
+}
+
+func jsonValue(v marketo.Value) string {
+	switch v.Kind {
+	case marketo.Number, marketo.Boolean:
+		return v.Text
+	case marketo.String:
+		text, _ := json.Marshal(v.Text)
+		return string(text)
+	}
+	return "null"
+}

@@ -1,0 +1,222 @@
+package delivery
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+// ledger is what is on its way into the store, and what is there.
+type ledger struct {
+	// draft gathers what the next save carries, ends the items that may be
+	// released once it is there.
+	draft checkpoint.Save
+	ends  []*item
+
+	// saving is the save under way, released its items, lsn its checkpoint.
+	saving   bool
+	current  checkpoint.Save
+	released []*item
+
+	// saved is the checkpoint in the store, synced the one that would
+	// survive a power loss; only that is ever confirmed.
+	saved, synced LSN
+	syncedAt      time.Time
+	savedAt       time.Time
+	// urgent is set while the server waits for an answer to a keepalive.
+	urgent bool
+
+	failures int
+	retry    time.Time
+	closed   bool
+}
+
+// busy reports whether something is not in the store yet.
+func (l *ledger) busy() bool {
+	return l.saving || !l.closed
+}
+
+// down reports whether the store refuses to take anything. Nothing is sent
+// then: its outcome could not be kept.
+func (l *ledger) down(time.Time) bool { return l.failures > 0 }
+
+// settle ends an item: its status, or its parked entry, is known and goes into
+// the store with the next save, together with the checkpoint that it frees.
+//
+// The order is the promise: settle in the window, save what settled and the
+// new checkpoint in one commit, confirm it once synced; the stream reports it.
+func (m *Machine) settle(it *item) {
+	if it.windowed {
+		m.window.Settle(it.ref)
+		m.ledger.draft.Settled = append(m.ledger.draft.Settled, checkpoint.Settled{Key: it.key, Through: it.at})
+	}
+	it.place = saving
+	m.ledger.ends = append(m.ledger.ends, it)
+}
+
+// save starts the next group commit if there is something to keep.
+func (m *Machine) save(now time.Time) {
+	l := &m.ledger
+	if l.saving || l.closed {
+		return
+	}
+	if l.retry.After(now) {
+		m.wakeAt(l.retry)
+		return
+	}
+	frontier := m.window.Frontier()
+	last := m.stopping && len(m.calls) == 0 && !m.maySendLater(now) || m.stopping && m.items == len(l.ends) && len(m.calls) == 0
+	sync := last || m.syncDue(now, frontier)
+	if emptyDraft(&l.draft) && !sync {
+		return
+	}
+	l.current, l.draft = l.draft, reset(l.current)
+	l.released, l.ends = l.ends, l.released[:0]
+	if frontier > l.saved {
+		l.current.Checkpoint = frontier
+	}
+	l.current.Settled = above(l.current.Settled, frontier)
+	if len(l.current.Started) > 0 || last {
+		quota := checkpoint.Quota(m.limiter.Snapshot())
+		l.current.Quota = &quota
+	}
+	l.current.Sync, l.current.Clean = sync, last
+	l.saving = true
+	m.emit(Save{Save: &l.current})
+}
+
+// syncDue reports whether the checkpoint is worth a synced save now.
+func (m *Machine) syncDue(now time.Time, frontier LSN) bool {
+	l := &m.ledger
+	if frontier <= l.synced {
+		l.urgent = false
+		return false
+	}
+	every := m.cfg.SyncEvery
+	if m.items == 0 && emptyDraft(&l.draft) && l.synced != 0 {
+		every = m.cfg.MarkEvery
+	}
+	at := l.syncedAt.Add(every)
+	if l.urgent || !at.After(now) {
+		return true
+	}
+	m.wakeAt(at)
+	return false
+}
+
+// saved goes on once a save has ended.
+func (m *Machine) saved(now time.Time, err error) {
+	l := &m.ledger
+	l.saving = false
+	if err != nil {
+		m.saveFailed(now, err)
+		return
+	}
+	if l.failures > 0 {
+		m.log(slog.LevelInfo, "store works again", "failed", l.failures)
+		l.failures = 0
+	}
+	l.savedAt = now
+	if l.current.Checkpoint > l.saved {
+		l.saved = l.current.Checkpoint
+	}
+	if l.current.Sync {
+		l.syncedAt = now
+		l.closed = l.current.Clean
+		if l.saved > l.synced {
+			l.synced = l.saved
+			l.urgent = false
+			m.emit(Confirm{LSN: l.synced})
+		}
+	}
+	m.forgetReplayed()
+	for _, it := range l.released {
+		m.release(now, it)
+	}
+	for _, c := range l.current.Started {
+		m.send(now, m.calls[c.ID])
+	}
+}
+
+// saveFailed takes what could not be saved back into the draft, in front of
+// what has come since.
+func (m *Machine) saveFailed(now time.Time, err error) {
+	l := &m.ledger
+	if l.failures == 0 {
+		m.log(slog.LevelError, "store does not take anything; sending and confirming stop until it does", "err", err)
+	}
+	l.failures++
+	l.retry = now.Add(m.backoff(250*time.Millisecond, 10*time.Second, l.failures))
+	m.wakeAt(l.retry)
+	l.draft.Started = append(l.current.Started, l.draft.Started...)
+	l.draft.Ended = append(l.current.Ended, l.draft.Ended...)
+	l.draft.Settled = append(l.current.Settled, l.draft.Settled...)
+	l.draft.Parked = append(l.current.Parked, l.draft.Parked...)
+	l.draft.Resolved = append(l.current.Resolved, l.draft.Resolved...)
+	l.ends = append(l.released, l.ends...)
+	l.current, l.released = checkpoint.Save{}, nil
+}
+
+// above keeps what the checkpoint does not cover: only that would come again.
+func above(settled []checkpoint.Settled, frontier LSN) []checkpoint.Settled {
+	kept := settled[:0]
+	for _, s := range settled {
+		if s.Through.Commit >= frontier {
+			kept = append(kept, s)
+		}
+	}
+	clear(settled[len(kept):])
+	return kept
+}
+
+func emptyDraft(s *checkpoint.Save) bool {
+	return len(s.Started) == 0 && len(s.Ended) == 0 && len(s.Settled) == 0 &&
+		len(s.Parked) == 0 && len(s.Resolved) == 0
+}
+
+// reset empties s and keeps its memory for the next draft.
+func reset(s checkpoint.Save) checkpoint.Save {
+	clear(s.Started)
+	clear(s.Settled)
+	clear(s.Parked)
+	return checkpoint.Save{
+		Started: s.Started[:0], Ended: s.Ended[:0], Settled: s.Settled[:0],
+		Parked: s.Parked[:0], Resolved: s.Resolved[:0],
+	}
+}
+
+// forgetReplayed drops what the last life settled, once the checkpoint has
+// passed all of it.
+func (m *Machine) forgetReplayed() {
+	if len(m.replayed) > 0 && m.replayedTo < m.ledger.saved {
+		clear(m.replayed)
+	}
+}
+
+// park ends an item that is not confirmed: it is kept in the store for a
+// person, or until it is tried again, and holds nothing up.
+func (m *Machine) park(now time.Time, it *item, r marketo.Result, waits bool) {
+	earlier := m.parked[it.key]
+	if earlier == nil && len(m.parked) >= m.cfg.MaxParked {
+		m.block(now, it.mapping, "as many objects are parked as delivery.max_parked allows; retry or discard some")
+		m.later(it, m.states[it.mapping].probe)
+		return
+	}
+	p := &checkpoint.Parked{
+		Mapping: m.cfg.Mappings[it.mapping].Name, Object: m.cfg.Mappings[it.mapping].Object,
+		Key: it.key, Operation: it.operation.String(), At: it.at, Committed: it.newest,
+		Fields: fields(it.object, true), Payload: fields(it.object, false),
+		Code: r.Code, Message: r.Message, Waits: waits,
+		Attempts: 1, First: now, Last: now,
+	}
+	if earlier != nil {
+		p.First, p.Attempts = earlier.First, earlier.Attempts+1
+	}
+	m.parked[it.key] = p
+	m.ledger.draft.Parked = append(m.ledger.draft.Parked, *p)
+	count := &m.states[it.mapping].count
+	count.Parked++
+	m.settle(it)
+}
