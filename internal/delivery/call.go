@@ -198,6 +198,7 @@ func (m *Machine) start(now time.Time, c *call) {
 	m.limiter.Start(now)
 	c.counted = now
 	m.calls[c.id] = c
+	m.ghosts++
 	keys := make([]string, len(c.items))
 	for i, it := range c.items {
 		keys[i] = it.key

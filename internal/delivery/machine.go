@@ -101,6 +101,9 @@ type Machine struct {
 
 	calls    map[uint64]*call
 	lastCall uint64
+	// ghosts counts the calls that the store has, or will have, as in flight:
+	// those under way and those that may still be executing.
+	ghosts int
 	reads    map[uint64]*item
 	lastRead uint64
 	holds    map[string]time.Time
@@ -180,6 +183,7 @@ func (m *Machine) restore(state checkpoint.State, now time.Time) {
 	}
 	m.limiter.Restore(marketo.Quota(state.Quota), now)
 	until := now.Add(m.cfg.UnknownHold)
+	m.ghosts = len(state.InFlight)
 	for _, c := range state.InFlight {
 		m.lastCall = max(m.lastCall, c.ID)
 		for _, key := range c.Keys {

@@ -30,7 +30,9 @@ type ledger struct {
 
 	failures int
 	retry    time.Time
-	closed   bool
+	// last is set when the save under way is that of an orderly end, closed
+	// when it is done.
+	last, closed bool
 }
 
 // busy reports whether something is not in the store yet.
@@ -67,7 +69,7 @@ func (m *Machine) save(now time.Time) {
 		return
 	}
 	frontier := m.window.Frontier()
-	last := m.stopping && len(m.calls) == 0 && !m.maySendLater(now) || m.stopping && m.items == len(l.ends) && len(m.calls) == 0
+	last := m.stopping && len(m.calls) == 0 && (m.items == len(l.ends) || !m.maySendLater(now))
 	sync := last || m.syncDue(now, frontier)
 	if emptyDraft(&l.draft) && !sync {
 		return
@@ -82,7 +84,8 @@ func (m *Machine) save(now time.Time) {
 		quota := checkpoint.Quota(m.limiter.Snapshot())
 		l.current.Quota = &quota
 	}
-	l.current.Sync, l.current.Clean = sync, last
+	l.current.Sync, l.last = sync, last
+	l.current.Clean = last && m.ghosts == len(l.current.Ended)
 	l.saving = true
 	m.emit(Save{Save: &l.current})
 }
@@ -124,13 +127,14 @@ func (m *Machine) saved(now time.Time, err error) {
 	}
 	if l.current.Sync {
 		l.syncedAt = now
-		l.closed = l.current.Clean
+		l.closed = l.last
 		if l.saved > l.synced {
 			l.synced = l.saved
 			l.urgent = false
 			m.emit(Confirm{LSN: l.synced})
 		}
 	}
+	m.ghosts -= len(l.current.Ended)
 	m.forgetReplayed()
 	for _, it := range l.released {
 		m.release(now, it)
