@@ -1,0 +1,165 @@
+package marketo
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+)
+
+const (
+	// DefaultTimeout is longer than the 120 seconds after which Marketo gives
+	// a call up, so that a call we give up is over there too.
+	DefaultTimeout = 130 * time.Second
+	// DefaultReplyLimit bounds a reply after decompression, in bytes.
+	DefaultReplyLimit = 4 << 20
+	// DefaultUserAgent names us to Marketo.
+	DefaultUserAgent = "cdcsync"
+)
+
+// exchange makes single HTTP attempts. It uses a RoundTripper and no
+// http.Client: a RoundTripper follows no redirect and keeps no cookies.
+type exchange struct {
+	transport http.RoundTripper
+	timeout   time.Duration
+	limit     int
+	agent     string
+	now       func() time.Time
+}
+
+// newExchange fills the defaults in.
+func newExchange(rt http.RoundTripper, timeout time.Duration, limit int, agent string, now func() time.Time) exchange {
+	x := exchange{transport: rt, timeout: timeout, limit: limit, agent: agent, now: now}
+	if x.transport == nil {
+		x.transport = newTransport()
+	}
+	if x.timeout <= 0 {
+		x.timeout = DefaultTimeout
+	}
+	if x.limit <= 0 {
+		x.limit = DefaultReplyLimit
+	}
+	if x.agent == "" {
+		x.agent = DefaultUserAgent
+	}
+	if x.now == nil {
+		x.now = time.Now
+	}
+	return x
+}
+
+// newTransport is tuned for a few long-lived connections to one host, each
+// carrying bodies of tens of kilobytes. A connection idles for less time than
+// servers usually allow, so that it is seldom the server who ends it.
+func newTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    10 * time.Second,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           64,
+		MaxIdleConnsPerHost:    32,
+		IdleConnTimeout:        45 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		WriteBufferSize:        64 << 10,
+		ReadBufferSize:         64 << 10,
+	}
+}
+
+// close ends idle connections.
+func (x *exchange) close() {
+	if c, ok := x.transport.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+// answer is a complete HTTP reply. Its body is in buf, which the receiver
+// releases.
+type answer struct {
+	status int
+	header http.Header
+	date   time.Time
+	buf    *buffer
+}
+
+// request is one attempt to make.
+type request struct {
+	method string
+	url    string
+	header http.Header
+	body   *buffer // nil for GET; given away
+}
+
+// do makes the attempt and reads the reply to its end. The fault says whether
+// anything can have been executed; date is set with it where a reply began.
+func (x *exchange) do(ctx context.Context, r request) (answer, *Fault) {
+	ctx, cancel := context.WithTimeout(ctx, x.timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, r.method, r.url, nil)
+	if err != nil {
+		r.body.discard()
+		return answer{}, &Fault{Class: FaultCredentials, Code: "connection", Message: "the endpoint does not make a URL; check its spelling"}
+	}
+	req.Header = r.header
+	req.Header.Set("User-Agent", x.agent)
+	var body *payload
+	if r.body != nil {
+		req.ContentLength = int64(len(r.body.b))
+		body = &payload{buf: r.body}
+		req.Body = body
+	}
+	resp, err := x.transport.RoundTrip(req)
+	if err != nil {
+		return answer{}, broken(ctx, err, body.started())
+	}
+	defer resp.Body.Close()
+	a := answer{status: resp.StatusCode, header: resp.Header}
+	if t, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+		a.date = t
+	}
+	a.buf = newBuffer()
+	whole, err := a.buf.fill(resp.Body, x.limit)
+	switch {
+	case err != nil:
+		a.buf.release()
+		a.buf = nil
+		return a, broken(ctx, err, true)
+	case !whole:
+		a.buf.release()
+		a.buf = nil
+		return a, &Fault{Code: "reply", Message: fmt.Sprintf("the reply is larger than %d bytes and was not read; check what answers at the endpoint", x.limit)}
+	}
+	return a, nil
+}
+
+// discard releases a buffer that may be nil.
+func (b *buffer) discard() {
+	if b != nil {
+		b.release()
+	}
+}
+
+// fill reads r to its end, or reports that it is longer than limit.
+func (b *buffer) fill(r io.Reader, limit int) (whole bool, err error) {
+	for {
+		if len(b.b) == cap(b.b) {
+			b.b = append(b.b, 0)[:len(b.b)]
+		}
+		end := min(cap(b.b), limit+1)
+		n, err := r.Read(b.b[len(b.b):end])
+		b.b = b.b[:len(b.b)+n]
+		switch {
+		case len(b.b) > limit:
+			return false, nil
+		case errors.Is(err, io.EOF):
+			return true, nil
+		case err != nil:
+			return false, err
+		}
+	}
+}

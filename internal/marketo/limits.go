@@ -1,0 +1,254 @@
+package marketo
+
+import "time"
+
+// Marketo's limits hold for an instance, shared by all its integrations: 100
+// calls in 20 seconds, 10 at once, and a number of calls a day. Adobe advises
+// one integration to stay within half of the first two.
+const (
+	// Window is the span over which Marketo counts calls.
+	Window = 20 * time.Second
+	// DefaultMargin widens Window against clocks and networks that make two
+	// calls arrive closer to each other than they left.
+	DefaultMargin = 100 * time.Millisecond
+
+	// recovery is how long concurrency stays lowered by one step.
+	recovery = time.Minute
+	// sharedConcurrency is Marketo's own limit, the ceiling of a concurrency
+	// that was lowered where none was configured.
+	sharedConcurrency = 10
+	// probation is how long after a reset an exhausted quota is doubted (the
+	// two clocks, or their zones, may differ), and probe how often.
+	probation = 2 * time.Hour
+	probe     = 15 * time.Minute
+)
+
+// Limits is what we allow ourselves. Zero means unlimited in each of the
+// first three fields.
+type Limits struct {
+	CallsPer20s     int
+	ConcurrentCalls int
+	// CallsPerDay counts calls of one day in US Central time.
+	CallsPerDay int
+	// Margin is added to the 20 seconds. Zero means DefaultMargin, a negative
+	// one means none.
+	Margin time.Duration
+}
+
+// Quota is the part of a Limiter that must outlive a restart.
+type Quota struct {
+	// Day is the quota day, YYYY-MM-DD in US Central time; "" before any call.
+	Day string
+	// Calls counts the calls started on that day.
+	Calls int
+	// Starts holds the times of the latest calls, the oldest first.
+	Starts []time.Time
+	// Exhausted is set while Marketo's own word is that the day is used up.
+	Exhausted bool
+}
+
+// Why a call may not start; see Limiter.Ready.
+const (
+	WhyRate        = "rate"
+	WhyConcurrency = "concurrency"
+	WhyQuota       = "quota"
+)
+
+// Limiter says when the next call may start, so that no span of 20 seconds
+// ever holds more starts than allowed. It is arithmetic on the times it is
+// given, with no clock and no goroutine; it is not for concurrent use. Times
+// must not go back, except for what a wall clock does across a restart.
+type Limiter struct {
+	limits Limits
+
+	// starts is a ring of the latest CallsPer20s starts; oldest is the next
+	// one to be replaced once the ring is full.
+	starts []time.Time
+	oldest int
+
+	inFlight int
+	// lowered is the concurrency Marketo forced on us at loweredAt; 0 is none.
+	lowered   int
+	loweredAt time.Time
+
+	day   string
+	reset time.Time // the end of day
+	calls int
+
+	paused    time.Time // no start before it: Marketo complained of the rate
+	exhausted time.Time // no start before it: Marketo says the quota is used up
+}
+
+// NewLimiter returns a Limiter that has seen no calls.
+func NewLimiter(l Limits) *Limiter {
+	switch {
+	case l.Margin == 0:
+		l.Margin = DefaultMargin
+	case l.Margin < 0:
+		l.Margin = 0
+	}
+	return &Limiter{limits: l}
+}
+
+// Ready reports whether a call may start now. If not, why is "quota", "rate"
+// or "concurrency", and at is the earliest time worth asking again; it is
+// zero for "concurrency", which ends with a Done.
+func (l *Limiter) Ready(now time.Time) (ok bool, at time.Time, why string) {
+	if at := l.quotaFrom(now); now.Before(at) {
+		return false, at, WhyQuota
+	}
+	if at := l.rateFrom(); now.Before(at) {
+		return false, at, WhyRate
+	}
+	if limit := l.Concurrency(now); limit > 0 && l.inFlight >= limit {
+		return false, time.Time{}, WhyConcurrency
+	}
+	return true, time.Time{}, ""
+}
+
+// quotaFrom is when the quota allows a call; zero for any time.
+func (l *Limiter) quotaFrom(now time.Time) time.Time {
+	at := l.exhausted
+	spent := l.limits.CallsPerDay > 0 && l.calls >= l.limits.CallsPerDay
+	if spent && now.Before(l.reset) && at.Before(l.reset) {
+		at = l.reset
+	}
+	return at
+}
+
+// rateFrom is when the window allows a call; zero for any time.
+func (l *Limiter) rateFrom() time.Time {
+	at := l.paused
+	if n := l.limits.CallsPer20s; n > 0 && len(l.starts) == n {
+		if free := l.starts[l.oldest].Add(Window + l.limits.Margin); at.Before(free) {
+			at = free
+		}
+	}
+	return at
+}
+
+// Concurrency is the number of calls allowed at once at now: the configured
+// one, less what Marketo's complaints took, one of which is given back every
+// minute. 0 means unlimited.
+func (l *Limiter) Concurrency(now time.Time) int {
+	limit := l.limits.ConcurrentCalls
+	if l.lowered == 0 {
+		return limit
+	}
+	ceiling := limit
+	if ceiling == 0 {
+		ceiling = sharedConcurrency
+	}
+	if n := l.lowered + int(now.Sub(l.loweredAt)/recovery); n < ceiling {
+		return n
+	}
+	return limit
+}
+
+// InFlight is the number of calls started and not done.
+func (l *Limiter) InFlight() int { return l.inFlight }
+
+// Start counts a call that starts now. The caller has asked Ready.
+func (l *Limiter) Start(now time.Time) {
+	l.turn(now)
+	l.calls++
+	l.inFlight++
+	l.exhausted = time.Time{}
+	l.note(now)
+}
+
+// Again tells that a call counted by Start really started only now: the
+// window counts both times, so that neither can exceed it.
+func (l *Limiter) Again(now time.Time) { l.note(now) }
+
+func (l *Limiter) note(now time.Time) {
+	n := l.limits.CallsPer20s
+	switch {
+	case n <= 0:
+	case len(l.starts) < n:
+		l.starts = append(l.starts, now)
+	default:
+		l.starts[l.oldest] = now
+		l.oldest = (l.oldest + 1) % n
+	}
+}
+
+// Done ends a call that Start began.
+func (l *Limiter) Done(time.Time) {
+	if l.inFlight > 0 {
+		l.inFlight--
+	}
+}
+
+// turn opens a new quota day when the old one is over. A clock that went back
+// to an earlier day keeps counting on the later one.
+func (l *Limiter) turn(now time.Time) {
+	if l.day != "" && now.Before(l.reset) {
+		return
+	}
+	l.day, l.reset, l.calls = QuotaDay(now), NextReset(now), 0
+}
+
+// Exhausted notes that Marketo says the calls of the day are used up: nothing
+// starts before the next reset. Shortly after a reset the word may still be
+// about the day before, by Marketo's clock; then one call every 15 minutes is
+// allowed to ask.
+func (l *Limiter) Exhausted(now time.Time) {
+	l.turn(now)
+	l.exhausted = NextReset(now)
+	if now.Sub(lastReset(now)) < probation {
+		l.exhausted = now.Add(probe)
+	}
+}
+
+// Throttled notes that Marketo refused a call for its rate (FaultRate: nothing
+// starts for a whole window) or for concurrency (FaultConcurrency: one call
+// less at once, never less than one). Other classes change nothing.
+func (l *Limiter) Throttled(now time.Time, class FaultClass) {
+	switch class {
+	case FaultRate:
+		l.paused = now.Add(Window + l.limits.Margin)
+	case FaultConcurrency:
+		n := l.Concurrency(now)
+		if n == 0 {
+			n = min(max(l.inFlight, 2), sharedConcurrency)
+		}
+		l.lowered, l.loweredAt = max(1, n-1), now
+	}
+}
+
+// Snapshot returns what Restore needs.
+func (l *Limiter) Snapshot() Quota {
+	q := Quota{Day: l.day, Calls: l.calls, Exhausted: !l.exhausted.IsZero()}
+	if len(l.starts) > 0 {
+		q.Starts = make([]time.Time, 0, len(l.starts))
+		q.Starts = append(q.Starts, l.starts[l.oldest:]...)
+		q.Starts = append(q.Starts, l.starts[:l.oldest]...)
+	}
+	return q
+}
+
+// Restore takes over what an earlier life did, as of now. A start that lies in
+// the future, by a clock that was set back, counts as made now. Calls that
+// were in flight are not: their connections died with the process.
+func (l *Limiter) Restore(q Quota, now time.Time) {
+	l.starts, l.oldest = nil, 0
+	if n := l.limits.CallsPer20s; n > 0 {
+		for _, t := range q.Starts[max(0, len(q.Starts)-n):] {
+			if t.After(now) {
+				t = now
+			}
+			l.starts = append(l.starts, t)
+		}
+	}
+	l.day, l.reset, l.calls, l.exhausted = "", time.Time{}, 0, time.Time{}
+	l.turn(now)
+	if q.Day < l.day {
+		return
+	}
+	// A day later than today's is a clock set back: its calls still count.
+	l.calls = q.Calls
+	if q.Exhausted {
+		l.Exhausted(now)
+	}
+}

@@ -1,0 +1,161 @@
+package marketo
+
+import "unicode/utf8"
+
+// restCall is what one operation is on the wire.
+type restCall struct {
+	suffix string // after the type in the path
+	open   string // the body up to the first record
+}
+
+var restCalls = [...]restCall{
+	Upsert: {".json", `{"action":"createOrUpdate","dedupeBy":"dedupeFields","input":[`},
+	Insert: {".json", `{"action":"createOnly","dedupeBy":"dedupeFields","input":[`},
+	Update: {".json", `{"action":"updateOnly","dedupeBy":"dedupeFields","input":[`},
+	Delete: {"/delete.json", `{"deleteBy":"dedupeFields","input":[`},
+}
+
+const restClose = `]}`
+
+// restEnvelope is the size of the largest body without records.
+var restEnvelope = len(restCalls[Upsert].open) + len(restClose)
+
+// appendRESTBody appends the body of the call for b. It returns false where a
+// value is not what its Kind says, which would change the meaning of the body.
+func appendRESTBody(dst []byte, b *Batch) ([]byte, bool) {
+	from, ok := len(dst), true
+	dst = append(dst, restCalls[b.Operation].open...)
+	for i := range b.Objects {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst, ok = appendRecord(dst, &b.Objects[i], b.Operation)
+		if !ok {
+			return dst, false
+		}
+	}
+	dst = append(dst, restClose...)
+	return dst, utf8.Valid(dst[from:])
+}
+
+func appendRecord(dst []byte, o *Object, op Operation) ([]byte, bool) {
+	dst = append(dst, '{')
+	first := len(dst)
+	for i := range recordLength(o, op) {
+		v := &o.Values[i]
+		if v.Kind == Omitted {
+			continue
+		}
+		if len(dst) > first {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, '"')
+		dst = appendJSON(dst, o.nameOf(i))
+		dst = append(dst, `":`...)
+		switch v.Kind {
+		case String:
+			dst = append(dst, '"')
+			dst = appendJSON(dst, v.Text)
+			dst = append(dst, '"')
+		case Null:
+			dst = append(dst, "null"...)
+		default:
+			if !isLiteral(v) {
+				return dst, false
+			}
+			dst = append(dst, v.Text...)
+		}
+	}
+	return append(dst, '}'), true
+}
+
+// recordLength is the number of values that go into a record: a delete names
+// its object and nothing else.
+func recordLength(o *Object, op Operation) int {
+	if op == Delete {
+		return len(o.Shape.Key)
+	}
+	return len(o.Values)
+}
+
+// nameOf is the name of the value with index i.
+func (o *Object) nameOf(i int) string {
+	if n := len(o.Shape.Key); i >= n {
+		return o.Shape.Attributes[i-n]
+	}
+	return o.Shape.Key[i]
+}
+
+func isLiteral(v *Value) bool {
+	if v.Kind == Boolean {
+		return v.Text == "true" || v.Text == "false"
+	}
+	return len(v.Text) > 0 && numberPrefix(v.Text) == len(v.Text)
+}
+
+// recordSize is the exact number of bytes that o adds to a body, with the
+// comma that separates it from another.
+func recordSize(o Object, op Operation) int {
+	size, fields := len("{},"), 0
+	for i := range recordLength(&o, op) {
+		v := &o.Values[i]
+		switch v.Kind {
+		case Omitted:
+			continue
+		case String:
+			size += len(`""`) + jsonSize(v.Text)
+		case Null:
+			size += len("null")
+		default:
+			size += len(v.Text)
+		}
+		size += len(`"":`) + jsonSize(o.nameOf(i))
+		fields++
+	}
+	return size + max(0, fields-1)
+}
+
+const hexDigits = "0123456789abcdef"
+
+// jsonExtra is how many bytes a byte's escape is longer than the byte: 5 for
+// \u00XX, 1 for a backslash and a character, 0 for what stands as it is.
+var jsonExtra = func() (t [256]uint8) {
+	for c := range 0x20 {
+		t[c] = 5
+	}
+	for c := range jsonShort {
+		t[c] = 1
+	}
+	return t
+}()
+
+var jsonShort = map[byte]byte{'"': '"', '\\': '\\', '\n': 'n', '\r': 'r', '\t': 't'}
+
+// appendJSON appends text as the inside of a JSON string.
+func appendJSON(dst []byte, text string) []byte {
+	from := 0
+	for i := 0; i < len(text); i++ {
+		c := text[i]
+		extra := jsonExtra[c]
+		if extra == 0 {
+			continue
+		}
+		dst = append(dst, text[from:i]...)
+		from = i + 1
+		if extra == 1 {
+			dst = append(dst, '\\', jsonShort[c])
+		} else {
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		}
+	}
+	return append(dst, text[from:]...)
+}
+
+// jsonSize is the number of bytes appendJSON appends.
+func jsonSize(text string) int {
+	n := len(text)
+	for i := 0; i < len(text); i++ {
+		n += int(jsonExtra[text[i]])
+	}
+	return n
+}

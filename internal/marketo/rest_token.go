@@ -1,0 +1,170 @@
+package marketo
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// tokenMargin is how long before its end a token is given up, so that it does
+// not expire on its way. A token that lives less than twice as long is given
+// up at half its life.
+const tokenMargin = time.Minute
+
+// tokens holds the access token of one REST client.
+type tokens struct {
+	// turn holds one element while nobody fetches. One goroutine at a time
+	// does; the others wait for it and use what it got.
+	turn chan struct{}
+
+	mu      sync.Mutex // guards the rest; held only to look
+	value   string
+	usable  time.Time // until when
+	refused string    // the last token that Marketo did not accept
+}
+
+func newTokens() *tokens {
+	t := &tokens{turn: make(chan struct{}, 1)}
+	t.turn <- struct{}{}
+	return t
+}
+
+// get returns the token if it is usable at now.
+func (t *tokens) get(now time.Time) (string, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.value, t.value != "" && now.Before(t.usable)
+}
+
+// put keeps a token, unless it is the one that was refused.
+func (t *tokens) put(token string, usable time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if token == t.refused {
+		return false
+	}
+	t.value, t.usable = token, usable
+	return true
+}
+
+// refuse gives up a token that Marketo did not accept, and no newer one.
+func (t *tokens) refuse(token string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.refused = token
+	if t.value == token {
+		t.value = ""
+	}
+}
+
+// grant is an answer of the identity service.
+type grant struct {
+	AccessToken string `json:"access_token"`
+	// ExpiresIn is in seconds. The service hands out the same token until it
+	// expires, so it may be 0.
+	ExpiresIn float64 `json:"expires_in"`
+}
+
+// token returns a usable token, fetching one if there is none.
+func (c *REST) token(ctx context.Context) (string, *Fault) {
+	t := c.tokens
+	if token, ok := t.get(c.now()); ok {
+		return token, nil
+	}
+	select {
+	case <-t.turn:
+	case <-ctx.Done():
+		return "", &Fault{Class: FaultRetry, Code: "connection", Message: "the call was given up while waiting for an access token"}
+	}
+	defer func() { t.turn <- struct{}{} }()
+	asked := c.now()
+	if token, ok := t.get(asked); ok {
+		return token, nil
+	}
+	g, fault := c.fetchToken(ctx)
+	if fault != nil {
+		return "", fault
+	}
+	life := time.Duration(g.ExpiresIn * float64(time.Second))
+	if !t.put(g.AccessToken, asked.Add(life-min(tokenMargin, life/2))) {
+		return "", &Fault{
+			Class: FaultRetry, Code: "601", RetryAfter: min(life, time.Minute) + time.Second,
+			Message: "the identity service keeps handing out a token that is not accepted; it is replaced when it expires",
+		}
+	}
+	return g.AccessToken, nil
+}
+
+// fetchToken asks the identity service. Whatever goes wrong here, no object
+// was sent, so no fault is one of unknown outcome.
+func (c *REST) fetchToken(ctx context.Context) (grant, *Fault) {
+	secret, err := c.secret()
+	if err == nil && secret == "" {
+		err = errors.New("it is empty")
+	}
+	if err != nil {
+		return grant{}, &Fault{Class: FaultCredentials, Code: "secret", Message: "client secret: " + err.Error() + "; set marketo.rest.client_secret or client_secret_file"}
+	}
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {c.clientID}, "client_secret": {secret}}
+	buf := newBuffer()
+	buf.b = append(buf.b, form.Encode()...)
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
+	a, fault := c.do(ctx, request{method: http.MethodPost, url: c.base + "/identity/oauth/token", header: header, body: buf})
+	if fault == nil {
+		defer a.buf.release()
+		fault = c.identityFault(a)
+	}
+	var g grant
+	if fault == nil {
+		g, err = readGrant(a.buf.b)
+		if err != nil {
+			fault = &Fault{Code: "reply", Message: "the identity service's reply is refused: " + err.Error() + "; check the endpoint"}
+		}
+	}
+	if fault != nil && fault.Class == FaultUnknown {
+		fault.Class = FaultRetry
+	}
+	return g, fault
+}
+
+// identityFault reads the HTTP status; nil for 200. The service answers bad
+// credentials with 400 or 401, which is no word on any object.
+func (c *REST) identityFault(a answer) *Fault {
+	if a.status == http.StatusOK {
+		return nil
+	}
+	f := statusFault(a, c.now(), restGone)
+	if a.status == http.StatusBadRequest || a.status == http.StatusUnauthorized {
+		f.Class = FaultCredentials
+		f.Message = "the identity service refuses the client id or the client secret; check marketo.rest"
+	}
+	return f
+}
+
+// readGrant reads a token that can stand in a header.
+func readGrant(body []byte) (grant, error) {
+	var g grant
+	r := newJSONReader(body)
+	r.skip()
+	if err := r.finish(); err != nil {
+		return g, err
+	}
+	if err := json.Unmarshal(body, &g); err != nil {
+		return grant{}, errors.New("not the fields of a token")
+	}
+	if g.AccessToken == "" || len(g.AccessToken) > 8192 {
+		return grant{}, errors.New("no token in it")
+	}
+	for _, c := range []byte(g.AccessToken) {
+		if c <= ' ' || c > '~' {
+			return grant{}, errors.New("a token that no header can hold")
+		}
+	}
+	const day = 24 * 60 * 60
+	g.ExpiresIn = min(max(g.ExpiresIn, 0), day)
+	return g, nil
+}

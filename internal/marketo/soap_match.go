@@ -1,0 +1,88 @@
+package marketo
+
+import "strings"
+
+// matcher gives each object of a batch the status that repeats its key: a
+// reply has neither index nor id, and its order means nothing.
+type matcher struct {
+	batch   *Batch
+	results []Result
+	seen    []bool
+	next    int
+}
+
+// settle takes in one status. One for an object that was not sent changes
+// nothing; a second one for the same object takes its first away.
+func (m *matcher) settle(e *soapStatus) {
+	i := m.find(e)
+	if i < 0 {
+		return
+	}
+	m.next = i + 1
+	if m.seen[i] {
+		m.results[i] = Result{}
+		return
+	}
+	m.seen[i] = true
+	status := soapStatuses[string(e.status)]
+	m.results[i] = Result{Status: status, Outcome: soapOutcome(m.batch.Operation, status)}
+	if len(e.message) > 0 {
+		m.results[i].Message = brief(e.message)
+	}
+}
+
+// find returns the index of the object that e is about, or -1. Statuses
+// usually come in the order of the objects, so it starts after the last.
+func (m *matcher) find(e *soapStatus) int {
+	if !strings.EqualFold(m.batch.Type, string(e.objType)) {
+		return -1
+	}
+	n := len(m.batch.Objects)
+	for step := range n {
+		i := m.next + step
+		if i >= n {
+			i -= n
+		}
+		if e.isOf(&m.batch.Objects[i]) {
+			return i
+		}
+	}
+	return -1
+}
+
+// isOf reports whether the key of e is the key of o: the same names, each
+// once, in any order, with exactly the same values.
+func (e *soapStatus) isOf(o *Object) bool {
+	names := o.Shape.Key
+	if len(e.names) != len(names) || len(names) == 0 || len(names) > 64 {
+		return false
+	}
+	var taken uint64
+	for i, name := range names {
+		at := i
+		if string(e.names[i]) != name {
+			at = e.named(name)
+		}
+		if at < 0 || taken&(1<<at) != 0 || string(e.values[at]) != o.Values[i].Text {
+			return false
+		}
+		taken |= 1 << at
+	}
+	return true
+}
+
+// named finds the attribute of that name, compared exactly first and then, as
+// Marketo does not keep case, without it.
+func (e *soapStatus) named(name string) int {
+	for i, n := range e.names {
+		if string(n) == name {
+			return i
+		}
+	}
+	for i, n := range e.names {
+		if strings.EqualFold(string(n), name) {
+			return i
+		}
+	}
+	return -1
+}

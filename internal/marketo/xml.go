@@ -1,0 +1,237 @@
+package marketo
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+)
+
+// Limits of a reply that no reply of Marketo comes near.
+const (
+	deepest        = 64 // levels of elements, or of JSON values
+	mostAttributes = 64 // of one element
+)
+
+// xmlReader reads one XML 1.0 document in UTF-8 from front to back. It is
+// stricter than XML: no DOCTYPE, no processing instruction, element names in
+// ASCII, limits on depth and attributes. The first error sticks; after it
+// every method returns zero values, so a whole document can be read and err
+// looked at once, at the end. Nothing read counts before finish succeeded.
+type xmlReader struct {
+	data  []byte
+	pos   int
+	open  [deepest]xmlName
+	depth int
+	// empty is set between <a/> and the end that it stands for.
+	empty bool
+	bound []xmlBinding
+	attrs [][]byte
+	// decoded holds text that differs from its source. Its owner may empty
+	// it when no text read before is needed any more.
+	decoded []byte
+	err     error
+}
+
+type xmlName struct{ prefix, local, raw []byte }
+
+type xmlBinding struct {
+	prefix, uri []byte
+	depth       int
+}
+
+func newXMLReader(data []byte) *xmlReader {
+	r := &xmlReader{data: bytes.TrimPrefix(data, []byte("\xEF\xBB\xBF"))}
+	if !validXML(r.data) {
+		r.fail("not UTF-8, or a character that XML cannot hold")
+	}
+	r.declaration()
+	return r
+}
+
+func (r *xmlReader) fail(what string) {
+	if r.err == nil {
+		r.err = errors.New("xml: " + what)
+	}
+	r.pos = len(r.data)
+}
+
+// declaration passes <?xml version="1.0" encoding="UTF-8"?>, if it is there.
+func (r *xmlReader) declaration() {
+	rest, ok := bytes.CutPrefix(r.data, []byte("<?xml"))
+	if !ok || r.err != nil {
+		return
+	}
+	inner, _, ok := bytes.Cut(rest, []byte("?>"))
+	if !ok || len(inner) > 200 {
+		r.fail("declaration without end")
+		return
+	}
+	r.pos = len("<?xml") + len(inner) + len("?>")
+	text := strings.ToLower(strings.ReplaceAll(string(inner), "'", `"`))
+	parts := strings.Fields(strings.ReplaceAll(text, `"`, ` " `))
+	joined := strings.Join(parts, "")
+	joined = strings.TrimSuffix(strings.TrimSuffix(joined, `standalone="yes"`), `standalone="no"`)
+	if joined != `version="1.0"` && joined != `version="1.0"encoding="utf-8"` {
+		r.fail("declaration is not XML 1.0 in UTF-8")
+	}
+}
+
+// child enters the next child element of the current one, or leaves the
+// current one and returns false. Text beside elements is an error.
+func (r *xmlReader) child() (xmlName, bool) {
+	if r.empty {
+		r.leave()
+		return xmlName{}, false
+	}
+	for r.err == nil {
+		r.space()
+		switch {
+		case r.has("<!--"):
+			r.comment()
+		case r.has("</"):
+			r.endTag()
+			return xmlName{}, false
+		case r.has("<"):
+			return r.startTag()
+		case r.pos >= len(r.data):
+			r.fail("ends in the middle")
+		default:
+			r.fail("text where only elements may be")
+		}
+	}
+	return xmlName{}, false
+}
+
+// text returns the text of the current element and leaves it. A child element
+// is an error. The result is valid as long as data and decoded are.
+func (r *xmlReader) text() []byte {
+	if r.empty {
+		r.leave()
+		return nil
+	}
+	plain, from := r.run(), len(r.decoded)
+	if r.has("</") {
+		r.endTag()
+		return r.checked(plain)
+	}
+	for r.err == nil {
+		r.decoded = append(r.decoded, plain...)
+		switch {
+		case r.has("<!--"):
+			r.comment()
+		case r.has("<![CDATA["):
+			r.cdata()
+		case r.has("</"):
+			r.endTag()
+			return r.checked(r.decoded[from:len(r.decoded):len(r.decoded)])
+		case r.pos >= len(r.data):
+			r.fail("ends in the middle")
+		default:
+			r.fail("an element where only text may be")
+		}
+		plain = r.run()
+	}
+	return nil
+}
+
+func (r *xmlReader) checked(text []byte) []byte {
+	if r.err != nil {
+		return nil
+	}
+	return text
+}
+
+// skip leaves the current element with all that it holds.
+func (r *xmlReader) skip() {
+	if r.empty {
+		r.leave()
+		return
+	}
+	for level := r.depth; r.err == nil && r.depth >= level; {
+		r.run()
+		switch {
+		case r.has("<!--"):
+			r.comment()
+		case r.has("<![CDATA["):
+			r.cdata()
+		case r.has("</"):
+			r.endTag()
+		case r.has("<"):
+			if r.startTag(); r.empty {
+				r.leave()
+			}
+		default:
+			r.fail("ends in the middle")
+		}
+	}
+}
+
+// finish makes sure that nothing but space and comments is left.
+func (r *xmlReader) finish() error {
+	if r.err == nil && r.depth > 0 {
+		r.fail("ends in the middle")
+	}
+	for r.err == nil && r.pos < len(r.data) {
+		r.space()
+		switch {
+		case r.has("<!--"):
+			r.comment()
+		case r.pos < len(r.data):
+			r.fail("something after the document")
+		}
+	}
+	return r.err
+}
+
+// is reports whether n is the element local of the namespace uri. It is asked
+// while n is the current element.
+func (r *xmlReader) is(n xmlName, uri, local string) bool {
+	return string(n.local) == local && string(r.namespace(n)) == uri
+}
+
+// namespace is the one n is in; "" where it is in none.
+func (r *xmlReader) namespace(n xmlName) []byte {
+	for i := len(r.bound) - 1; i >= 0; i-- {
+		if bytes.Equal(r.bound[i].prefix, n.prefix) {
+			return r.bound[i].uri
+		}
+	}
+	if len(n.prefix) > 0 {
+		r.fail("a prefix that stands for no namespace")
+	}
+	return nil
+}
+
+func (r *xmlReader) has(prefix string) bool {
+	return r.err == nil && len(r.data)-r.pos >= len(prefix) && string(r.data[r.pos:r.pos+len(prefix)]) == prefix
+}
+
+func (r *xmlReader) space() {
+	for r.pos < len(r.data) && isSpace(r.data[r.pos]) {
+		r.pos++
+	}
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
+
+func (r *xmlReader) comment() {
+	r.pos += len("<!--")
+	end := bytes.Index(r.data[r.pos:], []byte("--"))
+	if end < 0 || !bytes.HasPrefix(r.data[r.pos+end:], []byte("-->")) {
+		r.fail("comment without end")
+		return
+	}
+	r.pos += end + len("-->")
+}
+
+// cdata appends the section's text to decoded.
+func (r *xmlReader) cdata() {
+	r.pos += len("<![CDATA[")
+	end := bytes.Index(r.data[r.pos:], []byte("]]>"))
+	if end < 0 {
+		r.fail("CDATA without end")
+		return
+	}
+	r.decoded = appendLines(r.decoded, r.data[r.pos:r.pos+end])
+	r.pos += end + len("]]>")
+}
