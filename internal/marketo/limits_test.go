@@ -1,0 +1,302 @@
+package marketo_test
+
+import (
+	"math/rand/v2"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+var noon = time.Date(2026, 3, 4, 18, 0, 0, 0, time.UTC) // 12:00 CST
+
+// Any schedule of starts, restarts, complaints and pauses leaves no span of 20
+// seconds with more starts than allowed, no more in flight than allowed, and
+// no quota day with more calls than allowed.
+func TestLimiterNeverExceeds(t *testing.T) {
+	for seed := range uint64(300) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		limits := marketo.Limits{CallsPer20s: 1 + rng.IntN(8), ConcurrentCalls: 1 + rng.IntN(4), CallsPerDay: 20 + rng.IntN(200)}
+		if starts, ok := schedule(rng, limits, marketo.NewLimiter); !ok {
+			t.Fatalf("seed %d, limits %+v: a limit was exceeded; starts %v", seed, limits, starts)
+		}
+	}
+}
+
+// The same check must catch a limiter that allows one call more.
+func TestLimiterCheckCatches(t *testing.T) {
+	caught := 0
+	for seed := range uint64(50) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		limits := marketo.Limits{CallsPer20s: 1 + rng.IntN(4), ConcurrentCalls: 4, CallsPerDay: 1000}
+		if _, ok := schedule(rng, limits, func(l marketo.Limits) *marketo.Limiter {
+			l.CallsPer20s++
+			return marketo.NewLimiter(l)
+		}); !ok {
+			caught++
+		}
+	}
+	if caught == 0 {
+		t.Errorf("a limiter with one call too many passed all schedules")
+	}
+}
+
+func schedule(rng *rand.Rand, limits marketo.Limits, fresh func(marketo.Limits) *marketo.Limiter) ([]time.Time, bool) {
+	now, l := noon, fresh(limits)
+	var starts []time.Time
+	perDay, inFlight := map[string]int{}, 0
+	for range 400 {
+		now = now.Add(time.Duration(rng.Int64N(int64(4 * time.Second))))
+		switch rng.IntN(40) {
+		case 0: // a restart: what was in flight is gone
+			next := fresh(limits)
+			next.Restore(l.Snapshot(), now)
+			l, inFlight = next, 0
+		case 1:
+			l.Throttled(now, marketo.FaultConcurrency)
+		case 2:
+			l.Throttled(now, marketo.FaultRate)
+		case 3:
+			now = now.Add(time.Duration(rng.IntN(10)) * time.Hour)
+		}
+		if inFlight > 0 && rng.IntN(2) == 0 {
+			l.Done(now)
+			inFlight--
+		}
+		ok, at, why := l.Ready(now)
+		if !ok && why != marketo.WhyConcurrency && !at.After(now) {
+			return starts, false
+		}
+		if !ok {
+			continue
+		}
+		l.Start(now)
+		inFlight++
+		perDay[marketo.QuotaDay(now)]++
+		starts = append(starts, now)
+		if inFlight > limits.ConcurrentCalls || perDay[marketo.QuotaDay(now)] > limits.CallsPerDay {
+			return starts, false
+		}
+		if i := len(starts) - 1 - limits.CallsPer20s; i >= 0 && now.Sub(starts[i]) < marketo.Window {
+			return starts, false
+		}
+	}
+	return starts, true
+}
+
+// What Ready says about the next time is exact: not ready just before it.
+func TestLimiterWindow(t *testing.T) {
+	l := marketo.NewLimiter(marketo.Limits{CallsPer20s: 2})
+	l.Start(noon)
+	l.Start(noon.Add(5 * time.Second))
+	ok, at, why := l.Ready(noon.Add(6 * time.Second))
+	want := noon.Add(20*time.Second + 100*time.Millisecond)
+	if ok || !at.Equal(want) || why != "rate" {
+		t.Fatalf("Ready = %v, %v, %q, want false, %v, rate", ok, at, why, want)
+	}
+	if ok, _, _ := l.Ready(at.Add(-1)); ok {
+		t.Errorf("ready before the time it named")
+	}
+	if ok, _, _ := l.Ready(at); !ok {
+		t.Errorf("not ready at the time it named")
+	}
+}
+
+func TestLimiterMargin(t *testing.T) {
+	for _, tt := range []struct {
+		margin, want time.Duration
+	}{{0, 20100 * time.Millisecond}, {-1, 20 * time.Second}, {time.Second, 21 * time.Second}} {
+		l := marketo.NewLimiter(marketo.Limits{CallsPer20s: 1, Margin: tt.margin})
+		l.Start(noon)
+		if _, at, _ := l.Ready(noon); at.Sub(noon) != tt.want {
+			t.Errorf("margin %v: next call after %v, want %v", tt.margin, at.Sub(noon), tt.want)
+		}
+	}
+}
+
+func TestLimiterUnlimited(t *testing.T) {
+	l := marketo.NewLimiter(marketo.Limits{})
+	for range 10000 {
+		if ok, _, why := l.Ready(noon); !ok {
+			t.Fatalf("not ready (%s) though nothing is limited", why)
+		}
+		l.Start(noon)
+	}
+	if got := l.Snapshot().Calls; got != 10000 {
+		t.Errorf("Calls = %d, want 10000", got)
+	}
+}
+
+func TestLimiterConcurrency(t *testing.T) {
+	l := marketo.NewLimiter(marketo.Limits{ConcurrentCalls: 3})
+	for range 3 {
+		l.Start(noon)
+	}
+	if ok, at, why := l.Ready(noon); ok || !at.IsZero() || why != "concurrency" {
+		t.Errorf("Ready = %v, %v, %q, want false, zero, concurrency", ok, at, why)
+	}
+	l.Done(noon)
+	if ok, _, _ := l.Ready(noon); !ok {
+		t.Errorf("not ready after a Done")
+	}
+	for range 5 {
+		l.Throttled(noon, marketo.FaultConcurrency)
+	}
+	for _, tt := range []struct {
+		after time.Duration
+		want  int
+	}{{0, 1}, {59 * time.Second, 1}, {time.Minute, 2}, {2 * time.Minute, 3}, {time.Hour, 3}} {
+		if got := l.Concurrency(noon.Add(tt.after)); got != tt.want {
+			t.Errorf("concurrency %v after the complaints = %d, want %d", tt.after, got, tt.want)
+		}
+	}
+}
+
+func TestLimiterConcurrencyWithoutLimit(t *testing.T) {
+	l := marketo.NewLimiter(marketo.Limits{})
+	for range 6 {
+		l.Start(noon)
+	}
+	l.Throttled(noon, marketo.FaultConcurrency)
+	if got := l.Concurrency(noon); got != 5 {
+		t.Errorf("concurrency = %d, want 5, one less than were in flight", got)
+	}
+	if got := l.Concurrency(noon.Add(5 * time.Minute)); got != 0 {
+		t.Errorf("concurrency = %d, want unlimited again", got)
+	}
+}
+
+func TestLimiterRateComplaint(t *testing.T) {
+	l := marketo.NewLimiter(marketo.Limits{CallsPer20s: 50})
+	l.Throttled(noon, marketo.FaultRate)
+	if ok, at, why := l.Ready(noon.Add(19 * time.Second)); ok || why != "rate" || at.Sub(noon) < marketo.Window {
+		t.Errorf("Ready = %v, %v, %q, want nothing for a window", ok, at, why)
+	}
+	if ok, _, _ := l.Ready(noon.Add(21 * time.Second)); !ok {
+		t.Errorf("not ready a window after the complaint")
+	}
+}
+
+func TestLimiterDailyBudget(t *testing.T) {
+	l := marketo.NewLimiter(marketo.Limits{CallsPerDay: 2})
+	l.Start(noon)
+	l.Start(noon)
+	want := time.Date(2026, 3, 5, 6, 0, 0, 0, time.UTC)
+	if ok, at, why := l.Ready(noon); ok || !at.Equal(want) || why != "quota" {
+		t.Errorf("Ready = %v, %v, %q, want false, %v, quota", ok, at, why, want)
+	}
+	if ok, _, _ := l.Ready(want); !ok {
+		t.Errorf("not ready after midnight US Central time")
+	}
+	l.Start(want)
+	if got := l.Snapshot(); got.Day != "2026-03-05" || got.Calls != 1 {
+		t.Errorf("day %s, calls %d, want 2026-03-05, 1", got.Day, got.Calls)
+	}
+}
+
+func TestLimiterExhausted(t *testing.T) {
+	midnight := time.Date(2026, 7, 1, 5, 0, 0, 0, time.UTC) // 00:00 CDT
+	for _, tt := range []struct {
+		name string
+		at   time.Time
+		want time.Time
+	}{
+		{"in the middle of the day, until the reset", midnight.Add(10 * time.Hour), midnight.Add(24 * time.Hour)},
+		{"right after the reset, a probe later", midnight.Add(time.Second), midnight.Add(time.Second + 15*time.Minute)},
+		{"an hour after it, for standard time, a probe", midnight.Add(time.Hour), midnight.Add(75 * time.Minute)},
+		{"two hours after it, until the next", midnight.Add(2 * time.Hour), midnight.Add(24 * time.Hour)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := marketo.NewLimiter(marketo.Limits{})
+			l.Exhausted(tt.at)
+			if ok, at, why := l.Ready(tt.at); ok || !at.Equal(tt.want) || why != "quota" {
+				t.Errorf("Ready = %v, %v, %q, want false, %v, quota", ok, at, why, tt.want)
+			}
+			again := marketo.NewLimiter(marketo.Limits{})
+			again.Restore(l.Snapshot(), tt.at)
+			if ok, at, _ := again.Ready(tt.at); ok || !at.Equal(tt.want) {
+				t.Errorf("after a restart: Ready = %v, %v, want false, %v", ok, at, tt.want)
+			}
+			if ok, _, _ := l.Ready(tt.want); !ok {
+				t.Errorf("not ready at %v", tt.want)
+			}
+			l.Start(tt.want)
+			if l.Snapshot().Exhausted {
+				t.Errorf("still exhausted after a call was allowed")
+			}
+		})
+	}
+}
+
+func TestLimiterRestore(t *testing.T) {
+	limits := marketo.Limits{CallsPer20s: 3, CallsPerDay: 10}
+	l := marketo.NewLimiter(limits)
+	for i := range 5 {
+		l.Start(noon.Add(time.Duration(i) * time.Second))
+	}
+	q := l.Snapshot()
+	want := marketo.Quota{Day: "2026-03-04", Calls: 5, Starts: []time.Time{noon.Add(2 * time.Second), noon.Add(3 * time.Second), noon.Add(4 * time.Second)}}
+	if !reflect.DeepEqual(q, want) {
+		t.Fatalf("Snapshot = %+v, want %+v", q, want)
+	}
+	again := marketo.NewLimiter(limits)
+	again.Restore(q, noon.Add(5*time.Second))
+	if got := again.Snapshot(); !reflect.DeepEqual(got, want) {
+		t.Errorf("after Restore: %+v, want %+v", got, want)
+	}
+	again.Restore(q, noon.Add(24*time.Hour))
+	if got := again.Snapshot(); got.Day != "2026-03-05" || got.Calls != 0 {
+		t.Errorf("restored a day later: %+v, want no calls", got)
+	}
+	// A clock that was set back must not make us wait for the old future, and
+	// must not forget the calls.
+	again.Restore(q, noon.Add(-24*time.Hour))
+	if _, at, why := again.Ready(noon.Add(-24 * time.Hour)); why != "rate" || at.Sub(noon.Add(-24*time.Hour)) > 21*time.Second {
+		t.Errorf("restored a day earlier: wait for %v (%s), want one window", at, why)
+	}
+	if got := again.Snapshot().Calls; got != 5 {
+		t.Errorf("restored a day earlier: %d calls, want 5", got)
+	}
+}
+
+func TestQuotaDay(t *testing.T) {
+	for _, tt := range []struct {
+		now, day, reset string
+		hours           int
+	}{
+		{"2026-01-15T05:59:59Z", "2026-01-14", "2026-01-15T06:00:00Z", 24},
+		{"2026-01-15T06:00:00Z", "2026-01-15", "2026-01-16T06:00:00Z", 24},
+		{"2026-07-15T04:59:59Z", "2026-07-14", "2026-07-15T05:00:00Z", 24},
+		{"2026-03-08T06:00:00Z", "2026-03-08", "2026-03-09T05:00:00Z", 23}, // clocks go forward
+		{"2026-11-01T05:00:00Z", "2026-11-01", "2026-11-02T06:00:00Z", 25}, // and back
+		{"2026-12-31T12:00:00Z", "2026-12-31", "2027-01-01T06:00:00Z", 24},
+	} {
+		now, err := time.Parse(time.RFC3339, tt.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := marketo.QuotaDay(now); got != tt.day {
+			t.Errorf("QuotaDay(%s) = %s, want %s", tt.now, got, tt.day)
+		}
+		reset := marketo.NextReset(now)
+		if got := reset.UTC().Format(time.RFC3339); got != tt.reset {
+			t.Errorf("NextReset(%s) = %s, want %s", tt.now, got, tt.reset)
+		}
+		if marketo.QuotaDay(reset.Add(-1)) != tt.day || marketo.QuotaDay(reset) == tt.day {
+			t.Errorf("the quota day of %s does not end at NextReset", tt.now)
+		}
+	}
+}
+
+func BenchmarkLimiter(b *testing.B) {
+	l, now := marketo.NewLimiter(marketo.Limits{CallsPer20s: 50, ConcurrentCalls: 5, CallsPerDay: 10000}), noon
+	b.ReportAllocs()
+	for b.Loop() {
+		now = now.Add(time.Second)
+		if ok, _, _ := l.Ready(now); ok {
+			l.Start(now)
+			l.Done(now)
+		}
+	}
+}
