@@ -1,0 +1,112 @@
+package simulator
+
+import (
+	"strings"
+	"time"
+)
+
+// The statuses of an object, in SOAP's words; UNCHANGED and SKIPPED are in
+// Marketo's prose, not in its old schema.
+const (
+	statusCreated   = "CREATED"
+	statusUpdated   = "UPDATED"
+	statusUnchanged = "UNCHANGED"
+	statusSkipped   = "SKIPPED"
+	statusFailed    = "FAILED"
+	statusDeleted   = "DELETED"
+)
+
+// result is what became of one object.
+type result struct {
+	status string
+	key    string
+	// problem is set for FAILED, and says why for SKIPPED and for UNCHANGED
+	// by a delete, for REST's sake.
+	problem *problem
+}
+
+var (
+	objectExists  = &problem{"1017", "Object already exists"}
+	objectMissing = &problem{"1013", "Object not found"}
+	duplicateKey  = &problem{"1036", "Duplicate object found in input"}
+)
+
+// apply executes the edits of call in their order: the last writer wins. It
+// is the only place where stored objects change.
+func (t *table) apply(mode string, edits []edit, call int) []result {
+	results := make([]result, len(edits))
+	now := time.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	w := writer{table: t, schema: t.schema.Load(), now: now, call: call}
+	w.values = make([]string, len(w.schema.fields))
+	for i := range edits {
+		e := &edits[i]
+		if e.problem != nil {
+			results[i] = result{status: statusFailed, key: e.key, problem: e.problem}
+			continue
+		}
+		results[i] = w.write(mode, e)
+		results[i].key = e.key
+	}
+	return results
+}
+
+// writer applies the edits of one call while the table is locked.
+type writer struct {
+	table  *table
+	schema *schema
+	now    time.Time
+	call   int
+	values []string
+	row    []byte
+}
+
+func (w *writer) write(mode string, e *edit) result {
+	before, exists := w.table.objects[e.key]
+	switch {
+	case mode == modeDelete && !exists:
+		return result{status: statusUnchanged, problem: objectMissing}
+	case mode == modeDelete:
+		delete(w.table.objects, e.key)
+		w.table.sorted = nil
+		w.record(e.key, statusDeleted, "")
+		return result{status: statusDeleted}
+	case mode == modeInsert && exists:
+		return result{status: statusSkipped, problem: objectExists}
+	case mode == modeUpdate && !exists:
+		return result{status: statusSkipped, problem: objectMissing}
+	}
+	readRow(before.row, w.values)
+	for _, a := range e.set {
+		w.values[a.column] = a.value
+	}
+	w.row = appendRow(w.row[:0], w.values)
+	if exists && string(w.row) == before.row {
+		w.record(e.key, statusUnchanged, before.row)
+		return result{status: statusUnchanged}
+	}
+	after := stored{row: string(w.row), created: before.created, updated: w.now.Unix()}
+	// The key may alias the whole body of the call, and a map keeps the last
+	// string it was given, also for a key that it has.
+	key := strings.Clone(e.key)
+	if exists {
+		w.table.objects[key] = after
+		w.record(e.key, statusUpdated, after.row)
+		return result{status: statusUpdated}
+	}
+	after.created = after.updated
+	w.table.objects[key] = after
+	w.table.sorted = nil
+	w.record(e.key, statusCreated, after.row)
+	return result{status: statusCreated}
+}
+
+func (w *writer) record(key, status, row string) {
+	if !w.table.record {
+		return
+	}
+	key = strings.Clone(key)
+	version := Version{Call: w.call, At: w.now, Status: status, Fields: w.schema.fieldsOf(row)}
+	w.table.history[key] = append(w.table.history[key], version)
+}

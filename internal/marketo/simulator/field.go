@@ -1,0 +1,167 @@
+package simulator
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// FieldType is the type of a custom object field.
+type FieldType string
+
+const (
+	// String holds up to 255 characters, or the field's Length.
+	String FieldType = "string"
+	// Text holds up to 30,000 bytes, or the field's Length in characters.
+	Text FieldType = "text"
+	// Integer holds 64 bits; fractions are refused.
+	Integer FieldType = "integer"
+	// Float and Currency hold a double: further digits are lost.
+	Float    FieldType = "float"
+	Currency FieldType = "currency"
+	// Boolean accepts true, false, 1 and 0.
+	Boolean FieldType = "boolean"
+	// Date is YYYY-MM-DD.
+	Date FieldType = "date"
+	// DateTime is W3C with an offset; fractions of a second are dropped and
+	// it is stored in UTC. A time without an offset is refused, because
+	// nothing says which zone it would be in.
+	DateTime FieldType = "datetime"
+	Email    FieldType = "email"
+	Phone    FieldType = "phone"
+	// URL has a scheme. Marketo's describe call says "link".
+	URL FieldType = "url"
+	// anything is the type of a learnt field: any text.
+	anything FieldType = ""
+)
+
+// Field is one field of a Type.
+type Field struct {
+	Name string
+	Type FieldType
+	// Length is the most characters of a string, text, email, phone or url;
+	// zero means the type's own limit.
+	Length int
+}
+
+// Type is a custom object type.
+type Type struct {
+	// Name is the API name. Calls may write it in another case.
+	Name string
+	// Dedupe names the one to three fields that identify an object.
+	Dedupe []string
+	// Fields holds all fields, the dedupe fields included.
+	Fields []Field
+}
+
+const (
+	maxString    = 255
+	maxTextBytes = 30_000
+)
+
+// problem is why one object is refused while the others of its call are not.
+type problem struct {
+	code    string // REST's code in reasons
+	message string // REST's message and SOAP's error text
+}
+
+var (
+	offsetDigits = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)
+	mailShape    = regexp.MustCompile(`^[^@\s]+@[^@\s]+$`)
+	urlShape     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://\S+$`)
+)
+
+// normalise returns the stored form of value, so that the same value ends the
+// same however it was written. The empty value stands for null.
+func (f *Field) normalise(value string) (string, *problem) {
+	if value == "" || f.Type == anything {
+		return value, nil
+	}
+	switch f.Type {
+	case Integer:
+		return f.integer(value)
+	case Float, Currency:
+		number, err := strconv.ParseFloat(value, 64)
+		if err != nil || math.IsInf(number, 0) || math.IsNaN(number) || strings.ContainsAny(value, "xXpP_") {
+			return "", f.mismatch(value)
+		}
+		return strconv.FormatFloat(number, 'f', -1, 64), nil
+	case Boolean:
+		switch {
+		case value == "1" || strings.EqualFold(value, "true"):
+			return "true", nil
+		case value == "0" || strings.EqualFold(value, "false"):
+			return "false", nil
+		}
+		return "", f.mismatch(value)
+	case Date:
+		if _, err := time.Parse(time.DateOnly, value); err != nil {
+			return "", f.mismatch(value)
+		}
+		return value, nil
+	case DateTime:
+		at, err := time.Parse(time.RFC3339Nano, value)
+		if err != nil || !offsetDigits.MatchString(value) {
+			return "", f.mismatch(value)
+		}
+		return at.UTC().Truncate(time.Second).Format(time.RFC3339), nil
+	}
+	return f.characters(value)
+}
+
+func (f *Field) integer(value string) (string, *problem) {
+	number, err := strconv.ParseInt(value, 10, 64)
+	if err == nil {
+		return strconv.FormatInt(number, 10), nil
+	}
+	if _, err := strconv.ParseFloat(value, 64); err == nil {
+		return "", &problem{"1003", fmt.Sprintf("Invalid data: fraction or overflow in integer field '%s'", f.Name)}
+	}
+	return "", f.mismatch(value)
+}
+
+func (f *Field) characters(value string) (string, *problem) {
+	if f.Type == Email && !mailShape.MatchString(value) || f.Type == URL && !urlShape.MatchString(value) {
+		return "", f.mismatch(value)
+	}
+	longest := f.Length
+	if longest == 0 && f.Type != Text {
+		longest = maxString
+	}
+	if longest == 0 && len(value) > maxTextBytes ||
+		longest > 0 && len(value) > longest && utf8.RuneCountInString(value) > longest {
+		return "", &problem{"1003", fmt.Sprintf("Invalid data: value too long for field '%s'", f.Name)}
+	}
+	return value, nil
+}
+
+// mismatch shows the value, as Marketo does: clients must not log it.
+func (f *Field) mismatch(value string) *problem {
+	return &problem{"1001", fmt.Sprintf("Invalid value '%s'. Required of type '%s'", value, f.Type)}
+}
+
+// dataType is the type's name in describe calls.
+func (f *Field) dataType() string {
+	switch f.Type {
+	case URL:
+		return "link"
+	case anything:
+		return string(String)
+	}
+	return string(f.Type)
+}
+
+// length is the length that describe calls give; zero for none.
+func (f *Field) length() int {
+	switch f.Type {
+	case String, Email, Phone, URL:
+		if f.Length == 0 {
+			return maxString
+		}
+	}
+	return f.Length
+}
