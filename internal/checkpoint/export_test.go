@@ -1,0 +1,32 @@
+package checkpoint
+
+import (
+	"database/sql"
+	"errors"
+)
+
+// Writer lets tests look at the store's own connection, and hurt it.
+func (s *Store) Writer() *sql.DB { return s.write }
+
+// Database lets tests open a file as another program would.
+func Database(path string) (*sql.DB, error) { return database(path, 1) }
+
+// Records lets tests feed bytes to the readers of records.
+func Records(b []byte) (settled []Settled, keys []string, err error) {
+	err = readSettled(b, func(e Settled) { settled = append(settled, e) })
+	keys, keysErr := readKeys(b)
+	return settled, keys, errors.Join(err, keysErr)
+}
+
+// Seal makes any bytes a record with a good checksum.
+func Seal(b []byte) []byte { return sealRecord(append(startRecord(nil), b...)) }
+
+// SettledRecord writes entries as the store does.
+func SettledRecord(entries []Settled) []byte { return appendSettled(nil, entries) }
+
+// Notice tells the store of an error as a save would.
+func (s *Store) Notice(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.notice(err)
+}

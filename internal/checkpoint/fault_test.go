@@ -1,0 +1,131 @@
+package checkpoint_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+)
+
+func bigSave(n int) checkpoint.Save {
+	return checkpoint.Save{
+		Checkpoint: home.LSN + checkpoint.LSN(n),
+		Parked:     []checkpoint.Parked{{Key: fmt.Sprint(n), Payload: strings.Repeat("x", 300_000)}},
+	}
+}
+
+// fillUp saves until a Save fails, and returns its number and error.
+func fillUp(t *testing.T, s *checkpoint.Store) (int, error) {
+	t.Helper()
+	for n := 1; n < 500; n++ {
+		if err := s.Save(t.Context(), bigSave(n)); err != nil {
+			return n, err
+		}
+	}
+	t.Fatal("500 saves of 300 kB, and no limit was met")
+	return 0, nil
+}
+
+func TestSaveWithFullDatabase(t *testing.T) {
+	s, path := identified(t)
+	if _, err := s.Writer().Exec(`PRAGMA max_page_count = 1000`); err != nil {
+		t.Fatal(err)
+	}
+	failed, err := fillUp(t, s)
+	wantError(t, err, "save state", "free some space")
+	before := load(t, s)
+	if got, want := before.Checkpoint.LSN, home.LSN+checkpoint.LSN(failed-1); got != want {
+		t.Errorf("checkpoint after a failed save: got %s, want %s", got, want)
+	}
+	if got, want := len(before.Parked), failed-1; got != want {
+		t.Errorf("parked after a failed save: got %d, want %d", got, want)
+	}
+	if _, err := s.Writer().Exec(`PRAGMA max_page_count = 100000`); err != nil {
+		t.Fatal(err)
+	}
+	save(t, s, bigSave(failed))
+	s = reopen(t, s, path)
+	if got, want := load(t, s).Checkpoint.LSN, home.LSN+checkpoint.LSN(failed); got != want {
+		t.Errorf("checkpoint after space was made: got %s, want %s", got, want)
+	}
+}
+
+func TestSaveWithFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
+		t.Skipf("mount a small disk: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	})
+	ballast := filepath.Join(dir, "ballast")
+	writeFile(t, ballast, make([]byte, 3<<20))
+	s, err := checkpoint.Open(t.Context(), filepath.Join(dir, "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Identify(t.Context(), home); err != nil {
+		t.Fatal(err)
+	}
+	failed, err := fillUp(t, s)
+	wantError(t, err, "save state", "free some space")
+	wantError(t, s.Save(t.Context(), bigSave(failed)), "free some space")
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	save(t, s, bigSave(failed))
+	if got, want := load(t, s).Checkpoint.LSN, home.LSN+checkpoint.LSN(failed); got != want {
+		t.Errorf("checkpoint after space was made: got %s, want %s", got, want)
+	}
+}
+
+func TestSaveAgainstAnotherWriter(t *testing.T) {
+	s, path := identified(t)
+	if _, err := s.Writer().Exec(`PRAGMA busy_timeout = 20`); err != nil {
+		t.Fatal(err)
+	}
+	db := otherProgram(t, path)
+	if _, err := db.Exec(`BEGIN IMMEDIATE`); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Save(t.Context(), checkpoint.Save{Checkpoint: home.LSN + 1})
+	wantError(t, err, "save state", "another program holds a write lock")
+	if _, err := db.Exec(`ROLLBACK`); err != nil {
+		t.Fatal(err)
+	}
+	save(t, s, checkpoint.Save{Checkpoint: home.LSN + 1})
+}
+
+// Somebody who moved the position by hand must not make it go back.
+func TestSaveAgainstAMovedPosition(t *testing.T) {
+	s, path := identified(t)
+	before := load(t, s)
+	execSQL(t, path, `UPDATE checkpoint SET position = position + 100`)
+	err := s.Save(t.Context(), checkpoint.Save{Checkpoint: home.LSN + 1, Quota: &checkpoint.Quota{Calls: 1}})
+	wantError(t, err, "on disk is ahead")
+	execSQL(t, path, `UPDATE checkpoint SET position = position - 100`)
+	if after := load(t, s); !reflect.DeepEqual(after, before) {
+		t.Errorf("after a refused save: got %+v, want %+v", after, before)
+	}
+}
+
+// A Save that fails must not leave the marks of its life behind in memory.
+func TestFirstSaveOfALifeFails(t *testing.T) {
+	s, path := identified(t)
+	save(t, s, checkpoint.Save{Started: []checkpoint.Call{{ID: 1}}})
+	s = reopen(t, s, path)
+	wantError(t, s.Save(t.Context(), checkpoint.Save{Started: []checkpoint.Call{{ID: 1}, {ID: 1}}}), "save call")
+	save(t, s, checkpoint.Save{Started: []checkpoint.Call{{ID: 1}}})
+	want := []checkpoint.Call{{ID: 1<<40 | 1}, {ID: 2<<40 | 1}}
+	if got := load(t, s).InFlight; !reflect.DeepEqual(got, want) {
+		t.Errorf("calls: got %v, want %v", got, want)
+	}
+}

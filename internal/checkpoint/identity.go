@@ -1,0 +1,78 @@
+package checkpoint
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Intend records that the slot of c is about to be created, durably, so that
+// a crash between its creation and Identify can be told from a lost store. Its
+// LSN must be zero. An earlier intention is replaced; a position is not: that
+// is an error.
+func (s *Store) Intend(ctx context.Context, c Checkpoint) error {
+	if err := s.replace(ctx, c, checkIntend); err != nil {
+		return fmt.Errorf("record intended slot: %w", explain(err))
+	}
+	return nil
+}
+
+// Identify records, durably, which slot of which server the store belongs to
+// and where it begins. In a store that has a position it may change only the
+// timeline, and never to a lower LSN.
+func (s *Store) Identify(ctx context.Context, c Checkpoint) error {
+	if err := s.replace(ctx, c, checkIdentify); err != nil {
+		return fmt.Errorf("record slot: %w", explain(err))
+	}
+	return nil
+}
+
+func (s *Store) replace(ctx context.Context, c Checkpoint, check func(old *Checkpoint, c Checkpoint) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := check(s.ck, c); err != nil {
+		return err
+	}
+	err := s.commit(ctx, true, false, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `REPLACE INTO checkpoint (id, system, timeline, database, slot, position, checksum)
+			VALUES (1, ?, ?, ?, ?, ?, ?)`, c.System, c.Timeline, c.Database, c.Slot, int64(c.LSN), c.checksum())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.ck = &c
+	return nil
+}
+
+func checkIntend(old *Checkpoint, c Checkpoint) error {
+	switch {
+	case c.LSN != 0:
+		return errors.New("an intention has no position")
+	case old != nil && old.LSN != 0:
+		return fmt.Errorf("the store already belongs to slot %q at %s", old.Slot, old.LSN)
+	}
+	return nil
+}
+
+func checkIdentify(old *Checkpoint, c Checkpoint) error {
+	if c.LSN == 0 || c.LSN > math.MaxInt64 {
+		return fmt.Errorf("position %s is not possible", c.LSN)
+	}
+	if old == nil || old.LSN == 0 {
+		return nil
+	}
+	if old.System != c.System || old.Database != c.Database || old.Slot != c.Slot {
+		return fmt.Errorf("the store belongs to slot %q of database %q: give this one a state file of its own", old.Slot, old.Database)
+	}
+	if c.LSN < old.LSN {
+		return fmt.Errorf("the position goes back from %s to %s", old.LSN, c.LSN)
+	}
+	return nil
+}

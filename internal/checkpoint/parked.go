@@ -1,0 +1,154 @@
+package checkpoint
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+const parkedColumns = `key, mapping, object, fields, payload, operation, position, seq,
+	committed, code, message, waits, next, attempts, first, last`
+
+const parkSQL = `REPLACE INTO parked (` + parkedColumns + `)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+
+// Filter chooses parked entries. The zero Filter chooses all of them.
+type Filter struct {
+	// Mapping is the name of a mapping; empty for all.
+	Mapping string
+	// Key is one entry's Key; empty for all.
+	Key string
+	// Limit is the most entries to return, zero for no limit. Offset leaves
+	// that many out before them.
+	Limit  int
+	Offset int
+}
+
+// Parked lists parked entries, those that were parked first at first. It may
+// be called while saves run, and sees the last one that had ended.
+func (s *Store) Parked(ctx context.Context, filter Filter) ([]Parked, error) {
+	parked, err := listParked(ctx, s.read, filter)
+	if err != nil {
+		return nil, fmt.Errorf("list parked objects: %w", explain(err))
+	}
+	return parked, nil
+}
+
+// CountParked returns the number of parked entries of each mapping that has
+// any.
+func (s *Store) CountParked(ctx context.Context) (map[string]int, error) {
+	counts, err := countParked(ctx, s.read)
+	if err != nil {
+		return nil, fmt.Errorf("count parked objects: %w", explain(err))
+	}
+	return counts, nil
+}
+
+func countParked(ctx context.Context, db *sql.DB) (map[string]int, error) {
+	rows, err := db.QueryContext(ctx, `SELECT mapping, count(*) FROM parked GROUP BY mapping`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	counts := map[string]int{}
+	for rows.Next() {
+		var mapping string
+		var n int
+		if err := rows.Scan(&mapping, &n); err != nil {
+			return nil, err
+		}
+		counts[mapping] = n
+	}
+	return counts, rows.Err()
+}
+
+func (s *Store) saveParked(ctx context.Context, tx *sql.Tx, sv *Save) error {
+	for _, key := range sv.Resolved {
+		if _, err := tx.StmtContext(ctx, s.stmts.resolve).ExecContext(ctx, []byte(key)); err != nil {
+			return fmt.Errorf("resolve parked object: %w", err)
+		}
+	}
+	for i := range sv.Parked {
+		p := &sv.Parked[i]
+		s.grown += len(p.Payload) + 4096
+		_, err := tx.StmtContext(ctx, s.stmts.park).ExecContext(ctx, []byte(p.Key), p.Mapping, p.Object,
+			p.Fields, p.Payload, p.Operation, int64(p.At.Commit), int64(p.At.Seq),
+			formatTime(p.Committed), p.Code, p.Message, p.Waits, formatTime(p.Next), p.Attempts,
+			formatTime(p.First), formatTime(p.Last))
+		if err != nil {
+			return fmt.Errorf("park object: %w", err)
+		}
+	}
+	return nil
+}
+
+// querier is a database, or a transaction on it.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+func listParked(ctx context.Context, db querier, filter Filter) ([]Parked, error) {
+	limit := filter.Limit
+	if limit <= 0 {
+		limit = -1
+	}
+	rows, err := db.QueryContext(ctx, `SELECT `+parkedColumns+` FROM parked
+		WHERE (?1 = '' OR mapping = ?1) AND (?2 OR key = ?3)
+		ORDER BY first, key LIMIT ?4 OFFSET ?5`,
+		filter.Mapping, filter.Key == "", []byte(filter.Key), limit, filter.Offset)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var parked []Parked
+	for rows.Next() {
+		p, err := scanParked(rows)
+		if err != nil {
+			return nil, err
+		}
+		parked = append(parked, p)
+	}
+	return parked, rows.Err()
+}
+
+func scanParked(rows *sql.Rows) (Parked, error) {
+	var p Parked
+	var key []byte
+	var commit, seq int64
+	var committed, next, first, last string
+	err := rows.Scan(&key, &p.Mapping, &p.Object, &p.Fields, &p.Payload, &p.Operation, &commit, &seq,
+		&committed, &p.Code, &p.Message, &p.Waits, &next, &p.Attempts, &first, &last)
+	if err != nil {
+		return Parked{}, err
+	}
+	p.Key, p.At.Commit, p.At.Seq = string(key), LSN(commit), uint64(seq)
+	for _, t := range []struct {
+		to   *time.Time
+		text string
+	}{{&p.Committed, committed}, {&p.Next, next}, {&p.First, first}, {&p.Last, last}} {
+		if *t.to, err = parseTime(t.text); err != nil {
+			return Parked{}, err
+		}
+	}
+	return p, nil
+}
+
+// timeLayout has a fixed width, so that text sorts as time does.
+const timeLayout = "2006-01-02T15:04:05.000000000Z"
+
+// formatTime writes the zero time as "".
+func formatTime(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(timeLayout)
+}
+
+func parseTime(s string) (time.Time, error) {
+	if s == "" {
+		return time.Time{}, nil
+	}
+	return time.Parse(timeLayout, s)
+}

@@ -1,0 +1,348 @@
+package checkpoint_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+func open(t testing.TB, path string) *checkpoint.Store {
+	t.Helper()
+	s, err := checkpoint.Open(t.Context(), path)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func reopen(t testing.TB, s *checkpoint.Store, path string) *checkpoint.Store {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatalf("close: %v", err)
+	}
+	return open(t, path)
+}
+
+func save(t testing.TB, s *checkpoint.Store, sv checkpoint.Save) {
+	t.Helper()
+	if err := s.Save(t.Context(), sv); err != nil {
+		t.Fatalf("save: %v", err)
+	}
+}
+
+func load(t testing.TB, s *checkpoint.Store) checkpoint.State {
+	t.Helper()
+	state, err := s.Load(t.Context())
+	if err != nil {
+		t.Fatalf("load: %v", err)
+	}
+	return state
+}
+
+var home = checkpoint.Checkpoint{System: "7312345678901234567", Timeline: 1, Database: "shop", Slot: "cdcsync", LSN: 0x16B3748}
+
+// identified opens a new store that belongs to home.
+func identified(t testing.TB) (*checkpoint.Store, string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "state.db")
+	s := open(t, path)
+	if err := s.Identify(t.Context(), home); err != nil {
+		t.Fatalf("identify: %v", err)
+	}
+	return s, path
+}
+
+func position(commit, seq uint64) replication.Position {
+	return replication.Position{Commit: replication.LSN(commit), Seq: seq}
+}
+
+// wantError checks that err mentions every one of words.
+func wantError(t *testing.T, err error, words ...string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("error: got none, want one with %q", words)
+	}
+	for _, word := range words {
+		if !strings.Contains(err.Error(), word) {
+			t.Errorf("error: got %q, want it to mention %q", err, word)
+		}
+	}
+}
+
+func TestStoreNew(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	state := load(t, open(t, path))
+	want := checkpoint.State{Clean: true, SameBoot: true}
+	if !reflect.DeepEqual(state, want) {
+		t.Errorf("new store: got %+v, want %+v", state, want)
+	}
+	for _, name := range []string{path, path + ".lock", path + "-wal", path + "-shm"} {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode().Perm(); got != 0o600 {
+			t.Errorf("mode of %s: got %04o, want 0600", filepath.Base(name), got)
+		}
+	}
+}
+
+func TestStoreRoundTrip(t *testing.T) {
+	s, path := identified(t)
+	when := time.Date(2025, 11, 23, 15, 4, 5, 123456789, time.UTC)
+	odd := "o\x00dd\xff\xfe'\";\n⚑"
+	parked := []checkpoint.Parked{
+		{Mapping: "roadshow", Object: "RoadShow", Key: odd, Fields: `{"a":"` + "\x00" + `"}`, Payload: "{}", Operation: "UPSERT",
+			At: position(0x16B3750, 1<<63+5), Committed: when, Code: "1006", Message: "Field not found \x00 ü",
+			Waits: true, Next: when.Add(time.Hour), Attempts: 3, First: when, Last: when},
+		{Mapping: "visits", Object: "Visit", Key: "second", First: when.Add(time.Second)},
+	}
+	quota := checkpoint.Quota{Day: "2025-11-23", Calls: 1234, Starts: []time.Time{when, when.Add(time.Second)}, Exhausted: true}
+	save(t, s, checkpoint.Save{
+		Checkpoint: 0x16B3750,
+		Started:    []checkpoint.Call{{ID: 1, Keys: []string{odd, "", "b"}}, {ID: 2}},
+		Settled:    []checkpoint.Settled{{Key: odd, Through: position(0x16B3750, 1)}, {Key: "", Through: position(0x16B3751, 1<<64-1)}},
+		Parked:     parked,
+		Quota:      &quota,
+	})
+	s = reopen(t, s, path)
+	got := load(t, s)
+	ck := home
+	ck.LSN = 0x16B3750
+	want := checkpoint.State{
+		Checkpoint: &ck, SameBoot: true,
+		InFlight: []checkpoint.Call{{ID: 1<<40 | 1, Keys: []string{odd, "", "b"}}, {ID: 1<<40 | 2}},
+		Settled:  []checkpoint.Settled{{Key: odd, Through: position(0x16B3750, 1)}, {Key: "", Through: position(0x16B3751, 1<<64-1)}},
+		Parked:   parked,
+		Quota:    quota,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("loaded:\n got %+v\nwant %+v", got, want)
+	}
+}
+
+func TestStoreOddPath(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a b?c#d%41&e.db")
+	save(t, open(t, path), checkpoint.Save{})
+	if _, err := os.Stat(path); err != nil {
+		t.Error(err)
+	}
+	if names, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "*")); len(names) != 4 {
+		t.Errorf("files: got %q, want the store, its lock and SQLite's two", names)
+	}
+}
+
+func TestStoreClean(t *testing.T) {
+	s, path := identified(t)
+	save(t, s, checkpoint.Save{Started: []checkpoint.Call{{ID: 1, Keys: []string{"a"}}}})
+	if got := load(t, s); got.Clean || len(got.InFlight) != 1 {
+		t.Errorf("in the middle of a life: got clean %v, in flight %v, want false and one call", got.Clean, got.InFlight)
+	}
+	save(t, s, checkpoint.Save{Clean: true})
+	s = reopen(t, s, path)
+	if got := load(t, s); !got.Clean || len(got.InFlight) != 0 {
+		t.Errorf("after an orderly end: got clean %v, in flight %v, want true and none", got.Clean, got.InFlight)
+	}
+	s = reopen(t, s, path) // a life that only looked
+	if got := load(t, s); !got.Clean {
+		t.Error("after a life without a save: got unclean, want clean")
+	}
+	save(t, s, checkpoint.Save{})
+	s = reopen(t, s, path)
+	if got := load(t, s); got.Clean {
+		t.Error("after a life without an orderly end: got clean, want unclean")
+	}
+}
+
+func TestStoreCallsOfSeveralLives(t *testing.T) {
+	s, path := identified(t)
+	save(t, s, checkpoint.Save{Started: []checkpoint.Call{{ID: 1, Keys: []string{"old"}}, {ID: 2, Keys: []string{"gone"}}}})
+	save(t, s, checkpoint.Save{Ended: []uint64{2}})
+	s = reopen(t, s, path)
+	old := load(t, s).InFlight
+	save(t, s, checkpoint.Save{Started: []checkpoint.Call{{ID: 1, Keys: []string{"new"}}}})
+	got := load(t, s).InFlight
+	want := []checkpoint.Call{{ID: old[0].ID, Keys: []string{"old"}}, {ID: 2<<40 | 1, Keys: []string{"new"}}}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("two lives: got %v, want %v", got, want)
+	}
+	save(t, s, checkpoint.Save{Ended: []uint64{1}})
+	if got := load(t, s).InFlight; !reflect.DeepEqual(got, want[:1]) {
+		t.Errorf("after the new one ended: got %v, want %v", got, want[:1])
+	}
+	save(t, s, checkpoint.Save{Ended: []uint64{old[0].ID}})
+	if got := load(t, s).InFlight; len(got) != 0 {
+		t.Errorf("after both ended: got %v, want none", got)
+	}
+	save(t, s, checkpoint.Save{Started: []checkpoint.Call{{ID: 7}}, Ended: []uint64{7}})
+	if got := load(t, s).InFlight; len(got) != 0 {
+		t.Errorf("started and ended in one save: got %v, want none", got)
+	}
+}
+
+func TestStoreCheckpointNeverGoesBack(t *testing.T) {
+	s, path := identified(t)
+	save(t, s, checkpoint.Save{Checkpoint: 0x2000000})
+	save(t, s, checkpoint.Save{Checkpoint: 0x2000000})
+	for range 2 {
+		err := s.Save(t.Context(), checkpoint.Save{Checkpoint: 0x1FFFFFF, Resolved: []string{"x"}})
+		wantError(t, err, "goes back", "0/2000000", "0/1FFFFFF")
+		s = reopen(t, s, path)
+	}
+	wantError(t, s.Save(t.Context(), checkpoint.Save{Checkpoint: 1 << 63}), "not possible")
+	save(t, s, checkpoint.Save{})
+	if got := load(t, s).Checkpoint.LSN; got != 0x2000000 {
+		t.Errorf("checkpoint: got %s, want 0/2000000", got)
+	}
+}
+
+func TestStoreSettled(t *testing.T) {
+	s, _ := identified(t)
+	settle := func(key string, commit, seq uint64) checkpoint.Settled {
+		return checkpoint.Settled{Key: key, Through: position(commit, seq)}
+	}
+	base := uint64(home.LSN)
+	save(t, s, checkpoint.Save{Settled: []checkpoint.Settled{settle("a", base+10, 1), settle("b", base+20, 1)}})
+	save(t, s, checkpoint.Save{Settled: []checkpoint.Settled{settle("a", base+30, 2), settle("c", base+5, 1)}})
+	save(t, s, checkpoint.Save{Settled: []checkpoint.Settled{settle("a", base+30, 1), settle("d", base-1, 1)}})
+
+	steps := []struct {
+		checkpoint uint64
+		want       []checkpoint.Settled
+	}{
+		{0, []checkpoint.Settled{settle("a", base+30, 2), settle("b", base+20, 1), settle("c", base+5, 1)}},
+		{base + 20, []checkpoint.Settled{settle("b", base+20, 1), settle("a", base+30, 2)}},
+		{base + 21, []checkpoint.Settled{settle("a", base+30, 2)}},
+		{base + 31, nil},
+	}
+	for _, step := range steps {
+		save(t, s, checkpoint.Save{Checkpoint: checkpoint.LSN(step.checkpoint)})
+		if got := load(t, s).Settled; !reflect.DeepEqual(got, step.want) {
+			t.Errorf("settled at +%d: got %v, want %v", step.checkpoint-base, got, step.want)
+		}
+	}
+	if n := rows(t, s, "settled"); n != 0 {
+		t.Errorf("rows left when the checkpoint has passed all: got %d, want 0", n)
+	}
+	save(t, s, checkpoint.Save{Checkpoint: checkpoint.LSN(base + 50), Settled: []checkpoint.Settled{settle("e", base+49, 1)}})
+	if n := rows(t, s, "settled"); n != 0 {
+		t.Errorf("rows for what the same save passed: got %d, want 0", n)
+	}
+}
+
+func TestStoreParked(t *testing.T) {
+	s, _ := identified(t)
+	entry := func(key, mapping string, first int) checkpoint.Parked {
+		return checkpoint.Parked{Key: key, Mapping: mapping, First: at(first)}
+	}
+	keys := func(filter checkpoint.Filter) string {
+		t.Helper()
+		parked, err := s.Parked(t.Context(), filter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var names []string
+		for _, p := range parked {
+			names = append(names, p.Key)
+		}
+		return strings.Join(names, " ")
+	}
+	save(t, s, checkpoint.Save{Parked: []checkpoint.Parked{entry("c", "m", 3), entry("a", "m", 1), entry("b", "n", 2)}})
+	tests := []struct {
+		filter checkpoint.Filter
+		want   string
+	}{
+		{checkpoint.Filter{}, "a b c"},
+		{checkpoint.Filter{Mapping: "m"}, "a c"},
+		{checkpoint.Filter{Mapping: "x"}, ""},
+		{checkpoint.Filter{Key: "b"}, "b"},
+		{checkpoint.Filter{Mapping: "m", Key: "b"}, ""},
+		{checkpoint.Filter{Limit: 1, Offset: 1}, "b"},
+		{checkpoint.Filter{Offset: 2}, "c"},
+	}
+	for _, tt := range tests {
+		if got := keys(tt.filter); got != tt.want {
+			t.Errorf("%+v: got %q, want %q", tt.filter, got, tt.want)
+		}
+	}
+	counts, err := s.CountParked(t.Context())
+	if want := map[string]int{"m": 2, "n": 1}; err != nil || !reflect.DeepEqual(counts, want) {
+		t.Errorf("counts: got %v, %v, want %v", counts, err, want)
+	}
+	again := entry("a", "m", 1)
+	again.Attempts = 2
+	save(t, s, checkpoint.Save{Parked: []checkpoint.Parked{again, entry("b", "n", 2)}, Resolved: []string{"b", "c", "never parked"}})
+	if got := keys(checkpoint.Filter{}); got != "a b" {
+		t.Errorf("after resolving c, and b that was parked again: got %q, want %q", got, "a b")
+	}
+	if parked := load(t, s).Parked; parked[0].Attempts != 2 {
+		t.Errorf("attempts after parking again: got %d, want 2", parked[0].Attempts)
+	}
+}
+
+func TestStoreIdentity(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	s := open(t, path)
+	wantError(t, s.Save(t.Context(), checkpoint.Save{Checkpoint: 5}), "never identified")
+	intended := home
+	intended.LSN = 0
+	wantError(t, s.Intend(t.Context(), home), "no position")
+	wantError(t, s.Identify(t.Context(), intended), "not possible")
+	other := intended
+	other.Slot = "other"
+	for _, c := range []checkpoint.Checkpoint{other, intended} {
+		if err := s.Intend(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+		s = reopen(t, s, path)
+		if got := load(t, s).Checkpoint; !reflect.DeepEqual(got, &c) {
+			t.Errorf("intention: got %+v, want %+v", got, c)
+		}
+	}
+	wantError(t, s.Save(t.Context(), checkpoint.Save{Checkpoint: 5}), "never identified")
+	if err := s.Identify(t.Context(), home); err != nil {
+		t.Fatal(err)
+	}
+	promoted := home
+	promoted.Timeline, promoted.LSN = 2, home.LSN+1
+	if err := s.Identify(t.Context(), promoted); err != nil {
+		t.Fatal(err)
+	}
+	s = reopen(t, s, path)
+	if got := load(t, s).Checkpoint; !reflect.DeepEqual(got, &promoted) {
+		t.Errorf("identity: got %+v, want %+v", got, promoted)
+	}
+	other.LSN = home.LSN + 5
+	wantError(t, s.Intend(t.Context(), intended), "already belongs")
+	wantError(t, s.Identify(t.Context(), other), "state file of its own")
+	wantError(t, s.Identify(t.Context(), home), "goes back")
+}
+
+func TestStoreCancelled(t *testing.T) {
+	s, _ := identified(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	wantError(t, s.Save(ctx, checkpoint.Save{Checkpoint: home.LSN + 1}), "save state", "canceled")
+	wantError(t, s.Intend(ctx, checkpoint.Checkpoint{}), "canceled")
+	if got := load(t, s).Checkpoint.LSN; got != home.LSN {
+		t.Errorf("checkpoint: got %s, want %s", got, home.LSN)
+	}
+}
+
+// rows counts the rows of a table as somebody with a SQLite shell would.
+func rows(t *testing.T, s *checkpoint.Store, table string) int {
+	t.Helper()
+	var n int
+	if err := s.Writer().QueryRow(`SELECT count(*) FROM ` + table).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
