@@ -1,0 +1,163 @@
+package replication
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// TableName is a table's schema and name, as the catalog spells them.
+type TableName struct {
+	Schema string
+	Name   string
+}
+
+// Table is a table as the catalog describes it.
+type Table struct {
+	Schema string `json:"schema"`
+	Name   string `json:"name"`
+	// Exists is unset when there is no such relation; all else is zero then.
+	Exists bool `json:"-"`
+	// Kind is pg_class.relkind: "r" a table, "p" a partitioned table, others
+	// cannot be published.
+	Kind string `json:"kind"`
+	// Persistence is pg_class.relpersistence; only "p" is in the WAL.
+	Persistence string `json:"persistence"`
+	// Identity is the replica identity, and IdentityColumns the columns that
+	// it sends of an old row; none means that updates and deletes fail on the
+	// server once they are published.
+	Identity        Identity `json:"-"`
+	IdentityColumns []string `json:"identity_columns"`
+	PrimaryKey      []string `json:"primary_key"`
+	// Unique holds the columns of every unique index that is valid, immediate
+	// and without predicate or expression.
+	Unique [][]string `json:"unique"`
+	// OddPartitions are the partitions whose replica identity differs from
+	// the table's: theirs counts.
+	OddPartitions []string      `json:"odd_partitions"`
+	Columns       []TableColumn `json:"columns"`
+	// RowSecurity is set when the table has it; RowSecurityActive when it
+	// applies to the role that asked, whose reads then fail.
+	RowSecurity       bool `json:"row_security"`
+	RowSecurityActive bool `json:"row_security_active"`
+	// MayRead is set when the role may read every column.
+	MayRead bool `json:"may_read"`
+	// Rows is the planner's estimate of the number of rows; -1 when the table
+	// was never analysed.
+	Rows float64 `json:"rows"`
+}
+
+// TableColumn is one column of a Table.
+type TableColumn struct {
+	Number int    `json:"number"`
+	Name   string `json:"name"`
+	// Type is the OID of the column's type, Base that of its base type: they
+	// differ for a domain.
+	Type uint32 `json:"type"`
+	Base uint32 `json:"base"`
+	// BaseName is the name of the base type in pg_type, e.g. int8.
+	BaseName string `json:"base_name"`
+	// Formatted is the type as SQL writes it, e.g. character varying(20).
+	Formatted string `json:"formatted"`
+	Modifier  int32  `json:"modifier"`
+	NotNull   bool   `json:"not_null"`
+	// Generated is "s" for a stored generated column, "v" for a virtual one,
+	// "" otherwise; the stream leaves generated columns out.
+	Generated string `json:"generated"`
+	// Storage is pg_attribute.attstorage: "p" is never TOASTed.
+	Storage string `json:"storage"`
+	// Enum is set when the base type is an enum.
+	Enum bool `json:"enum"`
+}
+
+// Column returns the column of that name, nil when there is none.
+func (t *Table) Column(name string) *TableColumn {
+	for i := range t.Columns {
+		if t.Columns[i].Name == name {
+			return &t.Columns[i]
+		}
+	}
+	return nil
+}
+
+// UniqueOn reports whether a unique index has exactly these columns, in any
+// order: then they identify a row.
+func (t *Table) UniqueOn(columns ...string) bool {
+	want := slices.Sorted(slices.Values(columns))
+	for _, index := range t.Unique {
+		if slices.Equal(slices.Sorted(slices.Values(index)), want) {
+			return true
+		}
+	}
+	return false
+}
+
+// indexColumns selects the key columns of index i of relation c, in order.
+const indexColumns = `(SELECT jsonb_agg(a.attname ORDER BY k.ord)
+	FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord)
+	JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.ord <= i.indnkeyatts)`
+
+const tableJSON = `
+SELECT COALESCE((SELECT jsonb_build_object(
+	'schema', n.nspname, 'name', c.relname, 'kind', c.relkind, 'persistence', c.relpersistence, 'identity', c.relreplident,
+	'identity_columns', CASE c.relreplident
+		WHEN 'f' THEN (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a
+			WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+		ELSE (SELECT ` + indexColumns + ` FROM pg_index i WHERE i.indrelid = c.oid
+			AND (c.relreplident = 'd' AND i.indisprimary OR c.relreplident = 'i' AND i.indisreplident)) END,
+	'primary_key', (SELECT ` + indexColumns + ` FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary),
+	'unique', (SELECT jsonb_agg(` + indexColumns + ` ORDER BY i.indexrelid) FROM pg_index i WHERE i.indrelid = c.oid
+		AND i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL),
+	'odd_partitions', (SELECT jsonb_agg(pt.relid::regclass::text ORDER BY pt.relid) FROM pg_partition_tree(c.oid) pt
+		JOIN pg_class leaf ON leaf.oid = pt.relid WHERE pt.isleaf AND leaf.relreplident <> c.relreplident),
+	'row_security', c.relrowsecurity, 'row_security_active', row_security_active(c.oid),
+	'may_read', has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'),
+	'rows', c.reltuples,
+	'columns', (SELECT jsonb_agg(jsonb_build_object(
+			'number', a.attnum, 'name', a.attname, 'type', a.atttypid::bigint, 'modifier', a.atttypmod,
+			'base', b.oid::bigint, 'base_name', b.typname, 'enum', b.typtype = 'e',
+			'formatted', format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull,
+			'generated', a.attgenerated, 'storage', a.attstorage) ORDER BY a.attnum)
+		FROM pg_attribute a
+		JOIN pg_type b ON b.oid = (WITH RECURSIVE chain(oid) AS (SELECT a.atttypid
+			UNION ALL SELECT t.typbasetype FROM chain JOIN pg_type t ON t.oid = chain.oid WHERE t.typbasetype <> 0)
+			SELECT chain.oid FROM chain JOIN pg_type t ON t.oid = chain.oid WHERE t.typbasetype = 0)
+		WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
+	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+	WHERE n.nspname = $1 AND c.relname = $2), 'null')`
+
+// UnmarshalJSON reads the answer to tableJSON; null leaves t as it is.
+func (t *Table) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		return nil
+	}
+	type plain Table
+	answer := struct {
+		*plain
+		Identity string `json:"identity"`
+	}{plain: (*plain)(t)}
+	if err := json.Unmarshal(data, &answer); err != nil {
+		return err
+	}
+	if len(answer.Identity) != 1 {
+		return fmt.Errorf("replica identity %q", answer.Identity)
+	}
+	t.Exists, t.Identity = true, Identity(answer.Identity[0])
+	return nil
+}
+
+// Describe reads what the catalog says about a table. A missing table is no
+// error: its Exists is unset.
+func (s *Source) Describe(ctx context.Context, schema, name string) (Table, error) {
+	conn, err := s.Connect(ctx)
+	if err != nil {
+		return Table{}, fmt.Errorf("describe table %s.%s: %w", schema, name, err)
+	}
+	defer closeQuietly(ctx, conn)
+	table := Table{Schema: schema, Name: name}
+	if err := queryJSON(ctx, conn, &table, tableJSON, schema, name); err != nil {
+		return Table{}, fmt.Errorf("describe table %s.%s: %w", schema, name, err)
+	}
+	return table, nil
+}

@@ -1,0 +1,89 @@
+package replication
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// CreatePublication makes the publication for exactly these tables, with all
+// their columns and rows. When one of them is partitioned, changes come as
+// those of the partitioned table. The role must own the tables and may create
+// in the database; an error about that holds the statement for somebody who
+// does.
+func (s *Source) CreatePublication(ctx context.Context, tables []TableName) error {
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	if len(tables) == 0 {
+		return problem(Configuration, "create publication %s: no tables", s.Publication)
+	}
+	conn, err := s.Connect(ctx)
+	if err != nil {
+		return fmt.Errorf("create publication: %w", err)
+	}
+	defer closeQuietly(ctx, conn)
+	kinds := make([]string, len(tables))
+	for i, table := range tables {
+		if kinds[i], err = kindOf(ctx, conn, table); err != nil {
+			return fmt.Errorf("create publication %s: %w", s.Publication, err)
+		}
+	}
+	statement := publicationStatement(s.Publication, tables, kinds)
+	if _, err := conn.Exec(ctx, statement).ReadAll(); err != nil {
+		return fmt.Errorf("create publication %s: %w", s.Publication, publicationError(err, statement))
+	}
+	return nil
+}
+
+func kindOf(ctx context.Context, conn *pgconn.PgConn, table TableName) (string, error) {
+	var kind string
+	err := queryJSON(ctx, conn, &kind, `SELECT to_jsonb(COALESCE((SELECT c.relkind::text FROM pg_class c
+		JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2), ''))`, table.Schema, table.Name)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("look up table %s.%s: %w", table.Schema, table.Name, err)
+	case kind == "":
+		return "", problem(TableMissing, "table %s.%s does not exist", table.Schema, table.Name)
+	case kind != "r" && kind != "p":
+		return "", problem(PublicationUnsuitable, "%s.%s is not a table", table.Schema, table.Name)
+	}
+	return kind, nil
+}
+
+// publicationStatement names ordinary tables with ONLY: without it, tables
+// that inherit from them would be published too.
+func publicationStatement(publication string, tables []TableName, kinds []string) string {
+	names := make([]string, len(tables))
+	options := ""
+	for i, table := range tables {
+		names[i] = pgx.Identifier{table.Schema, table.Name}.Sanitize()
+		if kinds[i] == "p" {
+			options = " WITH (publish_via_partition_root = true)"
+		} else {
+			names[i] = "ONLY " + names[i]
+		}
+	}
+	return "CREATE PUBLICATION " + pgx.Identifier{publication}.Sanitize() + " FOR TABLE " + strings.Join(names, ", ") + options
+}
+
+func publicationError(err error, statement string) error {
+	var server *pgconn.PgError
+	if !errors.As(err, &server) {
+		return err
+	}
+	reason := reasonOf(server.Code)
+	switch server.Code {
+	case "42710":
+		reason = PublicationExists
+	case "42501":
+		return fmt.Errorf("%w; have the tables' owner or a superuser run: %s", err, statement)
+	case "22023":
+		reason = PublicationUnsuitable // a temporary, unlogged or system table
+	}
+	return &Error{Reason: reason, Err: err}
+}

@@ -1,0 +1,212 @@
+package replication
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Class says what to do after an error.
+type Class uint8
+
+const (
+	// RetrySoon: it passes by itself; try again after a short, growing pause.
+	RetrySoon Class = iota
+	// RetrySlowly: it may pass, or somebody must act, and trying often would
+	// do harm (lock an account, keep a server from stopping); wait at least
+	// 10 seconds, 30 for Credentials.
+	RetrySlowly
+	// Fatal: trying again cannot help, and going on would lose data or go
+	// nowhere. Stop until somebody has acted.
+	Fatal
+)
+
+func (c Class) String() string {
+	return [...]string{"retry soon", "retry slowly", "fatal"}[c]
+}
+
+// Reason is why something went wrong, as one word for logs and metrics.
+type Reason string
+
+const (
+	// NoReason is the reason of a nil error.
+	NoReason Reason = ""
+
+	// Network: the connection could not be made, or broke.
+	Network Reason = "network"
+	// Terminated: the server ended the session.
+	Terminated Reason = "terminated"
+	// Unavailable: the server is starting or stopping (SQLSTATE 57P03).
+	Unavailable Reason = "unavailable"
+	// Silent: nothing came for long, although an answer was asked for.
+	Silent Reason = "silent"
+	// Cancelled: the caller's context ended, or it closed the Stream.
+	Cancelled Reason = "cancelled"
+
+	// Stopping: the server is shutting down and waits for the stream to end.
+	Stopping Reason = "stopping"
+	// Certificate: the server's certificate, or ours, is refused.
+	Certificate Reason = "certificate"
+	// SlotBusy: another session uses the slot.
+	SlotBusy Reason = "slot_busy"
+	// SlotWait: open transactions keep a slot from being created.
+	SlotWait Reason = "slot_wait"
+	// Credentials: the server refuses who we are.
+	Credentials Reason = "credentials"
+	// TooMany: no free connection, walsender or slot, or no other resource.
+	TooMany Reason = "too_many"
+	// Standby: the server is read-only and cannot do this.
+	Standby Reason = "standby"
+	// Protocol: the stream makes no sense.
+	Protocol Reason = "protocol"
+	// ServerError: any other error of the server.
+	ServerError Reason = "server_error"
+
+	// SlotMissing: there is no such slot.
+	SlotMissing Reason = "slot_missing"
+	// SlotExists: a slot of that name is there already.
+	SlotExists Reason = "slot_exists"
+	// SlotLost: the server has removed WAL that the slot needs.
+	SlotLost Reason = "slot_lost"
+	// SlotUnsuitable: the slot is of another plugin, type or database, or
+	// made with two_phase.
+	SlotUnsuitable Reason = "slot_unsuitable"
+	// Gap: the slot is ahead of the position asked for.
+	Gap Reason = "gap"
+	// ServerBehind: the server's WAL ends before the position asked for.
+	ServerBehind Reason = "server_behind"
+	// PublicationMissing: no such publication at the slot's position.
+	PublicationMissing Reason = "publication_missing"
+	// PublicationUnsuitable: the publication cannot be streamed.
+	PublicationUnsuitable Reason = "publication_unsuitable"
+	// PublicationExists: a publication of that name is there already.
+	PublicationExists Reason = "publication_exists"
+	// TableMissing: there is no such table.
+	TableMissing Reason = "table_missing"
+	// NotLogical: wal_level is not logical.
+	NotLogical Reason = "not_logical"
+	// Privileges: the role lacks a right.
+	Privileges Reason = "privileges"
+	// Session: the settings that fix the text format did not take effect.
+	Session Reason = "session"
+	// Configuration: what the Source was given cannot be used.
+	Configuration Reason = "configuration"
+)
+
+// advice is what follows from a reason.
+type advice struct {
+	class  Class
+	remedy string
+}
+
+var advices = map[Reason]advice{
+	NoReason:    {RetrySoon, ""},
+	Network:     {RetrySoon, "check that the server runs and can be reached"},
+	Terminated:  {RetrySoon, ""},
+	Unavailable: {RetrySoon, ""},
+	Silent:      {RetrySoon, "check the network between here and the server"},
+	Cancelled:   {RetrySoon, ""},
+
+	Stopping:    {RetrySlowly, "nothing to do; the stream goes on when the server is back"},
+	SlotBusy:    {RetrySlowly, "stop the other process that uses this slot, or give this one a slot of its own"},
+	SlotWait:    {RetrySlowly, "end the transactions that are named, or wait for them"},
+	Certificate: {RetrySlowly, "correct the certificates, or sslrootcert and sslmode of the source url"},
+	Credentials: {RetrySlowly, "correct user, password or pg_hba.conf"},
+	TooMany:     {RetrySlowly, "raise max_connections, max_wal_senders or max_replication_slots, or free one"},
+	Standby:     {RetrySlowly, "connect to the primary (target_session_attrs=read-write)"},
+	Protocol:    {RetrySlowly, "connect directly to PostgreSQL 13 or later; if it comes again, report it"},
+	ServerError: {RetrySlowly, "see the server's log"},
+
+	SlotMissing:           {Fatal, "changes since the last confirmed one may be gone: create the slot anew and backfill"},
+	SlotExists:            {Fatal, "use it, drop it with pg_drop_replication_slot, or choose another name"},
+	SlotLost:              {Fatal, "changes are gone: drop the slot, create it anew and backfill; raise max_slot_wal_keep_size"},
+	SlotUnsuitable:        {Fatal, "choose another slot name, or drop the slot and have it created by this program"},
+	Gap:                   {Fatal, "changes between the two positions were skipped: backfill, or accept the gap explicitly"},
+	ServerBehind:          {Fatal, "check that this is the right server; after a restore or a failover that lost WAL, create the slot anew and backfill"},
+	PublicationMissing:    {Fatal, "create the publication; if it exists now, it is younger than the slot's position: create the slot anew and backfill"},
+	PublicationUnsuitable: {Fatal, "correct the publication's column lists and row filters, then create the slot anew if the error stays"},
+	PublicationExists:     {Fatal, "use it, or alter it with ALTER PUBLICATION"},
+	TableMissing:          {Fatal, "correct the table's name in the mapping, or create the table"},
+	NotLogical:            {Fatal, "set wal_level = logical and restart the server (on managed services: rds.logical_replication or cloudsql.logical_decoding)"},
+	Privileges:            {Fatal, "grant the role what is missing: LOGIN and REPLICATION for the stream, SELECT for reading rows"},
+	Session:               {Fatal, "connect to PostgreSQL directly, not through a pooler that drops startup parameters"},
+	Configuration:         {Fatal, "correct the configuration"},
+}
+
+// Class returns what to do about r.
+func (r Reason) Class() Class { return advices[r].class }
+
+// Remedy returns the operator's next step, in plain words; "" where there is
+// none to take.
+func (r Reason) Remedy() string { return advices[r].remedy }
+
+// Error is an error whose reason this package knows. Its text ends with the
+// remedy.
+type Error struct {
+	Reason Reason
+	Err    error
+}
+
+func (e *Error) Error() string {
+	if remedy := e.Reason.Remedy(); remedy != "" {
+		return e.Err.Error() + "; " + remedy
+	}
+	return e.Err.Error()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Classify returns what to do about an error of this package.
+func Classify(err error) Class { return Diagnose(err).Class() }
+
+// Diagnose returns the reason of an error of this package.
+func Diagnose(err error) Reason {
+	var known *Error
+	var server *pgconn.PgError
+	var certificate *tls.CertificateVerificationError
+	switch {
+	case err == nil:
+		return NoReason
+	case errors.As(err, &known):
+		return known.Reason
+	case errors.As(err, &server):
+		return reasonOf(server.Code)
+	case errors.Is(err, context.Canceled), errors.Is(err, ErrClosed):
+		return Cancelled
+	case errors.As(err, &certificate):
+		return Certificate
+	}
+	return Network
+}
+
+// reasonOf reads an SQLSTATE that means the same wherever it comes up; see
+// the appendix "PostgreSQL Error Codes".
+func reasonOf(code string) Reason {
+	switch code {
+	case "57P01", "57P02", "57P05", "57014":
+		return Terminated
+	case "57P03":
+		return Unavailable
+	case "55006":
+		return SlotBusy
+	case "42501":
+		return Privileges
+	case "25006":
+		return Standby
+	case "42P01", "3F000":
+		return TableMissing
+	}
+	switch {
+	case len(code) != 5:
+		return ServerError
+	case code[:2] == "28":
+		return Credentials
+	case code[:2] == "53":
+		return TooMany
+	case code[:2] == "08":
+		return Network
+	}
+	return ServerError
+}

@@ -1,0 +1,167 @@
+package replication
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+const (
+	// statusPause is the least time between two statuses, so that neither a
+	// busy Confirm nor a server that keeps asking makes more than 10 a second.
+	statusPause = 100 * time.Millisecond
+	// writeTimeout bounds one write of a status. It is a deadline on writing
+	// alone: one on reading would cut the stream, and the server reads its
+	// few bytes even while it cannot send.
+	writeTimeout = 30 * time.Second
+	// heldBack is how long nobody reads before the server is asked on the
+	// side whether it is shutting down, and heldBackPause the time between
+	// two such questions. Who does not read cannot see that it waits.
+	heldBack      = 10 * time.Second
+	heldBackPause = 15 * time.Second
+)
+
+// report writes statuses until the stream breaks, or is closed: then it says
+// goodbye. It is the only writer on the connection.
+func (s *Stream) report(ctx context.Context) {
+	var buf []byte
+	var last, probed time.Time
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-s.broken:
+			return
+		case <-s.leaving:
+			buf = s.status(false).append(buf[:0])
+			if err := s.write(append(buf, 'c', 0, 0, 0, 4)); err != nil {
+				s.fail(fmt.Errorf("write last status: %w", err))
+			}
+			return
+		case <-s.wake:
+			timer.Reset(max(0, statusPause-time.Since(last)))
+			continue
+		case <-timer.C:
+		}
+		waited := s.waited()
+		if waited >= s.silence {
+			s.silences.Add(1)
+			s.fail(problem(Silent, "read stream: the server was silent for %s and did not answer", waited.Round(time.Second)))
+			return
+		}
+		last = time.Now()
+		buf = s.status(waited >= s.silence/2).append(buf[:0])
+		if err := s.write(buf); err != nil {
+			s.fail(fmt.Errorf("write status: %w", err))
+			return
+		}
+		if s.unread() >= heldBack && time.Since(probed) >= heldBackPause {
+			probed = last
+			s.askOnTheSide(ctx)
+		}
+		timer.Reset(min(s.interval, s.silence/4))
+	}
+}
+
+func (s *Stream) status(reply bool) status {
+	received, confirmed := s.Received(), s.Confirmed()
+	return status{write: received, flush: confirmed, apply: confirmed, at: time.Now(), reply: reply}
+}
+
+func (s *Stream) write(b []byte) error {
+	if err := s.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
+		return err
+	}
+	_, err := s.conn.Write(b)
+	return err
+}
+
+// waited is how long the reader has been waiting for the server; zero while
+// it does not.
+func (s *Stream) waited() time.Duration {
+	if since := s.wire.waiting.Load(); since != 0 {
+		return time.Duration(s.wire.now() - since)
+	}
+	return 0
+}
+
+// unread is how long nobody has read; zero while the reader waits.
+func (s *Stream) unread() time.Duration {
+	if s.wire.waiting.Load() != 0 {
+		return 0
+	}
+	return time.Duration(s.wire.now() - s.wire.idle.Load())
+}
+
+// askOnTheSide breaks the stream when the server says that it is shutting
+// down: it would wait for us for ever. Any other answer, and none, says
+// nothing about the stream.
+func (s *Stream) askOnTheSide(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, min(s.interval, 3*time.Second))
+	defer cancel()
+	if err := s.probe(ctx); Diagnose(err) == Unavailable {
+		s.fail(problem(Stopping, "read stream: the server is shutting down and waits for this stream to end"))
+	}
+}
+
+// Close ends the stream in order: a last status with the confirmed position,
+// then the end of the copy, so that the server has read both before the
+// connection goes. A Next that waits returns ErrClosed. When ctx ends first,
+// or after 5 seconds, the connection is cut; then the error says so, and the
+// server may not know the last confirmed position. After an error of Next
+// there is nothing left to say, and Close returns nil.
+func (s *Stream) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
+	defer cancel()
+	cut := context.AfterFunc(ctx, func() { s.fail(fmt.Errorf("close stream: %w", context.Cause(ctx))) })
+	defer cut()
+	s.leave.Do(func() { close(s.leaving) })
+	<-s.reported
+
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	defer s.unwatch()
+	if s.err != nil && s.err != ErrClosed {
+		return nil
+	}
+	s.err = ErrClosed
+	err := s.drain()
+	s.fail(ErrClosed)
+	return err
+}
+
+// drain reads what the server still sends, up to the end of the copy.
+func (s *Stream) drain() error {
+	for {
+		kind, _, err := s.wire.next()
+		select {
+		case <-s.broken:
+			if s.cause == ErrClosed {
+				return nil // closed before
+			}
+			return s.cause
+		default:
+		}
+		switch {
+		case err != nil:
+			return fmt.Errorf("close stream: %w", err)
+		case kind == 'E':
+			return nil // the server ends the session its own way
+		case kind == 'Z':
+			goodbye, err := (&pgproto3.Terminate{}).Encode(nil)
+			if err != nil {
+				return fmt.Errorf("close stream: %w", err)
+			}
+			return s.write(goodbye)
+		}
+	}
+}
+
+// Abort cuts the connection at once. A Next that waits returns ErrClosed.
+func (s *Stream) Abort() {
+	s.fail(ErrClosed)
+	<-s.reported
+	s.unwatch()
+}

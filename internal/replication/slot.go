@@ -1,0 +1,229 @@
+package replication
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pglogrepl"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+)
+
+// SlotState is a replication slot as pg_replication_slots shows it.
+type SlotState struct {
+	Name     string `json:"slot_name"`
+	Plugin   string `json:"plugin"`
+	Type     string `json:"slot_type"`
+	Database string `json:"database"`
+	// TwoPhase slots send messages that a Stream does not understand.
+	TwoPhase  bool `json:"two_phase"`
+	Temporary bool `json:"temporary"`
+	Active    bool `json:"active"`
+	// ActivePID is the session that uses the slot; 0 when none does.
+	ActivePID int `json:"active_pid"`
+	// Confirmed is the position up to which the server forgot changes. After
+	// a crash it may be lower than what was confirmed.
+	Confirmed LSN `json:"-"`
+	// Restart is the oldest WAL the slot keeps; 0 when the slot is lost.
+	Restart LSN `json:"-"`
+	// WALStatus is reserved, extended, unreserved or lost.
+	WALStatus string `json:"wal_status"`
+	// Invalidation is why the slot was lost; "" when it was not, and before
+	// PostgreSQL 17.
+	Invalidation string `json:"invalidation_reason"`
+	// SafeBytes is how much WAL can still be written before the slot may be
+	// lost; nil when there is no limit, and when the slot is lost.
+	SafeBytes *int64 `json:"safe_wal_size"`
+	// RetainedBytes is how much WAL the slot keeps on the server.
+	RetainedBytes int64 `json:"retained"`
+	// Failover is set when standbys keep a copy (PostgreSQL 17 and later).
+	Failover bool `json:"failover"`
+}
+
+// slotJSON adds the retained bytes and gives positions as text. The whole row
+// as JSON lacks, on older servers, the columns that they do not have.
+const slotJSON = `SELECT to_jsonb(s) || jsonb_build_object('retained', COALESCE(pg_wal_lsn_diff(
+		CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, s.restart_lsn), 0)::bigint)
+	FROM pg_replication_slots s WHERE s.slot_name = `
+
+// UnmarshalJSON reads a row of pg_replication_slots.
+func (s *SlotState) UnmarshalJSON(data []byte) error {
+	type plain SlotState
+	row := struct {
+		*plain
+		Confirmed lsnText `json:"confirmed_flush_lsn"`
+		Restart   lsnText `json:"restart_lsn"`
+	}{plain: (*plain)(s)}
+	if err := json.Unmarshal(data, &row); err != nil {
+		return err
+	}
+	s.Confirmed, s.Restart = LSN(row.Confirmed), LSN(row.Restart)
+	return nil
+}
+
+// lsnText is a position in JSON: text, or null for none.
+type lsnText LSN
+
+func (l *lsnText) UnmarshalJSON(data []byte) error {
+	var text *string
+	if err := json.Unmarshal(data, &text); err != nil || text == nil {
+		return err
+	}
+	lsn, err := pglogrepl.ParseLSN(*text)
+	*l = lsnText(lsn)
+	return err
+}
+
+// Problem returns why the slot cannot be streamed from a session of database;
+// nil when it can. A slot that is in use by somebody is no problem here: that
+// passes.
+func (s *SlotState) Problem(database string) error {
+	switch {
+	case s.Type != "logical" || s.Plugin != "pgoutput":
+		return problem(SlotUnsuitable, "replication slot %s is a %s slot of plugin %q, not a logical one of pgoutput", s.Name, s.Type, s.Plugin)
+	case s.Database != database:
+		return problem(SlotUnsuitable, "replication slot %s belongs to database %s, not %s", s.Name, s.Database, database)
+	case s.Temporary:
+		return problem(SlotUnsuitable, "replication slot %s is temporary", s.Name)
+	case s.TwoPhase:
+		return problem(SlotUnsuitable, "replication slot %s was made with two_phase", s.Name)
+	case s.Invalidation != "":
+		return problem(SlotLost, "replication slot %s was invalidated (%s)", s.Name, s.Invalidation)
+	case s.WALStatus == "lost" || s.Restart == 0:
+		return problem(SlotLost, "replication slot %s was invalidated: WAL that it needs is gone", s.Name)
+	}
+	return nil
+}
+
+// slotOn reads a slot's state on a walsender session; nil when it is missing.
+func slotOn(ctx context.Context, conn *pgconn.PgConn, slot string) (*SlotState, error) {
+	rows, err := querySimple(ctx, conn, slotJSON+"'"+slot+"'") // of a-z, 0-9 and _ only
+	if err != nil {
+		return nil, fmt.Errorf("read slot: %w", err)
+	}
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	state := &SlotState{}
+	if err := json.Unmarshal(rows[0][0], state); err != nil {
+		return nil, fmt.Errorf("read slot: %w", err)
+	}
+	return state, nil
+}
+
+// CreateSlot makes the slot and returns its consistent point: every
+// transaction that commits after it is sent. It waits for all transactions
+// that have written and are open, up to SlotTimeout; the error then names
+// them and no slot is left. Create the publication first: changes before it
+// cannot be decoded.
+func (s *Source) CreateSlot(ctx context.Context) (LSN, error) {
+	if err := s.Validate(); err != nil {
+		return 0, err
+	}
+	conn, err := s.connectReplication(ctx, func(config *pgconn.Config) {
+		// Cutting the connection would not end the wait on the server.
+		config.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
+			return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: closeTimeout}
+		}
+	})
+	if err != nil {
+		return 0, fmt.Errorf("create slot: %w", err)
+	}
+	defer closeQuietly(ctx, conn)
+
+	limit := or(s.SlotTimeout, defaultSlotTimeout)
+	bounded, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	rows, err := querySimple(bounded, conn,
+		"CREATE_REPLICATION_SLOT "+pgx.Identifier{s.Slot}.Sanitize()+" LOGICAL pgoutput NOEXPORT_SNAPSHOT")
+	switch {
+	case ctx.Err() != nil:
+		return 0, fmt.Errorf("create slot %s: %w", s.Slot, context.Cause(ctx))
+	case err != nil && bounded.Err() != nil:
+		return 0, problem(SlotWait, "create slot %s: waited %s for open transactions: %s", s.Slot, limit, s.holdUps(ctx))
+	case err != nil:
+		return 0, fmt.Errorf("create slot %s: %w", s.Slot, createError(err))
+	case len(rows) != 1 || len(rows[0]) != 4:
+		return 0, problem(Protocol, "create slot %s: the server answered with %d rows", s.Slot, len(rows))
+	}
+	point, err := pglogrepl.ParseLSN(string(rows[0][1]))
+	if err != nil {
+		return 0, problem(Protocol, "create slot %s: consistent point: %w", s.Slot, err)
+	}
+	return point, nil
+}
+
+func createError(err error) error {
+	var server *pgconn.PgError
+	if !errors.As(err, &server) {
+		return err
+	}
+	reason := reasonOf(server.Code)
+	switch server.Code {
+	case "42710":
+		reason = SlotExists
+	case "55000":
+		reason = NotLogical
+	case "0A000":
+		reason = Standby
+	}
+	return &Error{Reason: reason, Err: err}
+}
+
+// DropSlot removes the slot. A missing one is an error of Reason SlotMissing.
+func (s *Source) DropSlot(ctx context.Context) error {
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	conn, err := s.Connect(ctx)
+	if err != nil {
+		return fmt.Errorf("drop slot: %w", err)
+	}
+	defer closeQuietly(ctx, conn)
+	err = conn.ExecParams(ctx, "SELECT pg_drop_replication_slot($1)", [][]byte{[]byte(s.Slot)}, nil, nil, nil).Read().Err
+	if err == nil {
+		return nil
+	}
+	var server *pgconn.PgError
+	if errors.As(err, &server) {
+		reason := reasonOf(server.Code)
+		if server.Code == "42704" {
+			reason = SlotMissing
+		}
+		err = &Error{Reason: reason, Err: err}
+	}
+	return fmt.Errorf("drop slot %s: %w", s.Slot, err)
+}
+
+// holdUps names the transactions that keep a slot from being created.
+func (s *Source) holdUps(ctx context.Context) string {
+	conn, err := s.Connect(ctx)
+	if err != nil {
+		return "they could not be listed: " + err.Error()
+	}
+	defer closeQuietly(ctx, conn)
+	var found []struct {
+		Name  string
+		Since time.Time
+	}
+	if err := queryJSON(ctx, conn, &found, `SELECT COALESCE(jsonb_agg(t), '[]') FROM (
+		SELECT 'pid ' || pid || COALESCE(' of user ' || usename, '') AS name, COALESCE(xact_start, now()) AS since
+			FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()
+		UNION ALL SELECT 'prepared transaction ' || gid, prepared FROM pg_prepared_xacts
+		ORDER BY since LIMIT 10) t`); err != nil {
+		return "they could not be listed: " + err.Error()
+	}
+	if len(found) == 0 {
+		return "none is left now"
+	}
+	names := make([]string, len(found))
+	for i, f := range found {
+		names[i] = f.Name + " since " + f.Since.UTC().Format(time.RFC3339)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,127 @@
+package replication
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// usualBuffer is what one read may bring. Fewer, larger reads are most of
+	// what a reader of many small messages can save.
+	usualBuffer = 256 << 10
+	// largestMessage is the server's own limit for a message.
+	largestMessage = 1 << 30
+)
+
+// wire cuts the server's bytes into protocol messages without copying them.
+//
+// While the session is set up, pgconn reads through it; then Read hands out
+// one byte at a time, so that pgconn holds nothing back when the stream takes
+// over with next.
+type wire struct {
+	r          io.Reader
+	buf        []byte
+	start, end int
+
+	// waiting is when the reader began to wait for the server, zero while it
+	// does not; idle is when it last stopped. Both in clock's nanoseconds.
+	waiting, idle atomic.Int64
+	bytes         atomic.Uint64
+	clock         time.Time
+}
+
+func newWire(r io.Reader) *wire {
+	return &wire{r: r, buf: make([]byte, usualBuffer), clock: time.Now()}
+}
+
+// now is the time on wire's own clock; never zero.
+func (w *wire) now() int64 { return int64(time.Since(w.clock)) + 1 }
+
+func (w *wire) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if w.start == w.end {
+		if err := w.fill(); err != nil {
+			return 0, err
+		}
+	}
+	p[0] = w.buf[w.start]
+	w.start++
+	return 1, nil
+}
+
+// next returns the next message's kind and body. The body is valid until the
+// next call.
+func (w *wire) next() (byte, []byte, error) {
+	for {
+		size, err := w.size()
+		if err != nil {
+			return 0, nil, err
+		}
+		if size > 0 && w.end-w.start >= size {
+			message := w.buf[w.start : w.start+size : w.start+size]
+			w.start += size
+			return message[0], message[5:], nil
+		}
+		if err := w.fill(); err != nil {
+			return 0, nil, err
+		}
+	}
+}
+
+// size is the size of the message that begins at start, zero while its header
+// is not here.
+func (w *wire) size() (int, error) {
+	if w.end-w.start < 5 {
+		return 0, nil
+	}
+	length := binary.BigEndian.Uint32(w.buf[w.start+1:])
+	if length < 4 || length > largestMessage {
+		return 0, fmt.Errorf("a message of %d bytes", length)
+	}
+	return 1 + int(length), nil
+}
+
+// complete reports whether next would return without reading.
+func (w *wire) complete() bool {
+	size, err := w.size()
+	return err != nil || size > 0 && w.end-w.start >= size
+}
+
+// fill reads once, behind the part of a message that is already here. Memory
+// grows with what has come, not with what a header announces.
+func (w *wire) fill() error {
+	held := w.end - w.start
+	switch {
+	case held == 0 && len(w.buf) > usualBuffer:
+		w.buf = make([]byte, usualBuffer)
+	case held == len(w.buf):
+		grown := make([]byte, 2*len(w.buf))
+		copy(grown, w.buf)
+		w.buf = grown
+	default:
+		copy(w.buf, w.buf[w.start:w.end])
+	}
+	w.start, w.end = 0, held
+
+	w.waiting.Store(w.now())
+	n, err := w.r.Read(w.buf[w.end:])
+	w.idle.Store(w.now())
+	w.waiting.Store(0)
+
+	w.end += n
+	w.bytes.Add(uint64(n))
+	switch {
+	case n > 0:
+		return nil // an error will come again
+	case err == io.EOF && held > 0:
+		return io.ErrUnexpectedEOF
+	case err == nil:
+		return io.ErrNoProgress
+	}
+	return err
+}
