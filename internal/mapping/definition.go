@@ -12,7 +12,8 @@ type Definition struct {
 	Object string
 	// Operation is Upsert, Insert or Update.
 	Operation marketo.Operation
-	// Key maps dedupe fields to columns, in the order of the file.
+	// Key maps dedupe fields to columns of the replica identity, in the order
+	// of the file; at least one, at most three.
 	Key []Rule
 	// Attributes maps all other attributes, in the order of the file.
 	Attributes []Rule
@@ -22,7 +23,8 @@ type Definition struct {
 	OnDelete DeletePolicy
 	// OnTruncate decides what a TRUNCATE of the table does.
 	OnTruncate TruncatePolicy
-	// Characters is the policy for characters that XML 1.0 cannot carry.
+	// Characters is the policy for characters that XML 1.0 cannot carry, in
+	// attributes; in a key they are always rejected.
 	Characters CharacterPolicy
 	// Separate turns coalescing off: every change is sent by itself.
 	Separate bool
@@ -53,6 +55,11 @@ type DeletePolicy struct {
 // Ignores reports whether the object is left as it is.
 func (p DeletePolicy) Ignores() bool { return !p.Delete && len(p.Set) == 0 }
 
+// HaltsOnTruncate reports whether a TRUNCATE of the table stops delivery.
+func (d Definition) HaltsOnTruncate() bool {
+	return d.OnTruncate == TruncateHalt || d.OnTruncate == TruncateByDefault && !d.OnDelete.Ignores()
+}
+
 // TruncatePolicy says what a TRUNCATE does.
 type TruncatePolicy uint8
 
@@ -81,7 +88,10 @@ const (
 type Write struct {
 	// Mapping is the index of the mapping in its Set.
 	Mapping int
-	// Key identifies the object among all mappings.
+	// Key identifies the object among all mappings, and stays the same across
+	// restarts and changes of the configuration: the custom object type in
+	// lower case and the key values, each ended by a zero byte. A row whose
+	// key has a Problem has a Key of its own that no object has.
 	Key string
 	// Operation may differ from the mapping's: deletes, and the update that
 	// an on_delete set becomes.
@@ -91,7 +101,8 @@ type Write struct {
 	// write takes its place in the order of its key and is parked.
 	Problem *Problem
 	// Reread is set when the stream lacks values (unchanged TOAST after a key
-	// change) and the row must be read from the table before it is sent.
+	// change, or in where or an expression) and the row must be read from the
+	// table before it is sent: Set.Row, and Set.Gone if there is none.
 	Reread bool
 	// Partial is set when at least one attribute is Omitted because the
 	// stream did not carry it (unchanged TOAST), not by a null policy: the

@@ -1,0 +1,177 @@
+package mapping_test
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// The texts on the left are PostgreSQL 15's own, under datestyle=ISO,
+// intervalstyle=postgres, extra_float_digits=3.
+func TestRender(t *testing.T) {
+	const problem = marketo.Omitted
+	tests := []struct {
+		name string
+		oid  uint32
+		text string
+		kind marketo.Kind
+		want string
+	}{
+		{"bool true", boolOID, "t", marketo.Boolean, "true"},
+		{"bool false", boolOID, "f", marketo.Boolean, "false"},
+		{"bool else", boolOID, "yes", problem, ""},
+		{"int2", 21, "-5", marketo.Number, "-5"},
+		{"int4", int4OID, "0", marketo.Number, "0"},
+		{"int8", int8OID, "-9223372036854775808", marketo.Number, "-9223372036854775808"},
+		{"oid", 26, "4294967295", marketo.Number, "4294967295"},
+		{"int else", int4OID, "1a", problem, ""},
+		{"int empty", int4OID, "", problem, ""},
+		{"int padded", int4OID, "007", problem, ""},
+		{"numeric", numericOID, "12345678901234567890.123456789", marketo.Number, "12345678901234567890.123456789"},
+		{"numeric scale kept", numericOID, "-0.50", marketo.Number, "-0.50"},
+		{"numeric NaN", numericOID, "NaN", problem, ""},
+		{"numeric infinity", numericOID, "-Infinity", problem, ""},
+		{"float8 large", float8OID, "1e+20", marketo.Number, "1e+20"},
+		{"float8 small", float8OID, "1.5e-07", marketo.Number, "1.5e-07"},
+		{"float4", 700, "0.1", marketo.Number, "0.1"},
+		{"float8 NaN", float8OID, "NaN", problem, ""},
+		{"float8 infinity", float8OID, "Infinity", problem, ""},
+		{"date", dateOID, "2024-02-29", marketo.String, "2024-02-29"},
+		{"date first", dateOID, "0001-01-01", marketo.String, "0001-01-01"},
+		{"date infinity", dateOID, "infinity", problem, ""},
+		{"date BC", dateOID, "0044-03-15 BC", problem, ""},
+		{"date 10000", dateOID, "10000-01-01", problem, ""},
+		{"date German style", dateOID, "29.02.2024", problem, ""},
+		{"timestamptz", timestamptzOID, "2024-02-29 12:00:00+00", marketo.String, "2024-02-29T12:00:00+00:00"},
+		{"timestamptz fraction", timestamptzOID, "2024-02-29 10:00:00.5+00", marketo.String, "2024-02-29T10:00:00+00:00"},
+		{"timestamptz half hour", timestamptzOID, "2024-02-29 17:30:00+05:30", marketo.String, "2024-02-29T17:30:00+05:30"},
+		{"timestamptz west", timestamptzOID, "2024-02-29 17:30:00.123456-08", marketo.String, "2024-02-29T17:30:00-08:00"},
+		{"timestamptz offset with seconds", timestamptzOID, "1900-01-01 00:19:32+00:19:32", problem, ""},
+		{"timestamptz infinity", timestamptzOID, "-infinity", problem, ""},
+		{"timestamptz zone name", timestamptzOID, "2024-02-29 12:00:00 CET", problem, ""},
+		{"timestamptz BC", timestamptzOID, "0044-03-15 10:00:00+00 BC", problem, ""},
+		{"timestamp", timestampOID, "2024-02-29 12:00:00", marketo.String, "2024-02-29T12:00:00+00:00"},
+		{"timestamp fraction", timestampOID, "2024-02-29 12:00:00.000001", marketo.String, "2024-02-29T12:00:00+00:00"},
+		{"timestamp BC", timestampOID, "0044-03-15 10:00:00 BC", problem, ""},
+		{"timestamp 12345", timestampOID, "12345-01-01 00:00:00", problem, ""},
+		{"timestamp cut", timestampOID, "2024-02-29 12:00", problem, ""},
+		{"time", 1083, "12:30:00.25", marketo.String, "12:30:00.25"},
+		{"timetz", 1266, "12:30:00+05:30", marketo.String, "12:30:00+05:30"},
+		{"interval", 1186, "1 year 2 mons -3 days +04:05:06.5", marketo.String, "1 year 2 mons -3 days +04:05:06.5"},
+		{"text", textOID, "a'b \t\n é 🙂", marketo.String, "a'b \t\n é 🙂"},
+		{"text empty", textOID, "", marketo.String, ""},
+		{"varchar blanks kept", varcharOID, "a  ", marketo.String, "a  "},
+		{"char(4)", bpcharOID, "a   ", marketo.String, "a"},
+		{"uuid", uuidOID, "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", marketo.String, "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"},
+		{"inet", 869, "192.168.0.1/24", marketo.String, "192.168.0.1/24"},
+		{"json", 114, `{ "b":1}`, marketo.String, `{ "b":1}`},
+		{"jsonb", jsonbOID, `{"a": [1, 2], "b": 1}`, marketo.String, `{"a": [1, 2], "b": 1}`},
+		{"range", 3910, `["2024-01-01 00:00:00+00","2024-02-01 00:00:00+00")`, marketo.String, `["2024-01-01 00:00:00+00","2024-02-01 00:00:00+00")`},
+		{"regclass, not listed", 2205, "visits", marketo.String, "visits"},
+		{"int array", int4ArrayOID, "{1,NULL,3}", marketo.String, "[1,null,3]"},
+		{"int matrix", int4ArrayOID, "{{1,2},{3,4}}", marketo.String, "[[1,2],[3,4]]"},
+		{"int bounds", int4ArrayOID, "[2:3]={1,2}", marketo.String, "[1,2]"},
+		{"int array empty", int4ArrayOID, "{}", marketo.String, "[]"},
+		{"text array", textArrayOID, `{a,"b,c",NULL,"\"","NULL","back\\slash","","with space"}`, marketo.String, `["a","b,c",null,"\"","NULL","back\\slash","","with space"]`},
+		{"text array control", textArrayOID, "{\"a\nb\"}", marketo.String, `["a\u000ab"]`},
+		{"float array NaN", float8ArrayOID, "{1.5,NaN}", problem, ""},
+		{"bool array", 1000, "{t,f,NULL}", marketo.String, "[true,false,null]"},
+		{"timestamptz array", 1185, `{"2024-02-29 12:00:00+00"}`, marketo.String, `["2024-02-29T12:00:00+00:00"]`},
+		{"jsonb array", 3807, `{"{\"a\": 1}"}`, marketo.String, `[{"a": 1}]`},
+		{"box array", boxOID, "{(3,4),(1,2);(7,8),(5,6)}", marketo.String, `["(3,4),(1,2)","(7,8),(5,6)"]`},
+		{"array cut", int4ArrayOID, "{1,2", problem, ""},
+		{"array trailing", int4ArrayOID, "{1}x", problem, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			rel := relation('d', column("id", int4OID, true), column("v", tt.oid, false))
+			s := bound(t, mapping.Definition{Attributes: []mapping.Rule{{Attribute: "v", Column: "v"}}}, rel)
+			writes := s.Apply(&replication.Change{Relation: rel, New: row(1, tt.text)}, nil)
+			if len(writes) != 1 {
+				t.Fatalf("got %d writes, want 1", len(writes))
+			}
+			w := writes[0]
+			if got := w.Object.Values[1]; got.Kind != tt.kind || got.Text != tt.want {
+				t.Errorf("got %v %q, want %v %q", got.Kind, got.Text, tt.kind, tt.want)
+			}
+			if broken := w.Problem != nil; broken != (tt.kind == problem) {
+				t.Errorf("got problem %v", w.Problem)
+			}
+			if w.Problem == nil {
+				return
+			}
+			if w.Problem.Code != "value" || !strings.Contains(w.Problem.Message, `column "v"`) {
+				t.Errorf("problem %v does not name the column", w.Problem)
+			}
+			if len(tt.text) > 3 && strings.Contains(w.Problem.Message, tt.text) && tt.text != "infinity" {
+				t.Errorf("problem %v shows the value", w.Problem)
+			}
+		})
+	}
+}
+
+func TestRenderUserTypes(t *testing.T) {
+	tests := []struct {
+		typ        replication.TypeName
+		text, want string
+	}{
+		{replication.TypeName{Schema: "public", Name: "mood"}, "so sad", `v="so sad"`},
+		{replication.TypeName{Schema: "public", Name: "_mood"}, `{happy,"so sad"}`, `v="[\"happy\",\"so sad\"]"`},
+		{replication.TypeName{Schema: "pg_catalog", Name: "int4"}, "5", `v=5`},
+		{replication.TypeName{Schema: "", Name: "bool"}, "t", `v=true`},
+		{replication.TypeName{Schema: "pg_catalog", Name: "_numeric"}, "{1.0,NULL}", `v="[1.0,null]"`},
+		{replication.TypeName{Schema: "public", Name: "int4"}, "5", `v="5"`},
+		{replication.TypeName{Schema: "public", Name: "citext"}, "Ab", `v="Ab"`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.typ.Schema+"."+tt.typ.Name, func(t *testing.T) {
+			rel := relation('d', column("id", int4OID, true), column("v", userOID, false))
+			s := compile(t, mapping.Definition{Attributes: []mapping.Rule{{Attribute: "v", Column: "v"}}})
+			err := s.Bind(rel, func(oid uint32) (replication.TypeName, bool) { return tt.typ, oid == userOID })
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := showAll(s.Apply(&replication.Change{Relation: rel, New: row(1, tt.text)}, nil))
+			if want := "UPSERT rid=1 " + tt.want; got != want {
+				t.Errorf("got %s, want %s", got, want)
+			}
+		})
+	}
+}
+
+func TestCharacters(t *testing.T) {
+	tests := []struct{ name, text, strip, replace string }{
+		{"control", "a\x01b", "ab", "a\uFFFDb"},
+		{"vertical tab", "\vb", "b", "\uFFFDb"},
+		{"not UTF-8", "a\xe9", "a", "a\uFFFD"},
+		{"surrogate", "\xed\xa0\x80b", "b", "\uFFFD\uFFFD\uFFFDb"},
+		{"FFFE", "a\uFFFEb", "ab", "a\uFFFDb"},
+		{"FFFF last", "a\uFFFF", "a", "a\uFFFD"},
+		{"strip makes no new character", "\xc3\x01\xa9", "", "\uFFFD\uFFFD\uFFFD"},
+	}
+	rel := relation('d', column("id", int4OID, true), column("v", textOID, false))
+	render := func(t *testing.T, policy mapping.CharacterPolicy, text string) string {
+		s := bound(t, mapping.Definition{Attributes: []mapping.Rule{{Attribute: "v", Column: "v"}}, Characters: policy}, rel)
+		return showAll(s.Apply(&replication.Change{Relation: rel, New: row(1, text)}, nil))
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got, want := render(t, mapping.CharactersReject, tt.text), "UPSERT rid=1 problem:characters"; got != want {
+				t.Errorf("reject: got %s, want %s", got, want)
+			}
+			if got, want := render(t, mapping.CharactersStrip, tt.text), "UPSERT rid=1 v="+strconv.Quote(tt.strip); got != want {
+				t.Errorf("strip: got %s, want %s", got, want)
+			}
+			if got, want := render(t, mapping.CharactersReplace, tt.text), "UPSERT rid=1 v="+strconv.Quote(tt.replace); got != want {
+				t.Errorf("replace: got %s, want %s", got, want)
+			}
+		})
+	}
+	if got, want := render(t, mapping.CharactersReject, "\t\r\n\x7f\u0085\uFFFD\U0010FFFF"), "UPSERT rid=1 v="+strconv.Quote("\t\r\n\x7f\u0085\uFFFD\U0010FFFF"); got != want {
+		t.Errorf("allowed: got %s, want %s", got, want)
+	}
+}

@@ -1,0 +1,256 @@
+package mapping
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"sync"
+
+	"github.com/expr-lang/expr/vm"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// scratch is where one write is put together: all its texts in one buffer,
+// which becomes one string at the end.
+type scratch struct {
+	plan    *plan
+	buf     []byte
+	spans   []span
+	values  []marketo.Value
+	problem *Problem
+
+	environment map[string]any
+	machine     vm.VM
+}
+
+// span is where in the buffer the text of a value lies.
+type span struct{ from, to int }
+
+var scratches = sync.Pool{New: func() any { return &scratch{environment: map[string]any{}} }}
+
+// overhead is what a Write holds besides its texts and values, in bytes.
+const (
+	overhead   = 128
+	valueBytes = 24
+)
+
+// keepBuffer is the largest buffer worth keeping for the next write.
+const keepBuffer = 1 << 20
+
+// begin starts a write of p.
+func (sc *scratch) begin(p *plan) {
+	if cap(sc.buf) > keepBuffer {
+		sc.buf = nil
+	}
+	n := len(p.shape.Key) + len(p.shape.Attributes)
+	sc.plan = p
+	sc.buf = append(sc.buf[:0], p.prefix...)
+	sc.values = make([]marketo.Value, n)
+	if cap(sc.spans) < n {
+		sc.spans = make([]span, n)
+	}
+	sc.spans = sc.spans[:n]
+	clear(sc.spans)
+	sc.problem = nil
+}
+
+func (sc *scratch) fail(code, message string) {
+	if sc.problem == nil {
+		sc.problem = &Problem{code, message}
+	}
+}
+
+// keys renders the key values, each ended by a zero byte, which no text of
+// PostgreSQL can hold. It reports whether all could be rendered.
+func (sc *scratch) keys(v *view) bool {
+	ok := true
+	for i := range sc.plan.key {
+		f := &sc.plan.key[i]
+		from := len(sc.buf)
+		if kind := sc.keyText(f, v.at(f.column)); kind != marketo.Omitted {
+			sc.values[i].Kind = kind
+			sc.spans[i] = span{from, len(sc.buf)}
+			sc.buf = append(sc.buf, 0)
+			continue
+		}
+		sc.buf = sc.buf[:from]
+		ok = false
+	}
+	return ok
+}
+
+// keyText appends one key value; Omitted when it has none.
+func (sc *scratch) keyText(f *field, value replication.Value) marketo.Kind {
+	switch value.Kind {
+	case replication.Null:
+		sc.fail("null_key", f.label+"is null; give the row a key, or leave such rows out with where")
+		return marketo.Omitted
+	case replication.Unchanged:
+		sc.fail("unchanged", f.label+"is not in the stream; run: ALTER TABLE … REPLICA IDENTITY FULL")
+		return marketo.Omitted
+	}
+	from := len(sc.buf)
+	out, kind, reason := f.format.append(sc.buf, value.Text)
+	if reason != "" {
+		sc.fail("value", f.label+reason)
+		return marketo.Omitted
+	}
+	sc.buf = out
+	switch {
+	case len(out) == from:
+		sc.fail("null_key", f.label+"is empty, which Marketo takes for no key; give the row a key, or leave such rows out with where")
+		return marketo.Omitted
+	case kind == marketo.String && firstBad(out[from:]) >= 0:
+		// Whatever the policy: two keys could become one.
+		sc.fail("characters", f.label+"holds a character that XML 1.0 cannot carry; clean the value, as a key is never changed")
+		return marketo.Omitted
+	}
+	return kind
+}
+
+// lack says what the stream did not carry for a write.
+type lack uint8
+
+const (
+	lacksNothing lack = iota
+	// lacksColumn: an attribute is left out, which is right for a row whose
+	// object exists.
+	lacksColumn
+	// lacksInput: an expression could not be evaluated.
+	lacksInput
+)
+
+// fields renders the attributes.
+func (sc *scratch) fields(v *view) lack {
+	lacks := lacksNothing
+	for i := range sc.plan.attributes {
+		f := &sc.plan.attributes[i]
+		at := len(sc.plan.key) + i
+		switch {
+		case f.constant != nil:
+			sc.values[at] = *f.constant
+		case f.program != nil:
+			if f.program.missing(v) {
+				lacks = lacksInput
+				continue
+			}
+			sc.computed(f, at, v)
+		default:
+			value := v.at(f.column)
+			if value.Kind == replication.Unchanged {
+				lacks = max(lacks, lacksColumn)
+				continue
+			}
+			sc.copied(f, at, value)
+		}
+		if f.omitNull && sc.values[at].Kind == marketo.Null {
+			sc.values[at].Kind = marketo.Omitted
+		}
+	}
+	return lacks
+}
+
+// copied renders a column's value into place at.
+func (sc *scratch) copied(f *field, at int, value replication.Value) {
+	if value.Kind == replication.Null {
+		sc.values[at].Kind = marketo.Null
+		return
+	}
+	from := len(sc.buf)
+	out, kind, reason := f.format.append(sc.buf, value.Text)
+	if reason != "" {
+		sc.fail("value", f.label+reason)
+		return
+	}
+	sc.place(f, at, from, out, kind)
+}
+
+// computed renders an expression's value into place at.
+func (sc *scratch) computed(f *field, at int, v *view) {
+	result, problem := f.program.run(sc, v)
+	if problem == nil {
+		var out []byte
+		var kind marketo.Kind
+		from := len(sc.buf)
+		if out, kind, problem = appendResult(sc.buf, result); problem == nil {
+			sc.place(f, at, from, out, kind)
+			return
+		}
+	}
+	sc.fail(problem.Code, f.label+problem.Message)
+}
+
+// place makes out[from:] the text of the value at; out is the buffer grown.
+func (sc *scratch) place(f *field, at, from int, out []byte, kind marketo.Kind) {
+	if kind == marketo.String {
+		var ok bool
+		if out, ok = sc.plan.definition.Characters.clean(out, from); !ok {
+			sc.fail("characters", f.label+"holds a character that XML 1.0 cannot carry; clean the value, or set characters: strip or replace")
+			return
+		}
+	}
+	sc.buf = out
+	sc.values[at].Kind = kind
+	sc.spans[at] = span{from, len(out)}
+}
+
+// finish makes the write. keyed says whether the buffer begins with a key.
+func (sc *scratch) finish(v *view, keyed bool, op marketo.Operation) Write {
+	p := sc.plan
+	text := string(sc.buf)
+	for i, s := range sc.spans {
+		if s.to > s.from {
+			sc.values[i].Text = text[s.from:s.to]
+		}
+	}
+	w := Write{
+		Mapping:   p.index,
+		Operation: op,
+		Object:    marketo.Object{Shape: p.shape, Values: sc.values},
+		Problem:   sc.problem,
+		Bytes:     overhead + len(text) + valueBytes*len(sc.values),
+	}
+	if keyed {
+		w.Key = text[:sc.spans[len(p.key)-1].to+1]
+	} else {
+		w.Key = p.substitute(v)
+	}
+	sc.values = nil
+	return w
+}
+
+// substitute identifies a row whose key cannot be written. It never equals the
+// key of an object, and is the same whenever the same row comes again. A key
+// that is null says nothing about which row it is: then a digest of the whole
+// row tells it from others.
+func (p *plan) substitute(v *view) string {
+	key := []byte(p.prefix + "\x01")
+	digest := false
+	for i := range p.key {
+		value := v.at(p.key[i].column)
+		key = append(key, "nut"[value.Kind])
+		key = append(key, value.Text...)
+		key = append(key, 0)
+		digest = digest || len(value.Text) == 0
+	}
+	if digest {
+		key = append(key, v.digest()...)
+	}
+	return string(key)
+}
+
+// digest stands for all values of a row, without showing any.
+func (v *view) digest() string {
+	h := sha256.New()
+	for i := range v.columns {
+		value := v.at(i)
+		var head [9]byte
+		head[0] = "nut"[value.Kind]
+		binary.BigEndian.PutUint64(head[1:], uint64(len(value.Text)))
+		h.Write(head[:])
+		h.Write(value.Text)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}

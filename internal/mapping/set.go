@@ -1,0 +1,185 @@
+// Package mapping turns row changes into custom objects.
+//
+// Compile checks definitions as far as that goes without a database; Bind
+// fits them to a table as the replication stream describes it; Apply then
+// turns each change into the writes it asks for. Apply has no effects and
+// knows neither clock nor chance: the same change always gives the same
+// writes, so that a change delivered twice ends in the same state.
+//
+// A value is rendered exactly or not at all. What Marketo cannot hold (a
+// numeric NaN, a date before the year 1, a character that XML cannot carry)
+// becomes a Problem of that one object; what can be known from the table's
+// description (a column that is missing, a type without a text form) is an
+// error of Bind.
+package mapping
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// Table names a source table.
+type Table struct{ Schema, Name string }
+
+// Set is all mappings of a configuration, compiled. Its methods may be called
+// from several goroutines at once.
+type Set struct {
+	mappings []*compiled
+
+	binding sync.Mutex
+	bound   atomic.Pointer[map[*replication.Relation][]*plan]
+}
+
+// compiled is one definition with all that is known without the table.
+type compiled struct {
+	index      int
+	definition Definition
+	shape      *marketo.Shape
+	// prefix opens the keys of all objects of the type. It comes from the
+	// object type and not from the mapping's index or name: keys are kept
+	// across restarts, and a changed configuration must not make the key of
+	// one object that of another.
+	prefix string
+	// where and expressions are nil where there is none; expressions are in
+	// the order of Attributes.
+	where       *expression
+	expressions []*expression
+	// set holds the constants of on_delete with their places in Object.Values.
+	set []placed
+}
+
+// placed is a constant and its index in Object.Values.
+type placed struct {
+	at    int
+	value marketo.Value
+}
+
+// Compile checks defs and compiles what needs no database. The error is a
+// Mistakes with everything that is wrong.
+func Compile(defs []Definition) (*Set, error) {
+	c := &checker{names: map[string]string{}, objects: map[string]string{}}
+	s := &Set{}
+	for i, d := range defs {
+		s.mappings = append(s.mappings, c.compile(i, d))
+	}
+	if err := c.mistakes.err(); err != nil {
+		return nil, err
+	}
+	s.bound.Store(&map[*replication.Relation][]*plan{})
+	return s, nil
+}
+
+// Len returns the number of mappings.
+func (s *Set) Len() int { return len(s.mappings) }
+
+// Definition returns the definition of mapping i.
+func (s *Set) Definition(i int) Definition { return s.mappings[i].definition }
+
+// Shape returns what all objects of mapping i have in common. Its attributes
+// are those of the definition, then those that only on_delete sets.
+func (s *Set) Shape(i int) *marketo.Shape { return s.mappings[i].shape }
+
+// Tables returns the source tables, each once, in the order of the mappings.
+func (s *Set) Tables() []Table {
+	var tables []Table
+	for _, m := range s.mappings {
+		t := Table{m.definition.Schema, m.definition.Table}
+		if !slices.Contains(tables, t) {
+			tables = append(tables, t)
+		}
+	}
+	return tables
+}
+
+// Mappings returns the indexes of the mappings of a table.
+func (s *Set) Mappings(t Table) []int {
+	var found []int
+	for i, m := range s.mappings {
+		if m.definition.Schema == t.Schema && m.definition.Table == t.Name {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+// Columns returns the columns that mapping i reads, each once: those of the
+// key, then those of the attributes and expressions.
+func (s *Set) Columns(i int) []string {
+	m := s.mappings[i]
+	var columns []string
+	add := func(name string) {
+		if name != "" && !slices.Contains(columns, name) {
+			columns = append(columns, name)
+		}
+	}
+	for _, r := range m.definition.Key {
+		add(r.Column)
+	}
+	for j, r := range m.definition.Attributes {
+		add(r.Column)
+		for _, name := range m.expressions[j].columnNames() {
+			add(name)
+		}
+	}
+	for _, name := range m.where.columnNames() {
+		add(name)
+	}
+	return columns
+}
+
+// Bind fits the mappings of rel's table to it, before the first Apply or Row
+// with rel. A relation of another table binds nothing and is no error.
+// typeName resolves the OIDs that are not built in: to the name of the type,
+// or of the base type of a domain. The error is a Mistakes; then nothing of
+// rel is bound and its changes must not be passed over: the caller stops.
+func (s *Set) Bind(rel *replication.Relation, typeName func(oid uint32) (replication.TypeName, bool)) error {
+	var plans []*plan
+	var mistakes Mistakes
+	for _, i := range s.Mappings(Table{rel.Schema, rel.Name}) {
+		b := binder{compiled: s.mappings[i], relation: rel, typeName: typeName}
+		plans = append(plans, b.bind())
+		mistakes = append(mistakes, b.mistakes...)
+	}
+	if err := mistakes.err(); err != nil {
+		return err
+	}
+	if plans != nil {
+		s.replace(func(bound map[*replication.Relation][]*plan) { bound[rel] = plans })
+	}
+	return nil
+}
+
+// Unbind forgets a relation that a newer one has replaced. Without it the old
+// descriptions of a table stay in memory.
+func (s *Set) Unbind(rel *replication.Relation) {
+	s.replace(func(bound map[*replication.Relation][]*plan) { delete(bound, rel) })
+}
+
+// Bound reports whether Apply knows rel.
+func (s *Set) Bound(rel *replication.Relation) bool { return (*s.bound.Load())[rel] != nil }
+
+// replace puts an edited copy in place of the table of plans, so that readers
+// need no lock.
+func (s *Set) replace(edit func(map[*replication.Relation][]*plan)) {
+	s.binding.Lock()
+	defer s.binding.Unlock()
+	bound := maps.Clone(*s.bound.Load())
+	edit(bound)
+	s.bound.Store(&bound)
+}
+
+// plan returns the plan of mapping i for rel.
+func (s *Set) plan(i int, rel *replication.Relation) (*plan, error) {
+	for _, p := range (*s.bound.Load())[rel] {
+		if p.index == i {
+			return p, nil
+		}
+	}
+	return nil, fmt.Errorf("mapping %d: the relation is not bound to it", i)
+}

@@ -1,0 +1,25 @@
+package mapping
+
+import "github.com/cdcsync/cdcsync/internal/replication"
+
+// view is a row as far as the stream shows it.
+type view struct {
+	columns []replication.Column
+	values  []replication.Value
+	// keyOnly is set when only the columns of the replica identity mean
+	// anything.
+	keyOnly bool
+	// before is the row before an update; it has what the update left alone.
+	before *view
+}
+
+// at returns the value of column i; Unchanged when the stream does not say.
+func (v *view) at(i int) replication.Value {
+	if i >= len(v.values) || v.keyOnly && !v.columns[i].Key {
+		return replication.Value{Kind: replication.Unchanged}
+	}
+	if value := v.values[i]; value.Kind != replication.Unchanged || v.before == nil {
+		return value
+	}
+	return v.before.at(i)
+}
