@@ -89,7 +89,7 @@ func TestKilledInTheMiddleOfSaves(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := uint64(0)
-	for range 8 {
+	for range 5 {
 		reported := runAndKill(t, path, 1+rand.IntN(150))
 		s, err := checkpoint.Open(t.Context(), path)
 		if err != nil {
@@ -160,7 +160,7 @@ func TestLogCutAnywhere(t *testing.T) {
 	}
 	seen := map[uint64]bool{}
 	cuts := []int{len(wal)}
-	for range 60 {
+	for range 24 {
 		cuts = append(cuts, rand.IntN(len(wal)))
 	}
 	for _, cut := range cuts {
@@ -244,7 +244,7 @@ func logHeader(t *testing.T, path string) string {
 func TestLogIsEmptied(t *testing.T) {
 	s, path := identified(t)
 	key := strings.Repeat("k", 1<<20)
-	for n := range 80 {
+	for n := range 32 {
 		save(t, s, checkpoint.Save{
 			Checkpoint: home.LSN + checkpoint.LSN(n),
 			Settled:    []checkpoint.Settled{{Key: key, Through: position(uint64(home.LSN)+uint64(n), 1)}},
@@ -254,7 +254,7 @@ func TestLogIsEmptied(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, most := info.Size(), int64(40<<20); got > most {
-		t.Errorf("log after 80 MB of saves: got %d bytes, want at most %d", got, most)
+	if got, most := info.Size(), int64(20<<20); got > most {
+		t.Errorf("log after 32 MB of saves: got %d bytes, want at most %d", got, most)
 	}
 }

@@ -1,0 +1,252 @@
+package checkpoint
+
+import (
+	"fmt"
+	"strings"
+)
+
+// ServerView is what the server says at the start of every connection.
+type ServerView struct {
+	// System, Timeline and WALEnd are IDENTIFY_SYSTEM's systemid, timeline
+	// and xlogpos.
+	System   string
+	Timeline int32
+	WALEnd   LSN
+	// Switched is where the server's history left the timeline of the
+	// checkpoint (TIMELINE_HISTORY); zero when that is not known.
+	Switched LSN
+	// Database is the one we are connected to.
+	Database string
+	// SlotName is the slot as configured, Slot what pg_replication_slots has
+	// under that name; nil when there is none.
+	SlotName string
+	Slot     *SlotView
+}
+
+// SlotView is a row of pg_replication_slots. Columns that the server's version
+// does not have are left zero.
+type SlotView struct {
+	// Plugin is empty for a physical slot.
+	Plugin   string
+	Database string
+	TwoPhase bool
+	// WALStatus is wal_status: reserved, extended, unreserved or lost.
+	WALStatus string
+	// Invalidation is invalidation_reason, from PostgreSQL 17 on.
+	Invalidation string
+	// Confirmed is confirmed_flush_lsn.
+	Confirmed LSN
+}
+
+// Action is what a Decision asks for.
+type Action uint8
+
+const (
+	// Refuse: going on would lose changes, or cannot work. It is the zero
+	// Action, so that a Decision nobody made does not go on.
+	Refuse Action = iota
+	// Continue: start the stream at Decision.LSN. If the server's timeline is
+	// not the checkpoint's, identify the store anew first.
+	Continue
+	// Create: nothing was ever delivered and there is no slot. Intend, create
+	// the slot, Identify, and backfill.
+	Create
+	// Adopt: an intention is recorded and its slot is there; the crash was
+	// between the two. Identify with Decision.LSN, and backfill.
+	Adopt
+)
+
+func (a Action) String() string {
+	return [...]string{"refuse", "continue", "create", "adopt"}[a]
+}
+
+// Codes of a Refusal.
+const (
+	WrongSystem     = "wrong_system"
+	WrongDatabase   = "wrong_database"
+	WrongSlot       = "wrong_slot"
+	WrongTimeline   = "wrong_timeline"
+	SlotMissing     = "slot_missing"
+	SlotWrongPlugin = "slot_wrong_plugin"
+	SlotTwoPhase    = "slot_two_phase"
+	SlotLost        = "slot_lost"
+	StoreLost       = "store_lost"
+	Gap             = "gap"
+	ServerBehind    = "server_behind"
+)
+
+// Refusal is why the stream must not be started, and what to do about it. It
+// is an error.
+type Refusal struct {
+	// Code is one of the constants above.
+	Code   string
+	Reason string
+	Remedy string
+}
+
+func (r *Refusal) Error() string { return r.Code + ": " + r.Reason + "; " + r.Remedy }
+
+// Decision is the answer of Resume.
+type Decision struct {
+	Action Action
+	// LSN is where to start, for Continue and Adopt.
+	LSN LSN
+	// Warning is something an operator should know although we go on; empty
+	// if there is nothing.
+	Warning string
+	// Refusal is set when, and only when, Action is Refuse.
+	Refusal *Refusal
+}
+
+// Resume decides how a connection begins. ck is the store's checkpoint: nil in
+// a new store, without an LSN where only an intention was recorded.
+//
+// It is called at every connection, not only at start, because the server
+// checks none of this: a slot that somebody advanced or created anew, and a
+// position in WAL that the server does not have yet, both lose changes without
+// an error.
+func Resume(server ServerView, ck *Checkpoint) Decision {
+	if ck != nil && ck.LSN != 0 {
+		return resume(server, ck)
+	}
+	if server.Slot == nil {
+		return Decision{Action: Create}
+	}
+	if r := checkSlot(server); r != nil {
+		return Decision{Refusal: r}
+	}
+	if ck == nil || ck.System != server.System || ck.Database != server.Database || ck.Slot != server.SlotName {
+		return Decision{Refusal: storeLost(server)}
+	}
+	return Decision{Action: Adopt, LSN: server.Slot.Confirmed, Warning: slotWarning(server)}
+}
+
+// resume decides for a store that has a position.
+func resume(server ServerView, ck *Checkpoint) Decision {
+	for _, check := range []func(ServerView, *Checkpoint) *Refusal{checkIdentity, checkSlotThere, checkPosition} {
+		if r := check(server, ck); r != nil {
+			return Decision{Refusal: r}
+		}
+	}
+	var warnings []string
+	if server.Timeline != ck.Timeline {
+		warnings = append(warnings, fmt.Sprintf("the server was promoted: timeline %d, was %d; the slot is where it should be, so the stream goes on at %s",
+			server.Timeline, ck.Timeline, ck.LSN))
+	}
+	if w := slotWarning(server); w != "" {
+		warnings = append(warnings, w)
+	}
+	return Decision{Action: Continue, LSN: ck.LSN, Warning: strings.Join(warnings, "; ")}
+}
+
+// checkIdentity compares whose position it is with where we are.
+func checkIdentity(server ServerView, ck *Checkpoint) *Refusal {
+	switch {
+	case ck.System != server.System:
+		return &Refusal{WrongSystem,
+			fmt.Sprintf("the state file belongs to the PostgreSQL cluster with system identifier %s, and this one is %s", ck.System, server.System),
+			"point source.url back at that cluster; for a new cluster (also after pg_upgrade) " + startAfresh(server)}
+	case ck.Database != server.Database:
+		return &Refusal{WrongDatabase,
+			fmt.Sprintf("the state file belongs to database %q, and source.url leads to %q", ck.Database, server.Database),
+			"name that database in source.url, or give this one a state file and a slot of its own"}
+	case ck.Slot != server.SlotName:
+		return &Refusal{WrongSlot,
+			fmt.Sprintf("the state file belongs to slot %q, and source.slot is %q", ck.Slot, server.SlotName),
+			"set source.slot back, or give the new slot a state file of its own"}
+	}
+	return nil
+}
+
+func checkSlotThere(server ServerView, ck *Checkpoint) *Refusal {
+	if server.Slot == nil {
+		return &Refusal{SlotMissing,
+			fmt.Sprintf("slot %q does not exist, but the state file says it was read up to %s: changes since then cannot be had from it", server.SlotName, ck.LSN),
+			"if this server is not the one it was (a failover), go back to that one; otherwise " + startAfresh(server)}
+	}
+	return checkSlot(server)
+}
+
+// checkSlot looks at the slot by itself.
+func checkSlot(server ServerView) *Refusal {
+	slot := server.Slot
+	switch {
+	case slot.Plugin != "pgoutput":
+		kind := fmt.Sprintf("made for the plugin %q", slot.Plugin)
+		if slot.Plugin == "" {
+			kind = "a physical slot"
+		}
+		return &Refusal{SlotWrongPlugin,
+			fmt.Sprintf("slot %q is %s, not for pgoutput, so it belongs to something else", server.SlotName, kind),
+			"set source.slot to a name that is not taken; it is created when missing"}
+	case slot.Database != server.Database:
+		return &Refusal{WrongDatabase,
+			fmt.Sprintf("slot %q is one of database %q, and source.url leads to %q", server.SlotName, slot.Database, server.Database),
+			"set source.slot to a name that is not taken, or name that database in source.url"}
+	case slot.TwoPhase:
+		return &Refusal{SlotTwoPhase,
+			fmt.Sprintf("slot %q was made with two_phase, which sends transactions before they are committed", server.SlotName),
+			startAfresh(server)}
+	case slot.WALStatus == "lost" || slot.Invalidation != "":
+		return &Refusal{SlotLost, lostReason(server), "raise or remove the limit that did it (max_slot_wal_keep_size, idle_replication_slot_timeout), then " + startAfresh(server)}
+	}
+	return nil
+}
+
+func lostReason(server ServerView) string {
+	cause := ""
+	if server.Slot.Invalidation != "" {
+		cause = " (" + server.Slot.Invalidation + ")"
+	}
+	return fmt.Sprintf("the server has invalidated slot %q%s: changes it still had to send are gone", server.SlotName, cause)
+}
+
+// checkPosition compares the three positions that must be in order: what the
+// server was told, what we have settled, what the server has.
+func checkPosition(server ServerView, ck *Checkpoint) *Refusal {
+	switch {
+	case server.Slot.Confirmed > ck.LSN:
+		return &Refusal{Gap,
+			fmt.Sprintf("slot %q stands at %s, ahead of the state file's %s: somebody advanced it or created it anew, or the state file is an old copy; changes between the two were not delivered",
+				server.SlotName, server.Slot.Confirmed, ck.LSN),
+			"put the right state file back if this is a copy; otherwise " + startAfresh(server)}
+	case server.WALEnd < ck.LSN:
+		return &Refusal{ServerBehind,
+			fmt.Sprintf("the server's WAL ends at %s, before the state file's %s: it was restored to an earlier time, or a standby that had not received everything was promoted",
+				server.WALEnd, ck.LSN),
+			"connect to the server that has that WAL; if it is gone, " + startAfresh(server)}
+	case server.Timeline < ck.Timeline:
+		return &Refusal{WrongTimeline,
+			fmt.Sprintf("the server is on timeline %d, and the state file on the later %d: this is the old primary, or a restored copy", server.Timeline, ck.Timeline),
+			"connect to the present primary; if this is it now, " + startAfresh(server)}
+	case server.Timeline > ck.Timeline && server.Switched != 0 && server.Switched < ck.LSN:
+		return &Refusal{WrongTimeline,
+			fmt.Sprintf("the server left timeline %d at %s, before the state file's %s: changes were delivered that this server never had", ck.Timeline, server.Switched, ck.LSN),
+			startAfresh(server)}
+	}
+	return nil
+}
+
+// storeLost refuses a slot that somebody has used when we know nothing of it.
+func storeLost(server ServerView) *Refusal {
+	return &Refusal{StoreLost,
+		fmt.Sprintf("slot %q exists at %s, but the state file knows nothing of it: what was delivered, parked or in flight is not known", server.SlotName, server.Slot.Confirmed),
+		"put the state file back where `state` says; if it is lost, " + startAfresh(server)}
+}
+
+func slotWarning(server ServerView) string {
+	if server.Slot.WALStatus != "unreserved" {
+		return ""
+	}
+	return fmt.Sprintf("slot %q is about to be invalidated: the WAL it needs exceeds max_slot_wal_keep_size and goes with the server's next checkpoint; raise that setting now", server.SlotName)
+}
+
+// startAfresh is the remedy when the stream cannot be continued: the tables
+// are read once more.
+func startAfresh(server ServerView) string {
+	move := "move the state file away and start again: a new slot is created, and mappings with backfill send their tables once more"
+	if server.Slot == nil {
+		return move
+	}
+	return fmt.Sprintf("run SELECT pg_drop_replication_slot('%s'), %s", strings.ReplaceAll(server.SlotName, "'", "''"), move)
+}

@@ -1,0 +1,202 @@
+package checkpoint_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+)
+
+// healthy is a server that home can go on with.
+func healthy() checkpoint.ServerView {
+	return checkpoint.ServerView{
+		System: home.System, Timeline: home.Timeline, Database: home.Database, WALEnd: home.LSN + 100, SlotName: home.Slot,
+		Slot: &checkpoint.SlotView{Plugin: "pgoutput", Database: home.Database, WALStatus: "reserved", Confirmed: home.LSN - 10},
+	}
+}
+
+func intention() *checkpoint.Checkpoint {
+	c := home
+	c.LSN = 0
+	return &c
+}
+
+func TestResume(t *testing.T) {
+	type server = checkpoint.ServerView
+	noSlot := func(s *server) { s.Slot = nil }
+	tests := []struct {
+		name   string
+		change func(s *server)
+		ck     *checkpoint.Checkpoint
+		want   string // action and LSN, or the refusal's code
+		words  []string
+	}{
+		{"nothing new", func(*server) {}, &home, "continue 0/16B3748", nil},
+		{"confirmed at the checkpoint", func(s *server) { s.Slot.Confirmed = home.LSN }, &home, "continue 0/16B3748", nil},
+		{"server ends at the checkpoint", func(s *server) { s.WALEnd = home.LSN }, &home, "continue 0/16B3748", nil},
+		{"WAL kept beyond max_wal_size", func(s *server) { s.Slot.WALStatus = "extended" }, &home, "continue 0/16B3748", nil},
+		{"slot about to be lost", func(s *server) { s.Slot.WALStatus = "unreserved" }, &home, "continue 0/16B3748", []string{"max_slot_wal_keep_size", "now"}},
+		{"promoted", func(s *server) { s.Timeline = 2 }, &home, "continue 0/16B3748", []string{"promoted", "timeline 2, was 1"}},
+		{"promoted after the checkpoint", func(s *server) { s.Timeline, s.Switched = 2, home.LSN }, &home, "continue 0/16B3748", []string{"promoted"}},
+		{"promoted, about to be lost", func(s *server) { s.Timeline, s.Slot.WALStatus = 2, "unreserved" }, &home, "continue 0/16B3748", []string{"promoted", "max_slot_wal_keep_size"}},
+		{"promoted before the checkpoint", func(s *server) { s.Timeline, s.Switched = 2, home.LSN-1 }, &home, "wrong_timeline", []string{"never had"}},
+		{"promoted, with a gap", func(s *server) { s.Timeline, s.Slot.Confirmed = 2, home.LSN+1 }, &home, "gap", nil},
+		{"promoted, but behind", func(s *server) { s.Timeline, s.WALEnd = 2, home.LSN-1 }, &home, "server_behind", nil},
+		{"promoted, without the slot", func(s *server) { s.Timeline, s.Slot = 2, nil }, &home, "slot_missing", []string{"failover"}},
+		{"the old primary", func(s *server) { s.Timeline = 0 }, &home, "wrong_timeline", []string{"present primary"}},
+		{"another cluster", func(s *server) { s.System = "1" }, &home, "wrong_system", []string{home.System, "is 1", "pg_upgrade"}},
+		{"another cluster without a slot", func(s *server) { s.System, s.Slot = "1", nil }, &home, "wrong_system", nil},
+		{"another database", func(s *server) { s.Database = "test" }, &home, "wrong_database", []string{`"shop"`, `"test"`}},
+		{"another slot", func(s *server) { s.SlotName = "b" }, &home, "wrong_slot", []string{`"cdcsync"`, `"b"`}},
+		{"another slot that is missing", func(s *server) { s.SlotName, s.Slot = "b", nil }, &home, "wrong_slot", nil},
+		{"slot missing", noSlot, &home, "slot_missing", []string{"0/16B3748", "backfill"}},
+		{"slot of another plugin", func(s *server) { s.Slot.Plugin = "wal2json" }, &home, "slot_wrong_plugin", []string{`"wal2json"`}},
+		{"physical slot", func(s *server) { s.Slot.Plugin = "" }, &home, "slot_wrong_plugin", []string{"physical"}},
+		{"slot of another database", func(s *server) { s.Slot.Database = "test" }, &home, "wrong_database", []string{`"test"`}},
+		{"two-phase slot", func(s *server) { s.Slot.TwoPhase = true }, &home, "slot_two_phase", []string{"SELECT pg_drop_replication_slot('cdcsync')"}},
+		{"slot lost", func(s *server) { s.Slot.WALStatus = "lost" }, &home, "slot_lost", []string{"max_slot_wal_keep_size"}},
+		{"slot invalidated", func(s *server) { s.Slot.Invalidation = "idle_timeout" }, &home, "slot_lost", []string{"(idle_timeout)"}},
+		{"slot advanced", func(s *server) { s.Slot.Confirmed = home.LSN + 1 }, &home, "gap", []string{"0/16B3749", "0/16B3748"}},
+		{"server restored", func(s *server) { s.WALEnd = home.LSN - 1 }, &home, "server_behind", []string{"0/16B3747", "0/16B3748"}},
+		{"server restored, slot ahead of all", func(s *server) { s.WALEnd, s.Slot.Confirmed = home.LSN-1, home.LSN+1 }, &home, "gap", nil},
+
+		{"first start", noSlot, nil, "create", nil},
+		{"store lost", func(*server) {}, nil, "store_lost", []string{"0/16B373E", "pg_drop_replication_slot"}},
+		{"no store, another plugin's slot", func(s *server) { s.Slot.Plugin = "test_decoding" }, nil, "slot_wrong_plugin", nil},
+		{"no store, another database's slot", func(s *server) { s.Slot.Database = "test" }, nil, "wrong_database", nil},
+		{"no store, two-phase slot", func(s *server) { s.Slot.TwoPhase = true }, nil, "slot_two_phase", nil},
+		{"no store, lost slot", func(s *server) { s.Slot.WALStatus = "lost" }, nil, "slot_lost", nil},
+
+		{"crash before the slot was created", noSlot, intention(), "create", nil},
+		{"crash after the slot was created", func(*server) {}, intention(), "adopt 0/16B373E", nil},
+		{"the same after a promotion", func(s *server) { s.Timeline = 2 }, intention(), "adopt 0/16B373E", nil},
+		{"intention, lost slot", func(s *server) { s.Slot.WALStatus = "lost" }, intention(), "slot_lost", nil},
+		{"intention, two-phase slot", func(s *server) { s.Slot.TwoPhase = true }, intention(), "slot_two_phase", nil},
+		{"intention for another cluster, slot there", func(s *server) { s.System = "1" }, intention(), "store_lost", nil},
+		{"intention for another cluster, no slot", func(s *server) { s.System, s.Slot = "1", nil }, intention(), "create", nil},
+		{"intention for another slot, slot there", func(s *server) { s.SlotName = "b" }, intention(), "store_lost", nil},
+		{"intention for another database, slot there", func(s *server) { s.Database, s.Slot.Database = "b", "b" }, intention(), "store_lost", nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := healthy()
+			tt.change(&server)
+			decision := checkpoint.Resume(server, tt.ck)
+			got, text := describe(decision)
+			if got != tt.want {
+				t.Errorf("got %q (%s), want %q", got, text, tt.want)
+			}
+			for _, word := range tt.words {
+				if !strings.Contains(text, word) {
+					t.Errorf("text: got %q, want it to mention %q", text, word)
+				}
+			}
+			if len(tt.words) == 0 && decision.Action != checkpoint.Refuse && decision.Warning != "" {
+				t.Errorf("warning: got %q, want none", decision.Warning)
+			}
+		})
+	}
+}
+
+// describe returns a decision in the words of the table, and its text.
+func describe(d checkpoint.Decision) (string, string) {
+	switch {
+	case d.Refusal != nil && d.Action == checkpoint.Refuse && d.LSN == 0:
+		return d.Refusal.Code, d.Refusal.Error()
+	case d.Refusal != nil || d.Action == checkpoint.Refuse:
+		return fmt.Sprintf("contradiction: %+v", d), ""
+	case d.Action == checkpoint.Create && d.LSN == 0:
+		return "create", d.Warning
+	}
+	return fmt.Sprintf("%s %s", d.Action, d.LSN), d.Warning
+}
+
+// Over every combination of views and stores: never on with a gap, and every
+// refusal says why and what to do.
+func TestResumeNeverGoesOnWithAGap(t *testing.T) {
+	n := 0
+	forEachView(func(server checkpoint.ServerView, ck *checkpoint.Checkpoint) {
+		n++
+		d := checkpoint.Resume(server, ck)
+		if bad := wrongWith(server, ck, d); bad != "" {
+			t.Errorf("%s: got %+v for %+v (slot %+v), checkpoint %+v", bad, d, server, server.Slot, ck)
+		}
+	})
+	if n < 10_000 {
+		t.Errorf("combinations tried: got %d, want at least 10000", n)
+	}
+}
+
+func wrongWith(server checkpoint.ServerView, ck *checkpoint.Checkpoint, d checkpoint.Decision) string {
+	slot := server.Slot
+	usable := slot != nil && slot.Plugin == "pgoutput" && slot.Database == server.Database && !slot.TwoPhase &&
+		slot.WALStatus != "lost" && slot.Invalidation == ""
+	ours := ck != nil && ck.System == server.System && ck.Database == server.Database && ck.Slot == server.SlotName
+	used := ck != nil && ck.LSN != 0
+	inOrder := used && slot != nil && slot.Confirmed <= ck.LSN && ck.LSN <= server.WALEnd &&
+		(server.Timeline == ck.Timeline ||
+			server.Timeline > ck.Timeline && (server.Switched == 0 || ck.LSN <= server.Switched))
+	want := checkpoint.Refuse
+	switch {
+	case used && usable && ours && inOrder:
+		want = checkpoint.Continue
+	case !used && slot == nil:
+		want = checkpoint.Create
+	case !used && usable && ours:
+		want = checkpoint.Adopt
+	}
+	switch {
+	case d.Action != want:
+		return "want " + want.String()
+	case d.Action == checkpoint.Continue && d.LSN != ck.LSN:
+		return "want the checkpoint's position"
+	case d.Action == checkpoint.Adopt && d.LSN != slot.Confirmed:
+		return "want the slot's position"
+	case (d.Refusal != nil) != (d.Action == checkpoint.Refuse):
+		return "want a refusal when, and only when, it refuses"
+	case d.Refusal != nil && (d.Refusal.Code == "" || d.Refusal.Reason == "" || d.Refusal.Remedy == ""):
+		return "want code, reason and remedy"
+	}
+	return ""
+}
+
+// forEachView calls each with every combination of the values that matter.
+func forEachView(each func(checkpoint.ServerView, *checkpoint.Checkpoint)) {
+	slots := []*checkpoint.SlotView{nil}
+	for _, plugin := range []string{"pgoutput", "wal2json"} {
+		for _, database := range []string{"shop", "other"} {
+			for _, twoPhase := range []bool{false, true} {
+				for _, status := range []string{"reserved", "unreserved", "lost"} {
+					for _, why := range []string{"", "wal_removed"} {
+						for _, confirmed := range []checkpoint.LSN{home.LSN - 1, home.LSN, home.LSN + 1} {
+							slots = append(slots, &checkpoint.SlotView{Plugin: plugin, Database: database, TwoPhase: twoPhase,
+								WALStatus: status, Invalidation: why, Confirmed: confirmed})
+						}
+					}
+				}
+			}
+		}
+	}
+	for _, slot := range slots {
+		for _, system := range []string{home.System, "1"} {
+			for _, database := range []string{"shop", "other"} {
+				for _, name := range []string{"cdcsync", "b"} {
+					forEachPosition(checkpoint.ServerView{System: system, Database: database, SlotName: name, Slot: slot}, each)
+				}
+			}
+		}
+	}
+}
+
+func forEachPosition(server checkpoint.ServerView, each func(checkpoint.ServerView, *checkpoint.Checkpoint)) {
+	for _, server.Timeline = range []int32{0, 1, 2} {
+		for _, server.WALEnd = range []checkpoint.LSN{home.LSN - 1, home.LSN} {
+			for _, server.Switched = range []checkpoint.LSN{0, home.LSN - 1, home.LSN} {
+				for _, ck := range []*checkpoint.Checkpoint{nil, intention(), &home} {
+					each(server, ck)
+				}
+			}
+		}
+	}
+}
