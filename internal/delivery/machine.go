@@ -103,7 +103,7 @@ type Machine struct {
 	lastCall uint64
 	// ghosts counts the calls that the store has, or will have, as in flight:
 	// those under way and those that may still be executing.
-	ghosts int
+	ghosts   int
 	reads    map[uint64]*item
 	lastRead uint64
 	holds    map[string]time.Time

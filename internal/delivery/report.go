@@ -111,6 +111,8 @@ type Report struct {
 	// nothing is unsettled.
 	Through time.Time
 	Quota   marketo.Quota
+	// Source is about the replication connection.
+	Source SourceReport
 	// Stalled is why nothing is being sent, in plain words; "" when all is
 	// well.
 	Stalled string

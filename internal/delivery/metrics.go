@@ -1,0 +1,221 @@
+package delivery
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// Metrics shows a Runner's Report to Prometheus. It asks for a new one at
+// every scrape, so nothing is counted twice and nothing costs anything
+// between scrapes; a Runner that does not answer yields cdcsync_up 0 alone.
+type Metrics struct {
+	runner *Runner
+	limits marketo.Limits
+
+	up, ready, confirmedThrough                                    *prometheus.Desc
+	connected, connects, disconnects, sourceBytes, sourceMessages  *prometheus.Desc
+	serverLSN, receivedLSN, confirmedLSN, checkpointLSN            *prometheus.Desc
+	checkpointTime, transactions, rows, filtered                   *prometheus.Desc
+	writes, coalesced, replayed, pending, pendingBytes, pressure   *prometheus.Desc
+	limit, calls, objects, statuses, retries, faults, unknown      *prometheus.Desc
+	inFlight, splits, quotaUsed, quotaLimit, limited, paused, held *prometheus.Desc
+	parkedTotal, parked, resolved, unmappable, gone, blocked       *prometheus.Desc
+	latency                                                        *prometheus.Desc
+}
+
+// reportTimeout bounds the wait for a Report at a scrape.
+const reportTimeout = 2 * time.Second
+
+// NewMetrics registers the metrics of r with reg.
+func NewMetrics(r *Runner, reg prometheus.Registerer) (*Metrics, error) {
+	describe := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("cdcsync_"+name, help, labels, nil)
+	}
+	m := &Metrics{
+		runner: r, limits: r.Config.Limits,
+
+		up:               describe("up", "1 when the pipeline answers, 0 when it is stuck."),
+		ready:            describe("ready", "1 when /readyz answers 200."),
+		confirmedThrough: describe("confirmed_through_timestamp_seconds", "Commit time through which every change is settled; follows the clock while nothing is unsettled."),
+
+		connected:      describe("source_connected", "1 while the replication connection is streaming."),
+		connects:       describe("source_connects_total", "Replication connections made."),
+		disconnects:    describe("source_disconnects_total", "Replication connections that ended and attempts that failed, by reason.", "reason"),
+		sourceBytes:    describe("source_received_bytes_total", "Bytes received on the replication connection."),
+		sourceMessages: describe("source_messages_total", "Messages received on the replication connection."),
+		serverLSN:      describe("source_server_lsn", "WAL end the server announced when the connection was made, as an integer."),
+		receivedLSN:    describe("source_received_lsn", "End of what was received, as an integer."),
+		confirmedLSN:   describe("source_confirmed_lsn", "Position up to which the server may forget, as an integer."),
+		checkpointLSN:  describe("checkpoint_lsn", "Saved checkpoint, as an integer."),
+		checkpointTime: describe("checkpoint_last_success_timestamp_seconds", "Unix time of the last save."),
+
+		transactions: describe("source_transactions_total", "Transactions fully received."),
+		rows:         describe("rows_total", "Row changes of mapped tables.", "mapping", "operation"),
+		filtered:     describe("rows_filtered_total", "Row changes that asked for nothing to be written.", "mapping"),
+		writes:       describe("objects_received_total", "Object writes made from row changes.", "mapping"),
+		coalesced:    describe("objects_coalesced_total", "Object writes merged into another before it was sent.", "mapping"),
+		replayed:     describe("objects_replayed_total", "Object writes skipped because an earlier run had settled them.", "mapping"),
+		pending:      describe("pending_objects", "Objects received and not yet settled.", "mapping"),
+		pendingBytes: describe("pending_bytes", "Bytes held for unsettled objects."),
+		pressure:     describe("backpressure_active", "1 while reading is held because a limit of memory is reached."),
+
+		limit:      describe("pending_limit_bytes", "Configured ceiling of cdcsync_pending_bytes."),
+		calls:      describe("calls_total", "Calls sent to Marketo."),
+		objects:    describe("call_objects_total", "Objects carried by those calls."),
+		statuses:   describe("object_statuses_total", "Statuses that Marketo gave, by status.", "mapping", "status"),
+		retries:    describe("object_retries_total", "Objects sent again because of their status.", "mapping"),
+		faults:     describe("call_faults_total", "Calls that failed as a whole, by class and code.", "class", "code"),
+		unknown:    describe("call_unknown_outcomes_total", "Calls that may or may not have been executed."),
+		inFlight:   describe("calls_in_flight", "Calls under way."),
+		splits:     describe("call_splits_total", "Batches that were halved to find a bad object."),
+		quotaUsed:  describe("quota_used_calls", "Calls counted against today's quota."),
+		quotaLimit: describe("quota_limit_calls", "Configured calls a day; 0 is unlimited."),
+		limited:    describe("calls_limited", "1 while the next call waits for this limit.", "limit"),
+		paused:     describe("paused", "1 while nothing is sent, whatever the reason."),
+		held:       describe("held_keys", "Keys whose newer values wait out a call with an unknown outcome."),
+
+		parkedTotal: describe("parked_total", "Objects parked.", "mapping"),
+		parked:      describe("parked_objects", "Objects parked now."),
+		resolved:    describe("parked_resolved_total", "Parked objects resolved by a later confirmed change."),
+		unmappable:  describe("unmappable_total", "Objects parked because their row could not be mapped.", "mapping"),
+		gone:        describe("rows_gone_total", "Rows that had gone when they were read again.", "mapping"),
+		blocked:     describe("mapping_blocked", "1 while the mapping sends probes only.", "mapping"),
+		latency:     describe("delivery_latency_seconds", "Time from commit to confirmed.", "mapping"),
+	}
+	if err := reg.Register(m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Describe is part of prometheus.Collector.
+func (m *Metrics) Describe(ch chan<- *prometheus.Desc) { ch <- m.up }
+
+// Collect is part of prometheus.Collector.
+func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), reportTimeout)
+	defer cancel()
+	report, err := m.runner.Report(ctx)
+	if err != nil {
+		ch <- prometheus.MustNewConstMetric(m.up, prometheus.GaugeValue, 0)
+		return
+	}
+	s := scrape{ch}
+	s.gauge(m.up, 1)
+	m.collectSource(s, report)
+	m.collectCalls(s, report)
+	for i, p := range report.Mappings {
+		m.collectMapping(s, p)
+		m.collectRows(s, p.Name, report.Source.Rows[i])
+	}
+}
+
+// scrape is where one collection goes.
+type scrape struct{ ch chan<- prometheus.Metric }
+
+func (s scrape) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	s.ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func (s scrape) counter(d *prometheus.Desc, v uint64, labels ...string) {
+	s.ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+}
+
+func (s scrape) flag(d *prometheus.Desc, set bool, labels ...string) {
+	v := 0.0
+	if set {
+		v = 1
+	}
+	s.gauge(d, v, labels...)
+}
+
+func (s scrape) time(d *prometheus.Desc, at time.Time) {
+	v := 0.0
+	if !at.IsZero() {
+		v = float64(at.UnixNano()) / 1e9
+	}
+	s.gauge(d, v)
+}
+
+func (m *Metrics) collectSource(s scrape, r Report) {
+	s.flag(m.ready, r.Reason() == "")
+	s.time(m.confirmedThrough, r.Freshness(time.Now()))
+	s.flag(m.connected, r.Source.Connected)
+	s.counter(m.connects, r.Source.Connects)
+	for _, reason := range reasons {
+		s.counter(m.disconnects, r.Source.Disconnects[reason], string(reason))
+	}
+	s.counter(m.sourceBytes, r.Source.Bytes)
+	s.counter(m.sourceMessages, r.Source.Messages)
+	s.gauge(m.serverLSN, float64(r.Source.Server))
+	s.gauge(m.receivedLSN, float64(r.Source.Received))
+	s.gauge(m.confirmedLSN, float64(r.Synced))
+	s.gauge(m.checkpointLSN, float64(r.Saved))
+	s.time(m.checkpointTime, r.SavedAt)
+	s.counter(m.transactions, r.Transactions)
+	s.gauge(m.pendingBytes, float64(r.Bytes))
+	s.gauge(m.limit, float64(m.runner.Config.MaxPendingBytes))
+	s.flag(m.pressure, r.Backpressure)
+}
+
+func (m *Metrics) collectCalls(s scrape, r Report) {
+	s.counter(m.calls, r.Calls)
+	s.counter(m.objects, r.Objects)
+	s.counter(m.unknown, r.Unknown)
+	s.counter(m.splits, r.Splits)
+	s.counter(m.resolved, r.Resolved)
+	s.gauge(m.inFlight, float64(r.InFlight))
+	s.gauge(m.held, float64(r.Held))
+	s.gauge(m.parked, float64(r.Parked))
+	s.gauge(m.quotaUsed, float64(r.Quota.Calls))
+	s.gauge(m.quotaLimit, float64(m.limits.CallsPerDay))
+	s.flag(m.paused, r.Stalled != "")
+	for _, limit := range []string{marketo.WhyRate, marketo.WhyConcurrency, marketo.WhyQuota} {
+		s.flag(m.limited, r.Pending > 0 && r.Limited == limit, limit)
+	}
+	for key, n := range r.Faults {
+		s.counter(m.faults, n, key.Class.String(), key.Code)
+	}
+}
+
+func (m *Metrics) collectMapping(s scrape, p MappingReport) {
+	s.counter(m.writes, p.Received, p.Name)
+	s.counter(m.coalesced, p.Coalesced, p.Name)
+	s.counter(m.replayed, p.Replayed, p.Name)
+	s.counter(m.retries, p.Retries, p.Name)
+	s.counter(m.parkedTotal, p.MappingCounts.Parked, p.Name)
+	s.counter(m.unmappable, p.Unmappable, p.Name)
+	s.counter(m.gone, p.Gone, p.Name)
+	s.gauge(m.pending, float64(p.Pending), p.Name)
+	s.flag(m.blocked, p.Blocked != "", p.Name)
+	for status, n := range p.Statuses {
+		s.counter(m.statuses, n, p.Name, marketo.Status(status).String())
+	}
+	buckets := make(map[float64]uint64, len(LatencyBuckets))
+	var below uint64
+	for i, bound := range LatencyBuckets {
+		below += p.Latency.Buckets[i]
+		buckets[bound] = below
+	}
+	s.ch <- prometheus.MustNewConstHistogram(m.latency, p.Latency.Count, p.Latency.Sum, buckets, p.Name)
+}
+
+func (m *Metrics) collectRows(s scrape, name string, r RowReport) {
+	s.counter(m.rows, r.Inserts, name, replication.Insert.String())
+	s.counter(m.rows, r.Updates, name, replication.Update.String())
+	s.counter(m.rows, r.Deletes, name, replication.Delete.String())
+	s.counter(m.filtered, r.Filtered, name)
+}
+
+// reasons are the label values of source_disconnects_total that exist from
+// the start; a Fatal reason ends the process.
+var reasons = []replication.Reason{
+	replication.Network, replication.Terminated, replication.Unavailable, replication.Silent,
+	replication.Stopping, replication.SlotBusy, replication.Credentials, replication.TooMany,
+	replication.Standby, replication.Protocol, replication.ServerError,
+}

@@ -1,0 +1,232 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+const (
+	// pieceEntries and pieceBytes bound a piece of the stream that is handed
+	// to the machine at once.
+	pieceEntries = 512
+	pieceBytes   = 256 << 10
+
+	// slowRetry is the shortest pause after an error that trying often makes
+	// worse.
+	slowRetry = 10 * time.Second
+)
+
+// piece is a part of the stream on its way to the machine.
+type piece struct{ entries []Entry }
+
+var pieces = sync.Pool{New: func() any { return new([]Entry) }}
+
+// recycle gives the memory of a used piece back.
+func (p piece) recycle() {
+	if p.entries == nil {
+		return
+	}
+	clear(p.entries)
+	entries := p.entries[:0]
+	pieces.Put(&entries)
+}
+
+// reader reads the stream, maps it and hands it to the machine. It keeps its
+// place in memory: after a broken connection it goes on behind what it has
+// handed over, in the middle of a transaction if need be.
+type reader struct {
+	runner  *Runner
+	entries []Entry
+	bytes   int
+	writes  []mapping.Write
+	// received is the end of what the machine has, or is about to get.
+	received LSN
+	// inside is set between BEGIN and COMMIT, final and seq tell the place in
+	// the transaction; skip counts the changes that come for a second time.
+	inside    bool
+	final     LSN
+	seq, skip uint64
+
+	stream     atomic.Pointer[replication.Stream]
+	connection connection
+	rowCounts  []rowCount
+	relations  relations
+	// described holds the newest description of every relation.
+	described map[uint32]*replication.Relation
+}
+
+// rowCount counts the row changes of one mapping by operation, and those that
+// asked for no write.
+type rowCount struct {
+	operations [3]atomic.Uint64
+	filtered   atomic.Uint64
+}
+
+func newReader(r *Runner) *reader {
+	return &reader{
+		runner: r, received: r.State.Checkpoint.LSN,
+		rowCounts: make([]rowCount, r.Mappings.Len()),
+		described: make(map[uint32]*replication.Relation),
+	}
+}
+
+// run reads until stop, over as many connections as it takes. It returns an
+// error only when going on would lose data.
+func (r *reader) run(life context.Context, stop <-chan struct{}) error {
+	for failures := 0; ; {
+		began := time.Now()
+		err := r.session(life, stop)
+		if life.Err() != nil || ended(stop) || errors.Is(err, errStopped) {
+			return nil
+		}
+		if errors.Is(err, errHalted) {
+			<-life.Done()
+			return nil
+		}
+		var refused *checkpoint.Refusal
+		if errors.As(err, &refused) || replication.Classify(err) == replication.Fatal {
+			return err
+		}
+		if time.Since(began) > time.Minute {
+			failures = 0
+		}
+		failures++
+		r.disconnected(err, failures)
+		select {
+		case <-time.After(pause(err, failures)):
+		case <-stop:
+			return nil
+		case <-life.Done():
+			return nil
+		}
+	}
+}
+
+// pause returns how long to wait before the next connection: 250 ms doubling
+// to 30 s, with jitter, and longer where trying often does harm.
+func pause(err error, failures int) time.Duration {
+	d := min(250*time.Millisecond<<min(failures-1, 10), 30*time.Second)
+	if replication.Classify(err) == replication.RetrySlowly {
+		d = max(d, slowRetry)
+		if replication.Diagnose(err) == replication.Credentials {
+			d = max(d, 30*time.Second)
+		}
+	}
+	return d/2 + rand.N(d/2+1) + d/2
+}
+
+// errStopped ends a session because Run is ending.
+var errStopped = errors.New("stopped")
+
+// session reads over one connection.
+func (r *reader) session(life context.Context, stop <-chan struct{}) error {
+	stream, err := r.connect(life)
+	if err != nil {
+		return err
+	}
+	err = r.read(life, stop, stream)
+	if handErr := r.hand(life, stop); handErr != nil {
+		err = handErr
+	}
+	if errors.Is(err, errStopped) || errors.Is(err, errHalted) {
+		// The stream stays open: it keeps the server content until the end.
+		return err
+	}
+	r.drop(stream)
+	return err
+}
+
+func ended(stop <-chan struct{}) bool {
+	select {
+	case <-stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// connect holds the server's state against the checkpoint and starts to
+// stream behind what was received.
+func (r *reader) connect(life context.Context) (*replication.Stream, error) {
+	server, err := r.runner.Source.Inspect(life)
+	if err != nil {
+		return nil, err
+	}
+	ck := *r.runner.State.Checkpoint
+	ck.LSN = LSN(r.runner.confirmed.Load())
+	decision := checkpoint.Resume(View(server, ck.Slot), &ck)
+	if decision.Refusal != nil {
+		return nil, decision.Refusal
+	}
+	if decision.Warning != "" {
+		r.runner.Log.Warn("replication slot", "warning", decision.Warning)
+	}
+	from := max(r.received, ck.LSN)
+	stream, err := r.runner.Source.Stream(life, from)
+	if err != nil {
+		return nil, err
+	}
+	r.stream.Store(stream)
+	r.confirm(LSN(r.runner.confirmed.Load()))
+	r.connected(server, from)
+	return stream, nil
+}
+
+// confirm passes a durable checkpoint on to the server.
+func (r *reader) confirm(lsn LSN) {
+	if s := r.stream.Load(); s != nil {
+		s.Confirm(lsn)
+	}
+}
+
+// close ends the connection after a last status.
+func (r *reader) close(ctx context.Context) {
+	if s := r.stream.Load(); s != nil {
+		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+		defer cancel()
+		s.Close(ctx)
+	}
+}
+
+// read handles messages until the connection breaks. What it has is handed
+// over whenever reading on would wait.
+func (r *reader) read(life context.Context, stop <-chan struct{}, stream *replication.Stream) error {
+	for {
+		if len(r.entries) >= pieceEntries || r.bytes >= pieceBytes || len(r.entries) > 0 && !stream.Buffered() {
+			if err := r.hand(life, stop); err != nil {
+				return err
+			}
+		}
+		message, err := stream.Next()
+		if err != nil {
+			return err
+		}
+		if err := r.handle(stream, message); err != nil {
+			return err
+		}
+	}
+}
+
+// hand gives what was read to the machine, and waits while it takes nothing.
+func (r *reader) hand(life context.Context, stop <-chan struct{}) error {
+	if len(r.entries) == 0 {
+		return nil
+	}
+	select {
+	case r.runner.in <- piece{r.entries}:
+	case <-stop:
+		return errStopped
+	case <-life.Done():
+		return errStopped
+	}
+	r.entries, r.bytes = *pieces.Get().(*[]Entry), 0
+	return nil
+}

@@ -1,0 +1,54 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// row reads the row behind an object's key from its table, as it is now.
+func (r *Runner) row(ctx context.Context, e Read) RowRead {
+	result := RowRead{Read: e.Read}
+	result.Write, result.Found, result.Err = r.readRow(ctx, e.Mapping, e.Object)
+	return result
+}
+
+func (r *Runner) readRow(ctx context.Context, index int, o marketo.Object) (mapping.Write, bool, error) {
+	d := r.Mappings.Definition(index)
+	columns, values, err := keyColumns(d, o)
+	if err != nil {
+		return mapping.Write{}, false, err
+	}
+	name := replication.TableName{Schema: d.Schema, Name: d.Table}
+	table, err := r.Source.Describe(ctx, d.Schema, d.Table)
+	if err != nil {
+		return mapping.Write{}, false, err
+	}
+	row, err := r.Source.Row(ctx, name, columns, values)
+	if err != nil || row == nil {
+		return mapping.Write{}, false, err
+	}
+	if err := r.Mappings.Bind(row.Relation, table.TypeName); err != nil {
+		return mapping.Write{}, false, fmt.Errorf("read row of %s.%s: %w", d.Schema, d.Table, err)
+	}
+	defer r.Mappings.Unbind(row.Relation)
+	return r.Mappings.Row(index, row.Relation, row.Values)
+}
+
+// keyColumns returns the columns that make an object's key, and their values.
+func keyColumns(d mapping.Definition, o marketo.Object) (columns, values []string, err error) {
+	for i, rule := range d.Key {
+		if rule.Column == "" {
+			continue
+		}
+		columns = append(columns, rule.Column)
+		values = append(values, o.Values[i].Text)
+	}
+	if len(columns) == 0 {
+		return nil, nil, fmt.Errorf("read row of %s.%s: no key attribute of mapping %s is a column; map one to find rows by", d.Schema, d.Table, d.Name)
+	}
+	return columns, values, nil
+}

@@ -1,0 +1,214 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// DefaultShutdownTimeout is how long Run takes at most to end in order.
+const DefaultShutdownTimeout = 30 * time.Second
+
+// Runner is the shell around a Machine. It owns four kinds of goroutines: one
+// reads the replication connection, one runs the machine, one saves, and one
+// per call carries a batch out and its reply back. (The connection's status
+// messages are its Stream's own.) A Runner runs once.
+type Runner struct {
+	Source   *replication.Source
+	Mappings *mapping.Set
+	Client   marketo.Client
+	Store    *checkpoint.Store
+	// State is what the store held at start; its Checkpoint must be set.
+	State  checkpoint.State
+	Config Config
+	// ShutdownTimeout bounds the orderly end. Zero means
+	// DefaultShutdownTimeout.
+	ShutdownTimeout time.Duration
+	Log             *slog.Logger
+
+	in      chan piece
+	answers chan Answered
+	rows    chan RowRead
+	toSave  chan *checkpoint.Save
+	saved   chan error
+	reports chan chan Report
+	reader  *reader
+
+	confirmed atomic.Uint64
+}
+
+// ErrUnfinished is returned by Run when the orderly end took longer than
+// ShutdownTimeout. Nothing is lost: the next start repeats the calls that were
+// in flight.
+var ErrUnfinished = errors.New("shutdown timed out with calls in flight; they are repeated at the next start")
+
+// Run delivers until ctx ends, and then ends in order: it stops reading, sends
+// what waits, settles, saves and confirms. It returns nil after an orderly
+// end, a *checkpoint.Refusal when going on would lose data, and otherwise the error that
+// ended it.
+func (r *Runner) Run(ctx context.Context) error {
+	r.prepare()
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	group, life := errgroup.WithContext(life)
+	group.Go(func() error { return r.reader.run(life, ctx.Done()) })
+	group.Go(func() error { return r.keep(life) })
+	group.Go(func() error {
+		defer end()
+		return r.decide(ctx.Done(), life, group)
+	})
+	return group.Wait()
+}
+
+func (r *Runner) prepare() {
+	if r.ShutdownTimeout == 0 {
+		r.ShutdownTimeout = DefaultShutdownTimeout
+	}
+	r.in = make(chan piece, 2)
+	r.answers = make(chan Answered, 16)
+	r.rows = make(chan RowRead, 16)
+	r.toSave = make(chan *checkpoint.Save, 1)
+	r.saved = make(chan error, 1)
+	r.reports = make(chan chan Report)
+	r.confirmed.Store(uint64(r.State.Checkpoint.LSN))
+	r.reader = newReader(r)
+}
+
+// decide runs the machine until it has finished or life ends.
+func (r *Runner) decide(stop <-chan struct{}, life context.Context, group *errgroup.Group) error {
+	m := New(r.Config, r.State, time.Now())
+	alarm := time.NewTimer(0)
+	defer alarm.Stop()
+	var overtime <-chan time.Time
+	for {
+		in := r.in
+		if !m.Accepting() {
+			in = nil
+		}
+		var ev Event
+		var used piece
+		select {
+		case used = <-in:
+			ev = &Received{Entries: used.entries}
+		case a := <-r.answers:
+			ev = a
+		case err := <-r.saved:
+			ev = Saved{Err: err}
+		case row := <-r.rows:
+			ev = row
+		case <-alarm.C:
+			ev = Tick{}
+		case reply := <-r.reports:
+			reply <- m.Report(time.Now())
+			continue
+		case <-stop:
+			stop = nil
+			overtime = time.After(r.ShutdownTimeout)
+			r.Log.Info("stopping", "pending", m.items, "timeout", r.ShutdownTimeout)
+			ev = Stop{SendUntil: time.Now().Add(r.ShutdownTimeout / 2)}
+		case <-overtime:
+			return ErrUnfinished
+		case <-life.Done():
+			return life.Err()
+		}
+		for _, e := range m.Step(time.Now(), ev) {
+			if done, ok := e.(Finished); ok {
+				return r.finish(life, done)
+			}
+			r.carryOut(e, life, group)
+		}
+		used.recycle()
+		resetAlarm(alarm, m.Deadline())
+	}
+}
+
+// resetAlarm sets the alarm for at; for a day hence when at is zero.
+func resetAlarm(alarm *time.Timer, at time.Time) {
+	wait := 24 * time.Hour
+	if !at.IsZero() {
+		wait = time.Until(at)
+	}
+	alarm.Reset(max(wait, 0))
+}
+
+// carryOut does what the machine wants done.
+func (r *Runner) carryOut(e Effect, life context.Context, group *errgroup.Group) {
+	switch e := e.(type) {
+	case Send:
+		group.Go(func() error {
+			reply := r.Client.Sync(life, e.Batch)
+			select {
+			case r.answers <- Answered{Call: e.Call, Reply: reply}:
+			case <-life.Done():
+			}
+			return nil
+		})
+	case Save:
+		r.toSave <- e.Save
+	case Confirm:
+		r.confirmed.Store(uint64(e.LSN))
+		r.reader.confirm(e.LSN)
+	case Read:
+		group.Go(func() error {
+			row := r.row(life, e)
+			select {
+			case r.rows <- row:
+			case <-life.Done():
+			}
+			return nil
+		})
+	case Log:
+		r.Log.Log(life, e.Level, e.Message, e.Args...)
+	}
+}
+
+// keep writes saves into the store, one after the other.
+func (r *Runner) keep(life context.Context) error {
+	for {
+		select {
+		case s := <-r.toSave:
+			err := r.Store.Save(life, *s)
+			if life.Err() != nil {
+				return nil
+			}
+			r.saved <- err
+		case <-life.Done():
+			return nil
+		}
+	}
+}
+
+// finish ends the connection after its last status.
+func (r *Runner) finish(life context.Context, done Finished) error {
+	r.reader.close(life)
+	r.Log.Info("stopped", "left", done.Left, "checkpoint", LSN(r.confirmed.Load()))
+	return nil
+}
+
+// Report asks the running machine for a picture of itself. An error means that
+// it did not answer before ctx ended: it is stuck, or not running.
+func (r *Runner) Report(ctx context.Context) (Report, error) {
+	reply := make(chan Report, 1)
+	select {
+	case r.reports <- reply:
+	case <-ctx.Done():
+		return Report{}, fmt.Errorf("report: %w", ctx.Err())
+	}
+	select {
+	case report := <-reply:
+		report.Source = r.reader.status()
+		return report, nil
+	case <-ctx.Done():
+		return Report{}, fmt.Errorf("report: %w", ctx.Err())
+	}
+}

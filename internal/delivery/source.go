@@ -1,0 +1,199 @@
+package delivery
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// SourceReport is the part of a Report on the replication connection.
+type SourceReport struct {
+	Connected bool
+	// Problem is why nothing is read, in plain words; "" when all is well.
+	Problem string
+	// Connects counts the connections made, Disconnects those that ended and
+	// attempts that failed, by reason.
+	Connects    uint64
+	Disconnects map[replication.Reason]uint64
+	Bytes       uint64
+	Messages    uint64
+	// Received is the end of what was received, Server the server's WAL end
+	// when the connection was made.
+	Received LSN
+	Server   LSN
+	// Rows holds the row changes of each mapping.
+	Rows []RowReport
+}
+
+// RowReport counts the row changes of one mapping.
+type RowReport struct {
+	Inserts, Updates, Deletes uint64
+	// Filtered counts those of them that asked for nothing to be written.
+	Filtered uint64
+}
+
+// View is what checkpoint.Resume has to know of a server and its slot.
+func View(server replication.Server, slot string) checkpoint.ServerView {
+	view := checkpoint.ServerView{
+		System: server.System, Timeline: server.Timeline, WALEnd: server.Flushed,
+		Database: server.Database, SlotName: slot,
+	}
+	if s := server.Slot; s != nil {
+		view.Slot = &checkpoint.SlotView{
+			Plugin: s.Plugin, Database: s.Database, TwoPhase: s.TwoPhase, WALStatus: s.WALStatus,
+			Invalidation: s.Invalidation, Confirmed: s.Confirmed,
+		}
+	}
+	return view
+}
+
+// connection is what the reader tells others about its connection.
+type connection struct {
+	mu          sync.Mutex
+	connected   bool
+	problem     string
+	halted      bool
+	connects    uint64
+	disconnects map[replication.Reason]uint64
+	server      LSN
+	received    LSN
+	// bytes and messages are those of earlier connections.
+	bytes, messages uint64
+}
+
+// connected notes a new connection.
+func (r *reader) connected(server replication.Server, from LSN) {
+	c := &r.connection
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.connected, c.problem = true, ""
+	c.connects++
+	c.server = server.Flushed
+	r.runner.Log.Info("streaming", "slot", r.runner.Source.Slot, "from", from, "database", server.Database, "timeline", server.Timeline)
+}
+
+// disconnected notes the end of a connection, or an attempt that failed. It
+// logs when the reason changes, not at every attempt.
+func (r *reader) disconnected(err error, failures int) {
+	reason := replication.Diagnose(err)
+	c := &r.connection
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.connected || c.problem == "" || failures == 1 {
+		r.runner.Log.Warn("replication connection lost", "reason", string(reason), "err", err)
+	}
+	c.connected, c.problem = false, "not connected to postgresql: "+err.Error()
+	if c.disconnects == nil {
+		c.disconnects = make(map[replication.Reason]uint64)
+	}
+	c.disconnects[reason]++
+}
+
+// halt ends reading for good. What was received is delivered; what follows
+// waits in the slot until somebody has acted.
+func (r *reader) halt(reason string) error {
+	r.connection.mu.Lock()
+	r.connection.problem = reason
+	r.connection.mu.Unlock()
+	r.runner.Log.Error("reading halted", "reason", reason)
+	return errHalted
+}
+
+// errHalted ends reading: the stream has something that cannot be passed
+// over. The connection stays, so that the slot stays in use.
+var errHalted = errors.New("reading halted")
+
+// status returns what others may know.
+func (r *reader) status() SourceReport {
+	c := &r.connection
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	report := SourceReport{
+		Connected: c.connected, Problem: c.problem, Connects: c.connects,
+		Disconnects: make(map[replication.Reason]uint64, len(c.disconnects)),
+		Bytes:       c.bytes, Messages: c.messages, Server: c.server, Received: c.received,
+	}
+	for reason, n := range c.disconnects {
+		report.Disconnects[reason] = n
+	}
+	if s := r.stream.Load(); s != nil {
+		bytes, messages := s.Counters()
+		report.Bytes += bytes
+		report.Messages += messages
+		report.Received = s.Received()
+	}
+	for i := range r.rowCounts {
+		n := &r.rowCounts[i]
+		report.Rows = append(report.Rows, RowReport{
+			Inserts:  n.operations[replication.Insert].Load(),
+			Updates:  n.operations[replication.Update].Load(),
+			Deletes:  n.operations[replication.Delete].Load(),
+			Filtered: n.filtered.Load(),
+		})
+	}
+	return report
+}
+
+// drop forgets a stream and keeps its counters.
+func (r *reader) drop(stream *replication.Stream) {
+	r.stream.Store(nil)
+	stream.Abort()
+	bytes, messages := stream.Counters()
+	c := &r.connection
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.bytes += bytes
+	c.messages += messages
+	c.received = max(c.received, stream.Received())
+}
+
+// relations remembers which mappings a relation feeds: the question comes
+// with every row.
+type relations struct {
+	last     *replication.Relation
+	mappings []int
+}
+
+func (r *relations) of(rel *replication.Relation, set *mapping.Set) []int {
+	if rel != r.last {
+		r.last, r.mappings = rel, set.Mappings(mapping.Table{Schema: rel.Schema, Name: rel.Name})
+	}
+	return r.mappings
+}
+
+// countRow counts a change for every mapping of its table.
+func (r *reader) countRow(m *replication.Change, writes []mapping.Write) {
+	for _, i := range r.relations.of(m.Relation, r.runner.Mappings) {
+		r.rowCounts[i].operations[m.Operation].Add(1)
+		if !slices.ContainsFunc(writes, func(w mapping.Write) bool { return w.Mapping == i }) {
+			r.rowCounts[i].filtered.Add(1)
+		}
+	}
+}
+
+// Freshness is the commit time up to which everything is in Marketo: now when
+// nothing is unsettled and the connection stands.
+func (r Report) Freshness(now time.Time) time.Time {
+	if r.Through.IsZero() {
+		return now
+	}
+	return r.Through
+}
+
+// Reason is why the daemon is not ready, in plain words; "" when it is.
+func (r Report) Reason() string {
+	switch {
+	case r.Stalled != "":
+		return r.Stalled
+	case r.Source.Problem != "":
+		return r.Source.Problem
+	case !r.Source.Connected:
+		return "not connected to postgresql yet"
+	}
+	return ""
+}
