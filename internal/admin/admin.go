@@ -1,0 +1,89 @@
+// Package admin answers over HTTP how the daemon is: metrics for Prometheus,
+// liveness and readiness for whoever supervises it.
+//
+// It knows nothing of replication or delivery; it is given functions to ask.
+// It has no authentication and shows no row values and no secrets, and it
+// listens on the loopback address unless it is told otherwise.
+package admin
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// aliveTimeout is how long the pipeline may take to answer before /healthz
+// says that it hangs. One turn of its loop takes milliseconds.
+const aliveTimeout = 10 * time.Second
+
+// Options are what the endpoints ask. All of them are needed, except
+// AliveTimeout.
+type Options struct {
+	// Metrics is what /metrics shows.
+	Metrics prometheus.Gatherer
+	// Alive returns nil once the pipeline's loop has answered. It must not
+	// depend on PostgreSQL or Marketo: restarting us mends neither. The error
+	// is shown to the caller.
+	Alive func(ctx context.Context) error
+	// AliveTimeout is the longest wait for Alive; zero means 10 seconds.
+	AliveTimeout time.Duration
+	// Ready reports whether changes are being delivered, and if not, the one
+	// reason that matters most, in plain words.
+	Ready func(ctx context.Context) (ok bool, reason string)
+	// Version is shown on the index.
+	Version string
+}
+
+// New returns the handler of all endpoints. Paths it does not know are 404,
+// methods other than GET and HEAD are 405.
+func New(options Options) http.Handler {
+	if options.AliveTimeout == 0 {
+		options.AliveTimeout = aliveTimeout
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(options.Metrics, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", options.healthz)
+	mux.HandleFunc("GET /readyz", options.readyz)
+	mux.HandleFunc("GET /{$}", options.index)
+	return mux
+}
+
+func (o Options) healthz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), o.AliveTimeout)
+	defer cancel()
+	if err := o.Alive(ctx); err != nil {
+		answer(w, http.StatusServiceUnavailable, fmt.Sprintf("the pipeline does not answer: %v", err))
+		return
+	}
+	answer(w, http.StatusOK, "ok")
+}
+
+func (o Options) readyz(w http.ResponseWriter, r *http.Request) {
+	if ok, reason := o.Ready(r.Context()); !ok {
+		answer(w, http.StatusServiceUnavailable, reason)
+		return
+	}
+	answer(w, http.StatusOK, "ok")
+}
+
+func (o Options) index(w http.ResponseWriter, _ *http.Request) {
+	answer(w, http.StatusOK, "cdcsync "+o.Version+`
+
+/metrics  for Prometheus
+/healthz  200 while the pipeline answers
+/readyz   200 while changes are delivered, else the reason why not`)
+}
+
+// answer writes one plain text, which no cache may keep.
+func answer(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text+"\n") // the caller may have left
+}
