@@ -84,7 +84,7 @@ func readBody(r *xmlReader, success string, read func(*xmlReader)) *soapFault {
 func readFault(r *xmlReader) *soapFault {
 	f := &soapFault{}
 	for name, ok := r.child(); ok; name, ok = r.child() {
-		switch string(name.local) {
+		switch string(name.local()) {
 		case "faultstring":
 			f.text = bytes.Clone(r.text())
 		case "detail":
@@ -98,12 +98,12 @@ func readFault(r *xmlReader) *soapFault {
 
 func readDetail(r *xmlReader, f *soapFault) {
 	for name, ok := r.child(); ok; name, ok = r.child() {
-		if string(name.local) != "serviceException" {
+		if string(name.local()) != "serviceException" {
 			r.skip()
 			continue
 		}
 		for name, ok := r.child(); ok; name, ok = r.child() {
-			switch string(name.local) {
+			switch string(name.local()) {
 			case "message":
 				f.text = bytes.Clone(r.text())
 			case "code":
@@ -121,7 +121,7 @@ func readDetail(r *xmlReader, f *soapFault) {
 // ours reports whether n is a part of Marketo's answer. They are in no
 // namespace; a gateway that puts them into Marketo's own means the same.
 func ours(r *xmlReader, n xmlName, local string) bool {
-	if string(n.local) != local {
+	if string(n.local()) != local {
 		return false
 	}
 	ns := r.namespace(n)

@@ -25,14 +25,30 @@ type xmlReader struct {
 	// empty is set between <a/> and the end that it stands for.
 	empty bool
 	bound []xmlBinding
-	attrs [][]byte
+	// defaults counts the bindings of no prefix: mostly there are none, and
+	// then a name without prefix is in no namespace.
+	defaults int
+	attrs    [][]byte
 	// decoded holds text that differs from its source. Its owner may empty
 	// it when no text read before is needed any more.
 	decoded []byte
 	err     error
 }
 
-type xmlName struct{ prefix, local, raw []byte }
+// xmlName is a name as it is written, with the place of its colon, or 0.
+type xmlName struct {
+	raw   []byte
+	colon int
+}
+
+func (n xmlName) prefix() []byte { return n.raw[:n.colon] }
+
+func (n xmlName) local() []byte {
+	if n.colon == 0 {
+		return n.raw
+	}
+	return n.raw[n.colon+1:]
+}
 
 type xmlBinding struct {
 	prefix, uri []byte
@@ -85,21 +101,31 @@ func (r *xmlReader) child() (xmlName, bool) {
 	}
 	for r.err == nil {
 		r.space()
-		switch {
-		case r.has("<!--"):
-			r.comment()
-		case r.has("</"):
+		switch r.markup() {
+		case '/':
 			r.endTag()
 			return xmlName{}, false
-		case r.has("<"):
-			return r.startTag()
-		case r.pos >= len(r.data):
-			r.fail("ends in the middle")
+		case '!':
+			if !r.has("<!--") {
+				r.fail("a directive, or text where only elements may be")
+			} else {
+				r.comment()
+			}
+		case 0:
+			r.fail("text where only elements may be, or an end in the middle")
 		default:
-			r.fail("text where only elements may be")
+			return r.startTag()
 		}
 	}
 	return xmlName{}, false
+}
+
+// markup returns the byte after the '<' that is next; 0 where none is.
+func (r *xmlReader) markup() byte {
+	if r.pos+1 < len(r.data) && r.data[r.pos] == '<' {
+		return r.data[r.pos+1]
+	}
+	return 0
 }
 
 // text returns the text of the current element and leaves it. A child element
@@ -186,17 +212,20 @@ func (r *xmlReader) finish() error {
 // is reports whether n is the element local of the namespace uri. It is asked
 // while n is the current element.
 func (r *xmlReader) is(n xmlName, uri, local string) bool {
-	return string(n.local) == local && string(r.namespace(n)) == uri
+	return string(n.local()) == local && string(r.namespace(n)) == uri
 }
 
 // namespace is the one n is in; "" where it is in none.
 func (r *xmlReader) namespace(n xmlName) []byte {
+	if n.colon == 0 && r.defaults == 0 {
+		return nil
+	}
 	for i := len(r.bound) - 1; i >= 0; i-- {
-		if bytes.Equal(r.bound[i].prefix, n.prefix) {
+		if bytes.Equal(r.bound[i].prefix, n.prefix()) {
 			return r.bound[i].uri
 		}
 	}
-	if len(n.prefix) > 0 {
+	if n.colon > 0 {
 		r.fail("a prefix that stands for no namespace")
 	}
 	return nil

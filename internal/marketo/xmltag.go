@@ -19,6 +19,10 @@ func (r *xmlReader) startTag() (xmlName, bool) {
 	r.attrs = r.attrs[:0]
 	for r.err == nil {
 		before := r.pos
+		if r.has(">") {
+			r.pos++
+			return name, true
+		}
 		r.space()
 		switch {
 		case r.has(">"):
@@ -57,6 +61,9 @@ func (r *xmlReader) endTag() {
 func (r *xmlReader) leave() {
 	r.empty = false
 	for n := len(r.bound); n > 0 && r.bound[n-1].depth == r.depth; n-- {
+		if len(r.bound[n-1].prefix) == 0 {
+			r.defaults--
+		}
 		r.bound = r.bound[:n-1]
 	}
 	r.depth--
@@ -109,13 +116,14 @@ func (r *xmlReader) remember(name xmlName, value []byte) {
 	r.attrs = append(r.attrs, name.raw)
 	switch {
 	case string(name.raw) == "xmlns":
+		r.defaults++
 		r.bound = append(r.bound, xmlBinding{nil, value, r.depth})
-	case string(name.prefix) == "xmlns":
+	case string(name.prefix()) == "xmlns":
 		if len(value) == 0 {
 			r.fail("a prefix for no namespace")
 			return
 		}
-		r.bound = append(r.bound, xmlBinding{name.local, value, r.depth})
+		r.bound = append(r.bound, xmlBinding{name.local(), value, r.depth})
 	}
 }
 
@@ -133,26 +141,19 @@ var nameByte = func() (t [256]byte) {
 
 // name reads a name with at most one colon, which is inside it.
 func (r *xmlReader) name() (xmlName, bool) {
-	from, colon := r.pos, -1
+	from, colon := r.pos, 0
 	for ; r.pos < len(r.data) && nameByte[r.data[r.pos]] != 0; r.pos++ {
 		if r.data[r.pos] != ':' {
 			continue
 		}
-		if colon >= 0 {
+		if colon > 0 {
 			return xmlName{}, false
 		}
 		colon = r.pos - from
 	}
-	raw := r.data[from:r.pos]
-	if len(raw) == 0 || nameByte[raw[0]] != 1 {
-		return xmlName{}, false
-	}
-	if colon < 0 {
-		return xmlName{local: raw, raw: raw}, true
-	}
-	prefix, local := raw[:colon], raw[colon+1:]
-	if len(prefix) == 0 || len(local) == 0 || nameByte[local[0]] != 1 {
-		return xmlName{}, false
-	}
-	return xmlName{prefix: prefix, local: local, raw: raw}, true
+	n := xmlName{raw: r.data[from:r.pos], colon: colon}
+	local := n.local()
+	return n, len(local) > 0 && startsName(n.raw[0]) && startsName(local[0])
 }
+
+func startsName(c byte) bool { return nameByte[c] == 1 && c != ':' }
