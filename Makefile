@@ -1,0 +1,55 @@
+# make demo   see it work; make test   what CI runs; make help   the rest.
+
+# Nothing here needs the repository's history, and a checkout that belongs to
+# another user must not stop a build.
+export GOFLAGS += -buildvcs=false
+
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 10s
+
+# make demo API=rest DURATION=30s
+DEMO_FLAGS  ?= $(if $(API),--api $(API)) $(if $(DURATION),--duration $(DURATION))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test format vet lint fuzz clean
+
+help: ## show the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: ## make sure PostgreSQL's programs and the tools of the tests are here
+	@./scripts/setup --tests
+
+build: ## build bin/cdcsync, static
+	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/cdcsync ./cmd/cdcsync
+
+demo: ## PostgreSQL to a simulated Marketo on this machine (API=rest, DURATION=30s)
+	@./scripts/setup
+	@$(MAKE) --no-print-directory build
+	./bin/cdcsync demo $(DEMO_FLAGS)
+
+test: setup format vet ## format, vet, and all tests with the race detector
+	@command -v "$$(go env CC | cut -d" " -f1)" >/dev/null || { \
+		echo "test: the race detector needs a C compiler and $$(go env CC) is not on PATH; install gcc, or run: go test ./..." >&2; exit 1; }
+	CGO_ENABLED=1 go test -race -timeout 15m ./...
+
+format:
+	@files="$$(gofmt -l cmd internal)" || exit 1; \
+	[ -z "$$files" ] || { echo "format: run gofmt -w on:" $$files >&2; exit 1; }
+
+vet:
+	go vet ./...
+
+lint: format vet ## vet and staticcheck
+	go run $(STATICCHECK) ./...
+
+fuzz: ## each fuzz target for FUZZTIME (10s)
+	@for pkg in $$(go list ./...); do \
+		for name in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
+			echo "fuzz: $$pkg $$name"; \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+		done; \
+	done
+
+clean: ## remove what was built
+	rm -rf bin
