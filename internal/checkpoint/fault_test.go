@@ -129,3 +129,32 @@ func TestFirstSaveOfALifeFails(t *testing.T) {
 		t.Errorf("calls: got %v, want %v", got, want)
 	}
 }
+
+// syncFailed is SQLite's error for an fsync that failed.
+type syncFailed struct{}
+
+func (syncFailed) Error() string { return "disk I/O error" }
+func (syncFailed) Code() int     { return 1034 } // SQLITE_IOERR_FSYNC
+
+// After a failed sync the kernel may report the next one as fine although data
+// is gone: no Save may trust it.
+func TestSaveAfterAFailedSync(t *testing.T) {
+	s, path := identified(t)
+	s.Notice(fmt.Errorf("commit: %w", syncFailed{}))
+	for range 2 {
+		err := s.Save(t.Context(), checkpoint.Save{Checkpoint: home.LSN + 1})
+		wantError(t, err, "closed to saves", "could not be synced", "start again")
+	}
+	wantError(t, s.Identify(t.Context(), home), "closed to saves")
+	s = reopen(t, s, path)
+	if got := load(t, s).Checkpoint.LSN; got != home.LSN {
+		t.Errorf("checkpoint: got %s, want %s", got, home.LSN)
+	}
+	save(t, s, checkpoint.Save{Checkpoint: home.LSN + 1})
+}
+
+func TestOtherErrorsDoNotCloseTheStore(t *testing.T) {
+	s, _ := identified(t)
+	s.Notice(os.ErrDeadlineExceeded)
+	save(t, s, checkpoint.Save{Checkpoint: home.LSN + 1})
+}

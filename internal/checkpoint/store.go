@@ -176,7 +176,7 @@ func explain(err error) error {
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return fmt.Errorf("%w: %s", err, remedyDamaged)
 	case sqlite3.SQLITE_IOERR:
-		return fmt.Errorf("%w: look at the disk and at the kernel's log", err)
+		return fmt.Errorf("%w: look at the disk and at the kernel's log, then start again", err)
 	}
 	if errors.Is(err, errDamaged) {
 		return fmt.Errorf("%w: %s", err, remedyDamaged)
@@ -187,7 +187,10 @@ func explain(err error) error {
 // code returns SQLite's extended result code, zero for an error that is not
 // SQLite's.
 func code(err error) int {
-	var e *sqlite.Error
+	var e interface { // *sqlite.Error, which tests cannot make
+		error
+		Code() int
+	}
 	if errors.As(err, &e) {
 		return e.Code()
 	}
