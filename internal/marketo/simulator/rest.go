@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
-	"net/url"
 	"strings"
 )
 
@@ -239,75 +238,4 @@ func (req *request) parseInput(scan *jsonScanner) *fault {
 		start = end
 	}
 	return nil
-}
-
-// queryURL reads a query that names its values in the URL, which only types
-// with one dedupe field can have.
-func (req *request) queryURL(t *table, query url.Values) *fault {
-	schema := t.schema.Load()
-	if f := checkFilter(schema, query.Get("filterType")); f != nil {
-		return f
-	}
-	if len(schema.key) != 1 {
-		return violated("compound dedupeFields need POST with _method=GET", ViolationMalformed)
-	}
-	if query.Get("filterValues") == "" {
-		return blank("filterValues")
-	}
-	for _, value := range strings.Split(query.Get("filterValues"), ",") {
-		req.objects = append(req.objects, object{attributes: []attribute{{name: schema.dedupe()[0], value: value}}})
-	}
-	var fields []string
-	if list := query.Get("fields"); list != "" {
-		fields = strings.Split(list, ",")
-	}
-	return req.prepareQuery(t, fields)
-}
-
-// queryBody reads a query that names its objects in the body.
-func (req *request) queryBody(t *table, body string) *fault {
-	filter := ""
-	var fields []string
-	f := eachMember(body, func(name string, scan *jsonScanner) *fault {
-		switch name {
-		case "filterType":
-			filter, _ = scan.scalar()
-		case "batchSize":
-			scan.scalar() // never less than what is asked for: one page holds all
-		case "fields":
-			if !scan.accept('[') {
-				return violated("fields must be an array", ViolationMalformed)
-			}
-			for first := true; scan.more(']', &first); {
-				field, _ := scan.scalar()
-				fields = append(fields, field)
-			}
-		case "input":
-			return req.parseInput(scan)
-		default:
-			return violated("unknown member "+name, ViolationMalformed)
-		}
-		return nil
-	})
-	if f != nil {
-		return f
-	}
-	if f := checkFilter(t.schema.Load(), filter); f != nil {
-		return f
-	}
-	if len(req.objects) == 0 {
-		return blank("input")
-	}
-	return req.prepareQuery(t, fields)
-}
-
-// checkFilter accepts dedupeFields, and the name of the only dedupe field.
-func checkFilter(schema *schema, filter string) *fault {
-	switch {
-	case filter == "":
-		return blank("filterType")
-	case filter == "dedupeFields", len(schema.key) == 1 && filter == schema.dedupe()[0]:
-		return nil
-	}
-	return violated("filterType "+filter, ViolationMalformed)
 }

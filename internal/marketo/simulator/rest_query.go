@@ -1,9 +1,12 @@
 package simulator
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"io"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -15,15 +18,94 @@ const (
 	updatedField = "updatedAt"
 )
 
-// guid is derived from type and key, so that it stays the same. Marketo gives
-// an object that is created again another one.
-func guid(typeName, key string) string {
+// appendGUID appends the identifier of an object. It is derived from type and
+// key, so that it stays the same; Marketo gives an object that is created
+// again another one.
+func appendGUID(dst []byte, typeName, key string) []byte {
 	h := fnv.New128a()
-	h.Write([]byte(fold(typeName)))
-	h.Write([]byte{0})
-	h.Write([]byte(key))
-	sum := h.Sum(nil)
-	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[:4], sum[4:6], sum[6:8], sum[8:10], sum[10:])
+	_, _ = io.WriteString(h, fold(typeName)) // a hash takes everything
+	_, _ = h.Write([]byte{0})
+	_, _ = io.WriteString(h, key)
+	var sum [16]byte
+	h.Sum(sum[:0])
+	for i, at := range [...]int{0, 4, 6, 8, 10} {
+		if i > 0 {
+			dst = append(dst, '-')
+		}
+		dst = hex.AppendEncode(dst, sum[at:[...]int{4, 6, 8, 10, 16}[i]])
+	}
+	return dst
+}
+
+// queryURL reads a query that names its values in the URL, which only types
+// with one dedupe field can have.
+func (req *request) queryURL(t *table, query url.Values) *fault {
+	schema := t.schema.Load()
+	if f := checkFilter(schema, query.Get("filterType")); f != nil {
+		return f
+	}
+	if len(schema.key) != 1 {
+		return violated("compound dedupeFields need POST with _method=GET", ViolationMalformed)
+	}
+	if query.Get("filterValues") == "" {
+		return blank("filterValues")
+	}
+	for _, value := range strings.Split(query.Get("filterValues"), ",") {
+		req.objects = append(req.objects, object{attributes: []attribute{{name: schema.dedupe()[0], value: value}}})
+	}
+	var fields []string
+	if list := query.Get("fields"); list != "" {
+		fields = strings.Split(list, ",")
+	}
+	return req.prepareQuery(t, fields)
+}
+
+// queryBody reads a query that names its objects in the body.
+func (req *request) queryBody(t *table, body string) *fault {
+	filter := ""
+	var fields []string
+	f := eachMember(body, func(name string, scan *jsonScanner) *fault {
+		switch name {
+		case "filterType":
+			filter, _ = scan.scalar()
+		case "batchSize":
+			scan.scalar() // never less than what is asked for: one page holds all
+		case "fields":
+			if !scan.accept('[') {
+				return violated("fields must be an array", ViolationMalformed)
+			}
+			for first := true; scan.more(']', &first); {
+				field, _ := scan.scalar()
+				fields = append(fields, field)
+			}
+		case "input":
+			return req.parseInput(scan)
+		default:
+			return violated("unknown member "+name, ViolationMalformed)
+		}
+		return nil
+	})
+	if f != nil {
+		return f
+	}
+	if f := checkFilter(t.schema.Load(), filter); f != nil {
+		return f
+	}
+	if len(req.objects) == 0 {
+		return blank("input")
+	}
+	return req.prepareQuery(t, fields)
+}
+
+// checkFilter accepts dedupeFields, and the name of the only dedupe field.
+func checkFilter(schema *schema, filter string) *fault {
+	switch {
+	case filter == "":
+		return blank("filterType")
+	case filter == "dedupeFields", len(schema.key) == 1 && filter == schema.dedupe()[0]:
+		return nil
+	}
+	return violated("filterType "+filter, ViolationMalformed)
 }
 
 // prepareQuery makes the call read the objects it names.
@@ -68,7 +150,7 @@ func (s *schema) record(key string, object stored, fields []string) map[string]a
 	for _, name := range append([]string{guidField}, fields...) {
 		switch name {
 		case guidField:
-			record[name] = guid(s.name, key)
+			record[name] = string(appendGUID(nil, s.name, key))
 		case createdField:
 			record[name] = time.Unix(object.created, 0).UTC().Format(time.RFC3339)
 		case updatedField:

@@ -82,5 +82,5 @@ func (rest) appendResult(dst []byte, typeName string, l *line) []byte {
 		return append(appendReason(dst, l.problem), "]}"...)
 	}
 	dst = append(append(dst, status...), `","marketoGUID":"`...)
-	return append(append(dst, guid(typeName, l.key)...), `"}`...)
+	return append(appendGUID(dst, typeName, l.key), `"}`...)
 }

@@ -159,6 +159,13 @@ func (s *xmlScanner) characters() error {
 
 func (s *xmlScanner) endTag() error {
 	s.pos += 2
+	if last := len(s.open) - 1; last >= 0 { // the usual form, without a look at each byte
+		raw := s.open[last].raw
+		if after := s.pos + len(raw); after < len(s.src) && s.src[after] == '>' && s.src[s.pos:after] == raw {
+			s.pos = after + 1
+			return s.close(raw)
+		}
+	}
 	raw := s.name()
 	s.skipSpace()
 	if !s.accept('>') {

@@ -75,7 +75,7 @@ func (s *xmlScanner) qualify(raw string, element bool) (space, local string, err
 		if !element {
 			return "", raw, nil
 		}
-	} else if prefix == "" || local == "" || strings.Contains(local, ":") || !nameStart(local) {
+	} else if prefix == "" || local == "" || strings.Contains(local, ":") || nameBytes[local[0]]&opensName == 0 {
 		return "", "", fmt.Errorf("name %q", raw)
 	}
 	for i := len(s.binds) - 1; i >= 0; i-- {
@@ -122,23 +122,29 @@ func (s *xmlScanner) attribute() (name, value string, err error) {
 // are all taken as part of a name: no name of the contract has one.
 func (s *xmlScanner) name() string {
 	start := s.pos
-	if start == len(s.src) || !nameStart(s.src[start:]) {
+	if start == len(s.src) || nameBytes[s.src[start]]&opensName == 0 {
 		return ""
 	}
-	for s.pos < len(s.src) {
-		c := s.src[s.pos]
-		if !nameStart(s.src[s.pos:]) && c != ':' && c != '-' && c != '.' && (c < '0' || c > '9') {
-			break
-		}
+	for s.pos < len(s.src) && nameBytes[s.src[s.pos]] != 0 {
 		s.pos++
 	}
 	return s.src[start:s.pos]
 }
 
-func nameStart(s string) bool {
-	c := s[0]
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c >= utf8.RuneSelf
-}
+const opensName, insideName = 1, 2
+
+// nameBytes says which bytes may open a name, and which may stand inside it.
+var nameBytes = func() (table [256]uint8) {
+	for c := range table {
+		switch c := byte(c); {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '_', c >= utf8.RuneSelf:
+			table[c] = opensName | insideName
+		case c >= '0' && c <= '9', c == ':', c == '-', c == '.':
+			table[c] = insideName
+		}
+	}
+	return table
+}()
 
 func isXMLSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\n' || c == '\r' }
 
@@ -222,6 +228,11 @@ func reference(name string) (rune, bool) {
 // appendXML appends s as character data. What XML cannot carry becomes U+FFFD:
 // only REST can have stored it.
 func appendXML(dst []byte, s string) []byte {
+	plain := 0
+	for plain < len(s) && s[plain] >= ' ' && s[plain] < utf8.RuneSelf && s[plain] != '&' && s[plain] != '<' && s[plain] != '>' {
+		plain++
+	}
+	dst, s = append(dst, s[:plain]...), s[plain:]
 	for _, r := range s {
 		switch {
 		case r == '&':

@@ -32,7 +32,7 @@ def sync(operation, *objects):
         operation=operation,
         _soapheaders=header(),
     )
-    return [status.status for status in answer.syncCustomObjStatusList.syncCustomObjStatus]
+    return [status.status for status in answer.syncCustomObjStatus]
 
 
 def get(**filters):
@@ -44,14 +44,14 @@ def get(**filters):
         _soapheaders=header(),
     )
     return answer.returnCount, [
-        {a.attrName: a.attrValue for part in (o.customObjKeyList, o.customObjAttributeList) for a in part.attribute}
+        {a.attrName: a.attrValue for part in (o.customObjKeyList, o.customObjAttributeList) if part for a in part.attribute}
         for o in answer.customObjList.customObj
     ]
 
 
 out = {}
-out["created"] = sync("UPSERT", (attributes(rid="1"), attributes(city="Köln & <Bonn>")), (attributes(rid="2"), attributes(city="x")))
-out["again"] = sync("UPSERT", (attributes(rid="1"), attributes(city="Köln & <Bonn>")), (attributes(rid="2"), attributes(city="")))
+out["created"] = sync("UPSERT", (attributes(rid="1"), attributes(city="Kö & <B>")), (attributes(rid="2"), attributes(city="x")))
+out["again"] = sync("UPSERT", (attributes(rid="1"), attributes(city="Kö & <B>")), (attributes(rid="2"), attributes(city="")))
 out["insert"] = sync("INSERT", (attributes(rid="1"), attributes(city="y")), (attributes(rid="3"), attributes(city="z")))
 out["update"] = sync("UPDATE", (attributes(rid="3"), attributes(city="zz")), (attributes(rid="4"), attributes(city="z")))
 out["default"] = sync(None, (attributes(rid="5"), None))
@@ -62,7 +62,7 @@ deleted = client.service.deleteCustomObjects(
     customObjKeyLists={"keyList": [attributes(rid="1"), attributes(rid="9")]},
     _soapheaders=header(),
 )
-out["deleted"] = [status.status for status in deleted.deleteCustomObjStatusList.syncCustomObjStatus]
+out["deleted"] = [status.status for status in deleted.syncCustomObjStatus]
 out["types"] = client.service.listMObjects(_soapheaders=header())
 out["described"] = [f.name for f in client.service.describeMObject(objectName="RoadShow", _soapheaders=header()).fieldList.field]
 try:
