@@ -128,80 +128,83 @@ func replace(old, text string) func(string) string {
 	return func(message string) string { return strings.Replace(message, old, text, 1) }
 }
 
+const mktowsNamespace = "http://www.marketo.com/mktows/"
+
+// refusals are changes of a good message and the code that each must get.
+var refusals = []struct {
+	name   string
+	change func(string) string
+	code   string
+}{
+	{"child qualified", replace("<objTypeName>RoadShow</objTypeName>", "<m:objTypeName>RoadShow</m:objTypeName>"), "20012"},
+	{"child in default namespace", replace("<m:paramsSyncCustomObjects>", `<m:paramsSyncCustomObjects xmlns="`+mktowsNamespace+`">`), "20012"},
+	{"header child qualified", replace("<mktowsUserId>"+simulator.DefaultUserID+"</mktowsUserId>", "<m:mktowsUserId>"+simulator.DefaultUserID+"</m:mktowsUserId>"), "20012"},
+	{"root unqualified", func(s string) string { return strings.ReplaceAll(s, "m:params", "params") }, "20012"},
+	{"namespace without slash", replace(mktowsNamespace, strings.TrimSuffix(mktowsNamespace, "/")), "20012"},
+	{"name of the prose", func(s string) string { return strings.ReplaceAll(s, "objTypeName", "objectTypeName") }, "20012"},
+	{"list of the prose", func(s string) string { return strings.ReplaceAll(s, "customObjList", "customObjectList") }, "20012"},
+	{"operation first", func(s string) string {
+		s = strings.Replace(s, "<operation>UPSERT</operation>", "", 1)
+		return strings.Replace(s, "<objTypeName>", "<operation>UPSERT</operation><objTypeName>", 1)
+	}, "20012"},
+	{"value before name", replace("<attrName>city</attrName><attrValue>Bonn</attrValue>", "<attrValue>Bonn</attrValue><attrName>city</attrName>"), "20012"},
+	{"type after value", replace("<attrValue>Bonn</attrValue>", "<attrValue>Bonn</attrValue><attrType>string</attrType>"), "20012"},
+	{"attributes before keys", func(s string) string {
+		keys := "<customObjKeyList>" + attrs("rid", "1") + "</customObjKeyList>"
+		s = strings.Replace(s, keys, "", 1)
+		return strings.Replace(s, "</customObjAttributeList>", "</customObjAttributeList>"+keys, 1)
+	}, "20012"},
+	{"unknown element", replace("<operation>", "<extra/><operation>"), "20012"},
+	{"element twice", replace("<operation>UPSERT</operation>", "<operation>UPSERT</operation><operation>UPSERT</operation>"), "20012"},
+	{"no value", replace("<attrValue>Bonn</attrValue>", ""), "20012"},
+	{"value nil", replace("<attrValue>Bonn</attrValue>", `<attrValue xsi:nil="true"/>`), "20012"},
+	{"list nil", func(s string) string {
+		head, rest, _ := strings.Cut(s, "<customObjList>")
+		_, tail, _ := strings.Cut(rest, "</customObjList>")
+		return head + `<customObjList xsi:nil="true"/>` + tail
+	}, "20012"},
+	{"element in a value", replace("Bonn", "<b>Bonn</b>"), "20012"},
+	{"text between elements", replace("<customObj>", "x<customObj>"), "20012"},
+	{"unknown attribute of an element", replace("<customObj>", `<customObj id="1">`), "20012"},
+	{"operation in lower case", replace("UPSERT", "upsert"), "20110"},
+	{"operation delete", replace("UPSERT", "DELETE"), "20110"},
+	{"unknown object type", replace(">RoadShow<", ">Other<"), "20110"},
+	{"no object type", replace(">RoadShow<", "><"), "20109"},
+	{"no objects", replace(customObj("1", "city", "Bonn"), ""), "20109"},
+	{"101 objects", replace("<customObj>", strings.Repeat("<customObj></customObj>", 100)+"<customObj>"), "20110"},
+	{"key twice", replace("</customObjList>", customObj("01")+"</customObjList>"), "20110"},
+	{"two calls", replace("<e:Body>", "<e:Body><m:paramsListMObjects/>"), "20012"},
+	{"empty body", func(s string) string {
+		head, _, _ := strings.Cut(s, "<m:params")
+		return head + "</e:Body></e:Envelope>"
+	}, "20012"},
+	{"SOAP 1.2", replace("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"), "20012"},
+	{"document type", func(s string) string { return "<!DOCTYPE x>" + s }, "20012"},
+	{"processing instruction", func(s string) string { return "<?x y?>" + s }, "20012"},
+	{"XML 1.1", func(s string) string { return `<?xml version="1.1"?>` + s }, "20012"},
+	{"Latin 1", func(s string) string { return `<?xml version="1.0" encoding="ISO-8859-1"?>` + s }, "20012"},
+	{"control character", replace("Bonn", "B\x01nn"), "20012"},
+	{"control character by reference", replace("Bonn", "B&#1;nn"), "20012"},
+	{"invalid UTF-8", replace("Bonn", "B\xffnn"), "20012"},
+	{"entity", replace("Bonn", "B&uuml;nn"), "20012"},
+	{"not closed", func(s string) string { return strings.TrimSuffix(s, ">") }, "20012"},
+	{"trailing text", func(s string) string { return s + "x" }, "20012"},
+	{"second document", func(s string) string { return s + "<x/>" }, "20012"},
+	{"no header", func(s string) string {
+		head, rest, _ := strings.Cut(s, "<e:Header>")
+		_, tail, _ := strings.Cut(rest, "</e:Header>")
+		return head + tail
+	}, "20014"},
+	{"header unqualified", func(s string) string { return strings.ReplaceAll(s, "m:Authentication", "Authentication") }, "20012"},
+	{"another user", replace(simulator.DefaultUserID, "other"), "20014"},
+	{"signature changed", replace("<requestSignature>", "<requestSignature>0"), "20014"},
+	{"header to be understood", replace("<e:Header>", `<e:Header><m:Other e:mustUnderstand="1"/>`), "20012"},
+}
+
 // Everything the contract does not allow is refused, and nothing is executed.
 func TestSOAPRefusals(t *testing.T) {
-	const space = "http://www.marketo.com/mktows/"
 	good := envelope(syncCall("UPSERT", customObj("1", "city", "Bonn")))
-	tests := []struct {
-		name   string
-		change func(string) string
-		code   string
-	}{
-		{"child qualified", replace("<objTypeName>RoadShow</objTypeName>", "<m:objTypeName>RoadShow</m:objTypeName>"), "20012"},
-		{"child in default namespace", replace("<m:paramsSyncCustomObjects>", `<m:paramsSyncCustomObjects xmlns="`+space+`">`), "20012"},
-		{"header child qualified", replace("<mktowsUserId>"+simulator.DefaultUserID+"</mktowsUserId>", "<m:mktowsUserId>"+simulator.DefaultUserID+"</m:mktowsUserId>"), "20012"},
-		{"root unqualified", func(s string) string { return strings.ReplaceAll(s, "m:params", "params") }, "20012"},
-		{"namespace without slash", replace(space, strings.TrimSuffix(space, "/")), "20012"},
-		{"name of the prose", func(s string) string { return strings.ReplaceAll(s, "objTypeName", "objectTypeName") }, "20012"},
-		{"list of the prose", func(s string) string { return strings.ReplaceAll(s, "customObjList", "customObjectList") }, "20012"},
-		{"operation first", func(s string) string {
-			s = strings.Replace(s, "<operation>UPSERT</operation>", "", 1)
-			return strings.Replace(s, "<objTypeName>", "<operation>UPSERT</operation><objTypeName>", 1)
-		}, "20012"},
-		{"value before name", replace("<attrName>city</attrName><attrValue>Bonn</attrValue>", "<attrValue>Bonn</attrValue><attrName>city</attrName>"), "20012"},
-		{"type after value", replace("<attrValue>Bonn</attrValue>", "<attrValue>Bonn</attrValue><attrType>string</attrType>"), "20012"},
-		{"attributes before keys", func(s string) string {
-			keys := "<customObjKeyList>" + attrs("rid", "1") + "</customObjKeyList>"
-			s = strings.Replace(s, keys, "", 1)
-			return strings.Replace(s, "</customObjAttributeList>", "</customObjAttributeList>"+keys, 1)
-		}, "20012"},
-		{"unknown element", replace("<operation>", "<extra/><operation>"), "20012"},
-		{"element twice", replace("<operation>UPSERT</operation>", "<operation>UPSERT</operation><operation>UPSERT</operation>"), "20012"},
-		{"no value", replace("<attrValue>Bonn</attrValue>", ""), "20012"},
-		{"value nil", replace("<attrValue>Bonn</attrValue>", `<attrValue xsi:nil="true"/>`), "20012"},
-		{"list nil", func(s string) string {
-			head, rest, _ := strings.Cut(s, "<customObjList>")
-			_, tail, _ := strings.Cut(rest, "</customObjList>")
-			return head + `<customObjList xsi:nil="true"/>` + tail
-		}, "20012"},
-		{"element in a value", replace("Bonn", "<b>Bonn</b>"), "20012"},
-		{"text between elements", replace("<customObj>", "x<customObj>"), "20012"},
-		{"unknown attribute of an element", replace("<customObj>", `<customObj id="1">`), "20012"},
-		{"operation in lower case", replace("UPSERT", "upsert"), "20110"},
-		{"operation delete", replace("UPSERT", "DELETE"), "20110"},
-		{"unknown object type", replace(">RoadShow<", ">Other<"), "20110"},
-		{"no object type", replace(">RoadShow<", "><"), "20109"},
-		{"no objects", replace(customObj("1", "city", "Bonn"), ""), "20109"},
-		{"101 objects", replace("<customObj>", strings.Repeat("<customObj></customObj>", 100)+"<customObj>"), "20110"},
-		{"key twice", replace("</customObjList>", customObj("01")+"</customObjList>"), "20110"},
-		{"two calls", replace("<e:Body>", "<e:Body><m:paramsListMObjects/>"), "20012"},
-		{"empty body", func(s string) string {
-			head, _, _ := strings.Cut(s, "<m:params")
-			return head + "</e:Body></e:Envelope>"
-		}, "20012"},
-		{"SOAP 1.2", replace("http://schemas.xmlsoap.org/soap/envelope/", "http://www.w3.org/2003/05/soap-envelope"), "20012"},
-		{"document type", func(s string) string { return "<!DOCTYPE x>" + s }, "20012"},
-		{"processing instruction", func(s string) string { return "<?x y?>" + s }, "20012"},
-		{"XML 1.1", func(s string) string { return `<?xml version="1.1"?>` + s }, "20012"},
-		{"Latin 1", func(s string) string { return `<?xml version="1.0" encoding="ISO-8859-1"?>` + s }, "20012"},
-		{"control character", replace("Bonn", "B\x01nn"), "20012"},
-		{"control character by reference", replace("Bonn", "B&#1;nn"), "20012"},
-		{"invalid UTF-8", replace("Bonn", "B\xffnn"), "20012"},
-		{"entity", replace("Bonn", "B&uuml;nn"), "20012"},
-		{"not closed", func(s string) string { return strings.TrimSuffix(s, ">") }, "20012"},
-		{"trailing text", func(s string) string { return s + "x" }, "20012"},
-		{"second document", func(s string) string { return s + "<x/>" }, "20012"},
-		{"no header", func(s string) string {
-			head, rest, _ := strings.Cut(s, "<e:Header>")
-			_, tail, _ := strings.Cut(rest, "</e:Header>")
-			return head + tail
-		}, "20014"},
-		{"header unqualified", func(s string) string { return strings.ReplaceAll(s, "m:Authentication", "Authentication") }, "20012"},
-		{"another user", replace(simulator.DefaultUserID, "other"), "20014"},
-		{"signature changed", replace("<requestSignature>", "<requestSignature>0"), "20014"},
-		{"header to be understood", replace("<e:Header>", `<e:Header><m:Other e:mustUnderstand="1"/>`), "20012"},
-	}
-	for _, test := range tests {
+	for _, test := range refusals {
 		t.Run(test.name, func(t *testing.T) {
 			in := start(t, simulator.Options{Types: roadShow})
 			message := test.change(good)
