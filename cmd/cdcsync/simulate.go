@@ -23,6 +23,7 @@ type simulateFlags struct {
 	dedupe  []string
 	latency time.Duration
 	limits  string
+	record  bool
 	options simulator.Options
 }
 
@@ -59,6 +60,7 @@ under /_simulator/: objects, calls, stats; program faults with faults.`,
 	flags.StringArrayVar(&f.dedupe, "dedupe", nil, "dedupe fields of a type to learn, as Type=field,field; may stand several times")
 	flags.DurationVar(&f.latency, "latency", 0, "how long a call takes, give or take a fifth")
 	flags.StringVar(&f.limits, "limits", "marketo", "marketo (100 calls in 20 s, 10 at once, 10,000 SOAP or 50,000 REST calls a day), lifted, or a list such as calls_per_20s=50,concurrent_calls=5,calls_per_day=1000, where 0 lifts one")
+	flags.BoolVar(&f.record, "record", false, "keep the keys of each call and every value of each object, for tests; memory grows with each call")
 	return command
 }
 
@@ -71,7 +73,7 @@ func (f *simulateFlags) complete() error {
 		return errors.New("--latency must not be negative")
 	}
 	f.options.Latency = simulator.Latency{Fixed: f.latency, Jitter: 0.2}
-	f.options.RecordKeys = true
+	f.options.RecordKeys, f.options.RecordHistory = f.record, f.record
 	if f.objects != "" {
 		types, err := simulator.ReadTypes(f.objects)
 		if err != nil {
