@@ -58,6 +58,8 @@ func (c *checker) compile(index int, d Definition) *compiled {
 
 func (c *checker) checkNames(d Definition) {
 	switch {
+	case d.Name == "" && d.Table == "":
+		// The name follows from the table, which is missing.
 	case !validName(d.Name, "-."):
 		c.wrong("name", "is %q; allowed are letters, digits and _ - . up to 100, so set a name where the table's does not fit", d.Name)
 	case c.names[strings.ToLower(d.Name)] != "":

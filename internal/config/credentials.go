@@ -1,0 +1,237 @@
+package config
+
+import (
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// secretFields are the two ways to give a secret: name and name_file.
+func secretFields(into *Secret, name string) []field {
+	given := ""
+	once := func(d *decoder, n *yaml.Node, path string) bool {
+		if given != "" {
+			d.at(n, path, "is given beside "+given+"; keep one of "+name+" and "+name+"_file")
+			return false
+		}
+		given = path[strings.LastIndexByte(path, '.')+1:]
+		return true
+	}
+	return []field{
+		{name: name, decode: func(d *decoder, n *yaml.Node, path string) {
+			if !once(d, n, path) {
+				return
+			}
+			value, ok := d.filled(n, path)
+			if !ok {
+				return
+			}
+			if strings.ContainsRune(value, 0) {
+				d.at(n, path, "holds a zero byte; write it as text")
+				return
+			}
+			*into = NewSecret(value)
+			d.inline(n, path)
+		}},
+		{name: name + "_file", decode: func(d *decoder, n *yaml.Node, path string) {
+			if !once(d, n, path) {
+				return
+			}
+			file, ok := d.filled(n, path)
+			if !ok {
+				return
+			}
+			*into = secretFile(d.relative(file), d.credentials())
+			if _, err := into.Reveal(); err != nil {
+				d.at(n, path, err.Error())
+			}
+		}},
+	}
+}
+
+// relative makes a path of the file relative to the file's directory.
+func (d *decoder) relative(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(d.dir, path)
+}
+
+func (d *decoder) credentials() string {
+	directory, _ := d.getenv("CREDENTIALS_DIRECTORY")
+	return directory
+}
+
+// inline warns of a secret that stands in the file itself. User and client
+// names are no secrets in that sense, nor is a URL without a password.
+func (d *decoder) inline(n *yaml.Node, path string) {
+	if strings.Contains(n.Value, "${") {
+		return
+	}
+	switch name := path[strings.LastIndexByte(path, '.')+1:]; {
+	case name == "user_id", name == "client_id", name == "url" && !hasPassword(n.Value):
+		return
+	default:
+		d.warn(n, path, "stands in the file itself; better is ${VARIABLE} or "+name+"_file")
+		d.literal = true
+	}
+}
+
+func (d *decoder) warn(n *yaml.Node, path, text string) {
+	d.warnings = append(d.warnings, Mistake{d.file, n.Line, n.Column, path, text})
+}
+
+// soap reads the section by itself, so that the Config has only what the file
+// has; rest does the same.
+func (r *reading) soap(d *decoder, n *yaml.Node, path string) {
+	r.Marketo.SOAP = &SOAP{}
+	d.section(n, path, soapFields(r.Marketo.SOAP))
+	d.require(n, path, r.Marketo.SOAP.Endpoint != "", "endpoint", "is missing; give the URL of the service")
+	d.requireSecret(n, path, "user_id")
+	d.requireSecret(n, path, "secret_key")
+}
+
+func soapFields(s *SOAP) []field {
+	return append(append([]field{{name: "endpoint", decode: endpoint(&s.Endpoint, false)}},
+		secretFields(&s.UserID, "user_id")...), secretFields(&s.SecretKey, "secret_key")...)
+}
+
+func (r *reading) rest(d *decoder, n *yaml.Node, path string) {
+	r.Marketo.REST = &REST{}
+	d.section(n, path, restFields(r.Marketo.REST))
+	d.require(n, path, r.Marketo.REST.Endpoint != "", "endpoint", "is missing; give the URL of the instance")
+	d.requireSecret(n, path, "client_id")
+	d.requireSecret(n, path, "client_secret")
+}
+
+func restFields(s *REST) []field {
+	return append(append([]field{{name: "endpoint", decode: endpoint(&s.Endpoint, true)}},
+		secretFields(&s.ClientID, "client_id")...), secretFields(&s.ClientSecret, "client_secret")...)
+}
+
+// given reports whether the file has a key, right or wrong.
+func (d *decoder) given(path string) bool {
+	_, ok := d.places[path]
+	return ok
+}
+
+// require reports a key that a section lacks; what was given and is wrong has
+// been reported.
+func (d *decoder) require(n *yaml.Node, path string, ok bool, name, text string) {
+	if !ok && n.Kind == yaml.MappingNode && !d.given(join(path, name)) {
+		d.at(n, join(path, name), text)
+	}
+}
+
+func (d *decoder) requireSecret(n *yaml.Node, path, name string) {
+	if n.Kind == yaml.MappingNode && !d.given(join(path, name)) && !d.given(join(path, name+"_file")) {
+		d.at(n, join(path, name), "is missing; give "+name+" or "+name+"_file")
+	}
+}
+
+// oneAPI sees to it that there is exactly one of soap and rest.
+func (r *reading) oneAPI(d *decoder, n *yaml.Node, path string) {
+	soap, rest := d.given(path+".soap"), d.given(path+".rest")
+	switch {
+	case n.Kind != yaml.MappingNode:
+	case soap && rest:
+		d.under(path+".rest", "is given beside soap; keep the one that your Marketo instance has")
+	case !soap && !rest:
+		d.at(n, path, "has neither soap nor rest; give one")
+	}
+}
+
+// sourceGiven wants a URL unless the PG* variables say where to connect.
+func (r *reading) sourceGiven(d *decoder, n *yaml.Node, path string) {
+	if n.Kind != yaml.MappingNode || d.given(path+".url") || d.given(path+".url_file") {
+		r.checkSource(d, path)
+		return
+	}
+	if d.connects() {
+		return
+	}
+	d.at(n, path+".url", "is missing; give url or url_file, or set PGHOST and the other PG* variables")
+}
+
+// connects reports whether the environment says where PostgreSQL is.
+func (d *decoder) connects() bool {
+	for _, name := range []string{"PGHOST", "PGSERVICE"} {
+		if value, ok := d.getenv(name); ok && value != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// checkSource looks at the URL's form, never showing it.
+func (r *reading) checkSource(d *decoder, path string) {
+	value, err := r.Source.URL.Reveal()
+	if err != nil {
+		return
+	}
+	at := path + ".url"
+	if !d.given(at) {
+		at = path + ".url_file"
+	}
+	t, ok := readTarget(value)
+	if !ok {
+		d.under(at, "is neither a URL (postgres://user@host:5432/database) nor key=value pairs (host=… dbname=…)")
+		return
+	}
+	if t.sslmode == "" {
+		t.sslmode, _ = d.getenv("PGSSLMODE")
+	}
+	if t.remote() && t.sslmode != "verify-full" && t.sslmode != "verify-ca" {
+		p := d.find(at)
+		d.warnings = append(d.warnings, Mistake{d.file, p.line, p.column, at,
+			"connects to another machine without checking who answers; add sslmode=verify-full and sslrootcert"})
+	}
+}
+
+// target is what a libpq string says about the connection.
+type target struct {
+	hosts    []string
+	sslmode  string
+	password bool
+}
+
+func (t target) remote() bool {
+	for _, host := range t.hosts {
+		if host != "" && !strings.HasPrefix(host, "/") && !strings.HasPrefix(host, "@") && !isLoopback(host) {
+			return true
+		}
+	}
+	return false
+}
+
+func hasPassword(s string) bool {
+	t, ok := readTarget(s)
+	return !ok || t.password
+}
+
+// readTarget reads a libpq URL or key=value string.
+func readTarget(s string) (target, bool) {
+	if !strings.HasPrefix(s, "postgres://") && !strings.HasPrefix(s, "postgresql://") {
+		return readPairs(s)
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		// Several hosts with ports are no URL for this parser; libpq takes them.
+		return readHosts(s)
+	}
+	query := u.Query()
+	t := target{sslmode: query.Get("sslmode")}
+	_, t.password = u.User.Password()
+	t.password = t.password || query.Has("password")
+	for host := range strings.SplitSeq(u.Host, ",") {
+		if name := (&url.URL{Host: host}).Hostname(); name != "" {
+			t.hosts = append(t.hosts, name)
+		}
+	}
+	if host := query.Get("host"); host != "" {
+		t.hosts = append(t.hosts, strings.Split(host, ",")...)
+	}
+	return t, true
+}

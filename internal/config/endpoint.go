@@ -1,0 +1,59 @@
+package config
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// endpoint makes a decode function for an endpoint's URL. For REST the /rest
+// that Marketo's admin page shows is cut off.
+func endpoint(into *string, rest bool) func(*decoder, *yaml.Node, string) {
+	return func(d *decoder, n *yaml.Node, path string) {
+		s, ok := d.filled(n, path)
+		if !ok {
+			return
+		}
+		wrong := checkEndpoint(s)
+		if rest && wrong == "" {
+			s = strings.TrimRight(strings.TrimSuffix(strings.TrimRight(s, "/"), "/rest"), "/")
+			if strings.HasSuffix(s, "/identity") {
+				wrong = "that is the identity endpoint; write the one that ends in mktorest.com or mktorest.com/rest"
+			}
+		}
+		switch {
+		case wrong == "":
+			*into = s
+		case strings.Contains(s, "@"):
+			// There may be a password in it: it is not shown.
+			d.at(n, path, wrong)
+		default:
+			d.at(n, path, "is "+strconv.Quote(n.Value)+"; "+wrong)
+		}
+	}
+}
+
+// checkEndpoint says what is wrong with an endpoint's URL, "" for nothing.
+func checkEndpoint(s string) string {
+	if strings.ContainsAny(s, " \t\r\n") {
+		return "it has a space or a line break; remove it"
+	}
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		return "it is no URL; write https://…"
+	case u.User != nil:
+		return "it has a user name or password in it; credentials have keys of their own"
+	case u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || u.Opaque != "":
+		return "it is no web address; write https://…"
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		return "http is allowed only for this machine (127.0.0.1, ::1, localhost); write https://…"
+	case u.RawQuery != "" || u.ForceQuery:
+		return "it has a query; cut it off from the question mark"
+	case u.Fragment != "" || strings.Contains(s, "#"):
+		return "it has a fragment; cut it off from the #"
+	}
+	return ""
+}
