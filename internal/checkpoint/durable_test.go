@@ -198,8 +198,30 @@ func readFile(t *testing.T, path string) []byte {
 	return b
 }
 
+const normal, full = 1, 2 // PRAGMA synchronous
+
+func wantSynchronous(t *testing.T, s *checkpoint.Store, want int) {
+	t.Helper()
+	var got int
+	if err := s.Writer().QueryRow(`PRAGMA synchronous`).Scan(&got); err != nil {
+		t.Fatal(err)
+	}
+	if got != want {
+		t.Errorf("synchronous: got %d, want %d", got, want)
+	}
+}
+
+func TestIdentifySyncs(t *testing.T) {
+	s, _ := identified(t)
+	save(t, s, checkpoint.Save{})
+	wantSynchronous(t, s, normal)
+	if err := s.Identify(t.Context(), home); err != nil {
+		t.Fatal(err)
+	}
+	wantSynchronous(t, s, full)
+}
+
 func TestSaveSyncs(t *testing.T) {
-	const normal, full = 1, 2 // PRAGMA synchronous
 	s, path := identified(t)
 	s = reopen(t, s, path)
 	steps := []struct {
@@ -216,13 +238,8 @@ func TestSaveSyncs(t *testing.T) {
 	log := logHeader(t, path)
 	for _, step := range steps {
 		save(t, s, step.save)
-		var got int
-		if err := s.Writer().QueryRow(`PRAGMA synchronous`).Scan(&got); err != nil {
-			t.Fatal(err)
-		}
-		if got != step.want {
-			t.Errorf("%s: got synchronous %d, want %d", step.name, got, step.want)
-		}
+		t.Log(step.name)
+		wantSynchronous(t, s, step.want)
 		// SQLite syncs only what it writes: even an empty Save must write.
 		next := logHeader(t, path)
 		if next == log {

@@ -162,6 +162,24 @@ func TestStoreClean(t *testing.T) {
 	}
 }
 
+func TestStoreSameBoot(t *testing.T) {
+	s, path := identified(t)
+	s = reopen(t, s, path)
+	if !load(t, s).SameBoot {
+		t.Skip("this system does not tell its boots apart")
+	}
+	for _, boot := range []string{"another", ""} {
+		execSQL(t, path, `UPDATE life SET boot = '`+boot+`'`)
+		if load(t, s).SameBoot {
+			t.Errorf("last saved in boot %q: got the same boot, want another", boot)
+		}
+	}
+	save(t, s, checkpoint.Save{})
+	if !load(t, s).SameBoot {
+		t.Error("after a save: got another boot, want the same")
+	}
+}
+
 func TestStoreCallsOfSeveralLives(t *testing.T) {
 	s, path := identified(t)
 	save(t, s, checkpoint.Save{Started: []checkpoint.Call{{ID: 1, Keys: []string{"old"}}, {ID: 2, Keys: []string{"gone"}}}})
