@@ -49,10 +49,10 @@ const (
 	// not the checkpoint's, identify the store anew first.
 	Continue
 	// Create: nothing was ever delivered and there is no slot. Intend, create
-	// the slot, Identify, and backfill.
+	// the slot, and Identify.
 	Create
 	// Adopt: an intention is recorded and its slot is there; the crash was
-	// between the two. Identify with Decision.LSN, and backfill.
+	// between the two. Identify with Decision.LSN.
 	Adopt
 )
 
@@ -241,10 +241,9 @@ func slotWarning(server ServerView) string {
 	return fmt.Sprintf("slot %q is about to be invalidated: the WAL it needs exceeds max_slot_wal_keep_size and goes with the server's next checkpoint; raise that setting now", server.SlotName)
 }
 
-// startAfresh is the remedy when the stream cannot be continued: the tables
-// are read once more.
+// startAfresh is the remedy when the stream cannot be continued.
 func startAfresh(server ServerView) string {
-	move := "move the state file away and start again: a new slot is created, and mappings with backfill send their tables once more"
+	move := "move the state file away and start again: a new slot is created and begins with new changes; rows whose changes were missed are sent when they are updated (UPDATE … SET id = id)"
 	if server.Slot == nil {
 		return move
 	}

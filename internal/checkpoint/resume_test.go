@@ -50,7 +50,7 @@ func TestResume(t *testing.T) {
 		{"another database", func(s *server) { s.Database = "test" }, &home, "wrong_database", []string{`"shop"`, `"test"`}},
 		{"another slot", func(s *server) { s.SlotName = "b" }, &home, "wrong_slot", []string{`"cdcsync"`, `"b"`}},
 		{"another slot that is missing", func(s *server) { s.SlotName, s.Slot = "b", nil }, &home, "wrong_slot", nil},
-		{"slot missing", noSlot, &home, "slot_missing", []string{"0/16B3748", "backfill"}},
+		{"slot missing", noSlot, &home, "slot_missing", []string{"0/16B3748", "new slot"}},
 		{"slot of another plugin", func(s *server) { s.Slot.Plugin = "wal2json" }, &home, "slot_wrong_plugin", []string{`"wal2json"`}},
 		{"physical slot", func(s *server) { s.Slot.Plugin = "" }, &home, "slot_wrong_plugin", []string{"physical"}},
 		{"slot of another database", func(s *server) { s.Slot.Database = "test" }, &home, "wrong_database", []string{`"test"`}},

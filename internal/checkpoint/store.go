@@ -46,7 +46,7 @@ type statements struct {
 }
 
 const (
-	remedyDamaged = "restore the file from a copy, or move it away, drop the slot and start again with a backfill"
+	remedyDamaged = "restore the file from a copy, or move it away, drop the slot and start again"
 
 	// logLimit is how far SQLite's log may grow before it is emptied into the
 	// database file: a few milliseconds of work, two syncs.
