@@ -103,6 +103,7 @@ func TestSecretFile(t *testing.T) {
 		{"empty", "\n", 0o600, "", "is empty; write the secret into it"},
 		{"zero byte", "host=\x00", 0o600, "", "holds a zero byte; write the secret as text"},
 		{"group may read", "host=/tmp", 0o640, "", "has mode 0640, so that others can read or write it; run: chmod 600"},
+		{"group may write", "host=/tmp", 0o620, "", "has mode 0620"},
 		{"all may read", "host=/tmp", 0o604, "", "has mode 0604"},
 		{"64 KiB", "host=" + strings.Repeat("x", 64<<10-5), 0o600, "host=" + strings.Repeat("x", 64<<10-5), ""},
 		{"more", "host=" + strings.Repeat("x", 64<<10-4), 0o600, "", "is larger than 64 KiB"},

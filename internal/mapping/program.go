@@ -40,7 +40,6 @@ func (p *program) missing(v *view) bool {
 // run evaluates the program for a row of which nothing is missing. An
 // expression that fails over a null gives null, as in SQL.
 func (p *program) run(sc *scratch, v *view) (any, *Problem) {
-	clear(sc.environment)
 	null := false
 	for _, in := range p.inputs {
 		value := v.at(in.column)

@@ -21,6 +21,8 @@ type scratch struct {
 	values  []marketo.Value
 	problem *Problem
 
+	// environment holds the inputs of the programs run so far. A program reads
+	// only its own, which run has just set.
 	environment map[string]any
 	machine     vm.VM
 }
@@ -75,7 +77,6 @@ func (sc *scratch) keys(v *view) bool {
 			sc.buf = append(sc.buf, 0)
 			continue
 		}
-		sc.buf = sc.buf[:from]
 		ok = false
 	}
 	return ok
