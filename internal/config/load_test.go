@@ -181,8 +181,21 @@ mappings:
 	if c.Source.Slot != "s_1" || c.Source.Publication != "My Pub" {
 		t.Errorf("got %v", c.Source)
 	}
+	want := everything()
+	for i := range want {
+		if !reflect.DeepEqual(c.Mappings[i], want[i]) {
+			t.Errorf("mapping %d:\ngot  %+v\nwant %+v", i, c.Mappings[i], want[i])
+		}
+	}
+	if c.Set.Len() != 3 || len(c.Mappings) != 3 {
+		t.Errorf("got %d mappings", c.Set.Len())
+	}
+}
+
+// everything is what TestLoadEverything must read.
+func everything() []mapping.Definition {
 	value := func(kind marketo.Kind, text string) *marketo.Value { return &marketo.Value{Kind: kind, Text: text} }
-	want := []mapping.Definition{
+	return []mapping.Definition{
 		{Name: "one", Schema: "Odd Name", Table: `T"x`, Object: "One", Operation: marketo.Insert, Key: []mapping.Rule{{Attribute: "k", Column: "id"}},
 			Attributes: []mapping.Rule{
 				{Attribute: "a", Column: "city"}, {Attribute: "b", Column: "zip", OmitNull: true}, {Attribute: "c", Expr: `city + "user"`},
@@ -195,14 +208,6 @@ mappings:
 		{Name: "a", Schema: "s", Table: "a", Object: "A", Operation: marketo.Update, Key: []mapping.Rule{{Attribute: "k", Column: "id"}},
 			OnTruncate: mapping.TruncateHalt, Characters: mapping.CharactersStrip},
 		{Name: "b", Schema: "s", Table: "b", Object: "B", Key: []mapping.Rule{{Attribute: "k", Column: "id"}}, OnDelete: mapping.DeletePolicy{Delete: true}},
-	}
-	for i := range want {
-		if !reflect.DeepEqual(c.Mappings[i], want[i]) {
-			t.Errorf("mapping %d:\ngot  %+v\nwant %+v", i, c.Mappings[i], want[i])
-		}
-	}
-	if c.Set.Len() != 3 || len(c.Mappings) != 3 {
-		t.Errorf("got %d mappings", c.Set.Len())
 	}
 }
 

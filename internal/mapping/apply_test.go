@@ -18,79 +18,87 @@ var (
 	}}
 )
 
-// TestApply runs changes of the table (id int4, city text, big text,
-// state text); the attributes are city and big.
+const (
+	insert = replication.Insert
+	update = replication.Update
+	remove = replication.Delete
+	where  = `state != "XX"`
+)
+
+// values of a row; see row.
+type values = []any
+
+// changes are of the table (id int4, city text, big text, state text); the
+// attributes are city and big.
+var changes = []struct {
+	name     string
+	identity replication.Identity
+	where    string
+	onDelete mapping.DeletePolicy
+	op       replication.Operation
+	old      values // nil: not sent
+	now      values
+	want     string
+}{
+	// Without a condition, by operation, identity and policy.
+	{"insert", 'd', "", del, insert, nil, values{1, "A", "B", "s"}, `UPSERT rid=1 city="A" big="B"`},
+	{"insert, identity nothing", 'n', "", ignore, insert, nil, values{1, "A", "B", "s"}, `UPSERT rid=1 city="A" big="B"`},
+	{"insert null", 'd', "", del, insert, nil, values{1, null, "", "s"}, `UPSERT rid=1 city=null big=""`},
+	{"insert, filter let the row in", 'd', "", del, insert, nil, values{1, "A", unchanged, "s"}, `UPSERT rid=1 city="A" reread`},
+	{"update", 'd', "", del, update, nil, values{1, "A", "B", "s"}, `UPSERT rid=1 city="A" big="B"`},
+	{"update unchanged", 'd', "", del, update, nil, values{1, "A", unchanged, "s"}, `UPSERT rid=1 city="A"`},
+	{"update unchanged, full", 'f', "", del, update, values{1, "A", "B", "s"}, values{1, "C", unchanged, "s"}, `UPSERT rid=1 city="C" big="B"`},
+	{"update unchanged null, full", 'f', "", del, update, values{1, "A", null, "s"}, values{1, "C", unchanged, "s"}, `UPSERT rid=1 city="C" big=null`},
+	{"delete ignore", 'd', "", ignore, remove, values{1, null, null, null}, nil, ``},
+	{"delete", 'd', "", del, remove, values{1, null, null, null}, nil, `DELETE rid=1`},
+	{"delete, full", 'f', "", del, remove, values{1, "A", "B", "s"}, nil, `DELETE rid=1`},
+	{"delete, index", 'i', "", del, remove, values{1, null, null, null}, nil, `DELETE rid=1`},
+	{"delete set", 'd', "", setGone, remove, values{1, null, null, null}, nil, `UPDATE rid=1 city=null active=false`},
+	{"delete set, full", 'f', "", setGone, remove, values{1, "A", "B", "s"}, nil, `UPDATE rid=1 city=null active=false`},
+
+	// Key changes.
+	{"key change ignore", 'd', "", ignore, update, values{1, null, null, null}, values{2, "A", "B", "s"}, `UPSERT rid=2 city="A" big="B"`},
+	{"key change delete", 'd', "", del, update, values{1, null, null, null}, values{2, "A", "B", "s"}, `DELETE rid=1 | UPSERT rid=2 city="A" big="B"`},
+	{"key change set", 'd', "", setGone, update, values{1, null, null, null}, values{2, "A", "B", "s"}, `UPDATE rid=1 city=null active=false | UPSERT rid=2 city="A" big="B"`},
+	{"key change unchanged", 'd', "", del, update, values{1, null, null, null}, values{2, "A", unchanged, "s"}, `DELETE rid=1 | UPSERT rid=2 city="A" reread`},
+	{"key change unchanged, full", 'f', "", del, update, values{1, "A", "B", "s"}, values{2, "A", unchanged, "s"}, `DELETE rid=1 | UPSERT rid=2 city="A" big="B"`},
+	{"old key sent though the same", 'd', "", del, update, values{1, null, null, null}, values{1, "A", unchanged, "s"}, `UPSERT rid=1 city="A"`},
+	{"key toasted, from old", 'd', "", del, update, values{1, null, null, null}, values{unchanged, "A", "B", "s"}, `UPSERT rid=1 city="A" big="B"`},
+	{"key toasted, not sent", 'd', "", del, update, nil, values{unchanged, "A", "B", "s"}, `UPSERT city="A" big="B" problem:unchanged`},
+	{"key becomes null, full", 'f', "", del, update, values{1, "A", "B", "s"}, values{null, "A", "B", "s"}, `DELETE rid=1 | UPSERT city="A" big="B" problem:null_key`},
+	{"key was null, full", 'f', "", del, update, values{null, "A", "B", "s"}, values{1, "A", "B", "s"}, `UPSERT rid=1 city="A" big="B"`},
+	{"delete of a null key, full", 'f', "", del, remove, values{null, "A", "B", "s"}, nil, ``},
+	{"delete without old", 'd', "", del, remove, nil, nil, `DELETE problem:unchanged`},
+	{"insert null key", 'n', "", del, insert, nil, values{null, "A", "B", "s"}, `UPSERT city="A" big="B" problem:null_key`},
+
+	// With a condition.
+	{"where insert", 'd', where, del, insert, nil, values{1, "A", "B", "s"}, `UPSERT rid=1 city="A" big="B"`},
+	{"where insert not", 'd', where, del, insert, nil, values{1, "A", "B", "XX"}, ``},
+	{"where update", 'd', where, del, update, nil, values{1, "A", "B", "s"}, `UPSERT rid=1 city="A" big="B"`},
+	{"where update unchanged: the object may be new", 'd', where, del, update, nil, values{1, "A", unchanged, "s"}, `UPSERT rid=1 city="A" reread`},
+	{"where update no longer", 'd', where, del, update, nil, values{1, "A", unchanged, "XX"}, `DELETE rid=1`},
+	{"where update no longer, set", 'd', where, setGone, update, nil, values{1, "A", "B", "XX"}, `UPDATE rid=1 city=null active=false`},
+	{"where update no longer, ignore", 'd', where, ignore, update, nil, values{1, "A", "B", "XX"}, ``},
+	{"where update still not, full", 'f', where, del, update, values{1, "A", "B", "XX"}, values{1, "C", "B", "XX"}, ``},
+	{"where update no longer, full", 'f', where, del, update, values{1, "A", "B", "s"}, values{1, "C", "B", "XX"}, `DELETE rid=1`},
+	{"where update from now on, full", 'f', where, del, update, values{1, "A", "B", "XX"}, values{1, "C", unchanged, "s"}, `UPSERT rid=1 city="C" big="B"`},
+	{"where toasted", 'd', where, del, update, nil, values{1, "A", "B", unchanged}, `UPSERT rid=1 city="A" big="B" reread`},
+	{"where toasted and key unknown", 'd', where, del, update, nil, values{unchanged, "A", "B", unchanged}, `UPSERT city="A" big="B" problem:unchanged`},
+	{"where toasted, full", 'f', where, del, update, values{1, "A", "B", "XX"}, values{1, "C", "B", unchanged}, ``},
+	{"where delete", 'd', where, del, remove, values{1, null, null, null}, nil, `DELETE rid=1`},
+	{"where delete, full", 'f', where, del, remove, values{1, "A", "B", "s"}, nil, `DELETE rid=1`},
+	{"where delete not, full", 'f', where, del, remove, values{1, "A", "B", "XX"}, nil, ``},
+	{"where key change", 'd', where, del, update, values{1, null, null, null}, values{2, "A", "B", "s"}, `DELETE rid=1 | UPSERT rid=2 city="A" big="B"`},
+	{"where key change, no longer", 'd', where, del, update, values{1, null, null, null}, values{2, "A", "B", "XX"}, `DELETE rid=1`},
+	{"where key change, from now on, full", 'f', where, del, update, values{1, "A", "B", "XX"}, values{2, "A", "B", "s"}, `UPSERT rid=2 city="A" big="B"`},
+	{"where key change, never, full", 'f', where, del, update, values{1, "A", "B", "XX"}, values{2, "A", "B", "XX"}, ``},
+	{"where of the key alone, delete", 'd', "id > 10", del, remove, values{1, null, null, null}, nil, ``},
+	{"where fails", 'd', "1 % id == 0", del, insert, nil, values{0, "A", "B", "s"}, `UPSERT rid=0 city="A" big="B" problem:expression`},
+	{"where null", 'd', "id > len(state)", del, insert, nil, values{1, "A", "B", null}, ``},
+}
+
 func TestApply(t *testing.T) {
-	const insert, update, remove = replication.Insert, replication.Update, replication.Delete
-	const where = `state != "XX"`
-	type values = []any
-	tests := []struct {
-		name     string
-		identity replication.Identity
-		where    string
-		onDelete mapping.DeletePolicy
-		op       replication.Operation
-		old      values // nil: not sent
-		now      values
-		want     string
-	}{
-		// Without a condition, by operation, identity and policy.
-		{"insert", 'd', "", del, insert, nil, values{1, "A", "B", "s"}, `UPSERT rid=1 city="A" big="B"`},
-		{"insert, identity nothing", 'n', "", ignore, insert, nil, values{1, "A", "B", "s"}, `UPSERT rid=1 city="A" big="B"`},
-		{"insert null", 'd', "", del, insert, nil, values{1, null, "", "s"}, `UPSERT rid=1 city=null big=""`},
-		{"insert, filter let the row in", 'd', "", del, insert, nil, values{1, "A", unchanged, "s"}, `UPSERT rid=1 city="A" reread`},
-		{"update", 'd', "", del, update, nil, values{1, "A", "B", "s"}, `UPSERT rid=1 city="A" big="B"`},
-		{"update unchanged", 'd', "", del, update, nil, values{1, "A", unchanged, "s"}, `UPSERT rid=1 city="A"`},
-		{"update unchanged, full", 'f', "", del, update, values{1, "A", "B", "s"}, values{1, "C", unchanged, "s"}, `UPSERT rid=1 city="C" big="B"`},
-		{"update unchanged null, full", 'f', "", del, update, values{1, "A", null, "s"}, values{1, "C", unchanged, "s"}, `UPSERT rid=1 city="C" big=null`},
-		{"delete ignore", 'd', "", ignore, remove, values{1, null, null, null}, nil, ``},
-		{"delete", 'd', "", del, remove, values{1, null, null, null}, nil, `DELETE rid=1`},
-		{"delete, full", 'f', "", del, remove, values{1, "A", "B", "s"}, nil, `DELETE rid=1`},
-		{"delete, index", 'i', "", del, remove, values{1, null, null, null}, nil, `DELETE rid=1`},
-		{"delete set", 'd', "", setGone, remove, values{1, null, null, null}, nil, `UPDATE rid=1 city=null active=false`},
-		{"delete set, full", 'f', "", setGone, remove, values{1, "A", "B", "s"}, nil, `UPDATE rid=1 city=null active=false`},
-
-		// Key changes.
-		{"key change ignore", 'd', "", ignore, update, values{1, null, null, null}, values{2, "A", "B", "s"}, `UPSERT rid=2 city="A" big="B"`},
-		{"key change delete", 'd', "", del, update, values{1, null, null, null}, values{2, "A", "B", "s"}, `DELETE rid=1 | UPSERT rid=2 city="A" big="B"`},
-		{"key change set", 'd', "", setGone, update, values{1, null, null, null}, values{2, "A", "B", "s"}, `UPDATE rid=1 city=null active=false | UPSERT rid=2 city="A" big="B"`},
-		{"key change unchanged", 'd', "", del, update, values{1, null, null, null}, values{2, "A", unchanged, "s"}, `DELETE rid=1 | UPSERT rid=2 city="A" reread`},
-		{"key change unchanged, full", 'f', "", del, update, values{1, "A", "B", "s"}, values{2, "A", unchanged, "s"}, `DELETE rid=1 | UPSERT rid=2 city="A" big="B"`},
-		{"old key sent though the same", 'd', "", del, update, values{1, null, null, null}, values{1, "A", unchanged, "s"}, `UPSERT rid=1 city="A"`},
-		{"key toasted, from old", 'd', "", del, update, values{1, null, null, null}, values{unchanged, "A", "B", "s"}, `UPSERT rid=1 city="A" big="B"`},
-		{"key toasted, not sent", 'd', "", del, update, nil, values{unchanged, "A", "B", "s"}, `UPSERT city="A" big="B" problem:unchanged`},
-		{"key becomes null, full", 'f', "", del, update, values{1, "A", "B", "s"}, values{null, "A", "B", "s"}, `DELETE rid=1 | UPSERT city="A" big="B" problem:null_key`},
-		{"key was null, full", 'f', "", del, update, values{null, "A", "B", "s"}, values{1, "A", "B", "s"}, `UPSERT rid=1 city="A" big="B"`},
-		{"delete of a null key, full", 'f', "", del, remove, values{null, "A", "B", "s"}, nil, ``},
-		{"delete without old", 'd', "", del, remove, nil, nil, `DELETE problem:unchanged`},
-		{"insert null key", 'n', "", del, insert, nil, values{null, "A", "B", "s"}, `UPSERT city="A" big="B" problem:null_key`},
-
-		// With a condition.
-		{"where insert", 'd', where, del, insert, nil, values{1, "A", "B", "s"}, `UPSERT rid=1 city="A" big="B"`},
-		{"where insert not", 'd', where, del, insert, nil, values{1, "A", "B", "XX"}, ``},
-		{"where update", 'd', where, del, update, nil, values{1, "A", "B", "s"}, `UPSERT rid=1 city="A" big="B"`},
-		{"where update unchanged: the object may be new", 'd', where, del, update, nil, values{1, "A", unchanged, "s"}, `UPSERT rid=1 city="A" reread`},
-		{"where update no longer", 'd', where, del, update, nil, values{1, "A", unchanged, "XX"}, `DELETE rid=1`},
-		{"where update no longer, set", 'd', where, setGone, update, nil, values{1, "A", "B", "XX"}, `UPDATE rid=1 city=null active=false`},
-		{"where update no longer, ignore", 'd', where, ignore, update, nil, values{1, "A", "B", "XX"}, ``},
-		{"where update still not, full", 'f', where, del, update, values{1, "A", "B", "XX"}, values{1, "C", "B", "XX"}, ``},
-		{"where update no longer, full", 'f', where, del, update, values{1, "A", "B", "s"}, values{1, "C", "B", "XX"}, `DELETE rid=1`},
-		{"where update from now on, full", 'f', where, del, update, values{1, "A", "B", "XX"}, values{1, "C", unchanged, "s"}, `UPSERT rid=1 city="C" big="B"`},
-		{"where toasted", 'd', where, del, update, nil, values{1, "A", "B", unchanged}, `UPSERT rid=1 city="A" big="B" reread`},
-		{"where toasted and key unknown", 'd', where, del, update, nil, values{unchanged, "A", "B", unchanged}, `UPSERT city="A" big="B" problem:unchanged`},
-		{"where toasted, full", 'f', where, del, update, values{1, "A", "B", "XX"}, values{1, "C", "B", unchanged}, ``},
-		{"where delete", 'd', where, del, remove, values{1, null, null, null}, nil, `DELETE rid=1`},
-		{"where delete, full", 'f', where, del, remove, values{1, "A", "B", "s"}, nil, `DELETE rid=1`},
-		{"where delete not, full", 'f', where, del, remove, values{1, "A", "B", "XX"}, nil, ``},
-		{"where key change", 'd', where, del, update, values{1, null, null, null}, values{2, "A", "B", "s"}, `DELETE rid=1 | UPSERT rid=2 city="A" big="B"`},
-		{"where key change, no longer", 'd', where, del, update, values{1, null, null, null}, values{2, "A", "B", "XX"}, `DELETE rid=1`},
-		{"where key change, from now on, full", 'f', where, del, update, values{1, "A", "B", "XX"}, values{2, "A", "B", "s"}, `UPSERT rid=2 city="A" big="B"`},
-		{"where key change, never, full", 'f', where, del, update, values{1, "A", "B", "XX"}, values{2, "A", "B", "XX"}, ``},
-		{"where of the key alone, delete", 'd', "id > 10", del, remove, values{1, null, null, null}, nil, ``},
-		{"where fails", 'd', "1 % id == 0", del, insert, nil, values{0, "A", "B", "s"}, `UPSERT rid=0 city="A" big="B" problem:expression`},
-		{"where null", 'd', "id > len(state)", del, insert, nil, values{1, "A", "B", null}, ``},
-	}
-	for _, tt := range tests {
+	for _, tt := range changes {
 		t.Run(tt.name, func(t *testing.T) {
 			rel := relation(tt.identity, column("id", int4OID, tt.identity != 'n'), column("city", textOID, false),
 				column("big", textOID, false), column("state", textOID, false))
