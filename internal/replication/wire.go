@@ -103,16 +103,12 @@ func (w *wire) fill() error {
 		grown := make([]byte, 2*len(w.buf))
 		copy(grown, w.buf)
 		w.buf = grown
-	default:
+	case w.start > 0: // at most the beginning of one message
 		copy(w.buf, w.buf[w.start:w.end])
 	}
 	w.start, w.end = 0, held
 
-	w.waiting.Store(w.now())
-	n, err := w.r.Read(w.buf[w.end:])
-	w.idle.Store(w.now())
-	w.waiting.Store(0)
-
+	n, err := w.read(w.buf[w.end:])
 	w.end += n
 	w.bytes.Add(uint64(n))
 	switch {
@@ -120,8 +116,21 @@ func (w *wire) fill() error {
 		return nil // an error will come again
 	case err == io.EOF && held > 0:
 		return io.ErrUnexpectedEOF
-	case err == nil:
-		return io.ErrNoProgress
 	}
 	return err
+}
+
+// read reads at least one byte, or returns an error.
+func (w *wire) read(p []byte) (n int, err error) {
+	w.waiting.Store(w.now())
+	defer func() {
+		w.idle.Store(w.now())
+		w.waiting.Store(0)
+	}()
+	for range 100 { // a Reader may return nothing, but not for ever
+		if n, err = w.r.Read(p); n > 0 || err != nil {
+			return n, err
+		}
+	}
+	return 0, io.ErrNoProgress
 }
