@@ -80,11 +80,7 @@ func (m *Machine) concluded(now time.Time, it *item, r marketo.Result) {
 
 // confirmed settles an object that Marketo confirmed.
 func (m *Machine) confirmed(now time.Time, it *item) {
-	if m.parked[it.key] != nil {
-		delete(m.parked, it.key)
-		m.ledger.draft.Resolved = append(m.ledger.draft.Resolved, it.key)
-		m.count.Resolved++
-	}
+	m.resolve(it.key)
 	count := &m.states[it.mapping].count
 	count.Confirmed++
 	count.Latency.observe(now.Sub(it.committed))

@@ -14,7 +14,7 @@ import (
 type LSN = replication.LSN
 
 // Event is something that happened outside the Machine: *Received, Answered,
-// Saved, RowRead, Tick or Stop.
+// Saved, RowRead, Act, Tick or Stop.
 type Event interface{ event() }
 
 // Received brings a piece of the stream, in order. The Machine keeps nothing
@@ -66,6 +66,24 @@ type RowRead struct {
 	Err   error
 }
 
+// Act asks for parked objects to be tried again, or to be given up. The answer
+// goes to Reply.
+type Act struct {
+	Keys    []string
+	Discard bool
+	Reply   chan<- Acted
+}
+
+// Acted says what became of an Act.
+type Acted struct {
+	// Done counts the objects that were queued again or given up, Missing
+	// those that were not parked any more.
+	Done    int `json:"done"`
+	Missing int `json:"missing"`
+	// Problems says why others could not be queued.
+	Problems []string `json:"problems,omitempty"`
+}
+
 // Tick says that the Machine's Deadline may have come.
 type Tick struct{}
 
@@ -77,11 +95,12 @@ func (*Received) event() {}
 func (Answered) event()  {}
 func (Saved) event()     {}
 func (RowRead) event()   {}
+func (Act) event()       {}
 func (Tick) event()      {}
 func (Stop) event()      {}
 
-// Effect is something the Machine wants done: Send, Save, Confirm, Read, Log
-// or Finished.
+// Effect is something the Machine wants done: Send, Save, Confirm, Read, Tell,
+// Log or Finished.
 type Effect interface{ effect() }
 
 // Send asks for one call; its answer comes as Answered.
@@ -112,6 +131,12 @@ type Log struct {
 	Args    []any
 }
 
+// Tell asks for an answer to be sent; To has room for it.
+type Tell struct {
+	To     chan<- Acted
+	Answer Acted
+}
+
 // Finished says that after a Stop all is done that can be done.
 type Finished struct {
 	// Left counts the objects that stay unsettled; the next life sends them.
@@ -123,4 +148,5 @@ func (Save) effect()     {}
 func (Confirm) effect()  {}
 func (Read) effect()     {}
 func (Log) effect()      {}
+func (Tell) effect()     {}
 func (Finished) effect() {}

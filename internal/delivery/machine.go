@@ -63,8 +63,9 @@ type Config struct {
 // Mapping is what the Machine has to know of a mapping.
 type Mapping struct {
 	Name string
-	// Object is the custom object type.
+	// Object is the custom object type, Shape what its objects look like.
 	Object string
+	Shape  *marketo.Shape
 	// Separate turns coalescing off.
 	Separate bool
 }
@@ -180,12 +181,14 @@ func (m *Machine) restore(state checkpoint.State, now time.Time) {
 	for i := range state.Parked {
 		p := state.Parked[i]
 		m.parked[p.Key] = &p
+		if p.Waits {
+			m.timers.add(timer{at: p.Next, parked: p.Key})
+		}
 	}
 	m.limiter.Restore(marketo.Quota(state.Quota), now)
 	until := now.Add(m.cfg.UnknownHold)
 	m.ghosts = len(state.InFlight)
 	for _, c := range state.InFlight {
-		m.lastCall = max(m.lastCall, c.ID)
 		for _, key := range c.Keys {
 			m.hold(key, until)
 		}
@@ -213,6 +216,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.rowRead(now, ev)
 	case Stop:
 		m.stop(ev.SendUntil)
+	case Act:
+		m.act(now, ev)
 	case Tick:
 	}
 	m.expire(now)
@@ -261,6 +266,8 @@ func (m *Machine) expire(now time.Time) {
 			m.promote(now, t.item)
 		case t.call != 0:
 			m.ledger.draft.Ended = append(m.ledger.draft.Ended, t.call)
+		case t.parked != "":
+			m.waited(now, t.parked)
 		default:
 			if !m.holds[t.key].After(now) {
 				delete(m.holds, t.key)

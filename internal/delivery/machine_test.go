@@ -41,7 +41,7 @@ func newRig(t *testing.T, change func(*Config)) *rig {
 func restartRig(t *testing.T, state checkpoint.State, change func(*Config)) *rig {
 	t.Helper()
 	cfg := DefaultConfig()
-	cfg.Mappings = []Mapping{{Name: "visits", Object: "Visit"}, {Name: "plain", Object: "Plain", Separate: true}}
+	cfg.Mappings = []Mapping{{Name: "visits", Object: "Visit", Shape: visit}, {Name: "plain", Object: "Plain", Separate: true}}
 	cfg.Capacity = marketo.Capacity{Objects: 3}
 	cfg.Limits = marketo.Limits{ConcurrentCalls: 2}
 	if change != nil {
@@ -73,6 +73,8 @@ func (r *rig) step(ev Event) {
 			r.confirmed = e.LSN
 		case Read:
 			r.reads = append(r.reads, e)
+		case Tell:
+			e.To <- e.Answer
 		case Log:
 			r.logs = append(r.logs, e)
 		case Finished:

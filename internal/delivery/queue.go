@@ -146,6 +146,11 @@ func (m *Machine) merge(now time.Time, it *item, w *mapping.Write, at replicatio
 	if it.place != behind && it.place != ready && it.place != timed {
 		return false
 	}
+	if !it.windowed {
+		// No transaction waits for the retry of a parked object, so none may
+		// come to depend on it.
+		return false
+	}
 	if it.repeat || it.reread || it.problem != nil || w.Problem != nil || w.Reread {
 		return false
 	}

@@ -37,11 +37,13 @@ func (l *Latency) observe(d time.Duration) {
 }
 
 // MappingCounts counts what became of the writes of one mapping since the
-// start. Received = Replayed + Coalesced + Confirmed + Parked + Gone + what is
-// pending, always (retries of parked objects aside).
+// start. Received + Retried = Replayed + Coalesced + Confirmed + Parked + Gone +
+// what is pending, always.
 type MappingCounts struct {
-	// Received counts the writes that came from the stream.
+	// Received counts the writes that came from the stream, Retried the
+	// parked objects that were put back into the queue.
 	Received uint64
+	Retried  uint64
 	// Replayed counts those that an earlier life had settled.
 	Replayed uint64
 	// Coalesced counts those merged into another before it was sent.

@@ -30,10 +30,7 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 	}
 	it.reread, it.partial = false, false
 	if !ev.Found {
-		// The change that took the row away is in the stream behind this one
-		// and says what is to become of the object.
-		m.states[it.mapping].count.Gone++
-		m.settle(it)
+		m.rowGone(now, it)
 		return
 	}
 	m.bytes += ev.Write.Bytes + itemBytes - it.bytes
@@ -42,9 +39,25 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 	if it.anew && it.problem == nil {
 		it.object = whole(it.object)
 	}
-	if it.operation == marketo.Update {
-		// An update that only sets attributes has become a whole row.
+	if it.operation == marketo.Update || it.operation == marketo.Delete {
+		// An update that only sets attributes, or the retry of a delete whose
+		// row is there again, has become a whole row.
 		it.operation = ev.Write.Operation
 	}
 	m.promote(now, it)
+}
+
+// rowGone ends the item of a row that is not there. The change that took it
+// away is in the stream, behind this one or already settled, and says what is
+// to become of the object. Only the retry of a delete still has to be sent.
+func (m *Machine) rowGone(now time.Time, it *item) {
+	if it.operation == marketo.Delete {
+		m.promote(now, it)
+		return
+	}
+	if !it.windowed {
+		m.resolve(it.key)
+	}
+	m.states[it.mapping].count.Gone++
+	m.settle(it)
 }

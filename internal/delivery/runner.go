@@ -42,6 +42,7 @@ type Runner struct {
 	toSave  chan *checkpoint.Save
 	saved   chan error
 	reports chan chan Report
+	acts    chan Act
 	reader  *reader
 
 	confirmed atomic.Uint64
@@ -80,6 +81,7 @@ func (r *Runner) prepare() {
 	r.toSave = make(chan *checkpoint.Save, 1)
 	r.saved = make(chan error, 1)
 	r.reports = make(chan chan Report)
+	r.acts = make(chan Act)
 	r.confirmed.Store(uint64(r.State.Checkpoint.LSN))
 	r.reader = newReader(r)
 }
@@ -106,6 +108,8 @@ func (r *Runner) decide(stop <-chan struct{}, life context.Context, group *errgr
 			ev = Saved{Err: err}
 		case row := <-r.rows:
 			ev = row
+		case act := <-r.acts:
+			ev = act
 		case <-alarm.C:
 			ev = Tick{}
 		case reply := <-r.reports:
@@ -167,6 +171,8 @@ func (r *Runner) carryOut(e Effect, life context.Context, group *errgroup.Group)
 			}
 			return nil
 		})
+	case Tell:
+		e.To <- e.Answer
 	case Log:
 		r.Log.Log(life, e.Level, e.Message, e.Args...)
 	}
@@ -193,6 +199,22 @@ func (r *Runner) finish(life context.Context, done Finished) error {
 	r.reader.close(life)
 	r.Log.Info("stopped", "left", done.Left, "checkpoint", LSN(r.confirmed.Load()))
 	return nil
+}
+
+// Act has parked objects tried again, or given up.
+func (r *Runner) Act(ctx context.Context, keys []string, discard bool) (Acted, error) {
+	reply := make(chan Acted, 1)
+	select {
+	case r.acts <- Act{Keys: keys, Discard: discard, Reply: reply}:
+	case <-ctx.Done():
+		return Acted{}, fmt.Errorf("act on parked objects: %w", ctx.Err())
+	}
+	select {
+	case answer := <-reply:
+		return answer, nil
+	case <-ctx.Done():
+		return Acted{}, fmt.Errorf("act on parked objects: %w", ctx.Err())
+	}
 }
 
 // Report asks the running machine for a picture of itself. An error means that

@@ -170,7 +170,7 @@ func (b *bench) start(change func(*delivery.Runner)) *life {
 	config := delivery.DefaultConfig()
 	for i := range b.set.Len() {
 		d := b.set.Definition(i)
-		config.Mappings = append(config.Mappings, delivery.Mapping{Name: d.Name, Object: d.Object, Separate: d.Separate})
+		config.Mappings = append(config.Mappings, delivery.Mapping{Name: d.Name, Object: d.Object, Shape: b.set.Shape(i), Separate: d.Separate})
 	}
 	config.Capacity = client.Capacity()
 	config.Limits = marketo.Limits{ConcurrentCalls: 10}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
-	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
 // ledger is what is on its way into the store, and what is there.
@@ -197,30 +196,4 @@ func (m *Machine) forgetReplayed() {
 	if len(m.replayed) > 0 && m.replayedTo < m.ledger.saved {
 		clear(m.replayed)
 	}
-}
-
-// park ends an item that is not confirmed: it is kept in the store for a
-// person, or until it is tried again, and holds nothing up.
-func (m *Machine) park(now time.Time, it *item, r marketo.Result, waits bool) {
-	earlier := m.parked[it.key]
-	if earlier == nil && len(m.parked) >= m.cfg.MaxParked {
-		m.block(now, it.mapping, "as many objects are parked as delivery.max_parked allows; retry or discard some")
-		m.later(it, m.states[it.mapping].probe)
-		return
-	}
-	p := &checkpoint.Parked{
-		Mapping: m.cfg.Mappings[it.mapping].Name, Object: m.cfg.Mappings[it.mapping].Object,
-		Key: it.key, Operation: it.operation.String(), At: it.at, Committed: it.newest,
-		Fields: fields(it.object, true), Payload: fields(it.object, false),
-		Code: r.Code, Message: r.Message, Waits: waits,
-		Attempts: 1, First: now, Last: now,
-	}
-	if earlier != nil {
-		p.First, p.Attempts = earlier.First, earlier.Attempts+1
-	}
-	m.parked[it.key] = p
-	m.ledger.draft.Parked = append(m.ledger.draft.Parked, *p)
-	count := &m.states[it.mapping].count
-	count.Parked++
-	m.settle(it)
 }

@@ -5,14 +5,17 @@ import (
 	"time"
 )
 
-// timer is something that becomes due: exactly one of item, key and call is
-// set.
+// timer is something that becomes due: exactly one of item, key, parked and
+// call is set.
 type timer struct {
 	at    time.Time
 	order uint64
 	item  *item
-	key   string
-	call  uint64
+	// key is one whose hold ends, parked one whose parked object is to be
+	// tried again.
+	key    string
+	parked string
+	call   uint64
 }
 
 // timers is a heap of timers. Those due at the same instant come in the order

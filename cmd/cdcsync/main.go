@@ -1,0 +1,83 @@
+// Command cdcsync delivers row changes of a PostgreSQL database to Marketo
+// custom objects, and confirms each before the database may forget it.
+//
+// The command wires the rooms under internal together and does nothing else.
+// It exits with 0 when all went well, 1 when something failed, 2 for wrong
+// usage or configuration, and 3 when it refuses to go on because changes
+// would be lost.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+)
+
+func main() { os.Exit(execute()) }
+
+func execute() int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	// A second signal ends the process at once: nothing is lost by it.
+	context.AfterFunc(ctx, stop)
+	err := rootCommand().ExecuteContext(ctx)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "cdcsync: "+err.Error())
+	}
+	return exitCode(err)
+}
+
+// usageError marks wrong usage or configuration.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func exitCode(err error) int {
+	var usage usageError
+	var refused *checkpoint.Refusal
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &refused):
+		return 3
+	case errors.As(err, &usage):
+		return 2
+	}
+	return 1
+}
+
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "cdcsync",
+		Short: "Deliver PostgreSQL row changes to Marketo custom objects, each confirmed",
+		Long: `cdcsync reads the logical replication stream of a PostgreSQL database, turns
+row changes into Marketo custom objects, writes them in full batches, and lets
+the database forget a change only after Marketo has confirmed its object.
+
+Try it, with a PostgreSQL and a Marketo that exist only as long as it runs:
+
+  cdcsync demo
+
+Then write a configuration (config.example.yaml explains every key) and:
+
+  cdcsync check -c cdcsync.yaml
+  cdcsync run -c cdcsync.yaml`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+	})
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(runCommand(), checkCommand(), simulateCommand(), demoCommand(), versionCommand())
+	return root
+}

@@ -1,0 +1,153 @@
+// Package daemon puts the rooms together: configuration, source, store,
+// client, delivery and the HTTP endpoints, from start to orderly end.
+//
+// It decides nothing about changes. What it promises is the start: nothing is
+// sent and no position moves before the server, the slot, the publication and
+// the store have been held against each other and against the mappings, and
+// nothing is created on the server but a missing slot and publication.
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cdcsync/cdcsync/internal/admin"
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/config"
+	"github.com/cdcsync/cdcsync/internal/delivery"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// Daemon is one life of cdcsync. It runs once.
+type Daemon struct {
+	Config  *config.Config
+	Log     *slog.Logger
+	Version string
+
+	runner   atomic.Pointer[delivery.Runner]
+	starting atomic.Pointer[string]
+}
+
+// Run delivers until ctx ends, and then ends in order. It returns nil after an
+// orderly end, a *checkpoint.Refusal when going on would lose data, a
+// *preflight.Error when database and mappings do not fit, and otherwise what
+// ended it.
+func (d *Daemon) Run(ctx context.Context) error {
+	client, err := Client(d.Config.Marketo)
+	if err != nil {
+		return err
+	}
+	source, err := Source(d.Config.Source)
+	if err != nil {
+		return err
+	}
+	store, err := checkpoint.Open(ctx, d.Config.State.SQLite)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	handler := admin.New(admin.Options{Metrics: registry, Alive: d.alive, Ready: d.ready, Version: d.Version})
+
+	// The endpoints outlive the pipeline: its end is worth watching too.
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	group, failed := errgroup.WithContext(serving)
+	group.Go(func() error { return admin.Serve(serving, d.Config.HTTP.Listen, handler) })
+	group.Go(func() error {
+		defer stopServing()
+		life, stop := context.WithCancel(ctx)
+		defer context.AfterFunc(failed, stop)()
+		defer stop()
+		return d.deliver(life, source, client, store, registry)
+	})
+	return group.Wait()
+}
+
+// deliver starts the pipeline and runs it to its end.
+func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client marketo.Client, store *checkpoint.Store, registry prometheus.Registerer) error {
+	state, err := d.start(ctx, source, store)
+	if ctx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	runner := &delivery.Runner{
+		Source: source, Mappings: d.Config.Set, Client: client, Store: store, State: state,
+		Config:          d.delivery(client.Capacity()),
+		ShutdownTimeout: d.Config.Delivery.ShutdownTimeout,
+		Log:             d.Log,
+	}
+	if _, err := delivery.NewMetrics(runner, registry); err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
+	d.runner.Store(runner)
+	return runner.Run(ctx)
+}
+
+// delivery translates the configuration.
+func (d *Daemon) delivery(capacity marketo.Capacity) delivery.Config {
+	c := delivery.DefaultConfig()
+	for i := range d.Config.Set.Len() {
+		m := d.Config.Set.Definition(i)
+		c.Mappings = append(c.Mappings, delivery.Mapping{Name: m.Name, Object: m.Object, Shape: d.Config.Set.Shape(i), Separate: m.Separate})
+	}
+	in := d.Config.Delivery
+	c.Capacity = capacity
+	c.Limits = marketo.Limits{
+		CallsPer20s:     d.Config.Marketo.Limits.CallsPer20s,
+		ConcurrentCalls: d.Config.Marketo.Limits.ConcurrentCalls,
+		CallsPerDay:     d.Config.Marketo.Limits.CallsPerDay,
+	}
+	c.MaxWait, c.MaxPending, c.MaxPendingBytes = in.MaxWait, in.MaxPending, in.MaxPendingBytes
+	c.MaxParked, c.UnknownHold = in.MaxParked, in.UnknownHold
+	c.HaltOnReject = in.OnReject == config.Halt
+	c.Seed = uint64(time.Now().UnixNano())
+	return c
+}
+
+// Report asks the pipeline for a picture of itself. It is an error while the
+// daemon is starting, and when the pipeline does not answer before ctx ends.
+func (d *Daemon) Report(ctx context.Context) (delivery.Report, error) {
+	runner := d.runner.Load()
+	if runner == nil {
+		return delivery.Report{}, fmt.Errorf("report: %s", d.startingReason())
+	}
+	return runner.Report(ctx)
+}
+
+func (d *Daemon) startingReason() string {
+	if reason := d.starting.Load(); reason != nil {
+		return *reason
+	}
+	return "starting"
+}
+
+func (d *Daemon) alive(ctx context.Context) error {
+	if d.runner.Load() == nil {
+		return nil
+	}
+	_, err := d.Report(ctx)
+	return err
+}
+
+func (d *Daemon) ready(ctx context.Context) (bool, string) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	report, err := d.Report(ctx)
+	if err != nil {
+		return false, err.Error()
+	}
+	reason := report.Reason()
+	return reason == "", reason
+}

@@ -1,0 +1,193 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/config"
+	"github.com/cdcsync/cdcsync/internal/delivery"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/preflight"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// Client returns the client of the configured API.
+func Client(m config.Marketo) (marketo.Client, error) {
+	if m.SOAP != nil {
+		user, err := m.SOAP.UserID.Reveal()
+		if err != nil {
+			return nil, err
+		}
+		return marketo.NewSOAP(marketo.SOAPConfig{
+			Endpoint: m.SOAP.Endpoint, UserID: user, Secret: m.SOAP.SecretKey.Reveal, Timeout: m.Timeout,
+		})
+	}
+	id, err := m.REST.ClientID.Reveal()
+	if err != nil {
+		return nil, err
+	}
+	return marketo.NewREST(marketo.RESTConfig{
+		Endpoint: m.REST.Endpoint, ClientID: id, Secret: m.REST.ClientSecret.Reveal, Timeout: m.Timeout,
+	})
+}
+
+// Source returns the source of a configuration.
+func Source(c config.Source) (*replication.Source, error) {
+	s := &replication.Source{Slot: c.Slot, Publication: c.Publication}
+	if c.URL.IsSet() {
+		url, err := c.URL.Reveal()
+		if err != nil {
+			return nil, err
+		}
+		s.URL = url
+	}
+	return s, s.Validate()
+}
+
+const (
+	firstPause   = 250 * time.Millisecond
+	longestPause = 30 * time.Second
+)
+
+// unreachable is an error of looking at the server, which may pass.
+type unreachable struct{ error }
+
+func (e unreachable) Unwrap() error { return e.error }
+
+func passes(err error) bool {
+	var u unreachable
+	return errors.As(err, &u) && replication.Classify(err) != replication.Fatal
+}
+
+// start waits for the server, holds everything against everything, and makes
+// what is missing. It returns the state to go on from.
+func (d *Daemon) start(ctx context.Context, source *replication.Source, store *checkpoint.Store) (checkpoint.State, error) {
+	pause := firstPause
+	for failures := 0; ; failures++ {
+		state, err := d.begin(ctx, source, store)
+		if err == nil || ctx.Err() != nil || !passes(err) {
+			return state, err
+		}
+		reason := "not connected to postgresql: " + err.Error()
+		d.starting.Store(&reason)
+		if failures == 0 {
+			d.Log.Warn("waiting for postgresql", "err", err)
+		}
+		if replication.Classify(err) == replication.RetrySlowly {
+			pause = longestPause
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return state, ctx.Err()
+		}
+		pause = min(2*pause, longestPause)
+	}
+}
+
+// begin is one attempt to start.
+func (d *Daemon) begin(ctx context.Context, source *replication.Source, store *checkpoint.Store) (checkpoint.State, error) {
+	server, err := source.Inspect(ctx)
+	if err != nil {
+		return checkpoint.State{}, unreachable{err}
+	}
+	state, err := store.Load(ctx)
+	if err != nil {
+		return state, err
+	}
+	decision := checkpoint.Resume(delivery.View(server, source.Slot), state.Checkpoint)
+	if decision.Refusal != nil {
+		return state, decision.Refusal
+	}
+	if decision.Action == checkpoint.Continue && server.Publication == nil {
+		return state, &checkpoint.Refusal{
+			Code:   "publication_missing",
+			Reason: fmt.Sprintf("publication %q does not exist any more: changes since it was dropped are not in the stream", source.Publication),
+			Remedy: fmt.Sprintf("drop the slot with SELECT pg_drop_replication_slot('%s'), move the state file away and start again, or set source.publication to the right name", source.Slot),
+		}
+	}
+	if err := d.inspect(ctx, source, server); err != nil {
+		return state, err
+	}
+	if decision.Warning != "" {
+		d.Log.Warn("replication slot", "warning", decision.Warning)
+	}
+	ck, err := d.settleIn(ctx, source, store, server, state.Checkpoint, decision)
+	// All else stays as the last life left it: settling in has marked the
+	// store as ours.
+	state.Checkpoint = ck
+	return state, err
+}
+
+// inspect holds the server against the mappings.
+func (d *Daemon) inspect(ctx context.Context, source *replication.Source, server replication.Server) error {
+	locate := func(m mapping.Mistake) string { return d.Config.Locate(m).Error() }
+	findings, err := preflight.Source(ctx, source, server, d.Config.Set, locate)
+	if err != nil {
+		return unreachable{err}
+	}
+	if err := preflight.Failed(findings); err != nil {
+		return err
+	}
+	for _, f := range findings {
+		if f.Level == preflight.Warn {
+			d.Log.Warn("preflight", "check", f.Check, "warning", f.Detail, "remedy", f.Remedy)
+		}
+	}
+	return nil
+}
+
+// settleIn makes what the decision asks for, and returns the checkpoint to go
+// on from.
+func (d *Daemon) settleIn(ctx context.Context, source *replication.Source, store *checkpoint.Store, server replication.Server,
+	known *checkpoint.Checkpoint, decision checkpoint.Decision) (*checkpoint.Checkpoint, error) {
+	here := &checkpoint.Checkpoint{
+		System: server.System, Timeline: server.Timeline, Database: server.Database,
+		Slot: source.Slot, LSN: decision.LSN,
+	}
+	switch decision.Action {
+	case checkpoint.Create:
+		lsn, err := d.create(ctx, source, store, server, *here)
+		if err != nil {
+			return nil, err
+		}
+		here.LSN = lsn
+	case checkpoint.Adopt:
+		d.Log.Info("slot adopted", "slot", source.Slot, "lsn", here.LSN)
+	case checkpoint.Continue:
+		if known.Timeline == here.Timeline {
+			return known, nil
+		}
+	}
+	return here, store.Identify(ctx, *here)
+}
+
+// create makes the publication, where it is missing, and then the slot: a
+// publication that is younger than the slot's position does not exist for it.
+// The intention in the store comes first, so that a crash between slot and
+// checkpoint can be told from a lost store.
+func (d *Daemon) create(ctx context.Context, source *replication.Source, store *checkpoint.Store, server replication.Server, here checkpoint.Checkpoint) (replication.LSN, error) {
+	if server.Publication == nil {
+		var tables []replication.TableName
+		for _, t := range d.Config.Set.Tables() {
+			tables = append(tables, replication.TableName(t))
+		}
+		if err := source.CreatePublication(ctx, tables); err != nil {
+			return 0, unreachable{err}
+		}
+		d.Log.Info("publication created", "publication", source.Publication, "tables", len(tables))
+	}
+	if err := store.Intend(ctx, here); err != nil {
+		return 0, err
+	}
+	lsn, err := source.CreateSlot(ctx)
+	if err != nil {
+		return 0, unreachable{err}
+	}
+	d.Log.Info("slot created", "slot", source.Slot, "lsn", lsn)
+	return lsn, nil
+}

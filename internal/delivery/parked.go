@@ -1,0 +1,165 @@
+package delivery
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+const (
+	// firstRetry and lastRetry bound the pause before a waiting object is
+	// tried again; it doubles with every attempt. What it waits for, mostly a
+	// lead that does not exist yet, comes within minutes or within days.
+	firstRetry = time.Minute
+	lastRetry  = 4 * time.Hour
+)
+
+// park ends an item that is not confirmed: it is kept in the store for a
+// person, or until it is tried again, and holds nothing up.
+func (m *Machine) park(now time.Time, it *item, r marketo.Result, waits bool) {
+	earlier := m.parked[it.key]
+	if earlier == nil && len(m.parked) >= m.cfg.MaxParked {
+		m.block(now, it.mapping, "as many objects are parked as delivery.max_parked allows; retry or discard some")
+		m.later(it, m.states[it.mapping].probe)
+		return
+	}
+	p := &checkpoint.Parked{
+		Mapping: m.cfg.Mappings[it.mapping].Name, Object: m.cfg.Mappings[it.mapping].Object,
+		Key: it.key, Operation: it.operation.String(), At: it.at, Committed: it.newest,
+		Fields: fields(it.object, true), Payload: fields(it.object, false),
+		Code: r.Code, Message: r.Message, Waits: waits,
+		Attempts: 1, First: now, Last: now,
+	}
+	if earlier != nil {
+		p.First, p.Attempts = earlier.First, earlier.Attempts+1
+	}
+	if waits {
+		p.Next = now.Add(m.jitter(m.backoff(firstRetry, lastRetry, p.Attempts)))
+		m.timers.add(timer{at: p.Next, parked: it.key})
+	}
+	m.parked[it.key] = p
+	m.ledger.draft.Parked = append(m.ledger.draft.Parked, *p)
+	m.states[it.mapping].count.Parked++
+	m.settle(it)
+}
+
+// resolve ends a parked entry.
+func (m *Machine) resolve(key string) {
+	if m.parked[key] == nil {
+		return
+	}
+	delete(m.parked, key)
+	m.ledger.draft.Resolved = append(m.ledger.draft.Resolved, key)
+	m.count.Resolved++
+}
+
+// waited tries a waiting object again whose time has come.
+func (m *Machine) waited(now time.Time, key string) {
+	p := m.parked[key]
+	if p == nil || !p.Waits || p.Next.After(now) {
+		return
+	}
+	m.retry(now, p)
+}
+
+// retry puts a parked object back into the queue, to be read from its table
+// again: what was parked may be older than what has been confirmed since. An
+// object whose key has a newer change on its way needs no retry: if that is
+// confirmed, it resolves the entry, and if not, it parks anew.
+func (m *Machine) retry(now time.Time, p *checkpoint.Parked) error {
+	if m.keys[p.Key] != nil {
+		return nil
+	}
+	index, ok := m.mappingOf(p)
+	if !ok {
+		return fmt.Errorf("mapping %s is not configured any more", p.Mapping)
+	}
+	object, err := parkedObject(m.cfg.Mappings[index].Shape, p)
+	if err != nil {
+		return err
+	}
+	m.sequence++
+	it := m.newItem()
+	*it = item{
+		key: p.Key, mapping: index, operation: operationOf(p.Operation), object: object,
+		reread: true, partial: true, at: p.At, sequence: m.sequence, since: now,
+		committed: p.Committed, newest: p.Committed, changes: 0, bytes: itemBytes + len(p.Payload),
+	}
+	it.last = it
+	m.keys[it.key] = it
+	m.items++
+	m.bytes += it.bytes
+	state := &m.states[index]
+	state.pending++
+	state.count.Retried++
+	m.promote(now, it)
+	return nil
+}
+
+func (m *Machine) mappingOf(p *checkpoint.Parked) (int, bool) {
+	for i, c := range m.cfg.Mappings {
+		if c.Name == p.Mapping && strings.EqualFold(c.Object, p.Object) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+func operationOf(text string) marketo.Operation {
+	for op := marketo.Upsert; op <= marketo.Delete; op++ {
+		if op.String() == text {
+			return op
+		}
+	}
+	return marketo.Upsert
+}
+
+// parkedObject makes the object of a parked entry, with its key alone.
+func parkedObject(shape *marketo.Shape, p *checkpoint.Parked) (marketo.Object, error) {
+	decoder := json.NewDecoder(strings.NewReader(p.Fields))
+	decoder.UseNumber()
+	var keys map[string]any
+	if err := decoder.Decode(&keys); err != nil {
+		return marketo.Object{}, fmt.Errorf("parked key of mapping %s cannot be read: %w", p.Mapping, err)
+	}
+	o := marketo.Object{Shape: shape, Values: make([]marketo.Value, len(shape.Key)+len(shape.Attributes))}
+	for i, name := range shape.Key {
+		switch v := keys[name].(type) {
+		case string:
+			o.Values[i] = marketo.Value{Kind: marketo.String, Text: v}
+		case json.Number:
+			o.Values[i] = marketo.Value{Kind: marketo.Number, Text: v.String()}
+		case bool:
+			o.Values[i] = marketo.Value{Kind: marketo.Boolean, Text: fmt.Sprint(v)}
+		default:
+			return marketo.Object{}, fmt.Errorf("parked key of mapping %s lacks %s; discard the entry", p.Mapping, name)
+		}
+	}
+	return o, nil
+}
+
+// act does what an operator asks of parked objects.
+func (m *Machine) act(now time.Time, ev Act) {
+	var answer Acted
+	for _, key := range ev.Keys {
+		p := m.parked[key]
+		switch {
+		case p == nil:
+			answer.Missing++
+		case ev.Discard:
+			m.resolve(key)
+			answer.Done++
+		default:
+			if err := m.retry(now, p); err != nil {
+				answer.Problems = append(answer.Problems, err.Error())
+				continue
+			}
+			answer.Done++
+		}
+	}
+	m.emit(Tell{To: ev.Reply, Answer: answer})
+}

@@ -1,0 +1,143 @@
+package delivery
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+func (r *rig) resolved() []string {
+	var keys []string
+	for _, s := range r.saves {
+		keys = append(keys, s.Resolved...)
+	}
+	return keys
+}
+
+func TestWaitingObjectIsTriedAgainByItself(t *testing.T) {
+	r := newRig(t, nil)
+	end := r.commit(upsert("1", "a"))
+	r.pass(time.Second)
+	r.answer(r.take(1)[0], marketo.Wait)
+	r.pass(time.Second)
+	if r.confirmed != end {
+		t.Fatalf("confirmed %s, want %s: a waiting object holds nothing up", r.confirmed, end)
+	}
+	for attempt := range 3 {
+		r.pass(5 * time.Hour)
+		if len(r.reads) != 1 {
+			t.Fatalf("attempt %d: reads = %d, want 1", attempt, len(r.reads))
+		}
+		r.step(RowRead{Read: r.reads[0].Read, Found: true, Write: upsert("1", "newer")})
+		r.reads = nil
+		r.pass(time.Second)
+		calls := r.take(1)
+		r.want(calls, "UPSERT[1,newer,-]")
+		if attempt < 2 {
+			r.answer(calls[0], marketo.Wait)
+			continue
+		}
+		r.answer(calls[0])
+	}
+	if got := r.resolved(); len(got) != 1 {
+		t.Errorf("resolved %q, want the key once", got)
+	}
+	r.pass(100 * time.Hour)
+	if len(r.reads) != 0 || r.m.Report(r.now).Parked != 0 {
+		t.Errorf("reads %d, parked %d after it is resolved", len(r.reads), r.m.Report(r.now).Parked)
+	}
+}
+
+func TestWaitingObjectSurvivesARestart(t *testing.T) {
+	r := newRig(t, nil)
+	r.commit(upsert("1", "a"))
+	r.pass(time.Second)
+	r.answer(r.take(1)[0], marketo.Wait)
+	var parked []checkpoint.Parked
+	for _, s := range r.saves {
+		parked = append(parked, s.Parked...)
+	}
+	again := restartRig(t, checkpoint.State{Checkpoint: &checkpoint.Checkpoint{LSN: start}, Clean: true, Parked: parked}, nil)
+	again.pass(2 * time.Minute)
+	if len(again.reads) != 1 || again.reads[0].Object.Values[0].Text != "1" {
+		t.Fatalf("reads %+v, want one of key 1", again.reads)
+	}
+}
+
+func TestRetryOfParkedObjects(t *testing.T) {
+	park := func(r *rig, op marketo.Operation) {
+		w := write(op, "1")
+		r.commit(w)
+		r.pass(time.Second)
+		r.answer(r.take(1)[0], marketo.Reject)
+	}
+	act := func(r *rig, discard bool) Acted {
+		reply := make(chan Acted, 1)
+		r.step(Act{Keys: []string{upsert("1").Key, "\x00nobody\x00"}, Discard: discard, Reply: reply})
+		return <-reply
+	}
+	t.Run("delivers the row as it is now", func(t *testing.T) {
+		r := newRig(t, nil)
+		park(r, marketo.Upsert)
+		if got := act(r, false); got.Done != 1 || got.Missing != 1 {
+			t.Fatalf("acted %+v", got)
+		}
+		r.step(RowRead{Read: r.reads[0].Read, Found: true, Write: upsert("1", "now")})
+		end := r.commit(upsert("1", "newer"))
+		r.pass(time.Second)
+		calls := r.take(1)
+		r.want(calls, "UPSERT[1,now,-]")
+		if r.confirmed == end {
+			t.Fatal("confirmed a change that waits behind the retry")
+		}
+		r.answer(calls[0])
+		r.pass(time.Second)
+		calls = r.take(1)
+		r.want(calls, "UPSERT[1,newer,-]")
+		r.answer(calls[0])
+		r.pass(time.Second)
+		if r.confirmed != end || len(r.resolved()) != 1 {
+			t.Fatalf("confirmed %s of %s, resolved %q", r.confirmed, end, r.resolved())
+		}
+	})
+	t.Run("row gone", func(t *testing.T) {
+		r := newRig(t, nil)
+		park(r, marketo.Upsert)
+		act(r, false)
+		r.step(RowRead{Read: r.reads[0].Read})
+		r.pass(time.Second)
+		r.take(0)
+		if !slices.Contains(r.resolved(), upsert("1").Key) || r.m.items != 0 {
+			t.Fatalf("resolved %q, items %d", r.resolved(), r.m.items)
+		}
+	})
+	t.Run("delete is sent again", func(t *testing.T) {
+		r := newRig(t, nil)
+		park(r, marketo.Delete)
+		act(r, false)
+		r.step(RowRead{Read: r.reads[0].Read})
+		r.pass(time.Second)
+		r.want(r.take(1), "DELETE[1,-,-]")
+	})
+	t.Run("delete of a row that is there again", func(t *testing.T) {
+		r := newRig(t, nil)
+		park(r, marketo.Delete)
+		act(r, false)
+		r.step(RowRead{Read: r.reads[0].Read, Found: true, Write: upsert("1", "back")})
+		r.pass(time.Second)
+		r.want(r.take(1), "UPSERT[1,back,-]")
+	})
+	t.Run("discard", func(t *testing.T) {
+		r := newRig(t, nil)
+		park(r, marketo.Upsert)
+		if got := act(r, true); got.Done != 1 {
+			t.Fatalf("acted %+v", got)
+		}
+		if r.m.Report(r.now).Parked != 0 || len(r.resolved()) != 1 {
+			t.Fatalf("parked %d, resolved %q", r.m.Report(r.now).Parked, r.resolved())
+		}
+	})
+}
