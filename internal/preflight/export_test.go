@@ -1,0 +1,16 @@
+package preflight
+
+import (
+	"context"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// OpenTransactions looks for transactions that have been open for patience.
+func OpenTransactions(ctx context.Context, src *replication.Source, patience time.Duration) ([]Finding, error) {
+	known, err := readFacts(ctx, src, nil, patience)
+	in := &inspection{facts: known}
+	in.inspectWriters()
+	return in.findings, err
+}

@@ -1,0 +1,167 @@
+package preflight
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// family groups the types of columns, and of fields, by what their values
+// look like.
+type family uint8
+
+const (
+	words family = iota
+	whole
+	decimal
+	floating
+	truth
+	day
+	moment
+	structure
+)
+
+// families are those of pg_type's names; all others are words.
+var families = map[string]family{
+	"int2": whole, "int4": whole, "int8": whole, "oid": whole,
+	"numeric": decimal, "float4": floating, "float8": floating, "bool": truth,
+	"date": day, "timestamp": moment, "timestamptz": moment, "json": structure, "jsonb": structure,
+}
+
+func familyOf(c *replication.TableColumn) family {
+	if strings.HasPrefix(c.BaseName, "_") {
+		return structure
+	}
+	return families[c.BaseName]
+}
+
+// fields are Marketo's data types, in lower case; what is not here is not
+// judged.
+var fields = map[string]family{
+	"string": words, "text": words, "email": words, "phone": words, "link": words, "url": words,
+	"integer": whole, "float": floating, "currency": floating, "boolean": truth, "date": day, "datetime": moment,
+}
+
+// fitColumn says how the values of a column fit a field: Fail when none would
+// be accepted, Warn when some may not be or lose something; "" when all fit.
+func fitColumn(c *replication.TableColumn, f *marketo.Field) (Level, string) {
+	target, known := fields[strings.ToLower(f.DataType)]
+	if !known {
+		return OK, ""
+	}
+	from := familyOf(c)
+	says := func(level Level, what string) (Level, string) {
+		return level, fmt.Sprintf("column %s is %s and the field %s: %s", c.Name, c.Formatted, f.DataType, what)
+	}
+	switch {
+	case target == words:
+		return fitLength(c, f, says)
+	case from == target:
+		return OK, ""
+	case from == words:
+		return says(Warn, "a text that is none of that type is refused")
+	case target == whole && from == decimal && scaleOf(c) == 0:
+		return OK, ""
+	case target == whole && (from == decimal || from == floating):
+		return says(Warn, "a value with a fraction is refused")
+	case target == floating && from == whole:
+		if c.BaseName == "int8" {
+			return says(Warn, "of more than 15 digits the last may be lost")
+		}
+		return OK, ""
+	case target == floating && from == decimal:
+		if p := precisionOf(c); p > 0 && p <= 15 {
+			return OK, ""
+		}
+		return says(Warn, "of more than 15 digits the last may be lost")
+	case target == day && from == moment, target == moment && from == day:
+		return says(Warn, "Marketo may refuse a date with a time where it wants none, or without one where it wants one")
+	case target == truth && from == whole:
+		return says(Warn, "anything but 0 and 1 is refused")
+	}
+	return says(Fail, "no value would be accepted")
+}
+
+// fitLength judges columns that become text.
+func fitLength(c *replication.TableColumn, f *marketo.Field, says func(Level, string) (Level, string)) (Level, string) {
+	most := limit(c)
+	switch {
+	case f.Length == 0 || most > 0 && most <= f.Length:
+		return OK, ""
+	case most > 0, familyOf(c) == structure:
+		return says(Warn, fmt.Sprintf("a value of more than %d characters is refused", f.Length))
+	case c.BaseName == "text" || c.BaseName == "varchar":
+		return says(OK, fmt.Sprintf("a value of more than %d characters is refused", f.Length))
+	}
+	return OK, ""
+}
+
+// modifierHeader is what PostgreSQL adds to the lengths it keeps as a type
+// modifier (VARHDRSZ).
+const modifierHeader = 4
+
+// limit is the most characters of a varchar(n) or char(n); 0 when it has none.
+func limit(c *replication.TableColumn) int {
+	if (c.BaseName == "varchar" || c.BaseName == "bpchar") && c.Modifier > modifierHeader {
+		return int(c.Modifier - modifierHeader)
+	}
+	return 0
+}
+
+// precisionOf is the digits of a numeric(p, s); 0 when it has no limit.
+func precisionOf(c *replication.TableColumn) int {
+	if c.Modifier < modifierHeader {
+		return 0
+	}
+	return int(c.Modifier-modifierHeader) >> 16 & 0xffff
+}
+
+// scaleOf is the digits after the point of a numeric(p, s); -1 when it has no
+// limit. A negative scale, which PostgreSQL 15 allows, counts as none.
+func scaleOf(c *replication.TableColumn) int {
+	if c.Modifier < modifierHeader {
+		return -1
+	}
+	const bits = 11 // the scale is a signed number of 11 bits
+	scale := int(c.Modifier-modifierHeader) & (1<<bits - 1)
+	if scale >= 1<<(bits-1) {
+		return 0
+	}
+	return scale
+}
+
+// fitConstant judges a value that is the same for every row.
+func fitConstant(v marketo.Value, f *marketo.Field) (Level, string) {
+	target, known := fields[strings.ToLower(f.DataType)]
+	if !known || v.Kind == marketo.Null || v.Kind == marketo.Omitted {
+		return OK, ""
+	}
+	var err error
+	switch target {
+	case words:
+		if f.Length > 0 && utf8.RuneCountInString(v.Text) > f.Length {
+			return Fail, fmt.Sprintf("the constant has more than the %d characters of the field", f.Length)
+		}
+	case whole:
+		_, err = strconv.ParseInt(v.Text, 10, 64)
+	case floating:
+		_, err = strconv.ParseFloat(v.Text, 64)
+	case truth:
+		if v.Text != "true" && v.Text != "false" && v.Text != "0" && v.Text != "1" {
+			err = strconv.ErrSyntax
+		}
+	case day:
+		_, err = time.Parse(time.DateOnly, v.Text)
+	case moment:
+		_, err = time.Parse(time.RFC3339, v.Text)
+	}
+	if err != nil {
+		return Fail, "the constant is no value of the field's type " + f.DataType
+	}
+	return OK, ""
+}

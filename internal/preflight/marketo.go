@@ -1,0 +1,150 @@
+package preflight
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/spelling"
+)
+
+// Marketo proves the credentials, and over REST holds the mappings against
+// Marketo's description of their object types: the dedupe fields are the key,
+// every attribute is there and may be written, constants fit. With tables, as
+// Describe returns them, the types and lengths of their columns are held
+// against the fields too. It takes one counted call, and over REST one more
+// for each mapping.
+func Marketo(ctx context.Context, client marketo.Client, set *mapping.Set, tables ...replication.Table) []Finding {
+	var r report
+	if err := client.Login(ctx); err != nil {
+		r.refused("login", err, "correct the endpoint and the credentials")
+		return r.findings
+	}
+	r.ok("login", "Marketo accepts the credentials")
+	rest, ok := client.(*marketo.REST)
+	if !ok {
+		r.add(Skipped, "objects", "the SOAP API does not describe custom objects: their names, dedupe fields and attributes show with the first call", "")
+		return r.findings
+	}
+	for i := range set.Len() {
+		description, err := rest.Describe(ctx, set.Definition(i).Object)
+		if err != nil {
+			r.refused("object "+set.Definition(i).Object, err, "correct the API name of the object in mapping "+set.Definition(i).Name+", or the rights of the API user")
+			continue
+		}
+		c := comparison{report: &r, definition: set.Definition(i), shape: set.Shape(i), description: description}
+		for j := range tables {
+			if tables[j].Schema == c.definition.Schema && tables[j].Name == c.definition.Table {
+				c.table = &tables[j]
+			}
+		}
+		c.compare()
+	}
+	return r.findings
+}
+
+// refused reports an error of a call: as a failure when Marketo said no, as
+// unseen when trying again may help.
+func (r *report) refused(check string, err error, remedy string) {
+	var fault *marketo.Fault
+	if errors.As(err, &fault) {
+		switch fault.Class {
+		case marketo.FaultCredentials, marketo.FaultRefused, marketo.FaultExpired:
+			r.fail(check, err.Error(), remedy)
+			return
+		}
+	}
+	r.add(Unseen, check, err.Error(), "try again; if it stays, check the endpoint, the network and Marketo's status page")
+}
+
+// comparison holds one mapping against one described object type.
+type comparison struct {
+	*report
+	definition  mapping.Definition
+	shape       *marketo.Shape
+	description marketo.Description
+	// table is nil when it is not known.
+	table *replication.Table
+}
+
+func (c *comparison) check() string { return "object " + c.definition.Object }
+
+func (c *comparison) compare() {
+	before := len(c.findings)
+	c.compareKey()
+	for _, name := range slices.Concat(c.shape.Key, c.shape.Attributes) {
+		if f := c.field(name); f != nil {
+			c.compareField(f)
+		}
+	}
+	if !slices.ContainsFunc(c.findings[before:], func(f Finding) bool { return f.Level == Fail }) {
+		c.ok(c.check(), "it has the key and all attributes of mapping %s", c.definition.Name)
+	}
+}
+
+// compareKey asks that the key be exactly the dedupe fields: Marketo finds an
+// object by all of them and by nothing else.
+func (c *comparison) compareKey() {
+	key, dedupe := c.shape.Key, c.description.DedupeFields
+	if len(missing(key, dedupe)) == 0 && len(missing(dedupe, key)) == 0 {
+		return
+	}
+	c.fail(c.check()+": key", fmt.Sprintf("the key of mapping %s is %s, and the dedupe fields of the object are %s", c.definition.Name, list(key), orNothing(dedupe)),
+		"give the mapping's key exactly these fields: "+orNothing(dedupe))
+}
+
+// field finds a field and reports one that is missing or cannot be written.
+func (c *comparison) field(name string) *marketo.Field {
+	names := make([]string, len(c.description.Fields))
+	for i := range c.description.Fields {
+		f := &c.description.Fields[i]
+		names[i] = f.Name
+		if f.Name != name {
+			continue
+		}
+		// Dedupe fields cannot be updated, but are written with the key.
+		if !f.Updateable && !slices.Contains(c.shape.Key, name) {
+			remedy := "take it out of the mapping"
+			if slices.Contains(c.description.DedupeFields, name) {
+				remedy = "move it to the mapping's key"
+			}
+			c.fail(c.check()+": "+name, "the field cannot be updated", remedy)
+			return nil
+		}
+		return f
+	}
+	c.fail(c.check()+": "+name, "the object has no such field"+spelling.Hint(name, names),
+		"correct the attribute in mapping "+c.definition.Name+", or add the field to the object and approve it")
+	return nil
+}
+
+// compareField holds what the mapping writes to a field against its type.
+func (c *comparison) compareField(f *marketo.Field) {
+	check := c.check() + ": " + f.Name
+	for _, r := range slices.Concat(c.definition.Key, c.definition.Attributes, c.definition.OnDelete.Set) {
+		if r.Attribute != f.Name && !(r.Constant != nil && strings.EqualFold(r.Attribute, f.Name)) {
+			continue
+		}
+		level, detail := OK, ""
+		switch {
+		case r.Constant != nil:
+			level, detail = fitConstant(*r.Constant, f)
+		case r.Column != "" && c.table != nil:
+			if column := c.table.Column(r.Column); column != nil {
+				level, detail = fitColumn(column, f)
+			}
+		}
+		if detail != "" {
+			remedy := ""
+			if level != OK {
+				remedy = "map something that fits, such as an expr, or change the field's type"
+			}
+			c.add(level, check, detail, remedy)
+		}
+	}
+}

@@ -1,0 +1,42 @@
+package preflight
+
+import (
+	"fmt"
+
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// inspectRights looks at whether rows can be read from the table. The stream
+// itself needs no such right.
+func (in *inspection) inspectRights(t *replication.Table) {
+	name := mapping.Table{Schema: t.Schema, Name: t.Name}
+	check := label(name) + ": rights"
+	user := in.server.User
+	why, needed := in.reads(t)
+	add := in.warn
+	if needed {
+		add = in.fail
+	}
+	switch {
+	case !t.MayRead:
+		add(check, fmt.Sprintf("role %s may not read the table; %s", user, why),
+			"as the table's and the schema's owner, run: GRANT USAGE ON SCHEMA "+ident(t.Schema)+" TO "+ident(user)+"; GRANT SELECT ON "+ident(t.Schema, t.Name)+" TO "+ident(user)+";")
+	case t.RowSecurityActive:
+		add(check, fmt.Sprintf("row security hides rows of the table from role %s, so that reads fail; %s", user, why),
+			"as a superuser, run: ALTER ROLE "+ident(user)+" BYPASSRLS;")
+	default:
+		in.ok(check, "role %s may read the table", user)
+	}
+}
+
+// reads says why rows are read, and whether delivery could come to a stop
+// over one that cannot be.
+func (in *inspection) reads(t *replication.Table) (why string, needed bool) {
+	if t.Identity != replication.IdentityFull {
+		if large := toastable(t, in.columns(t)); len(large) > 0 {
+			return fmt.Sprintf("an update that leaves a large value of %s alone comes without it, and the row may have to be read again", list(large)), true
+		}
+	}
+	return "parked objects cannot be tried again without reading their rows", false
+}

@@ -1,0 +1,87 @@
+package preflight
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// Source checks server, slot, publication and every mapped table against the
+// mappings. A missing slot, and with it a missing publication, are fine where
+// the role may create them at the start. locate says where in the
+// configuration a mistake stands; nil shows it as it is. The error is only for
+// not being able to look.
+func Source(ctx context.Context, src *replication.Source, server replication.Server, set *mapping.Set, locate func(mapping.Mistake) string) ([]Finding, error) {
+	tables, err := Describe(ctx, src, set)
+	if err != nil {
+		return nil, err
+	}
+	known, err := readFacts(ctx, src, set.Tables(), patience)
+	if err != nil {
+		return nil, err
+	}
+	if locate == nil {
+		locate = func(m mapping.Mistake) string { return m.Error() }
+	}
+	in := &inspection{
+		server: server, slot: src.Slot, publication: src.Publication,
+		set: set, locate: locate, facts: known, tables: tables,
+	}
+	in.inspectServer()
+	in.inspectSlot()
+	in.inspectPublication()
+	for i := range in.tables {
+		in.inspectTable(&in.tables[i])
+	}
+	return in.findings, nil
+}
+
+// Describe reads what the catalog says about every mapped table, in the order
+// of set.Tables. A table that is missing has Exists unset.
+func Describe(ctx context.Context, src *replication.Source, set *mapping.Set) ([]replication.Table, error) {
+	var tables []replication.Table
+	for _, t := range set.Tables() {
+		table, err := src.Describe(ctx, t.Schema, t.Name)
+		if err != nil {
+			return nil, fmt.Errorf("preflight: %w", err)
+		}
+		tables = append(tables, table)
+	}
+	return tables, nil
+}
+
+// patience is how long a transaction may be open without a word about it.
+const patience = time.Minute
+
+// inspection is one look at the source.
+type inspection struct {
+	report
+	server      replication.Server
+	slot        string
+	publication string
+	set         *mapping.Set
+	locate      func(mapping.Mistake) string
+	facts       facts
+	tables      []replication.Table
+}
+
+// published reports whether the publication sends an operation; one that is
+// yet to be created will send all.
+func (in *inspection) published() replication.PublicationState {
+	if p := in.server.Publication; p != nil {
+		return *p
+	}
+	return replication.PublicationState{Insert: true, Update: true, Delete: true, Truncate: true}
+}
+
+// fromNowOn ends the detail of a finding whose remedy cannot bring back what
+// the stream has already left out.
+func (in *inspection) fromNowOn() string {
+	if in.server.Slot == nil {
+		return ""
+	}
+	return "; changes made before the remedy stay missing in the stream"
+}

@@ -1,0 +1,236 @@
+package preflight_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/cdcsync/cdcsync/internal/cluster"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/preflight"
+)
+
+// setup is a source with something wrong. Its findings are in testdata under
+// its name.
+type setup struct {
+	name string
+	ddl  string
+	// role, where given, is what the source connects as; ddl creates it.
+	role     string
+	mappings []mapping.Definition
+}
+
+func one(edit func(d *mapping.Definition)) []mapping.Definition {
+	return []mapping.Definition{orders(edit)}
+}
+
+func column(attribute, name string) func(d *mapping.Definition) {
+	return func(d *mapping.Definition) {
+		d.Attributes = append(d.Attributes, mapping.Rule{Attribute: attribute, Column: name})
+	}
+}
+
+var tableSetups = []setup{
+	{name: "table_missing", ddl: `CREATE TABLE order_s (id int PRIMARY KEY); CREATE SCHEMA shop`, mappings: one(nil)},
+	{name: "table_elsewhere", ddl: `CREATE SCHEMA shop; CREATE TABLE shop.orders (id int PRIMARY KEY)`, mappings: one(nil)},
+	{name: "table_view", ddl: `CREATE VIEW orders AS SELECT 1 AS id, ''::text AS city`, mappings: one(nil)},
+	{name: "table_unlogged", ddl: `CREATE UNLOGGED TABLE orders (id int PRIMARY KEY, city text)`, mappings: one(nil)},
+	{name: "columns", ddl: `CREATE TABLE orders (id int PRIMARY KEY, ciyt text, photo bytea)`, mappings: one(func(d *mapping.Definition) {
+		column("photo", "photo")(d)
+		d.Where = "stat == 'x'"
+	})},
+	{name: "generated", ddl: `CREATE TABLE orders (id int PRIMARY KEY, city text, loud text GENERATED ALWAYS AS (upper(city)) STORED)`, mappings: one(func(d *mapping.Definition) {
+		d.Attributes = append(d.Attributes, mapping.Rule{Attribute: "loud", Expr: `loud + "!"`})
+	})},
+	{name: "types", ddl: `CREATE TABLE orders (id int PRIMARY KEY, city text, weight real, at timestamp)`, mappings: one(func(d *mapping.Definition) {
+		column("weight", "weight")(d)
+		column("at", "at")(d)
+	})},
+	{name: "identity_none", ddl: `CREATE TABLE orders (id int NOT NULL UNIQUE, city text)`, mappings: one(nil)},
+	{name: "identity_nothing", ddl: ordersDDL + `; ALTER TABLE orders REPLICA IDENTITY NOTHING`, mappings: one(deletes)},
+	{name: "identity_full_only", ddl: `CREATE TABLE orders (id int, city text)`, mappings: one(nil)},
+	{name: "identity_other", ddl: `CREATE TABLE orders (n serial PRIMARY KEY, id int NOT NULL UNIQUE, city text)`, mappings: one(nil)},
+	{name: "identity_partition", ddl: `CREATE TABLE orders (id int PRIMARY KEY, city text) PARTITION BY RANGE (id);
+		CREATE TABLE orders_1 PARTITION OF orders FOR VALUES FROM (0) TO (9); CREATE TABLE orders_2 PARTITION OF orders DEFAULT;
+		ALTER TABLE orders_2 REPLICA IDENTITY NOTHING`, mappings: one(nil)},
+	{name: "old_rows", ddl: `CREATE TABLE orders (id int PRIMARY KEY, city text, state int)`, mappings: one(func(d *mapping.Definition) {
+		d.Where = "state > 3"
+		d.Attributes[0] = mapping.Rule{Attribute: "city", Expr: "upper(city)"}
+		deletes(d)
+	})},
+	{name: "key_nullable", ddl: `CREATE TABLE orders (id int, city text); ALTER TABLE orders REPLICA IDENTITY FULL`, mappings: one(nil)},
+	{name: "rights", ddl: ordersDDL + `; CREATE PUBLICATION rights FOR TABLE orders; CREATE ROLE rights_app LOGIN REPLICATION`, role: "rights_app", mappings: one(nil)},
+	{name: "rights_small", ddl: `CREATE TABLE orders (id int PRIMARY KEY, city int); CREATE PUBLICATION rights_small FOR TABLE orders; CREATE ROLE rights_small_app LOGIN REPLICATION`,
+		role: "rights_small_app", mappings: one(nil)},
+	{name: "row_security", ddl: ordersDDL + `; CREATE PUBLICATION row_security FOR TABLE orders; CREATE ROLE row_security_app LOGIN REPLICATION;
+		GRANT SELECT ON orders TO row_security_app; ALTER TABLE orders ENABLE ROW LEVEL SECURITY`, role: "row_security_app", mappings: one(nil)},
+}
+
+var serverSetups = []setup{
+	{name: "role", ddl: ordersDDL + `; CREATE PUBLICATION role FOR TABLE orders; CREATE ROLE role_app LOGIN; GRANT SELECT ON orders TO role_app`, role: "role_app", mappings: one(nil)},
+	{name: "publication_rights", ddl: ordersDDL + `; CREATE TABLE "Odd ""One" (id int PRIMARY KEY) PARTITION BY RANGE (id);
+		CREATE ROLE publication_rights_app LOGIN REPLICATION; GRANT SELECT ON orders, "Odd ""One" TO publication_rights_app`, role: "publication_rights_app",
+		mappings: []mapping.Definition{orders(nil), {Name: "odd", Schema: "public", Table: `Odd "One`, Object: "Odd", Key: []mapping.Rule{{Attribute: "id", Column: "id"}}}}},
+	{name: "publication_create", ddl: `CREATE ROLE publication_create_app LOGIN REPLICATION; CREATE TABLE orders (id int PRIMARY KEY, city text); ALTER TABLE orders OWNER TO publication_create_app`,
+		role: "publication_create_app", mappings: one(nil)},
+	{name: "publication_gone", ddl: ordersDDL + `; SELECT pg_create_logical_replication_slot('publication_gone', 'pgoutput')`, mappings: one(nil)},
+	{name: "operations", ddl: ordersDDL + `; CREATE PUBLICATION operations FOR TABLE orders WITH (publish = 'insert')`, mappings: one(deletes)},
+	{name: "truncate", ddl: ordersDDL + `; CREATE PUBLICATION truncate FOR TABLE orders WITH (publish = 'insert, update, delete');
+		SELECT pg_create_logical_replication_slot('truncate', 'pgoutput')`, mappings: one(func(d *mapping.Definition) { d.OnTruncate = mapping.TruncateHalt })},
+	{name: "not_published", ddl: ordersDDL + `; CREATE TABLE other (id int PRIMARY KEY); CREATE TABLE heir () INHERITS (other);
+		CREATE PUBLICATION not_published FOR TABLE other`, mappings: one(nil)},
+	{name: "all_tables", ddl: ordersDDL + `; CREATE TABLE other (id int PRIMARY KEY); CREATE PUBLICATION all_tables FOR ALL TABLES`, mappings: one(nil)},
+	{name: "column_list", ddl: ordersDDL + `; CREATE PUBLICATION column_list FOR TABLE orders (id, state) WHERE (id > 5)`, mappings: one(nil)},
+	{name: "partitions", ddl: `CREATE TABLE orders (id int PRIMARY KEY, city text) PARTITION BY RANGE (id);
+		CREATE TABLE orders_1 PARTITION OF orders DEFAULT; CREATE PUBLICATION partitions FOR TABLE orders`, mappings: one(nil)},
+	{name: "partitions_absent", ddl: `CREATE TABLE orders (id int PRIMARY KEY, city text) PARTITION BY RANGE (id);
+		CREATE TABLE orders_1 PARTITION OF orders DEFAULT; CREATE PUBLICATION partitions_absent`, mappings: one(nil)},
+	{name: "behind_root", ddl: `CREATE TABLE years (id int PRIMARY KEY, city text) PARTITION BY RANGE (id);
+		CREATE TABLE orders PARTITION OF years DEFAULT; CREATE PUBLICATION behind_root FOR TABLE years WITH (publish_via_partition_root = true)`, mappings: one(nil)},
+	{name: "slot_two_phase", ddl: ordersDDL + `; CREATE PUBLICATION slot_two_phase FOR TABLE orders; SELECT pg_create_logical_replication_slot('slot_two_phase', 'pgoutput', false, true)`, mappings: one(nil)},
+	{name: "slot_physical", ddl: ordersDDL + `; CREATE PUBLICATION slot_physical FOR TABLE orders; SELECT pg_create_physical_replication_slot('slot_physical')`, mappings: one(nil)},
+}
+
+// Every set-up is found, in these words; every statement of a remedy runs as
+// it is printed, and then the finding is gone.
+func TestSourceFindings(t *testing.T) {
+	for _, s := range slices.Concat(tableSetups, serverSetups) {
+		t.Run(s.name, func(t *testing.T) {
+			w := newWorld(t, sharedCluster(t), s.name, s.mappings...)
+			w.run(s.ddl)
+			if s.role != "" {
+				w.as(s.role)
+			}
+			found := troubles(w.look())
+			golden(t, s.name, text(found))
+			var cured []string
+			for _, f := range found {
+				if _, sql := f.Statements(); sql != "" {
+					w.run(sql)
+					cured = append(cured, f.Check)
+				}
+			}
+			for _, f := range troubles(w.look()) {
+				if slices.Contains(cured, f.Check) {
+					t.Errorf("still there after its remedy: %s: %s: %s", f.Level, f.Check, f.Detail)
+				}
+			}
+		})
+	}
+}
+
+// A source in order has no other finding than OK, before and after the start
+// has made publication and slot.
+func TestSourceInOrder(t *testing.T) {
+	w := newWorld(t, sharedCluster(t), "fine", orders(nil))
+	w.run(ordersDDL)
+	golden(t, "fine_before", text(w.look()))
+	w.run(`CREATE PUBLICATION fine FOR TABLE ONLY orders; SELECT pg_create_logical_replication_slot('fine', 'pgoutput')`)
+	findings := w.look()
+	if got := text(troubles(findings)); got != "" {
+		t.Errorf("got:\n%s\nwant nothing", got)
+	}
+	if err := preflight.Failed(findings); err != nil {
+		t.Errorf("Failed() = %v, want nil", err)
+	}
+}
+
+// Settings that need a restart.
+func TestServerSettings(t *testing.T) {
+	sharedCluster(t) // skips where there is no server
+	c, err := cluster.Start(t.Context(), cluster.Options{Settings: map[string]string{
+		"wal_level": "replica", "max_wal_senders": "0", "max_replication_slots": "0", "max_slot_wal_keep_size": "64MB",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w := newWorld(t, c, "settings", orders(nil))
+	w.run(ordersDDL)
+	found := w.look()
+	golden(t, "settings", text(troubles(found)))
+	if !slices.ContainsFunc(found, func(f preflight.Finding) bool {
+		return f.Check == "max_slot_wal_keep_size" && f.Level == preflight.OK && strings.HasPrefix(f.Detail, "64MB: ")
+	}) {
+		t.Errorf("max_slot_wal_keep_size is not told in:\n%s", text(found))
+	}
+	for _, f := range troubles(found) {
+		_, sql := f.Statements()
+		w.run(sql)
+	}
+	if err := c.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := text(troubles(w.look())); got != "" {
+		t.Errorf("after the remedies and a restart:\n%s\nwant nothing", got)
+	}
+}
+
+func TestFailed(t *testing.T) {
+	findings := []preflight.Finding{
+		{Check: "a", Level: preflight.Fail, Detail: "is wrong", Remedy: "as the owner, run: SELECT 1;"},
+		{Check: "b", Level: preflight.Warn, Detail: "is odd"},
+		{Check: "c", Level: preflight.Unseen, Detail: "did not answer"},
+		{Check: "d", Level: preflight.Fail, Detail: "is wrong too"},
+	}
+	err := preflight.Failed(findings)
+	var failed *preflight.Error
+	if !errors.As(err, &failed) || len(failed.Findings) != 2 {
+		t.Fatalf("Failed() = %#v, want an *Error of two findings", err)
+	}
+	if got, want := err.Error(), "a: is wrong; as the owner, run: SELECT 1;\nd: is wrong too"; got != want {
+		t.Errorf("Error() = %q, want %q", got, want)
+	}
+	words, sql := findings[0].Statements()
+	if words != "as the owner, run:" || sql != "SELECT 1;" {
+		t.Errorf("Statements() = %q, %q", words, sql)
+	}
+}
+
+func TestSourceCannotLook(t *testing.T) {
+	w := newWorld(t, sharedCluster(t), "gone", orders(nil))
+	server, err := w.source.Inspect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.source.URL = w.cluster.URL("no_such_database")
+	defer func() { w.source.URL = w.cluster.URL("gone") }()
+	if findings, err := preflight.Source(t.Context(), w.source, server, w.set, nil); err == nil || findings != nil {
+		t.Errorf("Source() = %v, %v, want an error alone", findings, err)
+	}
+}
+
+// A transaction that has written keeps a slot from being created.
+func TestOpenTransactions(t *testing.T) {
+	w := newWorld(t, sharedCluster(t), "writers", orders(nil))
+	conn, err := pgconn.Connect(t.Context(), w.source.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for _, sql := range []string{"BEGIN", "CREATE TABLE a ()", "PREPARE TRANSACTION 'it''s'", "BEGIN", "CREATE TABLE b ()"} {
+		if err := conn.Exec(t.Context(), sql).Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer w.run("ROLLBACK PREPARED 'it''s'")
+	findings, err := preflight.OpenTransactions(t.Context(), w.source, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(findings) != 2 || !strings.HasPrefix(findings[0].Detail, "prepared transaction it's has been open since 20") || !strings.HasPrefix(findings[1].Detail, "process ") {
+		t.Errorf("open transactions:\n%s\nwant the prepared and the open one", text(findings))
+	}
+	if findings, err := preflight.OpenTransactions(t.Context(), w.source, time.Minute); err != nil || findings != nil {
+		t.Errorf("transactions open for a minute: %v, %v, want none", findings, err)
+	}
+}
