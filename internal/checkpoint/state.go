@@ -67,7 +67,8 @@ type Call struct {
 	// ID is any number below 1<<40 that no other call of this life has. The
 	// store returns it in State.InFlight with the number of its life above
 	// those bits, so that lives do not collide; Save.Ended takes both forms.
-	ID   uint64
+	ID uint64
+	// Keys are those of its objects; none stands for keys that are not known.
 	Keys []string
 }
 

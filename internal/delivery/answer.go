@@ -103,6 +103,9 @@ func (m *Machine) rejected(now time.Time, it *item, r marketo.Result) {
 			"; mend the mapping or the custom object type")
 	}
 	if state.blocked != "" {
+		// The next probe is another object: this one may be the cause.
+		m.sequence++
+		it.sequence = m.sequence
 		m.later(it, state.probe)
 		return
 	}
@@ -172,7 +175,7 @@ func (m *Machine) faulted(now time.Time, c *call, f *marketo.Fault) {
 		m.ledger.draft.Ended = append(m.ledger.draft.Ended, c.id)
 	}
 	for _, it := range c.items {
-		it.attempts++
+		it.faults++
 		if it.failed.IsZero() {
 			it.failed = now
 		}
@@ -185,6 +188,7 @@ func (m *Machine) faulted(now time.Time, c *call, f *marketo.Fault) {
 		m.limiter.Throttled(now, f.Class)
 	case marketo.FaultQuota:
 		m.limiter.Exhausted(now)
+		m.ledger.counted = true
 	case marketo.FaultExpired:
 		// The next attempt signs afresh. Only a second one in a row is
 		// trouble, such as a clock that is wrong.
@@ -231,5 +235,5 @@ func (m *Machine) refused(now time.Time, c *call, f *marketo.Fault) {
 // that one of its objects must be the cause.
 func (m *Machine) isolate(c *call, f *marketo.Fault) bool {
 	it := c.items[0]
-	return (f.Class == marketo.FaultRetry || f.Class == marketo.FaultUnknown) && len(c.items) > 1 && it.attempts >= 3 && m.trouble.passed.After(it.failed)
+	return (f.Class == marketo.FaultRetry || f.Class == marketo.FaultUnknown) && len(c.items) > 1 && it.faults >= 3 && m.trouble.passed.After(it.failed)
 }

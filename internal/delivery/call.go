@@ -9,6 +9,10 @@ import (
 	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
+// prompt is how long after it was counted a call may be sent and still pass
+// for sent when it was counted; the limiter's margin is wider.
+const prompt = 50 * time.Millisecond
+
 // call is one batch on its way: recorded in the store, sent, answered.
 type call struct {
 	id      uint64
@@ -43,7 +47,7 @@ func (m *Machine) dispatch(now time.Time) {
 // maySend reports whether a call may start now, and sees to it that the
 // Machine wakes when time alone will change that.
 func (m *Machine) maySend(now time.Time) bool {
-	if m.items == 0 || !m.maySendLater(now) || m.ledger.down(now) {
+	if m.items == 0 || !m.maySendLater(now) || m.ledger.down(now) || m.ledger.late(now) {
 		return false
 	}
 	if m.holdAll.After(now) {
@@ -196,6 +200,7 @@ func (m *Machine) newCall(l *lane, items []*item, grouped bool) *call {
 // record is there: a life that finds it knows which keys to hold back.
 func (m *Machine) start(now time.Time, c *call) {
 	m.limiter.Start(now)
+	m.ledger.counted = true
 	c.counted = now
 	m.calls[c.id] = c
 	m.ghosts++
@@ -203,15 +208,19 @@ func (m *Machine) start(now time.Time, c *call) {
 	for i, it := range c.items {
 		keys[i] = it.key
 	}
+	if len(m.ledger.draft.Started) == 0 {
+		m.ledger.draftSince = now
+	}
 	m.ledger.draft.Started = append(m.ledger.draft.Started, checkpoint.Call{ID: c.id, Keys: keys})
 }
 
 // send sends a recorded call.
 func (m *Machine) send(now time.Time, c *call) {
 	c.started = now
-	if now.Sub(c.counted) > 50*time.Millisecond {
+	if now.Sub(c.counted) > prompt {
 		// The store was slow: the window has to know the later time too.
 		m.limiter.Again(now)
+		m.ledger.counted = true
 	}
 	m.count.Calls++
 	m.count.Objects += uint64(len(c.items))
@@ -256,6 +265,7 @@ func (m *Machine) absorb(it *item) {
 		Operation: next.operation, Object: next.object,
 		Partial: next.partial, Bytes: next.bytes - itemBytes,
 	})
+	it.ends = next.ends
 	m.bytes += it.bytes
 	it.at, it.newest = next.at, next.newest
 	it.changes += next.changes
@@ -278,7 +288,7 @@ func (m *Machine) split(c *call) {
 	for _, part := range [][]*item{c.items[:half], c.items[half:]} {
 		for _, it := range part {
 			it.place = grouped
-			it.attempts = 0
+			it.faults = 0
 		}
 		m.groups = append(m.groups, &group{lane: l, items: part})
 	}

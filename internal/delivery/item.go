@@ -45,6 +45,9 @@ type item struct {
 	// anew is set when the object takes the place of one whose delete was
 	// never sent: what it leaves out has to be cleared.
 	anew bool
+	// ends is set while the newest change is an update that sets attributes,
+	// which may be what the end of the row became: it stands without the row.
+	ends bool
 	// repeat is set once a call with this content had an unknown outcome: the
 	// same content goes again, so nothing may be merged into it.
 	repeat bool
@@ -63,10 +66,13 @@ type item struct {
 	// committed is the commit time of the oldest change it stands for.
 	committed time.Time
 	// newest is the commit time of the newest one.
-	newest   time.Time
-	changes  int
-	bytes    int
+	newest  time.Time
+	changes int
+	bytes   int
+	// attempts counts what Marketo said of the object itself, faults the calls
+	// and reads that failed as a whole: those are tried without end.
 	attempts int
+	faults   int
 	failed   time.Time
 
 	place place

@@ -189,14 +189,29 @@ func (m *Machine) restore(state checkpoint.State, now time.Time) {
 	until := now.Add(m.cfg.UnknownHold)
 	m.ghosts = len(state.InFlight)
 	for _, c := range state.InFlight {
+		// It may have left later than it was counted.
+		m.limiter.Again(now)
 		for _, key := range c.Keys {
 			m.hold(key, until)
+		}
+		if len(c.Keys) == 0 {
+			m.holdAll = until
 		}
 		m.timers.add(timer{at: until, call: c.ID})
 	}
 	if !state.Clean && !state.SameBoot {
 		m.holdAll = until
+		m.recordHold(until)
 	}
+}
+
+// recordHold records a call that nobody knows the keys of: should this life
+// end before the hold does, the next one has to hold everything, too.
+func (m *Machine) recordHold(until time.Time) {
+	m.lastCall++
+	m.ghosts++
+	m.ledger.draft.Started = append(m.ledger.draft.Started, checkpoint.Call{ID: m.lastCall})
+	m.timers.add(timer{at: until, call: m.lastCall})
 }
 
 // Step takes one event and returns what is to be done about it. The effects

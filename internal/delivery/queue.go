@@ -56,6 +56,7 @@ func (m *Machine) enqueue(now time.Time, w *mapping.Write, at replication.Positi
 		key: w.Key, mapping: w.Mapping, operation: w.Operation, object: w.Object,
 		problem: w.Problem, reread: w.Reread,
 		partial: w.Partial || w.Operation == marketo.Update,
+		ends:    w.Operation == marketo.Update,
 		ref:     m.open, windowed: true, at: at,
 		sequence: m.sequence, since: now, committed: m.time, newest: m.time,
 		changes: 1, bytes: w.Bytes + itemBytes,
@@ -121,7 +122,6 @@ func (m *Machine) later(it *item, at time.Time) {
 func (m *Machine) release(now time.Time, it *item) {
 	m.items--
 	m.bytes -= it.bytes
-	m.states[it.mapping].pending--
 	next := it.after
 	if next == nil {
 		delete(m.keys, it.key)
@@ -209,7 +209,7 @@ func (it *item) take(operation marketo.Operation, w *mapping.Write) {
 		it.partial = it.partial && wPartial
 		it.bytes = max(it.bytes, w.Bytes+itemBytes)
 	}
-	it.operation = operation
+	it.operation, it.ends = operation, w.Operation == marketo.Update
 }
 
 // whole returns o with everything that is left out cleared: the object it

@@ -152,6 +152,25 @@ func (m *Machine) Report(now time.Time) Report {
 	return r
 }
 
+// Balance is the part of a MappingReport that must add up: Received +
+// Retried = Replayed + Coalesced + Confirmed + Parked + Gone + Pending.
+type Balance struct {
+	Received, Retried, Replayed, Coalesced, Confirmed, Parked, Gone uint64
+	Pending                                                int
+}
+
+// Balance returns the books of one mapping.
+func (m *Machine) Balance(mapping int) Balance {
+	s := &m.states[mapping]
+	return Balance{
+		Received: s.count.Received, Retried: s.count.Retried, Replayed: s.count.Replayed, Coalesced: s.count.Coalesced,
+		Confirmed: s.count.Confirmed, Parked: s.count.Parked, Gone: s.count.Gone, Pending: s.pending,
+	}
+}
+
+// Load returns what is held in memory: objects, and the bytes they hold.
+func (m *Machine) Load() (objects, bytes int) { return m.items, m.bytes }
+
 // stalled names the one reason that matters most.
 func (m *Machine) stalled(now time.Time) string {
 	switch {

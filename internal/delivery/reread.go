@@ -21,14 +21,20 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 	it := m.reads[ev.Read]
 	delete(m.reads, ev.Read)
 	if ev.Err != nil {
-		it.attempts++
-		if it.attempts == 1 {
+		it.faults++
+		if it.faults == 1 {
 			m.log(slog.LevelWarn, "row cannot be read again", "mapping", m.cfg.Mappings[it.mapping].Name, "err", ev.Err)
 		}
-		m.later(it, now.Add(m.jitter(m.backoff(time.Second, time.Minute, it.attempts))))
+		m.later(it, now.Add(m.jitter(m.backoff(time.Second, time.Minute, it.faults))))
 		return
 	}
 	it.reread, it.partial = false, false
+	if !ev.Found && it.ends {
+		// What the end of the row sets still has to be set.
+		it.operation = marketo.Update
+		m.promote(now, it)
+		return
+	}
 	if !ev.Found {
 		m.rowGone(now, it)
 		return

@@ -24,6 +24,11 @@ type ledger struct {
 	saved, synced LSN
 	syncedAt      time.Time
 	savedAt       time.Time
+	// draftSince and currentSince are when the first call of the draft, and of
+	// the save under way, was counted.
+	draftSince, currentSince time.Time
+	// counted is set while the limiter knows of calls that the store does not.
+	counted bool
 	// urgent is set while the server waits for an answer to a keepalive.
 	urgent bool
 
@@ -43,6 +48,13 @@ func (l *ledger) busy() bool {
 // then: its outcome could not be kept.
 func (l *ledger) down(time.Time) bool { return l.failures > 0 }
 
+// late reports whether calls that were counted a while ago are still not sent:
+// by then the limiter knows less of them than Marketo will.
+func (l *ledger) late(now time.Time) bool {
+	return l.saving && len(l.current.Started) > 0 && now.Sub(l.currentSince) > prompt ||
+		len(l.draft.Started) > 0 && now.Sub(l.draftSince) > prompt
+}
+
 // settle ends an item: its status, or its parked entry, is known and goes into
 // the store with the next save, together with the checkpoint that it frees.
 //
@@ -54,6 +66,7 @@ func (m *Machine) settle(it *item) {
 		m.ledger.draft.Settled = append(m.ledger.draft.Settled, checkpoint.Settled{Key: it.key, Through: it.at})
 	}
 	it.place = saving
+	m.states[it.mapping].pending--
 	m.ledger.ends = append(m.ledger.ends, it)
 }
 
@@ -74,14 +87,16 @@ func (m *Machine) save(now time.Time) {
 		return
 	}
 	l.current, l.draft = l.draft, reset(l.current)
+	l.currentSince = l.draftSince
 	l.released, l.ends = l.ends, l.released[:0]
 	if frontier > l.saved {
 		l.current.Checkpoint = frontier
 	}
 	l.current.Settled = above(l.current.Settled, frontier)
-	if len(l.current.Started) > 0 || last {
+	if l.counted || last {
 		quota := checkpoint.Quota(m.limiter.Snapshot())
 		l.current.Quota = &quota
+		l.counted = false
 	}
 	l.current.Sync, l.last = sync, last
 	l.current.Clean = last && m.ghosts == len(l.current.Ended)
@@ -139,7 +154,9 @@ func (m *Machine) saved(now time.Time, err error) {
 		m.release(now, it)
 	}
 	for _, c := range l.current.Started {
-		m.send(now, m.calls[c.ID])
+		if c := m.calls[c.ID]; c != nil {
+			m.send(now, c)
+		}
 	}
 }
 
@@ -153,6 +170,8 @@ func (m *Machine) saveFailed(now time.Time, err error) {
 	l.failures++
 	l.retry = now.Add(m.backoff(250*time.Millisecond, 10*time.Second, l.failures))
 	m.wakeAt(l.retry)
+	l.counted = l.counted || l.current.Quota != nil
+	l.draftSince = l.currentSince
 	l.draft.Started = append(l.current.Started, l.draft.Started...)
 	l.draft.Ended = append(l.current.Ended, l.draft.Ended...)
 	l.draft.Settled = append(l.current.Settled, l.draft.Settled...)

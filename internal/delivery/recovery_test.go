@@ -1,0 +1,185 @@
+package delivery
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+func TestEndOfRowIsSetAlthoughTheRowIsGone(t *testing.T) {
+	set := write(marketo.Update, "1", "-", "gone")
+	partial := upsert("1", "b", "-")
+	partial.Partial = true
+	for _, test := range []struct {
+		name  string
+		while func(r *rig) // with the first call in flight
+		after func(r *rig)
+		want  string
+	}{
+		{"alone", func(*rig) {}, func(r *rig) { r.commit(set) }, "UPDATE[1,-,gone]"},
+		{"merged", func(r *rig) { r.commit(partial); r.commit(set) }, func(*rig) {}, "UPDATE[1,b,gone]"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := newRig(t, nil)
+			r.commit(upsert("1", "a", "n"))
+			r.pass(time.Second)
+			test.while(r)
+			r.answer(r.take(1)[0], marketo.Reject)
+			test.after(r)
+			r.pass(time.Second)
+			if len(r.reads) != 1 {
+				t.Fatalf("reads = %d, want 1 since the object is parked", len(r.reads))
+			}
+			r.step(RowRead{Read: r.reads[0].Read})
+			r.pass(time.Second)
+			r.want(r.take(1), test.want)
+		})
+	}
+}
+
+func TestOutageDoesNotUseUpTheAttemptsOfAnObject(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.MaxAttempts = 3 })
+	r.commit(upsert("1", "a"))
+	r.pass(time.Second)
+	for range 10 {
+		r.fail(r.take(1)[0], marketo.FaultRetry)
+		r.pass(2 * time.Minute)
+	}
+	for range 2 {
+		r.answer(r.take(1)[0], marketo.Retry)
+		if got := r.m.Report(r.now).Parked; got != 0 {
+			t.Fatal("parked before MaxAttempts answers about the object itself")
+		}
+		r.pass(10 * time.Minute)
+	}
+	r.answer(r.take(1)[0], marketo.Retry)
+	if got := r.m.Report(r.now).Parked; got != 1 {
+		t.Fatalf("parked %d after MaxAttempts answers, want 1", got)
+	}
+}
+
+func TestCallThatLeftLateIsCountedWhenItLeft(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Limits = marketo.Limits{CallsPer20s: 2, ConcurrentCalls: 2} })
+	r.holdSaves = true
+	r.step(Saved{}) // of the first tick, if any
+	r.commit(upsert("1", "a"), upsert("2", "a"), upsert("3", "a"))
+	r.pass(10 * time.Second)
+	r.holdSaves = false
+	r.step(Saved{})
+	r.answer(r.take(1)[0])
+	r.pass(time.Second)
+	var quota *checkpoint.Quota
+	for _, s := range r.saves {
+		if s.Quota != nil {
+			quota = s.Quota
+		}
+	}
+	if quota == nil || len(quota.Starts) != 2 || quota.Starts[1].Sub(quota.Starts[0]) != 10*time.Second {
+		t.Fatalf("quota in the store %+v, want the call when it was counted and when it left", quota)
+	}
+}
+
+func TestCallInFlightAtTheEndOfALifeCountsAsJustMade(t *testing.T) {
+	r := restartRig(t, checkpoint.State{
+		Checkpoint: &checkpoint.Checkpoint{LSN: start}, SameBoot: true,
+		InFlight: []checkpoint.Call{{ID: 1<<40 | 7, Keys: []string{"other"}}},
+	}, func(c *Config) { c.Limits = marketo.Limits{CallsPer20s: 1, ConcurrentCalls: 1} })
+	r.commit(upsert("1", "a"))
+	r.pass(20 * time.Second)
+	r.take(0)
+	r.pass(time.Second)
+	if id := r.take(1)[0].Call; id>>40 != 0 {
+		t.Errorf("call %d is not a number of its own life", id)
+	}
+}
+
+func TestCallsThatAreLateKeepOthersBack(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Limits = marketo.Limits{CallsPer20s: 2, ConcurrentCalls: 5} })
+	batch := func(first int) {
+		r.commit(upsert(fmt.Sprint(first), "a"), upsert(fmt.Sprint(first+1), "a"), upsert(fmt.Sprint(first+2), "a"))
+	}
+	r.holdSaves = true
+	r.step(Saved{})
+	batch(0)
+	r.pass(30 * time.Second)
+	batch(10)
+	batch(20)
+	r.holdSaves = false
+	r.step(Saved{})
+	r.pass(19 * time.Second)
+	r.take(2)
+	r.pass(5 * time.Second)
+	r.take(1)
+}
+
+func TestHoldAfterPowerLossOutlivesTheNextKill(t *testing.T) {
+	first := restartRig(t, checkpoint.State{Checkpoint: &checkpoint.Checkpoint{LSN: start}}, nil)
+	first.step(Tick{})
+	if len(first.saves) == 0 || len(first.saves[0].Started) != 1 {
+		t.Fatalf("saves %+v, want the hold in the first", first.saves)
+	}
+	held := first.saves[0].Started[0]
+	held.ID |= 3 << 40
+	next := restartRig(t, checkpoint.State{
+		Checkpoint: &checkpoint.Checkpoint{LSN: start}, SameBoot: true, InFlight: []checkpoint.Call{held},
+	}, nil)
+	next.commit(upsert("1", "a"))
+	next.pass(149 * time.Second)
+	next.take(0)
+	next.pass(time.Second)
+	next.take(1)
+	first.pass(151 * time.Second)
+	last := first.saves[len(first.saves)-1]
+	if len(last.Ended) != 1 {
+		t.Errorf("ended %v once the hold is over, want it", last.Ended)
+	}
+}
+
+func TestProbesOfABlockedMappingTakeTurns(t *testing.T) {
+	r := newRig(t, nil)
+	for i := range 60 {
+		r.commit(upsert(fmt.Sprint(i), "a"))
+	}
+	bad := func(call Send) marketo.Outcome {
+		var id int
+		fmt.Sscan(call.Batch.Objects[0].Values[0].Text, &id)
+		if id < 30 {
+			return marketo.Reject
+		}
+		return marketo.Confirmed
+	}
+	for range 1000 {
+		if len(r.calls) == 0 {
+			r.pass(probeEvery)
+			continue
+		}
+		call := r.calls[0]
+		r.calls = r.calls[1:]
+		outcomes := make([]marketo.Outcome, len(call.Batch.Objects))
+		for i := range outcomes {
+			outcomes[i] = bad(Send{Batch: &marketo.Batch{Objects: call.Batch.Objects[i:]}})
+		}
+		r.answer(call, outcomes...)
+		r.pass(time.Second)
+	}
+	if got := r.m.Report(r.now); got.Pending != 0 || got.Parked != 30 {
+		t.Errorf("pending %d, parked %d; want 0 and 30", got.Pending, got.Parked)
+	}
+}
+
+func TestBooksBalanceWhileAnEndIsBeingSaved(t *testing.T) {
+	r := newRig(t, nil)
+	r.commit(upsert("1", "a"), upsert("2", "a"), upsert("3", "a"))
+	r.holdSaves = true
+	r.answer(r.take(1)[0], marketo.Confirmed, marketo.Reject)
+	b := r.m.Balance(0)
+	if want := (Balance{Received: 3, Confirmed: 2, Parked: 1}); b != want {
+		t.Errorf("books %+v, want %+v", b, want)
+	}
+	if n, _ := r.m.Load(); n != 3 {
+		t.Errorf("objects held %d, want 3 until they are saved", n)
+	}
+}
