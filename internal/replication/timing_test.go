@@ -76,6 +76,7 @@ func TestStatusPositions(t *testing.T) {
 		}
 		s := open(t, w.source(), 0)
 		s.Confirm(0x95) // settled in an earlier life; not yet received in this one
+		time.Sleep(time.Millisecond)
 		for range 2 {
 			if _, err := s.Next(); err != nil {
 				t.Fatal(err)
