@@ -1,0 +1,295 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/config"
+	"github.com/cdcsync/cdcsync/internal/daemon"
+	"github.com/cdcsync/cdcsync/internal/delivery"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/preflight"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// marketoPatience bounds what a check waits for Marketo.
+const marketoPatience = 30 * time.Second
+
+func checkCommand() *cobra.Command {
+	var file string
+	var asJSON, offline bool
+	cmd := &cobra.Command{
+		Use:   "check -c FILE",
+		Short: "Look at everything a start needs, and say how to mend what is wrong",
+		Long: `Look at everything a start needs, and say how to mend what is wrong.
+
+Check reads the configuration, looks at PostgreSQL (server, role, slot,
+publication, every mapped table), at Marketo (credentials; over REST also the
+object types), and at the state file, and says how a start would begin. It
+changes nothing on either side. It takes one of the day's Marketo calls, and
+over REST one more for each mapping.
+
+It exits with 0 when nothing is wrong, 1 when something could not be looked
+at, 2 when something must be mended, and 3 when a start would be refused
+because changes would be lost.`,
+		Example: `  cdcsync check -c cdcsync.yaml
+  cdcsync check -c cdcsync.yaml --offline
+  cdcsync check -c cdcsync.yaml --json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c := &checkup{}
+			c.examine(cmd.Context(), file, offline)
+			var err error
+			if asJSON {
+				err = c.writeJSON(cmd.OutOrStdout())
+			} else {
+				err = c.writeText(cmd.OutOrStdout())
+			}
+			if err != nil {
+				return fmt.Errorf("check: %w", err)
+			}
+			return c.verdict()
+		},
+	}
+	configFlag(cmd, &file)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON")
+	cmd.Flags().BoolVar(&offline, "offline", false, "look at the configuration only")
+	return cmd
+}
+
+// checkup is everything a check has found.
+type checkup struct {
+	sections []section
+	refusal  *checkpoint.Refusal
+}
+
+// section is what was found in one place.
+type section struct {
+	name     string
+	findings []preflight.Finding
+}
+
+func (c *checkup) add(name string, findings ...preflight.Finding) {
+	c.sections = append(c.sections, section{name, findings})
+}
+
+// count returns the number of findings of a level.
+func (c *checkup) count(level preflight.Level) int {
+	n := 0
+	for _, s := range c.sections {
+		for _, f := range s.findings {
+			if f.Level == level {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// verdict is the error whose exit code the check ends with.
+func (c *checkup) verdict() error {
+	failed, unseen := c.count(preflight.Fail), c.count(preflight.Unseen)
+	switch {
+	case c.refusal != nil:
+		return fmt.Errorf("check: a start would be refused: %w", c.refusal)
+	case failed > 0:
+		return usageError{fmt.Errorf("check: %d of the findings must be mended", failed)}
+	case unseen > 0:
+		return fmt.Errorf("check: %d of the checks could not be made", unseen)
+	}
+	return nil
+}
+
+// examine looks at one place after the other.
+func (c *checkup) examine(ctx context.Context, file string, offline bool) {
+	conf := c.examineConfig(file)
+	if conf == nil {
+		return
+	}
+	if offline {
+		c.add("Not looked at", preflight.Finding{Check: "offline", Level: preflight.Skipped, Detail: "PostgreSQL, the tables, Marketo and the state file"})
+		return
+	}
+	server, tables := c.examineSource(ctx, conf)
+	c.examineMarketo(ctx, conf, tables)
+	c.examineState(ctx, conf, server)
+}
+
+// examineConfig returns nil for a configuration with mistakes.
+func (c *checkup) examineConfig(file string) *config.Config {
+	const name = "Configuration"
+	conf, err := config.Load(file, os.LookupEnv)
+	var mistakes config.Mistakes
+	switch {
+	case errors.As(err, &mistakes):
+		var findings []preflight.Finding
+		for _, m := range mistakes {
+			findings = append(findings, mistakeFinding(preflight.Fail, m))
+		}
+		c.add(name, findings...)
+		return nil
+	case err != nil:
+		c.add(name, preflight.Finding{Check: "file", Level: preflight.Fail, Detail: err.Error(), Remedy: "name the configuration with -c"})
+		return nil
+	}
+	findings := []preflight.Finding{{Check: "file", Detail: fmt.Sprintf("%s: mappings: %d, tables: %d", file, conf.Set.Len(), len(conf.Set.Tables()))}}
+	for _, w := range conf.Warnings {
+		findings = append(findings, mistakeFinding(preflight.Warn, w))
+	}
+	c.add(name, findings...)
+	return conf
+}
+
+func mistakeFinding(level preflight.Level, m config.Mistake) preflight.Finding {
+	check := m.Path
+	if check == "" {
+		check = "file"
+	}
+	m.Path = "" // it stands in the check
+	return preflight.Finding{Check: check, Level: level, Detail: m.Error()}
+}
+
+// examineSource returns the server, nil when it could not be looked at, and
+// the mapped tables.
+func (c *checkup) examineSource(ctx context.Context, conf *config.Config) (*replication.Server, []replication.Table) {
+	const name = "PostgreSQL"
+	server, tables, findings, err := lookAtSource(ctx, conf)
+	if err != nil {
+		c.add(name, connectionFinding(err))
+		return nil, nil
+	}
+	var general, perTable []preflight.Finding
+	for _, f := range findings {
+		if strings.HasPrefix(f.Check, "table ") {
+			perTable = append(perTable, f)
+		} else {
+			general = append(general, f)
+		}
+	}
+	c.add(name, general...)
+	c.add("Tables", perTable...)
+	return server, tables
+}
+
+func connectionFinding(err error) preflight.Finding {
+	f := preflight.Finding{Check: "connection", Level: preflight.Unseen, Detail: err.Error()}
+	if remedy := replication.Diagnose(err).Remedy(); !strings.HasSuffix(f.Detail, remedy) {
+		f.Remedy = remedy
+	}
+	return f
+}
+
+func lookAtSource(ctx context.Context, conf *config.Config) (*replication.Server, []replication.Table, []preflight.Finding, error) {
+	source, err := daemon.Source(conf.Source)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	server, err := source.Inspect(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	locate := func(m mapping.Mistake) string { return conf.Locate(m).Error() }
+	findings, err := preflight.Source(ctx, source, server, conf.Set, locate)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	tables, err := preflight.Describe(ctx, source, conf.Set)
+	return &server, tables, findings, err
+}
+
+func (c *checkup) examineMarketo(ctx context.Context, conf *config.Config, tables []replication.Table) {
+	const name = "Marketo"
+	client, err := daemon.Client(conf.Marketo)
+	if err != nil {
+		c.add(name, preflight.Finding{Check: "login", Level: preflight.Fail, Detail: err.Error(), Remedy: "correct the marketo section"})
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, marketoPatience)
+	defer cancel()
+	c.add(name, preflight.Marketo(ctx, client, conf.Set, tables...)...)
+}
+
+// examineState says what the state file holds, and how a start would begin
+// with it.
+func (c *checkup) examineState(ctx context.Context, conf *config.Config, server *replication.Server) {
+	const name = "State"
+	state, found, err := loadState(ctx, conf.State.SQLite)
+	switch {
+	case err != nil && server != nil && server.Slot != nil && server.Slot.Active:
+		// Most likely the daemon is running, and this is its file.
+		c.add(name, preflight.Finding{Check: "state file", Level: preflight.Warn, Detail: err.Error(), Remedy: "nothing to do while cdcsync is running"})
+		return
+	case err != nil:
+		c.add(name, preflight.Finding{Check: "state file", Level: preflight.Unseen, Detail: err.Error()})
+		return
+	}
+	findings := []preflight.Finding{stateFinding(conf.State.SQLite, state, found)}
+	if server == nil {
+		c.add(name, append(findings, preflight.Finding{Check: "start", Level: preflight.Skipped, Detail: "how a start would begin is not known without PostgreSQL"})...)
+		return
+	}
+	decision := checkpoint.Resume(delivery.View(*server, conf.Source.Slot), state.Checkpoint)
+	if decision.Action == checkpoint.Continue && server.Publication == nil {
+		decision = checkpoint.Decision{Refusal: &checkpoint.Refusal{
+			Code:   "publication_missing",
+			Reason: fmt.Sprintf("publication %q does not exist any more: changes since it was dropped are not in the stream", conf.Source.Publication),
+			Remedy: "see the finding on the publication",
+		}}
+	}
+	c.refusal = decision.Refusal
+	c.add(name, append(findings, startFindings(decision, conf.Source.Slot)...)...)
+}
+
+// loadState returns what the file holds; false when there is none, which is
+// not made.
+func loadState(ctx context.Context, path string) (state checkpoint.State, found bool, err error) {
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return checkpoint.State{}, false, nil
+	}
+	store, err := checkpoint.Open(ctx, path)
+	if err != nil {
+		return checkpoint.State{}, true, err
+	}
+	state, err = store.Load(ctx)
+	return state, true, errors.Join(err, store.Close())
+}
+
+func stateFinding(path string, state checkpoint.State, found bool) preflight.Finding {
+	f := preflight.Finding{Check: "state file"}
+	switch {
+	case !found:
+		f.Detail = path + " does not exist; the first start creates it"
+	case state.Checkpoint == nil:
+		f.Detail = path + " is new: nothing was delivered yet"
+	default:
+		f.Detail = fmt.Sprintf("%s: settled up to %s, parked objects: %d, calls in flight at the last end: %d", path, state.Checkpoint.LSN, len(state.Parked), len(state.InFlight))
+	}
+	return f
+}
+
+// startFindings tell a Decision in words.
+func startFindings(d checkpoint.Decision, slot string) []preflight.Finding {
+	f := preflight.Finding{Check: "start"}
+	switch d.Action {
+	case checkpoint.Continue:
+		f.Detail = fmt.Sprintf("goes on at %s", d.LSN)
+	case checkpoint.Create:
+		f.Detail = fmt.Sprintf("creates slot %s and delivers the changes from then on; rows that are there already are not sent", slot)
+	case checkpoint.Adopt:
+		f.Detail = fmt.Sprintf("takes over slot %s, which an interrupted first start has made, at %s", slot, d.LSN)
+	case checkpoint.Refuse:
+		f.Level, f.Detail, f.Remedy = preflight.Fail, "is refused ("+d.Refusal.Code+"): "+d.Refusal.Reason, d.Refusal.Remedy
+	}
+	findings := []preflight.Finding{f}
+	if d.Warning != "" {
+		findings = append(findings, preflight.Finding{Check: "start (warning)", Level: preflight.Warn, Detail: d.Warning})
+	}
+	return findings
+}
