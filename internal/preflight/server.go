@@ -83,6 +83,8 @@ func (in *inspection) inspectFree() {
 	case s.Slot != nil && s.Slot.Active:
 	case s.FreeSenders > 0:
 		in.ok("free walsenders", "%d of %s", s.FreeSenders, in.facts.Settings["max_wal_senders"])
+	case s.Slot != nil: // others may just be back from a restart; the stream tries again
+		in.warn("free walsenders", "all walsenders are taken", in.raise("max_wal_senders", "end a replication connection"))
 	default:
 		in.fail("free walsenders", "all walsenders are taken", in.raise("max_wal_senders", "end a replication connection"))
 	}

@@ -42,6 +42,8 @@ func TestServerStates(t *testing.T) {
 		{"slot of another database", func(in *inspection) { in.server.Slot.Database = "other" }, "slot", "fail replication slot s belongs to database other, not db"},
 		{"slot in use", func(in *inspection) { in.server.Slot.Active, in.server.Slot.ActivePID = true, 77 }, "slot in use", "warn process 77 reads from slot s"},
 		{"slot in use takes no walsender", func(in *inspection) { in.server.Slot.Active, in.server.FreeSenders = true, 0 }, "free walsenders", ""},
+		{"no walsender, first start", func(in *inspection) { in.server.Slot, in.server.FreeSenders = nil, 0 }, "free walsenders", "fail all walsenders are taken"},
+		{"no walsender, later", func(in *inspection) { in.server.FreeSenders = 0 }, "free walsenders", "warn all walsenders are taken"},
 		{"slot about to be lost", func(in *inspection) { in.server.Slot.WALStatus = "unreserved" }, "slot retention", "warn slot s is about to be lost"},
 		{"slot", func(in *inspection) { in.server.Slot.RetainedBytes = 20 << 20 }, "slot", "ok s stands at 0/10 and keeps 20 MiB of WAL"},
 		{"generated column of 18", func(in *inspection) { in.server.Version = 180001 }, "table public.orders: column loud", "fail mapping \"orders\": attributes.loud: column \"loud\" is a generated column"},
@@ -51,25 +53,7 @@ func TestServerStates(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			table := replication.Table{
-				Schema: "public", Name: "orders", Exists: true, Kind: "r", Persistence: "p",
-				Identity: replication.IdentityDefault, IdentityColumns: []string{"id"}, Unique: [][]string{{"id"}}, MayRead: true,
-				Columns: []replication.TableColumn{
-					{Name: "id", Type: 23, Base: 23, BaseName: "int4", NotNull: true, Storage: "p"},
-					{Name: "loud", Type: 25, Base: 25, BaseName: "text", Generated: "s", Storage: "x"},
-				},
-			}
-			in := &inspection{
-				server: replication.Server{
-					Version: 170001, Database: "db", User: "app", WALLevel: "logical", FreeSlots: 1, FreeSenders: 1, MayReplicate: true, Encoding: "UTF8",
-					Slot: &replication.SlotState{Name: "s", Plugin: "pgoutput", Type: "logical", Database: "db", Restart: 8, Confirmed: 16, WALStatus: "reserved"},
-					Publication: &replication.PublicationState{
-						Name: "p", Insert: true, Update: true, Delete: true, Truncate: true,
-						Tables: []replication.PublishedTable{{Schema: "public", Name: "orders", Columns: []string{"id"}}},
-					},
-				},
-				slot: "s", publication: "p", set: set, locate: func(m mapping.Mistake) string { return m.Error() }, tables: []replication.Table{table},
-			}
+			in := healthy(set)
 			tt.edit(in)
 			in.inspectServer()
 			in.inspectSlot()
@@ -88,5 +72,29 @@ func TestServerStates(t *testing.T) {
 				t.Errorf("%s: got %q, want %q", tt.check, got, tt.want)
 			}
 		})
+	}
+}
+
+// healthy is an inspection of table orders with nothing wrong but that column
+// loud is a generated one.
+func healthy(set *mapping.Set) *inspection {
+	table := replication.Table{
+		Schema: "public", Name: "orders", Exists: true, Kind: "r", Persistence: "p",
+		Identity: replication.IdentityDefault, IdentityColumns: []string{"id"}, Unique: [][]string{{"id"}}, MayRead: true,
+		Columns: []replication.TableColumn{
+			{Name: "id", Type: 23, Base: 23, BaseName: "int4", NotNull: true, Storage: "p"},
+			{Name: "loud", Type: 25, Base: 25, BaseName: "text", Generated: "s", Storage: "x"},
+		},
+	}
+	return &inspection{
+		server: replication.Server{
+			Version: 170001, Database: "db", User: "app", WALLevel: "logical", FreeSlots: 1, FreeSenders: 1, MayReplicate: true, Encoding: "UTF8",
+			Slot: &replication.SlotState{Name: "s", Plugin: "pgoutput", Type: "logical", Database: "db", Restart: 8, Confirmed: 16, WALStatus: "reserved"},
+			Publication: &replication.PublicationState{
+				Name: "p", Insert: true, Update: true, Delete: true, Truncate: true,
+				Tables: []replication.PublishedTable{{Schema: "public", Name: "orders", Columns: []string{"id"}}},
+			},
+		},
+		slot: "s", publication: "p", set: set, locate: func(m mapping.Mistake) string { return m.Error() }, tables: []replication.Table{table},
 	}
 }
