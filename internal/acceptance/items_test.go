@@ -1,0 +1,186 @@
+package acceptance_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/cdcsync/cdcsync/internal/cluster"
+	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+)
+
+// items is the mapping of the tests under load. Every change of a row raises
+// its version, so that the simulator's history tells what was sent when.
+const items = `
+  - table: public.items
+    object: Item
+    key: {id: id}
+    attributes: {version: version, pad: pad}
+    on_delete: delete
+`
+
+// newItems is a world with the table items, holding rows 1 to rows.
+func newItems(t *testing.T, c *cluster.Cluster, api string, rows int, options simulator.Options) *world {
+	t.Helper()
+	options.Dedupe = map[string][]string{"Item": {"id"}}
+	w := newWorld(t, c, api, options)
+	w.config.mappings = items
+	w.exec(`CREATE TABLE items (id bigint PRIMARY KEY, version bigint NOT NULL, pad text)`)
+	w.exec(`INSERT INTO items SELECT i, 0, 'pad' FROM generate_series(1, $1::bigint) i`, rows)
+	return w
+}
+
+// load changes rows of items until it is stopped, over several connections
+// with keys of their own. It survives lost connections.
+type load struct {
+	cancel context.CancelFunc
+	wait   sync.WaitGroup
+	count  atomic.Int64
+}
+
+// startLoad starts connections that each commit a transaction of up to rows
+// changes every pause.
+func (w *world) startLoad(keys, rows int, pause time.Duration) *load {
+	w.t.Helper()
+	const connections = 2
+	ctx, cancel := context.WithCancel(context.Background())
+	l := &load{cancel: cancel}
+	url := w.cluster.URL(w.database)
+	for i := range connections {
+		l.wait.Go(func() {
+			for ctx.Err() == nil {
+				l.change(ctx, url, func() []int64 {
+					var ids []int64
+					for range 1 + rand.IntN(rows) {
+						ids = append(ids, int64(1+i+connections*rand.IntN(keys/connections)))
+					}
+					return ids
+				}, pause)
+			}
+		})
+	}
+	w.t.Cleanup(l.stop)
+	return l
+}
+
+// change commits transactions over one connection until it breaks.
+func (l *load) change(ctx context.Context, url string, choose func() []int64, pause time.Duration) {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		sleep(ctx, 20*time.Millisecond)
+		return
+	}
+	defer conn.Close(context.Background())
+	for ctx.Err() == nil {
+		if _, err := conn.Exec(ctx, `UPDATE items SET version = version + 1 WHERE id = ANY ($1)`, choose()); err != nil {
+			return
+		}
+		l.count.Add(1)
+		sleep(ctx, pause)
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
+// await waits until that many transactions more are committed.
+func (l *load) await(t *testing.T, more int64) {
+	t.Helper()
+	want := l.count.Load() + more
+	await(t, time.Minute, func() (bool, string) { return l.count.Load() >= want, "the load does not commit" })
+}
+
+func (l *load) stop() {
+	l.cancel()
+	l.wait.Wait()
+}
+
+// itemsAgree compares the table with the simulator: every row has its object
+// with its version, and no object is without a row. Rows that never changed
+// since the slot was made have none.
+func (w *world) itemsAgree() {
+	w.t.Helper()
+	rows, err := w.db().Query(w.t.Context(), `SELECT id::text, version::text, coalesce(pad, '') FROM items`)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	objects := w.sim.Objects("Item")
+	differ, seen := 0, map[string]bool{}
+	var id, version, pad string
+	_, err = pgx.ForEachRow(rows, []any{&id, &version, &pad}, func() error {
+		o, ok := objects[id]
+		seen[id] = ok
+		if !ok && version == "0" || ok && o["version"] == version && o["pad"] == pad {
+			return nil
+		}
+		if differ++; differ < 10 {
+			w.t.Errorf("row %s has version %s, its object %q: %v", id, version, o["version"], w.history(id))
+		}
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if differ > 0 {
+		w.t.Errorf("%d rows differ from their objects", differ)
+	}
+	for id := range objects {
+		if !seen[id] {
+			w.t.Errorf("object %s has no row", id)
+		}
+	}
+	w.noViolations()
+}
+
+// applied is one version of an item as the simulator came to hold it.
+type applied struct {
+	version int64
+	call    int
+	at      time.Time
+}
+
+// history returns the versions of an item in the order they were applied,
+// those applied a second time among them.
+func (w *world) history(id string) []applied {
+	w.t.Helper()
+	var versions []applied
+	for _, v := range w.sim.History("Item", id) {
+		n, err := strconv.ParseInt(v.Fields["version"], 10, 64)
+		if err != nil {
+			w.t.Fatalf("item %s: version %q", id, v.Fields["version"])
+		}
+		versions = append(versions, applied{n, v.Call, v.At})
+	}
+	return versions
+}
+
+// neverTwice checks that the versions of every item only rise: nothing was
+// sent twice, and nothing old after something newer.
+func (w *world) neverTwice(keys int) {
+	w.t.Helper()
+	bad, changes := 0, 0
+	for id := 1; id <= keys; id++ {
+		last := int64(0)
+		for _, v := range w.history(strconv.Itoa(id)) {
+			changes++
+			if v.version <= last && bad < 10 {
+				bad++
+				w.t.Errorf("item %d: version %d came after %d", id, v.version, last)
+			}
+			last = v.version
+		}
+	}
+	if changes == 0 {
+		w.t.Error("nothing was sent at all")
+	}
+}

@@ -1,0 +1,106 @@
+package acceptance_test
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+)
+
+// TestKilledAgainAndAgain kills the program at random moments under load. Some
+// calls take so long that they are executed in a later life of the program, or
+// after it has given them up.
+func TestKilledAgainAndAgain(t *testing.T) {
+	const keys, concurrent = 20_000, 10
+	kills := 25
+	if *long {
+		kills = 50
+	}
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		w := newItems(t, server, api, keys, simulator.Options{
+			RecordHistory: true, RecordKeys: true,
+			Latency: simulator.Latency{Fixed: 30 * time.Millisecond, Jitter: 0.5},
+		})
+		w.config.timeout, w.config.hold = time.Second, 1300*time.Millisecond
+		if err := w.sim.Fail(
+			simulator.Rule{Name: "given up", Operation: "sync", Probability: 0.01, Hang: 1100 * time.Millisecond},
+			simulator.Rule{Name: "slow", Operation: "sync", Probability: 0.1, Hang: 700 * time.Millisecond},
+		); err != nil {
+			t.Fatal(err)
+		}
+		first := w.start()
+		seen := w.callWitness()
+		load := w.startLoad(keys, 20, 4*time.Millisecond)
+		load.await(t, 100)
+		first.kill()
+		killed := []time.Time{time.Now()}
+		for len(killed) < kills {
+			p := w.launch()
+			time.Sleep(time.Duration(200+rand.IntN(2800)) * time.Millisecond)
+			if p.ended() {
+				t.Fatalf("the program ended by itself with exit code %d", p.cmd.ProcessState.ExitCode())
+			}
+			p.kill()
+			killed = append(killed, time.Now())
+		}
+		last := w.start()
+		load.await(t, 100)
+		load.stop()
+		w.settle(last)
+		last.stop(t)
+
+		w.itemsAgree()
+		versions := w.neverBack(killed)
+		repeats := w.repeats(killed, 2*concurrent)
+		seen.swear()
+		t.Logf("%d kills, %d transactions, %d versions in %d calls, %d sent again", kills, load.count.Load(), versions, len(w.writes()), repeats)
+	})
+}
+
+// repeats checks that after each kill no more was sent again than the calls
+// that were in flight, and those whose answers had not been saved yet: at most
+// calls together. It returns the number of objects sent again.
+func (w *world) repeats(killed []time.Time, most int) int {
+	w.t.Helper()
+	answered := w.answered()
+	started := map[int]time.Time{}
+	for _, c := range w.writes() {
+		started[c.ID] = c.Start
+	}
+	again := make([]map[int]bool, len(killed))
+	total := 0
+	for id := range w.sim.Objects("Item") {
+		last := map[int64]applied{}
+		for _, v := range w.history(id) {
+			before, repeated := last[v.version]
+			last[v.version] = v
+			call, ok := answered[before.call]
+			if !repeated || !ok || started[v.call].Before(call.End) {
+				continue // not answered, or executed late
+			}
+			total++
+			kill := 0
+			for kill < len(killed) && killed[kill].Before(call.Start) {
+				kill++
+			}
+			if kill == len(killed) || killed[kill].After(v.at) {
+				if call.End.Sub(call.Start) < w.config.timeout*9/10 {
+					w.t.Errorf("item %s version %d was sent again within a life, %s after its answer", id, v.version, v.at.Sub(call.End))
+				}
+				continue
+			}
+			if again[kill] == nil {
+				again[kill] = map[int]bool{}
+			}
+			again[kill][before.call] = true
+		}
+	}
+	for i, calls := range again {
+		if len(calls) > most {
+			w.t.Errorf("after kill %d the objects of %d answered calls were sent again, want at most %d", i+1, len(calls), most)
+		}
+	}
+	return total
+}
