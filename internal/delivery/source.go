@@ -57,7 +57,6 @@ type connection struct {
 	mu          sync.Mutex
 	connected   bool
 	problem     string
-	halted      bool
 	connects    uint64
 	disconnects map[replication.Reason]uint64
 	server      LSN

@@ -10,8 +10,6 @@ const (
 	oldest = 130000
 	// standbyDecoding is the first version that decodes on a standby.
 	standbyDecoding = 160000
-	// listedColumns is the first version with column lists and row filters.
-	listedColumns = 150000
 	// failoverSlots is the first version that copies slots to standbys.
 	failoverSlots = 170000
 	// publishedGenerated is the first version that can send generated columns.

@@ -1,9 +1,7 @@
 package simulator_test
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"reflect"
 	"strings"
@@ -318,12 +316,5 @@ func TestGUID(t *testing.T) {
 	again := in.restSync("createOrUpdate", `{"rid":2}`, `{"rid":1}`).Result
 	if first[0]["marketoGUID"] != again[1]["marketoGUID"] || first[0]["marketoGUID"] == first[1]["marketoGUID"] {
 		t.Errorf("guids %v, then %v", first, again)
-	}
-}
-
-func decode(t *testing.T, r io.Reader, into any) {
-	t.Helper()
-	if err := json.NewDecoder(r).Decode(into); err != nil {
-		t.Fatal(err)
 	}
 }
