@@ -29,7 +29,7 @@ func (m *Machine) park(now time.Time, it *item, r marketo.Result, waits bool) {
 	}
 	p := &checkpoint.Parked{
 		Mapping: m.cfg.Mappings[it.mapping].Name, Object: m.cfg.Mappings[it.mapping].Object,
-		Key: it.key, Operation: it.operation.String(), At: it.at, Committed: it.newest,
+		Key: it.key, Operation: it.parkedAs().String(), At: it.at, Committed: it.newest,
 		Fields: fields(it.object, true), Payload: fields(it.object, false),
 		Code: r.Code, Message: r.Message, Waits: waits,
 		Attempts: 1, First: now, Last: now,
@@ -45,6 +45,15 @@ func (m *Machine) park(now time.Time, it *item, r marketo.Result, waits bool) {
 	m.ledger.draft.Parked = append(m.ledger.draft.Parked, *p)
 	m.states[it.mapping].count.Parked++
 	m.settle(it)
+}
+
+// parkedAs is the operation that a parked entry keeps: an update that the end
+// of the row asked for has to be made even if there is no row any more.
+func (it *item) parkedAs() marketo.Operation {
+	if it.ends {
+		return marketo.Update
+	}
+	return it.operation
 }
 
 // resolve ends a parked entry.
@@ -86,7 +95,7 @@ func (m *Machine) retry(now time.Time, p *checkpoint.Parked) error {
 	it := m.newItem()
 	*it = item{
 		key: p.Key, mapping: index, operation: operationOf(p.Operation), object: object,
-		reread: true, partial: true, at: p.At, sequence: m.sequence, since: now,
+		reread: true, partial: true, ends: p.Operation == marketo.Update.String(), at: p.At, sequence: m.sequence, since: now,
 		committed: p.Committed, newest: p.Committed, changes: 0, bytes: itemBytes + len(p.Payload),
 	}
 	it.last = it
@@ -118,28 +127,54 @@ func operationOf(text string) marketo.Operation {
 	return marketo.Upsert
 }
 
-// parkedObject makes the object of a parked entry, with its key alone.
+// parkedObject makes the object of a parked entry: its key, and what an update
+// sets.
 func parkedObject(shape *marketo.Shape, p *checkpoint.Parked) (marketo.Object, error) {
-	decoder := json.NewDecoder(strings.NewReader(p.Fields))
-	decoder.UseNumber()
-	var keys map[string]any
-	if err := decoder.Decode(&keys); err != nil {
-		return marketo.Object{}, fmt.Errorf("parked key of mapping %s cannot be read: %w", p.Mapping, err)
+	keys, err := decodeFields(p, p.Fields)
+	if err != nil {
+		return marketo.Object{}, err
 	}
 	o := marketo.Object{Shape: shape, Values: make([]marketo.Value, len(shape.Key)+len(shape.Attributes))}
 	for i, name := range shape.Key {
-		switch v := keys[name].(type) {
-		case string:
-			o.Values[i] = marketo.Value{Kind: marketo.String, Text: v}
-		case json.Number:
-			o.Values[i] = marketo.Value{Kind: marketo.Number, Text: v.String()}
-		case bool:
-			o.Values[i] = marketo.Value{Kind: marketo.Boolean, Text: fmt.Sprint(v)}
-		default:
+		if o.Values[i] = keys[name]; o.Values[i].Text == "" && o.Values[i].Kind != marketo.String {
 			return marketo.Object{}, fmt.Errorf("parked key of mapping %s lacks %s; discard the entry", p.Mapping, name)
 		}
 	}
+	if p.Operation != marketo.Update.String() {
+		return o, nil
+	}
+	values, err := decodeFields(p, p.Payload)
+	if err != nil {
+		return marketo.Object{}, err
+	}
+	for i, name := range shape.Attributes {
+		o.Values[len(shape.Key)+i] = values[name]
+	}
 	return o, nil
+}
+
+// decodeFields reads what fields wrote. What it left out is omitted.
+func decodeFields(p *checkpoint.Parked, text string) (map[string]marketo.Value, error) {
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.UseNumber()
+	var raw map[string]any
+	if err := decoder.Decode(&raw); err != nil {
+		return nil, fmt.Errorf("parked entry of mapping %s cannot be read: %w; discard the entry", p.Mapping, err)
+	}
+	values := make(map[string]marketo.Value, len(raw))
+	for name, v := range raw {
+		switch v := v.(type) {
+		case nil:
+			values[name] = marketo.Value{Kind: marketo.Null}
+		case string:
+			values[name] = marketo.Value{Kind: marketo.String, Text: v}
+		case json.Number:
+			values[name] = marketo.Value{Kind: marketo.Number, Text: v.String()}
+		case bool:
+			values[name] = marketo.Value{Kind: marketo.Boolean, Text: fmt.Sprint(v)}
+		}
+	}
+	return values, nil
 }
 
 // act does what an operator asks of parked objects.

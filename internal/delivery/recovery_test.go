@@ -40,6 +40,25 @@ func TestEndOfRowIsSetAlthoughTheRowIsGone(t *testing.T) {
 	}
 }
 
+func TestRetryOfAParkedEndOfRowSetsWhatItSays(t *testing.T) {
+	r := newRig(t, nil)
+	r.commit(write(marketo.Update, "1", "-", "gone"))
+	r.pass(time.Second)
+	r.answer(r.take(1)[0], marketo.Wait)
+	r.pass(5 * time.Minute)
+	if len(r.reads) != 1 {
+		t.Fatalf("reads = %d, want the waiting object tried again", len(r.reads))
+	}
+	r.step(RowRead{Read: r.reads[0].Read})
+	r.pass(time.Second)
+	calls := r.take(1)
+	r.want(calls, "UPDATE[1,-,gone]")
+	r.answer(calls[0])
+	if got := r.m.Report(r.now).Parked; got != 0 {
+		t.Errorf("parked %d after the retry was confirmed, want 0", got)
+	}
+}
+
 func TestOutageDoesNotUseUpTheAttemptsOfAnObject(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.MaxAttempts = 3 })
 	r.commit(upsert("1", "a"))

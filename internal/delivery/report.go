@@ -156,7 +156,7 @@ func (m *Machine) Report(now time.Time) Report {
 // Retried = Replayed + Coalesced + Confirmed + Parked + Gone + Pending.
 type Balance struct {
 	Received, Retried, Replayed, Coalesced, Confirmed, Parked, Gone uint64
-	Pending                                                int
+	Pending                                                         int
 }
 
 // Balance returns the books of one mapping.
