@@ -92,14 +92,14 @@ func (m *Machine) confirmed(now time.Time, it *item) {
 func (m *Machine) rejected(now time.Time, it *item, r marketo.Result) {
 	state := &m.states[it.mapping]
 	if m.cfg.HaltOnReject {
-		m.halt("marketo rejected an object of mapping " + m.cfg.Mappings[it.mapping].Name + " (" + describe(r) +
+		m.halt("marketo rejected an object of mapping " + m.cfg.Mappings[it.mapping].Name + " (" + r.Loggable(it.object) +
 			"); mend the row or the mapping and start again, or set delivery.on_reject: park")
 		m.back(now, it)
 		return
 	}
 	state.refused++
 	if state.refused >= refusedInARow && state.blocked == "" {
-		m.block(now, it.mapping, "marketo rejects every object of the mapping, at last with "+describe(r)+
+		m.block(now, it.mapping, "marketo rejects every object of the mapping, at last with "+r.Loggable(it.object)+
 			"; mend the mapping or the custom object type")
 	}
 	if state.blocked != "" {
@@ -112,18 +112,11 @@ func (m *Machine) rejected(now time.Time, it *item, r marketo.Result) {
 	m.park(now, it, r, false)
 }
 
-func describe(r marketo.Result) string {
-	if r.Code == "" {
-		return r.Message
-	}
-	return r.Code + " " + r.Message
-}
-
 // unmappable parks an object that could not be built from its row.
 func (m *Machine) unmappable(now time.Time, it *item) {
 	r := marketo.Result{Code: it.problem.Code, Message: it.problem.Message}
 	if m.cfg.HaltOnReject {
-		m.halt("a row of mapping " + m.cfg.Mappings[it.mapping].Name + " cannot become an object (" + describe(r) +
+		m.halt("a row of mapping " + m.cfg.Mappings[it.mapping].Name + " cannot become an object (" + r.Loggable(it.object) +
 			"); mend the row or the mapping and start again, or set delivery.on_reject: park")
 		it.place = timed
 		return

@@ -184,6 +184,19 @@ func said(explanation string, text []byte, secrets []string, b *Batch) string {
 	return explanation + " (Marketo: " + strconv.Quote(t) + ")"
 }
 
+// Loggable returns what Marketo said of o, without its text where that repeats
+// one of the object's values: a log holds no row values. The whole text is in
+// the parked entry.
+func (r Result) Loggable(o Object) string {
+	switch {
+	case r.Message == "":
+		return r.Code
+	case repeats(strings.ToLower(r.Message), nil, &Batch{Objects: []Object{o}}):
+		return strings.TrimSpace(r.Code + " (Marketo's text repeats a value and is left out)")
+	}
+	return strings.TrimSpace(r.Code + " " + strconv.Quote(r.Message))
+}
+
 func repeats(text string, secrets []string, b *Batch) bool {
 	for _, s := range secrets {
 		if s != "" && strings.Contains(text, strings.ToLower(s)) {

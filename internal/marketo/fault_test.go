@@ -106,3 +106,21 @@ func TestClockSkew(t *testing.T) {
 		c.Close()
 	}
 }
+
+func TestLoggableHoldsNoValue(t *testing.T) {
+	o := marketo.Object{Shape: &marketo.Shape{Key: []string{"id"}}, Values: []marketo.Value{{Kind: marketo.String, Text: "Canary"}}}
+	for _, tt := range []struct {
+		result marketo.Result
+		want   string
+	}{
+		{marketo.Result{Code: "1003"}, "1003"},
+		{marketo.Result{Code: "1003", Message: "bad type"}, `1003 "bad type"`},
+		{marketo.Result{Message: "Unknown attribute"}, `"Unknown attribute"`},
+		{marketo.Result{Code: "1003", Message: "bad value canary"}, "1003 (Marketo's text repeats a value and is left out)"},
+		{marketo.Result{Message: "CANARY is no id"}, "(Marketo's text repeats a value and is left out)"},
+	} {
+		if got := tt.result.Loggable(o); got != tt.want {
+			t.Errorf("Loggable(%+v) = %q, want %q", tt.result, got, tt.want)
+		}
+	}
+}
