@@ -142,7 +142,7 @@ func (m *Machine) due(now time.Time, l *lane) bool {
 		m.wakeAt(at)
 		return false
 	}
-	return true
+	return m.paced(now)
 }
 
 // fill takes the oldest objects of l, as many as one call carries. It returns
@@ -178,6 +178,9 @@ func (m *Machine) fill(now time.Time, l *lane) *call {
 	}
 	if len(items) == 0 {
 		return nil
+	}
+	if len(items) < m.cfg.Capacity.Objects {
+		m.pace.last = now
 	}
 	return m.newCall(l, items, false)
 }

@@ -126,6 +126,7 @@ type Machine struct {
 	bytes    int
 
 	trouble  trouble
+	pace     pace
 	states   []mappingState
 	halted   string
 	stopping bool

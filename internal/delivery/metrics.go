@@ -24,6 +24,7 @@ type Metrics struct {
 	writes, coalesced, replayed, pending, pendingBytes, pressure   *prometheus.Desc
 	limit, calls, objects, statuses, retries, faults, unknown      *prometheus.Desc
 	inFlight, splits, quotaUsed, quotaLimit, limited, paused, held *prometheus.Desc
+	paceSeconds                                                    *prometheus.Desc
 	parkedTotal, parked, resolved, unmappable, gone, blocked       *prometheus.Desc
 	latency                                                        *prometheus.Desc
 }
@@ -64,20 +65,21 @@ func NewMetrics(r *Runner, reg prometheus.Registerer) (*Metrics, error) {
 		pendingBytes: describe("pending_bytes", "Bytes held for unsettled objects."),
 		pressure:     describe("backpressure_active", "1 while reading is held because a limit of memory is reached."),
 
-		limit:      describe("pending_limit_bytes", "Configured ceiling of cdcsync_pending_bytes."),
-		calls:      describe("calls_total", "Calls sent to Marketo."),
-		objects:    describe("call_objects_total", "Objects carried by those calls."),
-		statuses:   describe("object_statuses_total", "Statuses that Marketo gave, by status.", "mapping", "status"),
-		retries:    describe("object_retries_total", "Objects sent again because of their status.", "mapping"),
-		faults:     describe("call_faults_total", "Calls that failed as a whole, by class and code.", "class", "code"),
-		unknown:    describe("call_unknown_outcomes_total", "Calls that may or may not have been executed."),
-		inFlight:   describe("calls_in_flight", "Calls under way."),
-		splits:     describe("call_splits_total", "Batches that were halved to find a bad object."),
-		quotaUsed:  describe("quota_used_calls", "Calls counted against today's quota."),
-		quotaLimit: describe("quota_limit_calls", "Configured calls a day; 0 is unlimited."),
-		limited:    describe("calls_limited", "1 while the next call waits for this limit.", "limit"),
-		paused:     describe("paused", "1 while nothing is sent, whatever the reason."),
-		held:       describe("held_keys", "Keys whose newer values wait out a call with an unknown outcome."),
+		limit:       describe("pending_limit_bytes", "Configured ceiling of cdcsync_pending_bytes."),
+		calls:       describe("calls_total", "Calls sent to Marketo."),
+		objects:     describe("call_objects_total", "Objects carried by those calls."),
+		statuses:    describe("object_statuses_total", "Statuses that Marketo gave, by status.", "mapping", "status"),
+		retries:     describe("object_retries_total", "Objects sent again because of their status.", "mapping"),
+		faults:      describe("call_faults_total", "Calls that failed as a whole, by class and code.", "class", "code"),
+		unknown:     describe("call_unknown_outcomes_total", "Calls that may or may not have been executed."),
+		inFlight:    describe("calls_in_flight", "Calls under way."),
+		splits:      describe("call_splits_total", "Batches that were halved to find a bad object."),
+		quotaUsed:   describe("quota_used_calls", "Calls counted against today's quota."),
+		quotaLimit:  describe("quota_limit_calls", "Configured calls a day; 0 is unlimited."),
+		paceSeconds: describe("call_pace_seconds", "Time between two batches that are not full, while the calls of the day run short; 0 while there is plenty."),
+		limited:     describe("calls_limited", "1 while the next call waits for this limit.", "limit"),
+		paused:      describe("paused", "1 while nothing is sent, whatever the reason."),
+		held:        describe("held_keys", "Keys whose newer values wait out a call with an unknown outcome."),
 
 		parkedTotal: describe("parked_total", "Objects parked.", "mapping"),
 		parked:      describe("parked_objects", "Objects parked now."),
@@ -174,6 +176,7 @@ func (m *Metrics) collectCalls(s scrape, r Report) {
 	s.gauge(m.parked, float64(r.Parked))
 	s.gauge(m.quotaUsed, float64(r.Quota.Calls))
 	s.gauge(m.quotaLimit, float64(m.limits.CallsPerDay))
+	s.gauge(m.paceSeconds, r.Pace.Seconds())
 	s.flag(m.paused, r.Stalled != "")
 	for _, limit := range []string{marketo.WhyRate, marketo.WhyConcurrency, marketo.WhyQuota} {
 		s.flag(m.limited, r.Pending > 0 && r.Limited == limit, limit)

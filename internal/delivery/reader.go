@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/failpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -209,6 +210,7 @@ func (r *reader) read(life context.Context, stop <-chan struct{}, stream *replic
 		if err != nil {
 			return err
 		}
+		failpoint.Hit("stream.after_receive")
 		if err := r.handle(stream, message); err != nil {
 			return err
 		}
@@ -220,6 +222,7 @@ func (r *reader) hand(life context.Context, stop <-chan struct{}) error {
 	if len(r.entries) == 0 {
 		return nil
 	}
+	failpoint.Hit("reader.before_hand")
 	select {
 	case r.runner.in <- piece{r.entries}:
 	case <-stop:
@@ -227,6 +230,7 @@ func (r *reader) hand(life context.Context, stop <-chan struct{}) error {
 	case <-life.Done():
 		return errStopped
 	}
+	failpoint.Hit("reader.after_hand")
 	r.entries, r.bytes = *pieces.Get().(*[]Entry), 0
 	return nil
 }

@@ -113,6 +113,9 @@ type Report struct {
 	// nothing is unsettled.
 	Through time.Time
 	Quota   marketo.Quota
+	// Pace is the time between two batches that are not full, while the calls
+	// of the day run short; zero while there is plenty.
+	Pace time.Duration
 	// Source is about the replication connection.
 	Source SourceReport
 	// Stalled is why nothing is being sent, in plain words; "" when all is
@@ -135,7 +138,7 @@ func (m *Machine) Report(now time.Time) Report {
 		InFlight: len(m.calls), Parked: len(m.parked), Held: len(m.holds),
 		Backpressure: !m.stopping && !m.Accepting(),
 		Saved:        m.ledger.saved, Synced: m.ledger.synced, SavedAt: m.ledger.savedAt,
-		Quota: m.limiter.Snapshot(), Stalled: m.stalled(now),
+		Quota: m.limiter.Snapshot(), Pace: m.pace.every, Stalled: m.stalled(now),
 	}
 	r.Faults = make(map[FaultKey]uint64, len(m.count.Faults))
 	for k, v := range m.count.Faults {

@@ -41,6 +41,7 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 	}
 	m.bytes += ev.Write.Bytes + itemBytes - it.bytes
 	it.bytes = ev.Write.Bytes + itemBytes
+	it.ends = false
 	it.object, it.problem = ev.Write.Object, ev.Write.Problem
 	if it.anew && it.problem == nil {
 		it.object = whole(it.object)

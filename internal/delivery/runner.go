@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/failpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/replication"
@@ -116,6 +117,7 @@ func (r *Runner) decide(stop <-chan struct{}, life context.Context, group *errgr
 			reply <- m.Report(time.Now())
 			continue
 		case <-stop:
+			failpoint.Hit("stop.begin")
 			stop = nil
 			overtime = time.After(r.ShutdownTimeout)
 			r.Log.Info("stopping", "pending", m.items, "timeout", r.ShutdownTimeout)
@@ -151,6 +153,7 @@ func (r *Runner) carryOut(e Effect, life context.Context, group *errgroup.Group)
 	case Send:
 		group.Go(func() error {
 			reply := r.Client.Sync(life, e.Batch)
+			failpoint.Hit("call.before_answer")
 			select {
 			case r.answers <- Answered{Call: e.Call, Reply: reply}:
 			case <-life.Done():
@@ -160,8 +163,10 @@ func (r *Runner) carryOut(e Effect, life context.Context, group *errgroup.Group)
 	case Save:
 		r.toSave <- e.Save
 	case Confirm:
+		failpoint.Hit("confirm.before")
 		r.confirmed.Store(uint64(e.LSN))
 		r.reader.confirm(e.LSN)
+		failpoint.Hit("confirm.after")
 	case Read:
 		group.Go(func() error {
 			row := r.row(life, e)
@@ -183,7 +188,9 @@ func (r *Runner) keep(life context.Context) error {
 	for {
 		select {
 		case s := <-r.toSave:
+			failpoint.Hit("save.before")
 			err := r.Store.Save(life, *s)
+			failpoint.Hit("save.after")
 			if life.Err() != nil {
 				return nil
 			}
@@ -196,7 +203,9 @@ func (r *Runner) keep(life context.Context) error {
 
 // finish ends the connection after its last status.
 func (r *Runner) finish(life context.Context, done Finished) error {
+	failpoint.Hit("stop.before_close")
 	r.reader.close(life)
+	failpoint.Hit("stop.after_close")
 	r.Log.Info("stopped", "left", done.Left, "checkpoint", LSN(r.confirmed.Load()))
 	return nil
 }

@@ -145,6 +145,14 @@ func (l *Limiter) Concurrency(now time.Time) int {
 	return limit
 }
 
+// Used is the number of calls counted against the quota day of now.
+func (l *Limiter) Used(now time.Time) int {
+	if l.day == "" || !now.Before(l.reset) {
+		return 0
+	}
+	return l.calls
+}
+
 // InFlight is the number of calls started and not done.
 func (l *Limiter) InFlight() int { return l.inFlight }
 

@@ -1,0 +1,65 @@
+package delivery
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+const (
+	// paceAfter is the least part of a day that a forecast is made from: a
+	// day that has just begun says nothing about its rate.
+	paceAfter = time.Hour
+	// longestPace bounds how far freshness is given up to save calls.
+	longestPace = 15 * time.Minute
+)
+
+// pace spreads what is left of the day's calls over what is left of the day.
+// While the calls made so far, at the rate so far, leave enough, batches wait
+// MaxWait and no longer. When they run short, batches that are not full leave
+// one at a time, so far apart that the day lasts; full ones are never held:
+// nothing carries more in a call.
+type pace struct {
+	// every is the time between two such batches; zero while there is plenty.
+	every time.Duration
+	// last is when the last batch left that was not full.
+	last time.Time
+}
+
+// paced reports whether a batch that is not full may leave now, and sets the
+// alarm for when it may.
+func (m *Machine) paced(now time.Time) bool {
+	every := m.spacing(now)
+	if (every > 0) != (m.pace.every > 0) {
+		if every > 0 {
+			m.log(slog.LevelWarn, "calls of the day run short; batches that are not full wait longer", "every", every.Round(time.Second))
+		} else {
+			m.log(slog.LevelInfo, "calls of the day suffice again; batches wait no longer than max_wait")
+		}
+	}
+	m.pace.every = every
+	at := m.pace.last.Add(every)
+	if at.After(now) {
+		m.wakeAt(at)
+		return false
+	}
+	return true
+}
+
+// spacing forecasts the day from its rate so far and returns the time between
+// two batches that makes the rest of its calls last; zero when they suffice.
+func (m *Machine) spacing(now time.Time) time.Duration {
+	used, limit := m.limiter.Used(now), m.cfg.Limits.CallsPerDay
+	left := limit - used
+	if limit == 0 || left <= 0 {
+		return 0
+	}
+	remaining := marketo.NextReset(now).Sub(now)
+	elapsed := max(24*time.Hour-remaining, paceAfter)
+	forecast := float64(used) / elapsed.Hours() * remaining.Hours()
+	if forecast <= float64(left) {
+		return 0
+	}
+	return min(remaining/time.Duration(left), longestPace)
+}
