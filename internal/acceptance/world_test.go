@@ -33,6 +33,16 @@ func eachAPI(t *testing.T, test func(t *testing.T, api string)) {
 	}
 }
 
+// oneAPI runs a slow test for one API, and for both with -long.
+func oneAPI(t *testing.T, usual string, test func(t *testing.T, api string)) {
+	needServer(t)
+	for _, api := range apis {
+		if api == usual || *long {
+			t.Run(api, func(t *testing.T) { test(t, api) })
+		}
+	}
+}
+
 // world is a database, a simulated instance and a configuration that joins
 // them.
 type world struct {
@@ -112,9 +122,7 @@ func freePort(t *testing.T) int {
 func (w *world) dropSlot() {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if w.conn != nil {
-		_ = w.conn.Close(ctx) // it may be broken
-	}
+	w.disconnect()
 	_ = w.cluster.Exec(ctx, w.database, "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = current_database() AND NOT active")
 }
 
@@ -209,6 +217,13 @@ func (w *world) db() *pgx.Conn {
 		w.conn = conn
 	}
 	return w.conn
+}
+
+// disconnect closes the connection; it may be broken.
+func (w *world) disconnect() {
+	if w.conn != nil {
+		_ = w.conn.Close(context.Background())
+	}
 }
 
 func (w *world) exec(sql string, args ...any) {
