@@ -10,6 +10,8 @@ import (
 	"time"
 
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/cdcsync/cdcsync/internal/failpoint"
 )
 
 // callBits is the width of a call's number; the number of its life is above.
@@ -83,9 +85,11 @@ func (s *Store) commit(ctx context.Context, sync, clean bool, fill func(*sql.Tx)
 	previous := s.life
 	s.life = life
 	if err = fill(tx); err == nil {
+		failpoint.Hit("save.before_commit")
 		if err = tx.Commit(); err != nil {
 			err = fmt.Errorf("commit: %w", err)
 		}
+		failpoint.Hit("save.after_commit")
 	}
 	if err != nil {
 		s.life = previous
