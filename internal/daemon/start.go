@@ -9,6 +9,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/delivery"
+	"github.com/cdcsync/cdcsync/internal/failpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/preflight"
@@ -163,7 +164,10 @@ func (d *Daemon) settleIn(ctx context.Context, source *replication.Source, store
 			return known, nil
 		}
 	}
-	return here, store.Identify(ctx, *here)
+	failpoint.Hit("start.before_identify")
+	err := store.Identify(ctx, *here)
+	failpoint.Hit("start.after_identify")
+	return here, err
 }
 
 // create makes the publication, where it is missing, and then the slot: a
@@ -179,15 +183,18 @@ func (d *Daemon) create(ctx context.Context, source *replication.Source, store *
 		if err := source.CreatePublication(ctx, tables); err != nil {
 			return 0, unreachable{err}
 		}
+		failpoint.Hit("publication.after_create")
 		d.Log.Info("publication created", "publication", source.Publication, "tables", len(tables))
 	}
 	if err := store.Intend(ctx, here); err != nil {
 		return 0, err
 	}
+	failpoint.Hit("start.after_intend")
 	lsn, err := source.CreateSlot(ctx)
 	if err != nil {
 		return 0, unreachable{err}
 	}
+	failpoint.Hit("slot.after_create")
 	d.Log.Info("slot created", "slot", source.Slot, "lsn", lsn)
 	return lsn, nil
 }
