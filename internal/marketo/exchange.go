@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/cdcsync/cdcsync/internal/failpoint"
 )
 
 const (
@@ -113,10 +115,12 @@ func (x *exchange) do(ctx context.Context, r request) (answer, *Fault) {
 		body = &payload{buf: r.body}
 		req.Body = body
 	}
+	failpoint.Hit("call.before_send")
 	resp, err := x.transport.RoundTrip(req)
 	if err != nil {
 		return answer{}, broken(ctx, err, body.started())
 	}
+	failpoint.Hit("call.after_headers")
 	defer resp.Body.Close()
 	a := answer{status: resp.StatusCode, header: resp.Header}
 	if t, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
@@ -124,6 +128,7 @@ func (x *exchange) do(ctx context.Context, r request) (answer, *Fault) {
 	}
 	a.buf = newBuffer()
 	whole, err := a.buf.fill(resp.Body, x.limit)
+	failpoint.Hit("call.after_reply")
 	switch {
 	case err != nil:
 		a.buf.release()

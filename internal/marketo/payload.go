@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"sync"
+
+	"github.com/cdcsync/cdcsync/internal/failpoint"
 )
 
 // buffer is a byte slice worth keeping.
@@ -49,6 +51,7 @@ func (p *payload) Read(into []byte) (int, error) {
 	n := copy(into, p.buf.b[p.off:])
 	p.off += n
 	if p.off == len(p.buf.b) {
+		failpoint.Hit("call.request_taken")
 		return n, io.EOF
 	}
 	return n, nil
