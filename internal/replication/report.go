@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/cdcsync/cdcsync/internal/failpoint"
 )
 
 const (
@@ -53,10 +55,12 @@ func (s *Stream) report(ctx context.Context) {
 		}
 		last = time.Now()
 		buf = s.status(waited >= s.silence/2).append(buf[:0])
+		failpoint.Hit("status.before")
 		if err := s.write(buf); err != nil {
 			s.fail(fmt.Errorf("write status: %w", err))
 			return
 		}
+		failpoint.Hit("status.after")
 		if s.unread() >= heldBack && time.Since(probed) >= heldBackPause {
 			probed = last
 			s.askOnTheSide(ctx)
