@@ -1,0 +1,205 @@
+package simulation
+
+import (
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/delivery"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+// checkSend holds a call against the rules of batches, of limits and of keys.
+func (s *Simulator) checkSend(r *request) {
+	s.checkBatch(r)
+	s.checkLimits()
+	for i, k := range r.keys {
+		s.checkKey(k, r.stamps[i])
+	}
+}
+
+// checkBatch: one type, one operation, within the size, no key twice.
+func (s *Simulator) checkBatch(r *request) {
+	capacity := &s.profile.config.Capacity
+	if n := len(r.keys); n == 0 || n > capacity.Objects {
+		s.fail("I5", "a call with %d objects, the capacity is %d", n, capacity.Objects)
+	}
+	size := capacity.Envelope
+	for i, k := range r.keys {
+		if o := r.batch.Objects[i]; o.Shape.Type != r.batch.Type || o.Shape != mappings[s.keys[k].mapping].shape {
+			s.fail("I5", "an object of type %s in a call of type %s", o.Shape.Type, r.batch.Type)
+		}
+		if deleted := s.changes[r.stamps[i]].operation == marketo.Delete; deleted != (r.batch.Operation == marketo.Delete) {
+			s.fail("I5", "change %d in a call that does %s", r.stamps[i], r.batch.Operation)
+		}
+		for _, other := range r.keys[:i] {
+			if other == k {
+				s.fail("I5", "key %d twice in a call", k)
+			}
+		}
+		if capacity.Bytes > 0 {
+			size += capacity.Size(r.batch.Objects[i], r.batch.Operation)
+		}
+	}
+	if capacity.Bytes > 0 && size > capacity.Bytes {
+		s.fail("I5", "a call of %d bytes, the capacity is %d", size, capacity.Bytes)
+	}
+}
+
+// limits is what Marketo counts.
+type limits struct {
+	starts   []time.Duration
+	dayEnd   time.Duration
+	dayCalls int
+	// forgotten counts the calls of the day that a loss of power took from
+	// the store.
+	forgotten int
+}
+
+// checkLimits: no limit is exceeded in any window, over all lives.
+func (s *Simulator) checkLimits() {
+	allowed, l := &s.profile.config.Limits, &s.limits
+	if n := allowed.CallsPer20s; n > 0 && len(l.starts) >= n && s.now-l.starts[len(l.starts)-n] < marketo.Window {
+		s.fail("I5", "more than %d calls in 20 seconds", n)
+	}
+	if len(l.starts) >= 256 {
+		l.starts = append(l.starts[:0], l.starts[192:]...)
+	}
+	l.starts = append(l.starts, s.now)
+	s.process.flying++
+	if n := allowed.ConcurrentCalls; n > 0 && s.process.flying > n {
+		s.fail("I5", "%d calls at once, %d are allowed", s.process.flying, n)
+	}
+	if allowed.CallsPerDay == 0 {
+		return
+	}
+	if s.now >= l.dayEnd {
+		l.dayEnd, l.dayCalls, l.forgotten = marketo.NextReset(s.time()).Sub(epoch), 0, 0
+		s.covered.Days++
+	}
+	if l.dayCalls++; l.dayCalls > allowed.CallsPerDay+l.forgotten {
+		s.fail("I5", "call %d of a day, %d are allowed", l.dayCalls, allowed.CallsPerDay)
+	}
+}
+
+// checkKey: one call at a time, in order, nothing that is settled, and nothing
+// new beside a call that may still be executed.
+func (s *Simulator) checkKey(k, stamp int32) {
+	key := &s.keys[k]
+	if key.flying++; key.flying > 1 {
+		s.fail("I4", "two calls in flight with key %d", k)
+	}
+	fromRow := stamp == key.fromRow
+	if !fromRow {
+		if stamp < key.floor {
+			s.fail("I4", "key %d: change %d is sent after change %d", k, stamp, key.floor)
+		}
+		key.floor = stamp
+	}
+	if !fromRow && s.durable(k, stamp) {
+		s.fail("redelivery", "key %d: change %d is sent again though the store has it as settled", k, stamp)
+	}
+	kept := key.unknown[:0]
+	for _, u := range key.unknown {
+		if u.start+serverLimit <= s.now {
+			continue
+		}
+		if u.stamp != stamp {
+			s.fail("I4", "key %d: change %d is sent while a call with change %d may still be executed", k, stamp, u.stamp)
+		}
+		kept = append(kept, u)
+		s.covered.Repeated++
+	}
+	key.unknown = kept
+}
+
+// durable reports whether the store, as it is now, has the change as settled.
+func (s *Simulator) durable(k, stamp int32) bool {
+	return s.disk.now.through[k] >= stamp || s.end(stamp) <= s.disk.now.lsn
+}
+
+// checkMove: the checkpoint never goes back.
+func (s *Simulator) checkMove(sv *save) {
+	if sv.Checkpoint != 0 && sv.Checkpoint < s.disk.now.lsn {
+		s.fail("I2", "the checkpoint goes back from %s to %s", s.disk.now.lsn, sv.Checkpoint)
+	}
+}
+
+// checkSaved: the checkpoint is below everything unsettled, what is called
+// settled is, and every confirmation before the save is in it.
+func (s *Simulator) checkSaved(sv *save) {
+	lsn := s.disk.now.lsn
+	if lsn > s.walEnd {
+		s.fail("I1", "checkpoint %s is beyond the WAL end %s", lsn, s.walEnd)
+	}
+	if int(s.low) < len(s.changes) && lsn >= s.end(s.low) {
+		s.fail("I1", "checkpoint %s, but change %d of %s is not settled", lsn, s.low, s.end(s.low))
+	}
+	for _, e := range sv.Settled {
+		k := parse(e.Key)
+		if i := s.changeAt(k, e.Through); i == 0 || !s.changes[i].settled {
+			s.fail("I6", "key %d is saved as settled through %v, which it is not", k, e.Through)
+		}
+	}
+	for _, c := range sv.fresh {
+		if !s.durable(c.key, c.through) {
+			s.fail("redelivery", "key %d: change %d was confirmed before save %d, which does not say so", c.key, c.through, sv.number)
+		}
+	}
+}
+
+// checkConfirm: only what would survive a loss of power is confirmed.
+func (s *Simulator) checkConfirm(lsn LSN) {
+	if lsn > s.disk.synced.lsn {
+		s.fail("I1", "confirmed %s, the synced checkpoint is %s", lsn, s.disk.synced.lsn)
+	}
+	if lsn <= s.process.confirmed {
+		s.fail("I2", "confirmed %s after %s", lsn, s.process.confirmed)
+	}
+}
+
+// checkStep: the books balance, memory is bounded, and time goes on.
+func (s *Simulator) checkStep() {
+	p, config := &s.process, &s.profile.config
+	for i := range mappings {
+		m := p.machine.Balance(i)
+		sum := m.Replayed + m.Coalesced + m.Confirmed + m.Parked + m.Gone + uint64(m.Pending)
+		if m.Received != p.delivered[i] || m.Received+m.Retried != sum {
+			s.fail("conservation", "mapping %d: %d received of %d, %d accounted for", i, m.Received, p.delivered[i], sum)
+		}
+	}
+	objects, bytes := p.machine.Load()
+	if most := config.MaxPending + p.pieces + len(s.disk.now.parked); objects > most {
+		s.fail("memory", "%d objects pending, at most %d are allowed", objects, most)
+	}
+	if most := config.MaxPendingBytes + p.pieces*1000; bytes > most {
+		s.fail("memory", "%d bytes pending, at most %d are allowed", bytes, most)
+	}
+	if s.now != p.idleAt {
+		p.idleAt, p.idle = s.now, 0
+	}
+	if p.idle++; p.idle > 1000 {
+		s.fail("liveness", "the machine asks to be woken again and again: %s", s.condition())
+	}
+}
+
+// checkFinished: an orderly end leaves nothing behind.
+func (s *Simulator) checkFinished(delivery.Finished) {
+	switch {
+	case s.process.flying > 0:
+		s.fail("stop", "finished with %d calls in flight", s.process.flying)
+	case s.disk.under != nil || len(s.process.fresh) > 0:
+		s.fail("stop", "finished before all was saved")
+	case s.process.confirmed != s.disk.now.lsn:
+		s.fail("stop", "finished with %s confirmed, the checkpoint is %s", s.process.confirmed, s.disk.now.lsn)
+	}
+	if !s.disk.now.clean {
+		return
+	}
+	s.covered.CleanEnds++
+	for k := range s.keys {
+		for _, u := range s.keys[k].unknown {
+			if u.start+serverLimit > s.now {
+				s.fail("stop", "a clean end, but a call with change %d may still be executed", u.stamp)
+			}
+		}
+	}
+}

@@ -1,0 +1,89 @@
+package simulation
+
+import (
+	"reflect"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+// Coverage counts what happened in a run: every fault, and everything the
+// machine did about it.
+type Coverage struct {
+	// What the source did.
+	Foreign, Rollbacks, Huge, Partial, KeyChanges int
+	Marks, Urgent, CutTransactions                int
+	Disconnects, ServerCrashes                    int
+	Operations                                    [4]int
+	Problems, Rereads, Sets                       int
+	// What became of calls and objects.
+	LostRequests, LostReplies, Late, Slow, ShortReplies, Outages int
+	Faults                                                       [9]int
+	Outcomes                                                     [5]int
+	Repeated                                                     int
+	// What became of the process.
+	Lives, Kills, PowerLosses, PowerStarts, Stops, Pauses int
+	CallsCutByDeath, Days                                 int
+	FailedSaves, LostSaves, SavesFinishedByDeath          int
+	// What the machine did.
+	Sends                                                [4]int
+	Saves, SyncedSaves, Confirms, Reads, Logs, Finished  int
+	CleanEnds, Started, Ended, Settled, Parked, Resolved int
+	Retries, ReadErrors, RowsGone                        int
+	Compared                                             int
+}
+
+func (c *Coverage) change(ch *change) {
+	c.Operations[ch.operation]++
+	if ch.problem {
+		c.Problems++
+	}
+	if ch.reread {
+		c.Rereads++
+	}
+	if ch.set {
+		c.Sets++
+	}
+}
+
+func (c *Coverage) send(b *marketo.Batch) { c.Sends[b.Operation]++ }
+
+func (c *Coverage) save(sv *checkpoint.Save) {
+	c.Saves++
+	if sv.Sync {
+		c.SyncedSaves++
+	}
+	c.Started += len(sv.Started)
+	c.Ended += len(sv.Ended)
+	c.Settled += len(sv.Settled)
+	c.Resolved += len(sv.Resolved)
+}
+
+// Add adds the counts of another run.
+func (c *Coverage) Add(o *Coverage) {
+	a, b := reflect.ValueOf(c).Elem(), reflect.ValueOf(o).Elem()
+	for i := range a.NumField() {
+		if f := a.Field(i); f.Kind() == reflect.Array {
+			for j := range f.Len() {
+				f.Index(j).SetInt(f.Index(j).Int() + b.Field(i).Index(j).Int())
+			}
+		} else {
+			f.SetInt(f.Int() + b.Field(i).Int())
+		}
+	}
+}
+
+// Each calls do for every count.
+func (c *Coverage) Each(do func(name string, index, n int)) {
+	v := reflect.ValueOf(c).Elem()
+	for i := range v.NumField() {
+		name, f := v.Type().Field(i).Name, v.Field(i)
+		if f.Kind() != reflect.Array {
+			do(name, -1, int(f.Int()))
+			continue
+		}
+		for j := range f.Len() {
+			do(name, j, int(f.Index(j).Int()))
+		}
+	}
+}

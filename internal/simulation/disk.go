@@ -1,0 +1,224 @@
+package simulation
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/delivery"
+)
+
+const lifeBits = 40
+
+// state is what a store holds.
+type state struct {
+	lsn      LSN
+	clean    bool
+	boot     int
+	inFlight []checkpoint.Call
+	through  []int32 // newest settled change of each key
+	parked   map[int32]checkpoint.Parked
+	quota    checkpoint.Quota
+}
+
+// save is one group commit.
+type save struct {
+	checkpoint.Save
+	number int32
+	life   uint64
+	// fresh are the confirmations that came before it and must be in it.
+	fresh []confirmation
+}
+
+// disk is the store: what a process would find, what would survive a loss of
+// power, and the saves between the two.
+type disk struct {
+	now, synced state
+	unsynced    []save
+	under       *save // the save under way
+	begun       bool
+	boot        int
+	life        uint64
+	saves       int32
+	full        time.Duration // no space until then
+}
+
+var errNoSpace = errors.New("no space left on device")
+
+func newState(keys int) state {
+	return state{lsn: firstLSN, clean: true, through: make([]int32, keys), parked: map[int32]checkpoint.Parked{}}
+}
+
+// copyState returns what a loss of power leaves of a synced state.
+func copyState(st state) state {
+	st.inFlight, st.through, st.parked = slices.Clone(st.inFlight), slices.Clone(st.through), maps.Clone(st.parked)
+	return st
+}
+
+func (d *disk) reset(keys int) {
+	*d = disk{now: newState(keys), synced: newState(keys)}
+}
+
+// copySave keeps what the machine will reuse.
+func copySave(sv *checkpoint.Save) checkpoint.Save {
+	c := *sv
+	c.Started = slices.Clone(sv.Started)
+	c.Ended = slices.Clone(sv.Ended)
+	c.Settled = slices.Clone(sv.Settled)
+	c.Parked = slices.Clone(sv.Parked)
+	c.Resolved = slices.Clone(sv.Resolved)
+	if sv.Quota != nil {
+		q := *sv.Quota
+		c.Quota = &q
+	}
+	return c
+}
+
+// apply writes a save into a state.
+func (s *Simulator) apply(st *state, sv *save) {
+	if sv.Checkpoint != 0 {
+		st.lsn = sv.Checkpoint
+	}
+	full := func(id uint64) uint64 {
+		if id>>lifeBits == 0 {
+			id |= sv.life << lifeBits
+		}
+		return id
+	}
+	for _, c := range sv.Started {
+		c.ID = full(c.ID)
+		st.inFlight = append(st.inFlight, c)
+	}
+	for _, id := range sv.Ended {
+		st.inFlight = slices.DeleteFunc(st.inFlight, func(c checkpoint.Call) bool { return c.ID == full(id) })
+	}
+	if sv.Clean {
+		st.inFlight = nil
+	}
+	for _, e := range sv.Settled {
+		k := parse(e.Key)
+		if i := s.changeAt(k, e.Through); i > st.through[k] {
+			st.through[k] = i
+		}
+	}
+	for _, key := range sv.Resolved {
+		delete(st.parked, parse(key))
+	}
+	for _, p := range sv.Parked {
+		st.parked[parse(p.Key)] = p
+	}
+	if sv.Quota != nil {
+		st.quota = *sv.Quota
+	}
+	st.clean, st.boot = sv.Clean, s.disk.boot
+}
+
+// begin starts a save.
+func (s *Simulator) begin(sv *checkpoint.Save) {
+	d := &s.disk
+	if d.under != nil {
+		s.fail("store", "two saves at once")
+	}
+	for _, c := range sv.Started {
+		if c.ID == 0 || c.ID>>lifeBits != 0 {
+			s.fail("store", "call %d is not a number of this life", c.ID)
+		}
+	}
+	d.saves++
+	d.under = &save{Save: copySave(sv), number: d.saves, fresh: s.process.fresh}
+	s.process.fresh = nil
+	in := s.between(200*time.Microsecond, 10*time.Millisecond)
+	if s.profile.slowDisk && s.rng.IntN(10) == 0 {
+		in = s.between(0, 8*time.Second)
+	}
+	s.covered.save(sv)
+	s.planFor(in, evSaved, 0)
+}
+
+// saved ends the save under way.
+func (s *Simulator) saved() {
+	if s.disk.full > s.now {
+		s.covered.FailedSaves++
+		s.tracef("save failed")
+		s.process.fresh = append(s.disk.under.fresh, s.process.fresh...)
+		s.disk.under = nil
+		s.step(delivery.Saved{Err: errNoSpace})
+		return
+	}
+	s.finishSave()
+	s.step(delivery.Saved{})
+}
+
+// finishSave makes the save under way part of what a process finds.
+func (s *Simulator) finishSave() {
+	d := &s.disk
+	sv := d.under
+	d.under = nil
+	s.checkMove(sv)
+	if !d.begun {
+		d.begun = true
+		d.life++
+		sv.Sync = true
+	}
+	sv.life = d.life
+	s.apply(&d.now, sv)
+	d.unsynced = append(d.unsynced, *sv)
+	s.settleParked(sv)
+	s.checkSaved(sv)
+	if sv.Sync || sv.Clean {
+		s.syncTo(len(d.unsynced))
+	}
+	s.tracef("saved #%d: checkpoint %s, sync %v, clean %v", sv.number, d.now.lsn, sv.Sync, sv.Clean)
+}
+
+// syncTo makes the first n unsynced saves survive a loss of power.
+func (s *Simulator) syncTo(n int) {
+	d := &s.disk
+	for i := range d.unsynced[:n] {
+		s.apply(&d.synced, &d.unsynced[i])
+	}
+	d.unsynced = slices.Delete(d.unsynced, 0, n)
+}
+
+// loseDisk is what a loss of power leaves: what was synced, and as many of the
+// later saves as the disk happened to write.
+func (s *Simulator) loseDisk() {
+	d := &s.disk
+	if n := len(d.unsynced); n > 0 {
+		s.syncTo(s.rng.IntN(n + 1))
+	}
+	for i := range d.unsynced {
+		s.unsettleParked(&d.unsynced[i])
+		s.covered.LostSaves++
+	}
+	d.unsynced = d.unsynced[:0]
+	if d.now.quota.Day == d.synced.quota.Day {
+		s.limits.forgotten += d.now.quota.Calls - d.synced.quota.Calls
+	} else {
+		s.limits.forgotten += d.now.quota.Calls
+	}
+	d.now = copyState(d.synced)
+	d.boot++
+}
+
+// load is what a process finds at start.
+func (s *Simulator) load() checkpoint.State {
+	d := &s.disk
+	st := checkpoint.State{
+		Checkpoint: &checkpoint.Checkpoint{LSN: d.now.lsn},
+		Clean:      d.now.clean, SameBoot: d.saves == 0 || d.now.boot == d.boot,
+		InFlight: slices.Clone(d.now.inFlight), Quota: d.now.quota,
+	}
+	for k := range s.keys {
+		if i := d.now.through[k]; i != 0 && s.position(i).Commit >= d.now.lsn {
+			st.Settled = append(st.Settled, checkpoint.Settled{Key: texts[k], Through: s.position(i)})
+		}
+		if p, ok := d.now.parked[int32(k)]; ok {
+			st.Parked = append(st.Parked, p)
+		}
+	}
+	d.begun = false
+	return st
+}

@@ -1,0 +1,139 @@
+package simulation
+
+import (
+	"slices"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/delivery"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// startPlants forget something at a start, or call an end clean that is not.
+func startPlants() []plant {
+	return []plant{
+		{name: "no hold after an unclean start", state: func(_ *Simulator, st *checkpoint.State) { st.InFlight = nil }},
+		{name: "no hold after a loss of power", state: func(_ *Simulator, st *checkpoint.State) { st.SameBoot = true }},
+		{name: "a call has a number of another life", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) {
+			for i := range sv.Started {
+				sv.Started[i].ID |= 1 << lifeBits
+			}
+		})},
+		{name: "hold after a loss of power ends with the life", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) {
+			sv.Started = slices.DeleteFunc(sv.Started, func(c checkpoint.Call) bool { return len(c.Keys) == 0 })
+		})},
+		{name: "what the last life settled is forgotten", state: func(_ *Simulator, st *checkpoint.State) { st.Settled = nil }},
+		{name: "what the last life settled is forgotten too early", state: func(_ *Simulator, st *checkpoint.State) {
+			st.Settled = slices.DeleteFunc(st.Settled, func(e checkpoint.Settled) bool { return e.Through.Seq > 1 })
+		}},
+		{name: "the last life is said to have settled more", state: func(s *Simulator, st *checkpoint.State) {
+			for i, e := range st.Settled {
+				st.Settled[i].Through = s.position(s.keys[parse(e.Key)].last)
+			}
+		}},
+		{name: "limits are forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Quota = checkpoint.Quota{} }},
+		{name: "calls that left late are not in the store", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) {
+			if len(sv.Started) == 0 {
+				sv.Quota = nil
+			}
+		}), state: func(_ *Simulator, st *checkpoint.State) {
+			for i := range st.InFlight {
+				st.Quota.Starts = st.Quota.Starts[:max(0, len(st.Quota.Starts)-i)]
+			}
+		}},
+		{name: "parked objects are forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Parked = nil }},
+		{name: "every end is clean", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) { sv.Clean = true })},
+		{name: "finished at once", effect: func(s *Simulator, e delivery.Effect) []delivery.Effect {
+			if s.process.stopping {
+				return []delivery.Effect{e, delivery.Finished{}}
+			}
+			return []delivery.Effect{e}
+		}},
+	}
+}
+
+// limitPlants exceed a limit by one, or a bound by far.
+func limitPlants() []plant {
+	one := func(n *int) {
+		if *n > 0 {
+			*n++
+		}
+	}
+	return []plant{
+		{name: "one call too many in 20 seconds", config: func(c *delivery.Config) { one(&c.Limits.CallsPer20s) }},
+		{name: "one call too many at once", config: func(c *delivery.Config) { one(&c.Limits.ConcurrentCalls) }},
+		{name: "one call too many a day", config: func(c *delivery.Config) { one(&c.Limits.CallsPerDay) }},
+		{name: "one object too many", config: func(c *delivery.Config) { one(&c.Capacity.Objects) }},
+		{name: "a few bytes too many", config: func(c *delivery.Config) { c.Capacity.Bytes *= 2 }},
+		{name: "too much in memory", config: func(c *delivery.Config) { c.MaxPending *= 20 }},
+		{name: "too many bytes in memory", config: func(c *delivery.Config) { c.MaxPendingBytes *= 20 }},
+		{name: "too few attempts", config: func(c *delivery.Config) { c.MaxAttempts-- }},
+	}
+}
+
+// streamPlants lose, repeat, reorder or spoil what comes from the stream.
+func streamPlants() []plant {
+	onEntries := func(change func(*Simulator, []delivery.Entry) []delivery.Entry) func(*Simulator, delivery.Event) []delivery.Event {
+		return func(s *Simulator, ev delivery.Event) []delivery.Event {
+			if r, ok := ev.(*delivery.Received); ok {
+				ev = &delivery.Received{Entries: change(s, slices.Clone(r.Entries))}
+			}
+			return []delivery.Event{ev}
+		}
+	}
+	return []plant{
+		{name: "a change is dropped", event: onEntries(func(s *Simulator, entries []delivery.Entry) []delivery.Entry {
+			return slices.DeleteFunc(entries, func(e delivery.Entry) bool {
+				return e.Kind == delivery.EntryWrite && s.rng.IntN(40) == 0
+			})
+		})},
+		{name: "a change is taken for one before it", event: onEntries(func(s *Simulator, entries []delivery.Entry) []delivery.Entry {
+			for i := range entries {
+				if e := &entries[i]; e.Kind == delivery.EntryWrite && s.rng.IntN(40) == 0 {
+					if before := s.changes[stampOf(e.Write.Object)].previous; before != 0 {
+						e.Write = s.write(before)
+					}
+				}
+			}
+			return entries
+		})},
+		{name: "partial is taken for whole", event: onEntries(func(_ *Simulator, entries []delivery.Entry) []delivery.Entry {
+			for i := range entries {
+				entries[i].Write.Partial = false
+			}
+			return entries
+		})},
+		{name: "row is not read again", event: onEntries(func(_ *Simulator, entries []delivery.Entry) []delivery.Entry {
+			for i := range entries {
+				entries[i].Write.Reread = false
+			}
+			return entries
+		})},
+		{name: "the end of a row is taken for a part of it", event: onEntries(func(_ *Simulator, entries []delivery.Entry) []delivery.Entry {
+			for i := range entries {
+				if w := &entries[i].Write; w.Operation == marketo.Update && entries[i].Kind == delivery.EntryWrite {
+					w.Operation, w.Partial = marketo.Upsert, true
+				}
+			}
+			return entries
+		})},
+		{name: "every row is gone", event: func(_ *Simulator, ev delivery.Event) []delivery.Event {
+			if row, ok := ev.(delivery.RowRead); ok {
+				ev = delivery.RowRead{Read: row.Read}
+			}
+			return []delivery.Event{ev}
+		}},
+		{name: "marks are lost", event: onEntries(func(_ *Simulator, entries []delivery.Entry) []delivery.Entry {
+			return slices.DeleteFunc(entries, func(e delivery.Entry) bool { return e.Kind == delivery.EntryMark })
+		})},
+		{name: "a cut transaction is skipped one short", forgetSkip: true},
+		{name: "positions lack their place in the transaction", event: onEntries(func(_ *Simulator, entries []delivery.Entry) []delivery.Entry {
+			for i := range entries {
+				if entries[i].Kind == delivery.EntryWrite {
+					entries[i].Seq = replication.Position{Seq: 1}.Seq
+				}
+			}
+			return entries
+		})},
+	}
+}

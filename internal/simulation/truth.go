@@ -1,0 +1,189 @@
+package simulation
+
+import (
+	"strings"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+// truth is what the world knows of one key.
+type truth struct {
+	// floor is the newest change that was sent in this life: nothing older may
+	// follow it. (What the store has as settled is never sent in any life.)
+	floor int32
+	// flying counts the calls of this life that carry the key.
+	flying int
+	// unknown are calls that may still be executed.
+	unknown []unknownCall
+	// refused is the newest change that may be parked for what Marketo said,
+	// tries counts how often it asked for another attempt.
+	refused int32
+	tries   int
+	// fromRow is the change whose row was read, for the change asked.
+	fromRow, asked int32
+	// inexact is set once the key's object is not just the sum of its changes.
+	inexact bool
+}
+
+type unknownCall struct {
+	start time.Duration
+	stamp int32
+}
+
+// confirmation is an object that the machine was told is confirmed.
+type confirmation struct{ key, through int32 }
+
+// beginLife forgets what belonged to the last life.
+func (s *Simulator) beginLife() {
+	for i := range s.keys {
+		k := &s.keys[i]
+		k.flying, k.tries, k.fromRow, k.asked, k.floor = 0, 0, 0, 0, 0
+	}
+}
+
+// endLife makes every call in flight one that may still be executed.
+func (s *Simulator) endLife() {
+	for i := range s.calls {
+		if r := &s.calls[i]; r.life == s.process.life && !r.heard {
+			s.mayExecute(r)
+			s.covered.CallsCutByDeath++
+		}
+	}
+}
+
+func (s *Simulator) mayExecute(r *request) {
+	for i, k := range r.keys {
+		s.keys[k].unknown = append(s.keys[k].unknown, unknownCall{r.start, r.stamps[i]})
+	}
+}
+
+// heard takes note of an answer, as it is before any planted mistake.
+func (s *Simulator) heard(r *request) {
+	r.heard = true
+	for _, k := range r.keys {
+		s.keys[k].flying--
+	}
+	fault := r.answer.Fault
+	if fault == nil && len(r.answer.Results) != len(r.keys) || fault != nil && fault.Class == marketo.FaultUnknown {
+		s.mayExecute(r)
+		return
+	}
+	if fault != nil {
+		refused := fault.Class == marketo.FaultRefused || fault.Class == marketo.FaultTooLarge
+		if refused && len(r.keys) == 1 {
+			s.keys[r.keys[0]].refused = r.stamps[0]
+		}
+		return
+	}
+	for i, k := range r.keys {
+		s.concluded(k, r.stamps[i], r.answer.Results[i])
+	}
+}
+
+func (s *Simulator) concluded(k, stamp int32, result marketo.Result) {
+	key := &s.keys[k]
+	s.covered.Outcomes[result.Outcome]++
+	switch result.Outcome {
+	case marketo.Confirmed:
+		through := stamp
+		if stamp == key.fromRow {
+			through = key.asked
+			key.floor = max(key.floor, key.asked)
+		}
+		key.fromRow, key.asked, key.refused, key.tries = 0, 0, 0, 0
+		s.process.fresh = append(s.process.fresh, confirmation{k, through})
+		s.settle(stamp, 0)
+	case marketo.Reject, marketo.Wait:
+		key.refused = stamp
+	default:
+		if key.tries++; key.tries >= s.profile.config.MaxAttempts {
+			key.refused = stamp
+		}
+	}
+}
+
+// rowKnown takes note of a row that the machine is about to get.
+func (s *Simulator) rowKnown(q *reading) {
+	key := &s.keys[q.key]
+	key.inexact = true
+	if !q.row.present {
+		if q.retry {
+			key.fromRow, key.asked = q.carried, q.asked
+		}
+		if !s.changes[q.asked].set {
+			s.settle(q.asked, 0)
+		}
+		return
+	}
+	key.fromRow, key.asked = q.row.last, q.asked
+	if q.row.bad || s.oversize(q.row.last) {
+		key.refused = q.row.last
+	}
+}
+
+func (s *Simulator) oversize(stamp int32) bool {
+	return s.profile.config.Capacity.Bytes > 0 && stamp%53 == 0
+}
+
+// settle settles a change and all before it of the same key.
+func (s *Simulator) settle(i, parkedBy int32) {
+	for ; i != 0 && !s.changes[i].settled; i = s.changes[i].previous {
+		s.changes[i].settled, s.changes[i].parkedBy = true, parkedBy
+	}
+	for int(s.low) < len(s.changes) && s.changes[s.low].settled {
+		s.low++
+	}
+}
+
+// settleParked settles what a save has parked.
+func (s *Simulator) settleParked(sv *save) {
+	for _, p := range sv.Parked {
+		k := parse(p.Key)
+		i := s.changeAt(k, p.At)
+		if i == 0 {
+			s.fail("I6", "key %d is parked at %v, where it has no change", k, p.At)
+		}
+		key := &s.keys[k]
+		if key.refused < i && !s.changes[i].problem && !s.oversize(i) {
+			s.fail("I6", "key %d is parked with change %d, for which there was no reason", k, i)
+		}
+		key.inexact, key.tries = true, 0
+		s.settle(i, sv.number)
+		s.covered.Parked++
+		s.tracef("parked: key %d with change %d, %s", k, i, p.Operation)
+	}
+}
+
+// parkedChange is the change that the store has as parked for a key, and the
+// one whose values it holds, which is newer when the row was read; 0 if none.
+func (s *Simulator) parkedChange(k int32) (parked, held int32) {
+	p, ok := s.disk.now.parked[k]
+	if !ok {
+		return 0, 0
+	}
+	parked = s.changeAt(k, p.At)
+	held = parked
+	const name = `"stamp":"`
+	if _, rest, ok := strings.Cut(p.Payload, name); ok && p.Operation == marketo.Update.String() {
+		digits, _, _ := strings.Cut(rest, `"`)
+		held = parse(digits)
+	}
+	return parked, held
+}
+
+// unsettleParked takes back what a lost save had parked.
+func (s *Simulator) unsettleParked(sv *save) {
+	for _, p := range sv.Parked {
+		k := parse(p.Key)
+		i := s.changeAt(k, p.At)
+		superseded := false
+		for j := s.keys[k].last; j != i && j != 0; j = s.changes[j].previous {
+			superseded = superseded || s.changes[j].settled
+		}
+		for ; i != 0 && !superseded && s.changes[i].parkedBy == sv.number; i = s.changes[i].previous {
+			s.changes[i].settled, s.changes[i].parkedBy = false, 0
+			s.low = min(s.low, i)
+		}
+	}
+}
