@@ -33,7 +33,8 @@ func (r *reader) begin(m *replication.Begin) error {
 		if m.Final != r.final {
 			return r.halt(fmt.Sprintf("the server went on with transaction %s although %s was not finished", m.Final, r.final))
 		}
-		r.skip, r.seq = r.seq, 0
+		// It may break again before it has come as far as before.
+		r.skip, r.seq = max(r.skip, r.seq), 0
 		return nil
 	}
 	r.inside, r.final, r.seq, r.skip = true, m.Final, 0, 0

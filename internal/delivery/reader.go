@@ -176,7 +176,9 @@ func (r *reader) connect(life context.Context) (*replication.Stream, error) {
 		return nil, err
 	}
 	r.stream.Store(stream)
-	r.confirm(LSN(r.runner.confirmed.Load()))
+	// What was only saved, not synced, must not be confirmed: the position at
+	// start may be of that kind.
+	r.confirm(LSN(r.runner.synced.Load()))
 	r.connected(server, from)
 	return stream, nil
 }

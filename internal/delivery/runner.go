@@ -46,7 +46,9 @@ type Runner struct {
 	acts    chan Act
 	reader  *reader
 
-	confirmed atomic.Uint64
+	// confirmed is the last position confirmed, or the checkpoint at start;
+	// synced is zero until this life has confirmed one.
+	confirmed, synced atomic.Uint64
 }
 
 // ErrUnfinished is returned by Run when the orderly end took longer than
@@ -165,6 +167,7 @@ func (r *Runner) carryOut(e Effect, life context.Context, group *errgroup.Group)
 	case Confirm:
 		failpoint.Hit("confirm.before")
 		r.confirmed.Store(uint64(e.LSN))
+		r.synced.Store(uint64(e.LSN))
 		r.reader.confirm(e.LSN)
 		failpoint.Hit("confirm.after")
 	case Read:
