@@ -3,15 +3,27 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
+// rowReaders is the most rows that are read from their tables at once: each
+// takes a connection of the database that others need too.
+const rowReaders = 4
+
 // row reads the row behind an object's key from its table, as it is now.
 func (r *Runner) row(ctx context.Context, e Read) RowRead {
 	result := RowRead{Read: e.Read}
+	select {
+	case r.rowReaders <- struct{}{}:
+		defer func() { <-r.rowReaders }()
+	case <-ctx.Done():
+		result.Err = ctx.Err()
+		return result
+	}
 	result.Write, result.Found, result.Err = r.readRow(ctx, e.Mapping, e.Object)
 	return result
 }
@@ -30,6 +42,12 @@ func (r *Runner) readRow(ctx context.Context, index int, o marketo.Object) (mapp
 	row, err := r.Source.Row(ctx, name, columns, values)
 	if err != nil || row == nil {
 		return mapping.Write{}, false, err
+	}
+	// What describes the row does not know which columns are the replica
+	// identity's, as the stream does.
+	for i := range row.Relation.Columns {
+		c := &row.Relation.Columns[i]
+		c.Key = slices.Contains(table.IdentityColumns, c.Name)
 	}
 	if err := r.Mappings.Bind(row.Relation, table.TypeName); err != nil {
 		return mapping.Write{}, false, fmt.Errorf("read row of %s.%s: %w", d.Schema, d.Table, err)

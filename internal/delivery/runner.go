@@ -40,11 +40,13 @@ type Runner struct {
 	in      chan piece
 	answers chan Answered
 	rows    chan RowRead
-	toSave  chan *checkpoint.Save
-	saved   chan error
-	reports chan chan Report
-	acts    chan Act
-	reader  *reader
+	// rowReaders holds a place for each row that is being read.
+	rowReaders chan struct{}
+	toSave     chan *checkpoint.Save
+	saved      chan error
+	reports    chan chan Report
+	acts       chan Act
+	reader     *reader
 
 	// confirmed is the last position confirmed, or the checkpoint at start;
 	// synced is zero until this life has confirmed one.
@@ -81,6 +83,7 @@ func (r *Runner) prepare() {
 	r.in = make(chan piece, 2)
 	r.answers = make(chan Answered, 16)
 	r.rows = make(chan RowRead, 16)
+	r.rowReaders = make(chan struct{}, rowReaders)
 	r.toSave = make(chan *checkpoint.Save, 1)
 	r.saved = make(chan error, 1)
 	r.reports = make(chan chan Report)
