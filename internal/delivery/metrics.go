@@ -17,7 +17,7 @@ type Metrics struct {
 	runner *Runner
 	limits marketo.Limits
 
-	up, ready, confirmedThrough                                    *prometheus.Desc
+	up, ready, state, confirmedThrough                             *prometheus.Desc
 	connected, connects, disconnects, sourceBytes, sourceMessages  *prometheus.Desc
 	serverLSN, receivedLSN, confirmedLSN, checkpointLSN            *prometheus.Desc
 	checkpointTime, transactions, rows, filtered                   *prometheus.Desc
@@ -42,7 +42,8 @@ func NewMetrics(r *Runner, reg prometheus.Registerer) (*Metrics, error) {
 
 		up:               describe("up", "1 when the pipeline answers, 0 when it is stuck."),
 		ready:            describe("ready", "1 when /readyz answers 200."),
-		confirmedThrough: describe("confirmed_through_timestamp_seconds", "Commit time through which every change is settled; follows the clock while nothing is unsettled."),
+		state:            describe("state", "1 for what delivery is doing now, 0 for all else it may be doing.", "state"),
+		confirmedThrough: describe("confirmed_through_timestamp_seconds", "Commit time through which every change is settled; follows the clock while nothing is unsettled, stays where the connection was lost, 0 while it is not known."),
 
 		connected:      describe("source_connected", "1 while the replication connection is streaming."),
 		connects:       describe("source_connects_total", "Replication connections made."),
@@ -146,6 +147,9 @@ func (s scrape) time(d *prometheus.Desc, at time.Time) {
 
 func (m *Metrics) collectSource(s scrape, r Report) {
 	s.flag(m.ready, r.Reason() == "")
+	for _, c := range Conditions {
+		s.flag(m.state, r.Condition() == c, string(c))
+	}
 	s.time(m.confirmedThrough, r.Freshness(time.Now()))
 	s.flag(m.connected, r.Source.Connected)
 	s.counter(m.connects, r.Source.Connects)

@@ -118,9 +118,10 @@ type Report struct {
 	Pace time.Duration
 	// Source is about the replication connection.
 	Source SourceReport
-	// Stalled is why nothing is being sent, in plain words; "" when all is
-	// well.
+	// Stalled is why nothing is being sent, in plain words, and Stall the same
+	// in one word; both are "" when all is well.
 	Stalled string
+	Stall   Condition
 }
 
 // MappingReport is the part of a Report on one mapping.
@@ -138,8 +139,9 @@ func (m *Machine) Report(now time.Time) Report {
 		InFlight: len(m.calls), Parked: len(m.parked), Held: len(m.holds),
 		Backpressure: !m.stopping && !m.Accepting(),
 		Saved:        m.ledger.saved, Synced: m.ledger.synced, SavedAt: m.ledger.savedAt,
-		Quota: m.limiter.Snapshot(), Pace: m.pace.every, Stalled: m.stalled(now),
+		Quota: m.limiter.Snapshot(), Pace: m.pace.every,
 	}
+	r.Stall, r.Stalled = m.stalled(now)
 	r.Faults = make(map[FaultKey]uint64, len(m.count.Faults))
 	for k, v := range m.count.Faults {
 		r.Faults[k] = v
@@ -173,29 +175,6 @@ func (m *Machine) Balance(mapping int) Balance {
 
 // Load returns what is held in memory: objects, and the bytes they hold.
 func (m *Machine) Load() (objects, bytes int) { return m.items, m.bytes }
-
-// stalled names the one reason that matters most.
-func (m *Machine) stalled(now time.Time) string {
-	switch {
-	case m.halted != "":
-		return "halted: " + m.halted
-	case m.ledger.failures > 0:
-		return "the store does not take anything; see the log"
-	case m.trouble.failures > 0:
-		return "calls to marketo fail: " + m.trouble.fault.Error()
-	case m.holdAll.After(now):
-		return "after an unclean start nothing is sent until calls of the last life can no longer be executing"
-	}
-	if m.items > 0 && m.count.Limited == "quota" {
-		return "the calls of the day are used up; sending goes on after midnight US Central"
-	}
-	for i := range m.states {
-		if m.states[i].blocked != "" {
-			return "mapping " + m.cfg.Mappings[i].Name + " is blocked: " + m.states[i].blocked
-		}
-	}
-	return ""
-}
 
 // fields returns the key attributes of o, or all of them, as a JSON object.
 func fields(o marketo.Object, keyOnly bool) string {

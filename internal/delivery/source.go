@@ -26,6 +26,9 @@ type SourceReport struct {
 	// when the connection was made.
 	Received LSN
 	Server   LSN
+	// Current is when the connection ended, or reading halted, with all that
+	// the server had read; zero if it never did.
+	Current time.Time
 	// Rows holds the row changes of each mapping.
 	Rows []RowReport
 }
@@ -61,6 +64,7 @@ type connection struct {
 	disconnects map[replication.Reason]uint64
 	server      LSN
 	received    LSN
+	current     time.Time
 	// bytes and messages are those of earlier connections.
 	bytes, messages uint64
 }
@@ -86,6 +90,9 @@ func (r *reader) disconnected(err error, failures int) {
 	if c.connected || c.problem == "" || failures == 1 {
 		r.runner.Log.Warn("replication connection lost", "reason", string(reason), "err", err)
 	}
+	if c.connected && c.received >= c.server {
+		c.current = time.Now()
+	}
 	c.connected, c.problem = false, "not connected to postgresql: "+err.Error()
 	if c.disconnects == nil {
 		c.disconnects = make(map[replication.Reason]uint64)
@@ -96,9 +103,13 @@ func (r *reader) disconnected(err error, failures int) {
 // halt ends reading for good. What was received is delivered; what follows
 // waits in the slot until somebody has acted.
 func (r *reader) halt(reason string) error {
-	r.connection.mu.Lock()
-	r.connection.problem = reason
-	r.connection.mu.Unlock()
+	c := &r.connection
+	c.mu.Lock()
+	c.problem = reason
+	if r.received >= c.server {
+		c.current = time.Now()
+	}
+	c.mu.Unlock()
 	r.runner.Log.Error("reading halted", "reason", reason)
 	return errHalted
 }
@@ -115,7 +126,7 @@ func (r *reader) status() SourceReport {
 	report := SourceReport{
 		Connected: c.connected, Problem: c.problem, Connects: c.connects,
 		Disconnects: make(map[replication.Reason]uint64, len(c.disconnects)),
-		Bytes:       c.bytes, Messages: c.messages, Server: c.server, Received: c.received,
+		Bytes:       c.bytes, Messages: c.messages, Server: c.server, Received: c.received, Current: c.current,
 	}
 	for reason, n := range c.disconnects {
 		report.Disconnects[reason] = n
@@ -173,26 +184,4 @@ func (r *reader) countRow(m *replication.Change, writes []mapping.Write) {
 			r.rowCounts[i].filtered.Add(1)
 		}
 	}
-}
-
-// Freshness is the commit time up to which everything is in Marketo: now when
-// nothing is unsettled and the connection stands.
-func (r Report) Freshness(now time.Time) time.Time {
-	if r.Through.IsZero() {
-		return now
-	}
-	return r.Through
-}
-
-// Reason is why the daemon is not ready, in plain words; "" when it is.
-func (r Report) Reason() string {
-	switch {
-	case r.Stalled != "":
-		return r.Stalled
-	case r.Source.Problem != "":
-		return r.Source.Problem
-	case !r.Source.Connected:
-		return "not connected to postgresql yet"
-	}
-	return ""
 }

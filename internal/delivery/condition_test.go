@@ -1,0 +1,106 @@
+package delivery
+
+import (
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+func TestConditionAndFreshness(t *testing.T) {
+	commit, lost := epoch.Add(-time.Minute), epoch.Add(-time.Hour)
+	read := SourceReport{Connected: true, Received: 20, Server: 20}
+	tests := []struct {
+		name      string
+		report    Report
+		want      Condition
+		ready     bool
+		freshness time.Time
+	}{
+		{"all read and settled", Report{Source: read}, Current, true, epoch},
+		{"changes pending", Report{Source: read, Pending: 3, Through: commit}, Delivering, true, commit},
+		{"a transaction half received", Report{Source: read, Through: commit}, Delivering, true, commit},
+		{"the server has more", Report{Source: SourceReport{Connected: true, Received: 10, Server: 20}}, Delivering, true, time.Time{}},
+		{"the server has more after a loss", Report{Source: SourceReport{Connected: true, Received: 10, Server: 20, Current: lost}}, Delivering, true, lost},
+		{"never connected", Report{}, Disconnected, false, time.Time{}},
+		{"connection lost", Report{Source: SourceReport{Problem: "gone", Received: 20, Server: 20, Current: lost}}, Disconnected, false, lost},
+		{"connection lost with changes pending", Report{Source: SourceReport{Problem: "gone", Current: lost}, Pending: 1, Through: commit}, Disconnected, false, commit},
+		{"reading halted", Report{Source: SourceReport{Connected: true, Problem: "truncated", Received: 20, Server: 20, Current: lost}}, Halted, false, lost},
+		{"a stall comes first", Report{Stalled: "used up", Stall: QuotaUsed}, QuotaUsed, false, time.Time{}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := tt.report.Condition(); got != tt.want {
+				t.Errorf("condition: got %s, want %s", got, tt.want)
+			}
+			if got := tt.report.Reason() == ""; got != tt.ready {
+				t.Errorf("ready: got %v (%q), want %v", got, tt.report.Reason(), tt.ready)
+			}
+			if got := tt.report.Freshness(epoch); !got.Equal(tt.freshness) {
+				t.Errorf("freshness: got %s, want %s", got, tt.freshness)
+			}
+		})
+	}
+}
+
+func TestStallHasItsCondition(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*Machine)
+		want   Condition
+	}{
+		{"nothing", func(*Machine) {}, ""},
+		{"halted before all else", func(m *Machine) { m.halted, m.ledger.failures, m.trouble.failures = "x", 1, 1 }, Halted},
+		{"store before marketo", func(m *Machine) { m.ledger.failures, m.trouble.failures = 1, 1 }, StoreFailing},
+		{"marketo", func(m *Machine) { m.trouble.failures, m.trouble.fault = 1, marketo.Fault{Code: "503"} }, MarketoFailing},
+		{"unclean start", func(m *Machine) { m.holdAll = epoch.Add(time.Second) }, Holding},
+		{"quota", func(m *Machine) { m.items, m.count.Limited = 1, marketo.WhyQuota }, QuotaUsed},
+		{"quota without work", func(m *Machine) { m.count.Limited = marketo.WhyQuota }, ""},
+		{"a mapping", func(m *Machine) { m.states[1].blocked = "refused" }, MappingBlocked},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := newRig(t, nil)
+			tt.change(r.m)
+			report := r.m.Report(r.now)
+			if report.Stall != tt.want || (report.Stalled == "") != (tt.want == "") {
+				t.Errorf("got %q %q, want %q", report.Stall, report.Stalled, tt.want)
+			}
+		})
+	}
+}
+
+// A lost connection must not look fresh for ever.
+func TestFreshnessStaysWhereTheConnectionWasLost(t *testing.T) {
+	r := &reader{runner: &Runner{Source: &replication.Source{Slot: "s"}, Log: slog.New(slog.DiscardHandler)}}
+	report := func() Report { return Report{Source: r.status()} }
+	now := time.Now
+	r.disconnected(errors.New("refused"), 1)
+	if got := report().Freshness(now()); !got.IsZero() {
+		t.Errorf("never connected: got %s, want none", got)
+	}
+	r.connected(replication.Server{Flushed: 20}, 10)
+	r.connection.received = 10
+	r.disconnected(errors.New("reset"), 1)
+	if got := report().Freshness(now()); !got.IsZero() {
+		t.Errorf("lost before all was read: got %s, want none", got)
+	}
+	r.connected(replication.Server{Flushed: 20}, 10)
+	r.connection.received = 20
+	r.disconnected(errors.New("reset"), 1)
+	lost := report().Freshness(now())
+	if lost.IsZero() {
+		t.Fatal("lost after all was read: got none, want when it was lost")
+	}
+	r.disconnected(errors.New("refused"), 2)
+	if got := report().Freshness(now().Add(time.Hour)); !got.Equal(lost) {
+		t.Errorf("an hour later: got %s, want %s", got, lost)
+	}
+	r.connected(replication.Server{Flushed: 30}, 20)
+	if got := report().Freshness(now()); !got.Equal(lost) {
+		t.Errorf("connected with more to read: got %s, want %s", got, lost)
+	}
+}
