@@ -35,6 +35,15 @@ func (s *Store) Parked(ctx context.Context, filter Filter) ([]Parked, error) {
 	return parked, nil
 }
 
+// EachParked calls visit with the entries that Parked would list, one after
+// the other, all of one moment. It holds no more than one of them.
+func (s *Store) EachParked(ctx context.Context, filter Filter, visit func(Parked)) error {
+	if err := eachParked(ctx, s.read, filter, visit); err != nil {
+		return fmt.Errorf("list parked objects: %w", explain(err))
+	}
+	return nil
+}
+
 // CountParked returns the number of parked entries of each mapping that has
 // any.
 func (s *Store) CountParked(ctx context.Context) (map[string]int, error) {
@@ -90,6 +99,12 @@ type querier interface {
 }
 
 func listParked(ctx context.Context, db querier, filter Filter) ([]Parked, error) {
+	var parked []Parked
+	err := eachParked(ctx, db, filter, func(p Parked) { parked = append(parked, p) })
+	return parked, err
+}
+
+func eachParked(ctx context.Context, db querier, filter Filter, visit func(Parked)) error {
 	limit := filter.Limit
 	if limit <= 0 {
 		limit = -1
@@ -99,18 +114,17 @@ func listParked(ctx context.Context, db querier, filter Filter) ([]Parked, error
 		ORDER BY first, key LIMIT ?4 OFFSET ?5`,
 		filter.Mapping, filter.Key == "", []byte(filter.Key), limit, filter.Offset)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer rows.Close()
-	var parked []Parked
 	for rows.Next() {
 		p, err := scanParked(rows)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		parked = append(parked, p)
+		visit(p)
 	}
-	return parked, rows.Err()
+	return rows.Err()
 }
 
 func scanParked(rows *sql.Rows) (Parked, error) {

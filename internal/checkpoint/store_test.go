@@ -271,6 +271,13 @@ func TestStoreParked(t *testing.T) {
 		for _, p := range parked {
 			names = append(names, p.Key)
 		}
+		var visited []string
+		if err := s.EachParked(t.Context(), filter, func(p checkpoint.Parked) { visited = append(visited, p.Key) }); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(visited, names) {
+			t.Errorf("visited: got %q, want %q as listed", visited, names)
+		}
 		return strings.Join(names, " ")
 	}
 	save(t, s, checkpoint.Save{Parked: []checkpoint.Parked{entry("c", "m", 3), entry("a", "m", 1), entry("b", "n", 2)}})
