@@ -186,10 +186,10 @@ func (m *Machine) faulted(now time.Time, c *call, f *marketo.Fault) {
 		// The next attempt signs afresh. Only a second one in a row is
 		// trouble, such as a clock that is wrong.
 		if m.trouble.expired++; m.trouble.expired > 1 {
-			m.failed(now, f)
+			m.failed(now, c.started, f)
 		}
 	default:
-		m.failed(now, f)
+		m.failed(now, c.started, f)
 		if m.isolate(c, f) {
 			m.split(c)
 			return

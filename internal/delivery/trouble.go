@@ -15,12 +15,15 @@ type trouble struct {
 	until    time.Time
 	fault    marketo.Fault
 	since    time.Time
+	// last is when a failure last counted.
+	last time.Time
 	// passed is when a call last succeeded.
 	passed time.Time
 }
 
-// failed lengthens the pause before the next call.
-func (m *Machine) failed(now time.Time, f *marketo.Fault) {
+// failed lengthens the pause before the next call. Calls that were under way
+// together fail together: that is one failure, and one pause.
+func (m *Machine) failed(now, started time.Time, f *marketo.Fault) {
 	t := &m.trouble
 	if t.failures == 0 {
 		t.since = now
@@ -28,14 +31,25 @@ func (m *Machine) failed(now time.Time, f *marketo.Fault) {
 	if t.failures == 0 || t.fault.Class != f.Class || t.fault.Code != f.Code {
 		m.log(slog.LevelWarn, "calls to marketo fail", "class", f.Class.String(), "code", f.Code, "err", f.Message)
 	}
+	wish := now.Add(min(f.RetryAfter, time.Hour))
+	if t.failures > 0 && !started.After(t.last) {
+		t.fault = *f
+		if wish.After(t.until) {
+			t.until = wish
+		}
+		return
+	}
 	t.failures++
-	t.fault = *f
+	t.fault, t.last = *f, now
 	first, most := 500*time.Millisecond, time.Minute
 	if f.Class == marketo.FaultCredentials || f.Class == marketo.FaultExpired {
 		first = 5 * time.Second
 	}
 	pause := m.jitter(m.backoff(first, most, t.failures))
-	t.until = now.Add(max(pause, min(f.RetryAfter, time.Hour)))
+	t.until = now.Add(pause)
+	if wish.After(t.until) {
+		t.until = wish
+	}
 }
 
 // recovered ends the row of failures.
