@@ -270,7 +270,7 @@ func (m *Machine) absorb(it *item) {
 	})
 	it.ends = next.ends
 	m.bytes += it.bytes
-	it.at, it.newest = next.at, next.newest
+	it.at, it.xid, it.newest = next.at, next.xid, next.newest
 	it.changes += next.changes
 	it.after = next.after
 	if it.last == next {

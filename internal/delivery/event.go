@@ -43,6 +43,8 @@ type Entry struct {
 	Urgent bool
 	LSN    LSN
 	Time   time.Time
+	// XID is the transaction's number on an EntryBegin.
+	XID uint32
 	// Seq is the place of an EntryWrite's change in its transaction.
 	Seq   uint64
 	Write mapping.Write
@@ -122,6 +124,9 @@ type Read struct {
 	Read    uint64
 	Mapping int
 	Object  marketo.Object
+	// XID is the transaction that must be visible to whoever reads: an older
+	// row would overwrite what the stream has. Zero means any.
+	XID uint32
 }
 
 // Log is one line about a change of state.

@@ -38,7 +38,7 @@ func (r *reader) begin(m *replication.Begin) error {
 		return nil
 	}
 	r.inside, r.final, r.seq, r.skip = true, m.Final, 0, 0
-	r.add(Entry{Kind: EntryBegin, LSN: m.Final, Time: m.Time})
+	r.add(Entry{Kind: EntryBegin, LSN: m.Final, Time: m.Time, XID: m.XID})
 	return nil
 }
 

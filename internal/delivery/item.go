@@ -58,8 +58,10 @@ type item struct {
 	// windowed is false for an item that no transaction waits for (the retry
 	// of a parked object).
 	windowed bool
-	// at is the newest change the item stands for.
-	at replication.Position
+	// at is the newest change the item stands for, xid its transaction; zero
+	// where that is not known.
+	at  replication.Position
+	xid uint32
 	// sequence is the item's place in the queue: that of its oldest change.
 	sequence uint64
 	since    time.Time

@@ -120,6 +120,7 @@ type Machine struct {
 	open     checkpoint.Ref
 	inside   bool
 	commit   LSN
+	xid      uint32
 	time     time.Time
 	sequence uint64
 	items    int

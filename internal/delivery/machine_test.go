@@ -587,3 +587,21 @@ func TestAcceptingIsBounded(t *testing.T) {
 		t.Fatalf("accepting %v, bytes %d, keys %d after all is settled", r.m.Accepting(), r.m.bytes, len(r.m.keys))
 	}
 }
+
+func TestWhatIsSavedUnsyncedIsSyncedSoon(t *testing.T) {
+	r := newRig(t, nil)
+	r.pass(time.Second)
+	r.commit(upsert("1", "a"))
+	r.pass(time.Second)
+	r.take(1)
+	r.pass(2 * time.Second)
+	last := r.saves[len(r.saves)-1]
+	if !last.Sync || last.Checkpoint != 0 {
+		t.Fatalf("last save %+v, want a synced one although the checkpoint stands still", last)
+	}
+	n := len(r.saves)
+	r.pass(time.Minute)
+	if len(r.saves) != n {
+		t.Errorf("saves with nothing to save: %d", len(r.saves)-n)
+	}
+}

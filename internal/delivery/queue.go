@@ -19,7 +19,7 @@ func (m *Machine) received(now time.Time, entries []Entry) {
 		switch e.Kind {
 		case EntryBegin:
 			m.open, m.inside = m.window.Open(), true
-			m.commit, m.time = e.LSN, e.Time
+			m.commit, m.time, m.xid = e.LSN, e.Time, e.XID
 			m.window.Announce(m.open, e.Time)
 		case EntryWrite:
 			m.enqueue(now, &e.Write, replication.Position{Commit: m.commit, Seq: e.Seq})
@@ -57,7 +57,7 @@ func (m *Machine) enqueue(now time.Time, w *mapping.Write, at replication.Positi
 		problem: w.Problem, reread: w.Reread,
 		partial: w.Partial || w.Operation == marketo.Update,
 		ends:    w.Operation == marketo.Update,
-		ref:     m.open, windowed: true, at: at,
+		ref:     m.open, windowed: true, at: at, xid: m.xid,
 		sequence: m.sequence, since: now, committed: m.time, newest: m.time,
 		changes: 1, bytes: w.Bytes + itemBytes,
 	}
@@ -168,7 +168,7 @@ func (m *Machine) merge(now time.Time, it *item, w *mapping.Write, at replicatio
 	m.bytes -= it.bytes
 	it.take(operation, w)
 	m.bytes += it.bytes
-	it.at = at
+	it.at, it.xid = at, m.xid
 	it.newest = m.time
 	it.changes++
 	return true

@@ -12,7 +12,7 @@ func (m *Machine) read(it *item) {
 	it.place = reading
 	m.lastRead++
 	m.reads[m.lastRead] = it
-	m.emit(Read{Read: m.lastRead, Mapping: it.mapping, Object: it.object})
+	m.emit(Read{Read: m.lastRead, Mapping: it.mapping, Object: it.object, XID: it.xid})
 }
 
 // rowRead completes the object with the row as it is now. Later changes of

@@ -24,13 +24,13 @@ func (r *Runner) row(ctx context.Context, e Read) RowRead {
 		result.Err = ctx.Err()
 		return result
 	}
-	result.Write, result.Found, result.Err = r.readRow(ctx, e.Mapping, e.Object)
+	result.Write, result.Found, result.Err = r.readRow(ctx, e)
 	return result
 }
 
-func (r *Runner) readRow(ctx context.Context, index int, o marketo.Object) (mapping.Write, bool, error) {
-	d := r.Mappings.Definition(index)
-	columns, values, err := keyColumns(d, o)
+func (r *Runner) readRow(ctx context.Context, e Read) (mapping.Write, bool, error) {
+	d := r.Mappings.Definition(e.Mapping)
+	columns, values, err := keyColumns(d, e.Object)
 	if err != nil {
 		return mapping.Write{}, false, err
 	}
@@ -39,7 +39,7 @@ func (r *Runner) readRow(ctx context.Context, index int, o marketo.Object) (mapp
 	if err != nil {
 		return mapping.Write{}, false, err
 	}
-	row, err := r.Source.Row(ctx, name, columns, values)
+	row, err := r.Source.RowSince(ctx, e.XID, name, columns, values)
 	if err != nil || row == nil {
 		return mapping.Write{}, false, err
 	}
@@ -53,7 +53,7 @@ func (r *Runner) readRow(ctx context.Context, index int, o marketo.Object) (mapp
 		return mapping.Write{}, false, fmt.Errorf("read row of %s.%s: %w", d.Schema, d.Table, err)
 	}
 	defer r.Mappings.Unbind(row.Relation)
-	return r.Mappings.Row(index, row.Relation, row.Values)
+	return r.Mappings.Row(e.Mapping, row.Relation, row.Values)
 }
 
 // keyColumns returns the columns that make an object's key, and their values.

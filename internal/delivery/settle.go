@@ -29,6 +29,9 @@ type ledger struct {
 	draftSince, currentSince time.Time
 	// counted is set while the limiter knows of calls that the store does not.
 	counted bool
+	// unsynced is set while the store holds what a power loss would take, such
+	// as the calls of the day.
+	unsynced bool
 	// urgent is set while the server waits for an answer to a keepalive.
 	urgent bool
 
@@ -104,15 +107,20 @@ func (m *Machine) save(now time.Time) {
 	m.emit(Save{Save: &l.current})
 }
 
-// syncDue reports whether the checkpoint is worth a synced save now.
+// syncDue reports whether a synced save is due: often while the checkpoint
+// moves, seldom while there is only other people's WAL or what was saved
+// unsynced.
 func (m *Machine) syncDue(now time.Time, frontier LSN) bool {
 	l := &m.ledger
-	if frontier <= l.synced {
-		l.urgent = false
-		return false
-	}
 	every := m.cfg.SyncEvery
-	if m.items == 0 && emptyDraft(&l.draft) && l.synced != 0 {
+	switch {
+	case frontier <= l.synced:
+		l.urgent = false
+		if !l.unsynced {
+			return false
+		}
+		every = m.cfg.MarkEvery
+	case m.items == 0 && emptyDraft(&l.draft) && l.synced != 0:
 		every = m.cfg.MarkEvery
 	}
 	at := l.syncedAt.Add(every)
@@ -139,6 +147,7 @@ func (m *Machine) saved(now time.Time, err error) {
 	if l.current.Checkpoint > l.saved {
 		l.saved = l.current.Checkpoint
 	}
+	l.unsynced = !l.current.Sync
 	if l.current.Sync {
 		l.syncedAt = now
 		l.closed = l.last
