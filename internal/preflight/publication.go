@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -85,11 +86,16 @@ func (in *inspection) inspectOperations() {
 		"as the publication's owner, run: "+alterPublication(in.publication, "SET (publish = "+literal(strings.Join(target, ", "))+")"))
 }
 
-// needed says which operations the mappings need, and why.
+// needed says which operations the mappings need, and why. A mapping that only
+// inserts, without a condition that a later change could fulfil, does without
+// updates: so a table with REPLICA IDENTITY NOTHING can be mapped.
 func (in *inspection) needed() map[string]string {
-	needed := map[string]string{"insert": "every mapping needs it", "update": "every mapping needs it"}
+	needed := map[string]string{"insert": "every mapping needs it"}
 	for i := range in.set.Len() {
 		d := in.set.Definition(i)
+		if (d.Operation != marketo.Insert || d.Where != "" || !d.OnDelete.Ignores()) && needed["update"] == "" {
+			needed["update"] = "mapping " + d.Name + " needs it; operation: INSERT without where and on_delete does without"
+		}
 		if !d.OnDelete.Ignores() && needed["delete"] == "" {
 			needed["delete"] = "on_delete of mapping " + d.Name + " needs it"
 		}

@@ -53,6 +53,10 @@ var tableSetups = []setup{
 	})},
 	{name: "identity_none", ddl: `CREATE TABLE orders (id int NOT NULL UNIQUE, city text)`, mappings: one(nil)},
 	{name: "identity_nothing", ddl: ordersDDL + `; ALTER TABLE orders REPLICA IDENTITY NOTHING`, mappings: one(deletes)},
+	{name: "identity_nothing_inserts", ddl: ordersDDL + `; ALTER TABLE orders REPLICA IDENTITY NOTHING;
+		CREATE PUBLICATION identity_nothing_inserts FOR TABLE orders WITH (publish = 'insert')`, mappings: one(inserts)},
+	{name: "identity_none_inserts", ddl: `CREATE TABLE orders (id int NOT NULL UNIQUE, city text);
+		CREATE PUBLICATION identity_none_inserts FOR TABLE orders WITH (publish = 'insert')`, mappings: one(inserts)},
 	{name: "identity_full_only", ddl: `CREATE TABLE orders (id int, city text)`, mappings: one(nil)},
 	{name: "identity_other", ddl: `CREATE TABLE orders (n serial PRIMARY KEY, id int NOT NULL UNIQUE, city text)`, mappings: one(nil)},
 	{name: "identity_partition", ddl: `CREATE TABLE orders (id int PRIMARY KEY, city text) PARTITION BY RANGE (id);

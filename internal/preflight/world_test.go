@@ -15,6 +15,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/cluster"
 	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/preflight"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -179,3 +180,5 @@ const ordersDDL = `CREATE TABLE orders (id int PRIMARY KEY, city text, state tex
 
 // deletes makes deletes of rows matter.
 func deletes(d *mapping.Definition) { d.OnDelete.Delete = true }
+
+func inserts(d *mapping.Definition) { d.Operation = marketo.Insert }
