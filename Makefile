@@ -12,7 +12,7 @@ FUZZTIME    ?= 10s
 DEMO_FLAGS  ?= $(if $(API),--api $(API)) $(if $(DURATION),--duration $(DURATION))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test format vet lint fuzz clean
+.PHONY: help setup build demo test format vet lint fuzz bench clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -34,7 +34,7 @@ test: setup format vet ## format, vet, and all tests with the race detector
 	CGO_ENABLED=1 go test -race -timeout 15m ./...
 
 format:
-	@files="$$(gofmt -l cmd internal)" || exit 1; \
+	@files="$$(gofmt -l bench cmd internal)" || exit 1; \
 	[ -z "$$files" ] || { echo "format: run gofmt -w on:" $$files >&2; exit 1; }
 
 vet:
@@ -50,6 +50,10 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
 		done; \
 	done
+
+bench: build ## measure against pg_recvlogical and bare loops (BENCH_FLAGS=-help)
+	CGO_ENABLED=0 go build -trimpath -o bin/bench ./bench
+	./bin/bench $(BENCH_FLAGS)
 
 clean: ## remove what was built
 	rm -rf bin

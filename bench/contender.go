@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// contender is one way to read a backlog.
+type contender struct {
+	name string
+	// api is what it posts over; "" when it posts nothing.
+	api string
+	// ours is set for cdcsync itself, which goes on until it is stopped.
+	ours bool
+}
+
+var contenders = []contender{
+	{name: "pg_recvlogical"},
+	{name: "receive"},
+	{name: "post-soap", api: "soap"},
+	{name: "post-rest", api: "rest"},
+	{name: "cdcsync-soap", api: "soap", ours: true},
+	{name: "cdcsync-rest", api: "rest", ours: true},
+}
+
+func contenderNames() []string {
+	var names []string
+	for _, c := range contenders {
+		names = append(names, c.name)
+	}
+	return names
+}
+
+// stage is what all runs share.
+type stage struct {
+	options
+	dir      string
+	database *database
+	sink     *sinkProcess
+	runs     int
+}
+
+// setting is what one run of a contender has to know.
+type setting struct {
+	workload
+	slot string
+	end  pglsn
+	// delivery and limits are lines of the daemon's configuration; "" means
+	// the defaults, and no limits but concurrency.
+	delivery, limits string
+}
+
+// command makes the process of a contender.
+func (s *stage) command(ctx context.Context, c contender, set setting) (*exec.Cmd, error) {
+	switch {
+	case c.ours:
+		return s.daemon(ctx, c, set)
+	case c.name == "pg_recvlogical":
+		return exec.CommandContext(ctx, clientProgram(s.database.bin, "pg_recvlogical"),
+			"--dbname="+s.database.url, "--slot="+set.slot, "--start", "--endpos="+set.end.String(), "--file=/dev/null",
+			"--option=proto_version=1", "--option=publication_names="+set.name), nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return exec.CommandContext(ctx, self, modeBare, "-url", s.database.url, "-slot", set.slot, "-publication", set.name,
+		"-end", set.end.String(), "-api", c.api, "-sink", s.sink.url, "-concurrency", fmt.Sprint(s.concurrency)), nil
+}
+
+// clientProgram finds a program that comes with the server programs in bin,
+// which may be links to where it is; else it has to be on PATH.
+func clientProgram(bin, name string) string {
+	dirs := []string{bin}
+	if real, err := filepath.EvalSymlinks(filepath.Join(bin, "postgres")); err == nil {
+		dirs = append(dirs, filepath.Dir(real))
+	}
+	for _, dir := range dirs {
+		path := filepath.Join(dir, name)
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+	}
+	return name
+}
+
+// daemon makes the directory of a life of cdcsync: a configuration, and a
+// state file that says that the slot is its own.
+func (s *stage) daemon(ctx context.Context, c contender, set setting) (*exec.Cmd, error) {
+	s.runs++
+	dir := filepath.Join(s.dir, fmt.Sprintf("life-%d", s.runs))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	file := filepath.Join(dir, "cdcsync.yaml")
+	if err := os.WriteFile(file, []byte(s.configuration(c, set)), 0o600); err != nil {
+		return nil, err
+	}
+	if err := s.identify(ctx, filepath.Join(dir, "cdcsync.db"), set); err != nil {
+		return nil, err
+	}
+	log, err := os.Create(filepath.Join(dir, "cdcsync.log"))
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, s.binary, "run", "-c", file)
+	cmd.Stderr = log
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	return cmd, nil
+}
+
+// identify makes the state file of a slot that nothing was delivered from.
+func (s *stage) identify(ctx context.Context, file string, set setting) error {
+	source := &replication.Source{URL: s.database.url, Slot: set.slot, Publication: set.name}
+	server, err := source.Inspect(ctx)
+	if err != nil {
+		return err
+	}
+	if server.Slot == nil {
+		return fmt.Errorf("slot %s does not exist", set.slot)
+	}
+	store, err := checkpoint.Open(ctx, file)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	return store.Identify(ctx, checkpoint.Checkpoint{
+		System: server.System, Timeline: server.Timeline, Database: server.Database, Slot: set.slot, LSN: server.Slot.Confirmed,
+	})
+}
+
+// configuration is the daemon's, with the defaults wherever it can have them.
+func (s *stage) configuration(c contender, set setting) string {
+	limits := set.limits
+	if limits == "" {
+		limits = fmt.Sprintf("{calls_per_20s: 0, concurrent_calls: %d, calls_per_day: 0}", s.concurrency)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "source: {url: '%s', slot: %s, publication: %s}\nmarketo:\n  limits: %s\n", s.database.url, set.slot, set.name, limits)
+	if c.api == "soap" {
+		fmt.Fprintf(&b, "  soap: {endpoint: '%s/soap/mktows/2_3', user_id: bench, secret_key: bench}\n", s.sink.url)
+	} else {
+		fmt.Fprintf(&b, "  rest: {endpoint: '%s', client_id: bench, client_secret: bench}\n", s.sink.url)
+	}
+	if set.delivery != "" {
+		fmt.Fprintf(&b, "delivery: %s\n", set.delivery)
+	}
+	b.WriteString("state: sqlite:cdcsync.db\nhttp: {listen: '127.0.0.1:0'}\nmappings:\n")
+	for i := range set.tables {
+		fmt.Fprintf(&b, "  - table: public.%s\n    object: %s\n    key: {%s: id}\n    attributes:\n", set.table(i), set.object(i), keyField)
+		for _, column := range set.columns() {
+			fmt.Fprintf(&b, "      %s: %s\n", column, column)
+		}
+	}
+	return b.String()
+}
