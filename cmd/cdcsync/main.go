@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 func main() { os.Exit(execute()) }
@@ -49,8 +50,19 @@ func exitCode(err error) int {
 		return 3
 	case errors.As(err, &usage):
 		return 2
+	case loses(err):
+		return 3
 	}
 	return 1
+}
+
+// loses reports whether the stream ended because going on would lose changes.
+func loses(err error) bool {
+	switch replication.Diagnose(err) {
+	case replication.SlotMissing, replication.SlotLost, replication.Gap, replication.ServerBehind, replication.PublicationMissing:
+		return true
+	}
+	return false
 }
 
 func rootCommand() *cobra.Command {
