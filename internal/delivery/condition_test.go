@@ -3,6 +3,7 @@ package delivery
 import (
 	"errors"
 	"log/slog"
+	"math"
 	"testing"
 	"time"
 
@@ -102,5 +103,35 @@ func TestFreshnessStaysWhereTheConnectionWasLost(t *testing.T) {
 	r.connected(replication.Server{Flushed: 30}, 20)
 	if got := report().Freshness(now()); !got.Equal(lost) {
 		t.Errorf("connected with more to read: got %s, want %s", got, lost)
+	}
+}
+
+func TestQuantile(t *testing.T) {
+	counted := func(seconds ...float64) *Latency {
+		var l Latency
+		for _, s := range seconds {
+			l.observe(time.Duration(s * float64(time.Second)))
+		}
+		return &l
+	}
+	tests := []struct {
+		name    string
+		latency *Latency
+		q, want float64
+	}{
+		{"nothing", counted(), 0.5, 0},
+		{"half way into a bucket", counted(0.02, 0.02), 0.5, 0.0175},
+		{"the end of a bucket", counted(0.02, 0.02), 1, 0.025},
+		{"the first bucket begins at zero", counted(0.001, 0.001), 0.5, 0.005},
+		{"buckets without any are passed", counted(0.001, 20), 0.99, 29.6},
+		{"beyond the last bucket", counted(4000), 0.5, 3600},
+		{"partly beyond", counted(0.02, 4000), 0.99, 3600},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := tt.latency.Quantile(tt.q); math.Abs(got-tt.want) > 1e-9 {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
 	}
 }

@@ -36,6 +36,24 @@ func (l *Latency) observe(d time.Duration) {
 	}
 }
 
+// Quantile estimates the latency, in seconds, that a part q of the changes did
+// not exceed. It is exact to the buckets, never more than the last bound, and
+// 0 when nothing was counted.
+func (l *Latency) Quantile(q float64) float64 {
+	rank, below, lower := q*float64(l.Count), 0.0, 0.0
+	if l.Count == 0 {
+		return 0
+	}
+	for i, bound := range LatencyBuckets {
+		n := float64(l.Buckets[i])
+		if below+n >= rank && n > 0 {
+			return lower + (bound-lower)*(rank-below)/n
+		}
+		below, lower = below+n, bound
+	}
+	return lower
+}
+
 // MappingCounts counts what became of the writes of one mapping since the
 // start. Received + Retried = Replayed + Coalesced + Confirmed + Parked + Gone +
 // what is pending, always.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -37,6 +38,10 @@ type Runner struct {
 	ShutdownTimeout time.Duration
 	Log             *slog.Logger
 
+	// prepared guards what prepare makes: Report and Act may be called before
+	// Run, and wait for it.
+	prepared sync.Once
+
 	in      chan piece
 	answers chan Answered
 	rows    chan RowRead
@@ -63,7 +68,7 @@ var ErrUnfinished = errors.New("shutdown timed out with calls in flight; they ar
 // end, a *checkpoint.Refusal when going on would lose data, and otherwise the error that
 // ended it.
 func (r *Runner) Run(ctx context.Context) error {
-	r.prepare()
+	r.prepared.Do(r.prepare)
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	group, life := errgroup.WithContext(life)
@@ -218,6 +223,7 @@ func (r *Runner) finish(life context.Context, done Finished) error {
 
 // Act has parked objects tried again, or given up.
 func (r *Runner) Act(ctx context.Context, keys []string, discard bool) (Acted, error) {
+	r.prepared.Do(r.prepare)
 	reply := make(chan Acted, 1)
 	select {
 	case r.acts <- Act{Keys: keys, Discard: discard, Reply: reply}:
@@ -235,6 +241,7 @@ func (r *Runner) Act(ctx context.Context, keys []string, discard bool) (Acted, e
 // Report asks the running machine for a picture of itself. An error means that
 // it did not answer before ctx ended: it is stuck, or not running.
 func (r *Runner) Report(ctx context.Context) (Report, error) {
+	r.prepared.Do(r.prepare)
 	reply := make(chan Report, 1)
 	select {
 	case r.reports <- reply:
