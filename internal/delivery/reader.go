@@ -83,7 +83,7 @@ func newReader(r *Runner) *reader {
 // error only when going on would lose data.
 func (r *reader) run(life context.Context, stop <-chan struct{}) error {
 	for failures := 0; ; {
-		began := time.Now()
+		began, before := time.Now(), r.received
 		err := r.session(life, stop)
 		if life.Err() != nil || ended(stop) || errors.Is(err, errStopped) {
 			return nil
@@ -96,10 +96,7 @@ func (r *reader) run(life context.Context, stop <-chan struct{}) error {
 		if errors.As(err, &refused) || replication.Classify(err) == replication.Fatal {
 			return err
 		}
-		if time.Since(began) > time.Minute {
-			failures = 0
-		}
-		failures++
+		failures = failed(failures, r.received > before, time.Since(began))
 		r.disconnected(err, failures)
 		select {
 		case <-time.After(pause(err, failures)):
@@ -109,6 +106,15 @@ func (r *reader) run(life context.Context, stop <-chan struct{}) error {
 			return nil
 		}
 	}
+}
+
+// failed counts one more failure in a row. A connection that brought something,
+// or stood for a minute, was not one: what ends it is not mended by waiting.
+func failed(failures int, progress bool, lasted time.Duration) int {
+	if progress || lasted > time.Minute {
+		return 1
+	}
+	return failures + 1
 }
 
 // pause returns how long to wait before the next connection: 250 ms doubling

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"testing"
+	"time"
 
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -25,5 +26,28 @@ func TestTransactionThatIsCutTwiceIsSkippedAsFarAsItCame(t *testing.T) {
 	}
 	if len(r.entries) != 1 {
 		t.Errorf("transaction begun %d times, want once", len(r.entries))
+	}
+}
+
+func TestPauseGrowsOnlyWhileConnectionsBringNothing(t *testing.T) {
+	tests := []struct {
+		name     string
+		progress bool
+		lasted   time.Duration
+		want     int
+	}{
+		{"nothing came", false, time.Second, 8},
+		{"nothing came for long", false, 61 * time.Second, 1},
+		{"changes came", true, time.Second, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := failed(7, tt.progress, tt.lasted); got != tt.want {
+				t.Errorf("failures in a row = %d, want %d", got, tt.want)
+			}
+		})
+	}
+	if first, eighth := pause(errStopped, 1), pause(errStopped, 8); first > 400*time.Millisecond || eighth < 10*time.Second {
+		t.Errorf("pauses %s and %s, want at most 400ms and at least 10s", first, eighth)
 	}
 }
