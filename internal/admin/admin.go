@@ -1,9 +1,13 @@
 // Package admin answers over HTTP how the daemon is: metrics for Prometheus,
-// liveness and readiness for whoever supervises it.
+// liveness and readiness for whoever supervises it, and a JSON API to see the
+// status, and the parked objects, and to act on those. Client is its other end.
 //
 // It knows nothing of replication or delivery; it is given functions to ask.
-// It has no authentication and shows no row values and no secrets, and it
-// listens on the loopback address unless it is told otherwise.
+// It shows no secrets. Values of rows are in the API alone: the keys of parked
+// objects, Marketo's words on them, and the payload of one that is asked for.
+// It has no authentication: whoever reaches the address may read that, and
+// retry and discard. It listens on the loopback address unless it is told
+// otherwise, and the API keeps out pages that a browser shows.
 package admin
 
 import (
@@ -15,6 +19,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
 )
 
 // aliveTimeout is how long the pipeline may take to answer before /healthz
@@ -22,7 +28,7 @@ import (
 const aliveTimeout = 10 * time.Second
 
 // Options are what the endpoints ask. All of them are needed, except
-// AliveTimeout.
+// AliveTimeout and Listen.
 type Options struct {
 	// Metrics is what /metrics shows.
 	Metrics prometheus.Gatherer
@@ -37,6 +43,17 @@ type Options struct {
 	Ready func(ctx context.Context) (ok bool, reason string)
 	// Version is shown on the index.
 	Version string
+	// Listen is the address listened on, whose host the API answers to; empty
+	// means DefaultListen.
+	Listen string
+	// Status is what /api/v1/status shows. It never fails: that nothing can be
+	// known is a status too.
+	Status func(ctx context.Context) Status
+	// EachParked visits parked objects, as checkpoint.Store does.
+	EachParked func(ctx context.Context, filter checkpoint.Filter, visit func(checkpoint.Parked)) error
+	// Act has the parked objects with these keys (checkpoint.Parked.Key) tried
+	// again, or gives them up.
+	Act func(ctx context.Context, keys []string, discard bool) (Acted, error)
 }
 
 // New returns the handler of all endpoints. Paths it does not know are 404,
@@ -45,11 +62,19 @@ func New(options Options) http.Handler {
 	if options.AliveTimeout == 0 {
 		options.AliveTimeout = aliveTimeout
 	}
+	if options.Listen == "" {
+		options.Listen = DefaultListen
+	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(options.Metrics, promhttp.HandlerOpts{}))
 	mux.HandleFunc("GET /healthz", options.healthz)
 	mux.HandleFunc("GET /readyz", options.readyz)
 	mux.HandleFunc("GET /{$}", options.index)
+	mux.HandleFunc("GET /api/v1/status", options.local(options.status))
+	mux.HandleFunc("GET /api/v1/parked", options.local(options.listParked))
+	mux.HandleFunc("GET /api/v1/parked/{id}", options.local(options.showParked))
+	mux.HandleFunc("POST /api/v1/parked/retry", options.acting(options.actOnParked(false)))
+	mux.HandleFunc("POST /api/v1/parked/discard", options.acting(options.actOnParked(true)))
 	return mux
 }
 
@@ -71,12 +96,20 @@ func (o Options) readyz(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, "ok")
 }
 
+func (o Options) status(w http.ResponseWriter, r *http.Request) {
+	reply(w, http.StatusOK, o.Status(r.Context()))
+}
+
 func (o Options) index(w http.ResponseWriter, _ *http.Request) {
 	answer(w, http.StatusOK, "cdcsync "+o.Version+`
 
 /metrics  for Prometheus
 /healthz  200 while the pipeline answers
-/readyz   200 while changes are delivered, else the reason why not`)
+/readyz   200 while changes are delivered, else the reason why not
+
+/api/v1/status       what is going on, as JSON
+/api/v1/parked       parked objects: ?mapping= &code= &key= &waits= &limit= &after=
+/api/v1/parked/{id}  one of them, with its payload`)
 }
 
 // answer writes one plain text, which no cache may keep.

@@ -57,7 +57,12 @@ func (d *Daemon) Run(ctx context.Context) error {
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	handler := admin.New(admin.Options{Metrics: registry, Alive: d.alive, Ready: d.ready, Version: d.Version})
+	handler := admin.New(admin.Options{
+		Metrics: registry, Alive: d.alive, Ready: d.ready, Version: d.Version,
+		Listen:     d.Config.HTTP.Listen,
+		Status:     func(ctx context.Context) admin.Status { return d.status(ctx, store) },
+		EachParked: store.EachParked, Act: d.act,
+	})
 
 	// The endpoints outlive the pipeline: its end is worth watching too.
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
@@ -142,7 +147,7 @@ func (d *Daemon) alive(ctx context.Context) error {
 }
 
 func (d *Daemon) ready(ctx context.Context) (bool, string) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	report, err := d.Report(ctx)
 	if err != nil {

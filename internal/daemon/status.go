@@ -1,0 +1,165 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/admin"
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/delivery"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+// answerTimeout bounds the wait for a report. The pipeline takes milliseconds.
+const answerTimeout = 2 * time.Second
+
+// States that are not the pipeline's own.
+const (
+	stateStarting     = "starting"
+	stateUnresponsive = "unresponsive"
+)
+
+// advice says what to do about a state.
+var advice = map[string]string{
+	stateStarting:                   "wait; if it stays so, cdcsync check says what is missing",
+	stateUnresponsive:               "look at the log; if it stays so, restart the daemon: nothing is lost by that",
+	string(delivery.Disconnected):   "it tries again by itself; cdcsync check says what stands against a connection",
+	string(delivery.Halted):         "mend what the reason says, then start the daemon again",
+	string(delivery.StoreFailing):   "the log says what the state file lacks, mostly room on its disk; it goes on by itself then",
+	string(delivery.MarketoFailing): "it tries again by itself; cdcsync check looks at the endpoint and the credentials",
+	string(delivery.Holding):        "wait; it takes no longer than delivery.unknown_hold",
+	string(delivery.QuotaUsed):      "wait, or raise marketo.limits.calls_per_day if Marketo allows this integration more",
+	string(delivery.MappingBlocked): "cdcsync parked list shows what Marketo says; once the cause is mended the next probe, within five minutes, opens the mapping",
+}
+
+// status is what /api/v1/status shows.
+func (d *Daemon) status(ctx context.Context, store *checkpoint.Store) admin.Status {
+	s := admin.Status{Version: d.Version, Time: time.Now().UTC()}
+	if d.runner.Load() == nil {
+		s.State, s.Reason = stateStarting, d.startingReason()
+		s.Advice = advice[s.State]
+		return s
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	report, err := d.Report(ctx)
+	if err != nil {
+		s.State, s.Reason = stateUnresponsive, "the pipeline does not answer"
+		s.Advice = advice[s.State]
+		return s
+	}
+	s.State, s.Reason = string(report.Condition()), report.Reason()
+	s.Ready = s.Reason == ""
+	s.Advice = advice[s.State]
+	s.Report = d.translate(report, s.Time)
+	// Without the counts the rest is still worth knowing.
+	if counts, err := store.CountParked(ctx); err == nil {
+		for i := range s.Report.Mappings {
+			s.Report.Mappings[i].Parked = counts[s.Report.Mappings[i].Name]
+		}
+	}
+	return s
+}
+
+// translate puts a report into the words of the API.
+func (d *Daemon) translate(r delivery.Report, now time.Time) *admin.Report {
+	out := &admin.Report{
+		Pending: r.Pending, PendingBytes: r.Bytes, Held: r.Held, Parked: r.Parked, Backpressure: r.Backpressure,
+		Calls: d.calls(r, now), Source: d.source(r),
+	}
+	if through := r.Freshness(now); !through.IsZero() {
+		through, behind := through.UTC(), max(now.Sub(through), 0).Seconds()
+		out.Through, out.Behind = &through, &behind
+	}
+	for i, m := range r.Mappings {
+		out.Mappings = append(out.Mappings, translateMapping(m, r.Source.Rows[i]))
+	}
+	return out
+}
+
+func (d *Daemon) calls(r delivery.Report, now time.Time) admin.Calls {
+	c := admin.Calls{
+		InFlight: r.InFlight, Today: r.Quota.Calls, Limit: d.Config.Marketo.Limits.CallsPerDay,
+		Resets: marketo.NextReset(now).UTC(), Exhausted: r.Quota.Exhausted, Pace: r.Pace.Seconds(),
+		Sent: r.Calls, Objects: r.Objects, Unknown: r.Unknown, Faults: map[string]uint64{},
+	}
+	if r.Quota.Day != marketo.QuotaDay(now) {
+		c.Today, c.Exhausted = 0, false // no call since midnight
+	}
+	if r.Pending > 0 {
+		c.Limited = r.Limited
+	}
+	for key, n := range r.Faults {
+		c.Faults[key.Class.String()+" "+key.Code] += n
+	}
+	var changes uint64
+	for _, rows := range r.Source.Rows {
+		changes += rows.Inserts + rows.Updates + rows.Deletes
+	}
+	c.PerCall = ratio(r.Objects, r.Calls, 1)
+	c.PerChange = ratio(r.Calls, changes, 1000)
+	return c
+}
+
+// ratio returns a for each unit of b, nil when there is no b.
+func ratio(a, b uint64, unit float64) *float64 {
+	if b == 0 {
+		return nil
+	}
+	v := float64(a) / float64(b) * unit
+	return &v
+}
+
+func (d *Daemon) source(r delivery.Report) admin.Source {
+	s := admin.Source{
+		Slot: d.Config.Source.Slot, Connected: r.Source.Connected, Connects: r.Source.Connects,
+		Received: r.Source.Received.String(), Checkpoint: r.Saved.String(),
+	}
+	if r.Synced != 0 {
+		s.Confirmed = r.Synced.String()
+	}
+	if end := max(r.Source.Received, r.Source.Server); end > r.Saved {
+		s.Lag = uint64(end - r.Saved)
+	}
+	return s
+}
+
+func translateMapping(m delivery.MappingReport, rows delivery.RowReport) admin.Mapping {
+	out := admin.Mapping{
+		Name: m.Name, Object: m.Object,
+		Rows: rows.Inserts + rows.Updates + rows.Deletes, Filtered: rows.Filtered,
+		Coalesced: m.Coalesced, Confirmed: m.Confirmed, Statuses: map[string]uint64{},
+		Retries: m.Retries, Gone: m.Gone, Pending: m.Pending, Blocked: m.Blocked,
+	}
+	for status, n := range m.Statuses {
+		if n > 0 {
+			out.Statuses[marketo.Status(status).String()] = n
+		}
+	}
+	if m.Latency.Count > 0 {
+		out.Latency = &admin.Latency{P50: m.Latency.Quantile(0.5), P99: m.Latency.Quantile(0.99)}
+	}
+	return out
+}
+
+// errStarting answers what needs the pipeline before there is one.
+var errStarting = errors.New("the daemon is still starting; try again when cdcsync status says it is ready")
+
+// act passes an action on to the pipeline, and leaves a trace of it.
+func (d *Daemon) act(ctx context.Context, keys []string, discard bool) (admin.Acted, error) {
+	runner := d.runner.Load()
+	if runner == nil {
+		return admin.Acted{}, errStarting
+	}
+	acted, err := runner.Act(ctx, keys, discard)
+	if err != nil {
+		return admin.Acted{}, err
+	}
+	message := "parked objects retried"
+	if discard {
+		message = "parked objects discarded"
+	}
+	d.Log.Info(message, "objects", acted.Done, "missing", acted.Missing, "problems", len(acted.Problems))
+	return admin.Acted(acted), nil
+}
