@@ -34,9 +34,9 @@ type Report struct {
 	// take in memory.
 	Pending      int `json:"pending_objects"`
 	PendingBytes int `json:"pending_bytes"`
-	// Held counts the objects whose newer values wait out a call with an
-	// unknown outcome.
-	Held int `json:"held_objects"`
+	// Held counts the keys whose newer values wait out a call with an unknown
+	// outcome.
+	Held int `json:"held_keys"`
 	// Parked counts the objects that are parked now.
 	Parked int `json:"parked_objects"`
 	// Backpressure is set while reading waits because memory is used up.
