@@ -1,0 +1,128 @@
+package acceptance_test
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/faultproxy"
+	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+)
+
+// TestReplyCutAtEveryByte cuts the reply to a call of one object after each
+// number of bytes, in steps. The call has been executed, its status may even
+// have come whole, and yet nothing may be taken for confirmed before a reply
+// has come to its end.
+func TestReplyCutAtEveryByte(t *testing.T) {
+	step := int64(60)
+	if *long {
+		step = 7
+	}
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		w := newProxied(t, server, api, 1, simulator.Options{RecordHistory: true, RecordKeys: true})
+		w.config.maxWait, w.config.timeout, w.config.hold = 10*time.Millisecond, time.Second, time.Second
+		p := w.start()
+		touch := func() { w.exec(`UPDATE items SET version = version + 1`) }
+		touch()
+		w.settle(p) // also fetches the token
+		_, before := w.marketo.Bytes()
+		touch()
+		w.settle(p)
+		_, after := w.marketo.Bytes()
+		whole := after - before
+		if whole < 200 {
+			t.Fatalf("a whole reply has %d bytes; that is none", whole)
+		}
+		cuts := 0
+		for at := int64(1); at <= whole; at += step {
+			cuts++
+			w.cutReply(t, at, touch)
+			if t.Failed() {
+				return
+			}
+		}
+		w.cutReply(t, whole, touch) // all but the last byte
+		cuts++
+		w.settle(p)
+		m := w.metrics()
+		if got, want := m.confirmations(), float64(2+cuts); got != want {
+			t.Errorf("%v objects confirmed, want %v: one for each change", got, want)
+		}
+		if got, want := len(w.writes()), 2+2*cuts; got < want {
+			t.Errorf("%d calls executed, want at least %d: each cut one twice", got, want)
+		}
+		w.balance()
+		p.stop(t)
+		w.itemsAgree()
+		t.Logf("a reply of %d bytes cut at %d places", whole, cuts)
+	})
+}
+
+// cutReply changes the row while replies are cut in place of byte number at,
+// and mends the connection once the program has seen that.
+func (w *proxied) cutReply(t *testing.T, at int64, touch func()) {
+	t.Helper()
+	before := w.metrics()
+	w.marketo.Set(faultproxy.Faults{Down: faultproxy.Flow{Cut: at}})
+	touch()
+	cut := w.awaitMetric("faults", metrics.faults, before.faults()+1)
+	w.marketo.Set(faultproxy.Faults{})
+	if cut.confirmations() != before.confirmations() {
+		t.Errorf("a reply cut in place of byte %d confirmed an object", at)
+	}
+	unknown := func(m metrics) float64 { return m.sum("cdcsync_call_unknown_outcomes_total") }
+	if unknown(cut) != unknown(before)+1 {
+		t.Errorf("a reply cut in place of byte %d: %v calls of unknown outcome, want 1", at, unknown(cut)-unknown(before))
+	}
+	w.awaitMetric("confirmations", metrics.confirmations, before.confirmations()+1)
+}
+
+// TestNewerValueWaitsForUnknownOutcome loses the reply to a call. The same
+// value may go again at once; a newer one must wait until the lost call can no
+// longer be executing, also in the next life of the program.
+func TestNewerValueWaitsForUnknownOutcome(t *testing.T) {
+	for _, restart := range []bool{false, true} {
+		t.Run("restart="+strconv.FormatBool(restart), func(t *testing.T) {
+			eachAPI(t, func(t *testing.T, api string) {
+				t.Parallel()
+				w := newProxied(t, server, api, 1, simulator.Options{RecordHistory: true, RecordKeys: true})
+				w.config.maxWait, w.config.timeout, w.config.hold = 10*time.Millisecond, time.Second, 4*time.Second
+				p := w.start()
+				w.exec(`UPDATE items SET version = version + 1`)
+				w.settle(p)
+
+				w.marketo.Set(faultproxy.Faults{Down: faultproxy.Flow{Cut: 1}})
+				w.exec(`UPDATE items SET version = version + 1`)
+				w.awaitMetric("faults", metrics.faults, 1)
+				w.marketo.Set(faultproxy.Faults{})
+				if restart {
+					p.kill()
+					p = w.start()
+				}
+				w.exec(`UPDATE items SET version = version + 1`)
+				w.settle(p)
+				p.stop(t)
+				w.itemsAgree()
+
+				calls := map[int]simulator.Call{}
+				for _, c := range w.writes() {
+					calls[c.ID] = c
+				}
+				var lost, newer time.Time
+				for _, v := range w.history("1") {
+					switch {
+					case v.version == 2 && lost.IsZero():
+						lost = calls[v.call].Start
+					case v.version == 3 && newer.IsZero():
+						newer = calls[v.call].Start
+					}
+				}
+				// The lost call left the program a moment before it arrived.
+				if waited := newer.Sub(lost); lost.IsZero() || waited < w.config.hold-100*time.Millisecond {
+					t.Errorf("the newer value came %s after the lost call, want at least %s", waited, w.config.hold)
+				}
+			})
+		})
+	}
+}
