@@ -68,7 +68,7 @@ func (b *board) lines() []string {
 	field := func(name, format string, args ...any) string {
 		return fmt.Sprintf("  %-11s", name) + fmt.Sprintf(format, args...)
 	}
-	return []string{
+	lines := []string{
 		"",
 		b.clock(s.at) + "  " + b.bar(s.at) + "  " + b.state(),
 		"  " + cut(r.Reason(), columns-2),
@@ -78,12 +78,17 @@ func (b *board) lines() []string {
 			grouped(b.perSecond(func(s sample) uint64 { return s.report.Objects })), grouped(t.coalesced)),
 		field("calls", "%11s  %6s/s    %s objects per call, %d under way", grouped(r.Calls),
 			grouped(b.perSecond(func(s sample) uint64 { return s.report.Calls })), perCall(r), r.InFlight),
-		field("statuses", "%s", cut(statusWords(t), columns-13)),
+	}
+	name := "statuses"
+	for _, line := range wrapped(statusWords(t), columns-13) {
+		lines = append(lines, field(name, "%s", line))
+		name = ""
+	}
+	return append(lines,
 		field("confirmed", "%s, behind by %s", b.latencyWords(), seconds(s.behind())),
 		field("pending", "%11s  objects, %s parked", grouped(r.Pending), grouped(r.Parked)),
 		field("checkpoint", "%11s  behind the end of the WAL", size(s.lag())),
-		field("quota", "%11s  calls today%s", grouped(r.Quota.Calls), limited(r)),
-	}
+		field("quota", "%11s  calls today%s", grouped(r.Quota.Calls), limited(r)))
 }
 
 // line is the same in one line, without the moving parts.
@@ -132,6 +137,20 @@ func (b *board) latencyWords() string {
 	}
 	most, _ := quantile(recent, 0.99)
 	return fmt.Sprintf("half within %s, 99 %% within %s of commit", seconds(half), seconds(most))
+}
+
+// wrapped breaks a list behind commas into lines of the given width.
+func wrapped(list string, width int) []string {
+	var lines []string
+	for len(list) > width {
+		at := strings.LastIndex(list[:width], ", ")
+		if at < 0 {
+			break
+		}
+		lines = append(lines, list[:at+1])
+		list = list[at+2:]
+	}
+	return append(lines, list)
 }
 
 // statusWords lists the statuses that came, in the order of their values.

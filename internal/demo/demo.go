@@ -125,28 +125,26 @@ func unlessInterrupted(ctx context.Context, enough <-chan struct{}, err error) e
 
 // introduction says what is about to be seen.
 func introduction(s *stage, o Options) []string {
-	limits := "calls at once are limited to 10; all other limits are lifted (see --limits real)"
-	if o.RealLimits {
-		limits = "50 calls in 20 s, 5 at once, 10,000 a day, as Adobe advises for one integration"
-	}
 	length := "until Ctrl-C"
 	if o.Duration > 0 {
 		length = "for " + o.Duration.String()
 	}
+	api := "SOAP, 100 objects a call"
+	if o.API == REST {
+		api = "REST, 300 objects a call"
+	}
+	limits := "10 calls at once; the others are lifted (--limits real keeps them)"
+	if o.RealLimits {
+		limits = "50 calls in 20 s, 5 at once, 10,000 a day, as Adobe advises"
+	}
 	return []string{
-		fmt.Sprintf("cdcsync demo over %s: a shop of three tables changes %s, about %s rows a second.", apiName(o.API), length, grouped(o.Rate)),
+		fmt.Sprintf("cdcsync demo: three tables of a shop change %s, about %s rows a second.", length, grouped(o.Rate)),
 		"",
 		"  PostgreSQL   a throwaway server, version " + s.version,
 		fmt.Sprintf("  Marketo      simulated at %s, about %s a call", s.marketoURL, o.Latency),
+		"  API          " + api,
 		"  limits       " + limits,
-		fmt.Sprintf("  cdcsync      metrics at http://%s/metrics", s.config.HTTP.Listen),
+		"  metrics      http://" + s.config.HTTP.Listen + "/metrics",
 		"",
 	}
-}
-
-func apiName(api API) string {
-	if api == SOAP {
-		return "SOAP, 100 objects a call"
-	}
-	return "REST, 300 objects a call"
 }

@@ -109,7 +109,7 @@ func (s *stage) startPostgres(ctx context.Context, _ Options) error {
 		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	return conn.QueryRow(ctx, "SELECT current_setting('server_version')").Scan(&s.version)
+	return conn.QueryRow(ctx, "SELECT split_part(current_setting('server_version'), ' ', 1)").Scan(&s.version)
 }
 
 func (s *stage) startMarketo(ctx context.Context, o Options) error {
