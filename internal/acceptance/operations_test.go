@@ -204,7 +204,7 @@ func TestOperations(t *testing.T) {
 		s.check(true)
 		s.shorten()
 		for i, length := range []int{1, 300} {
-			for range 600 {
+			for range 300 {
 				s.random(identities[rand.IntN(len(identities))].name, keys, length)
 			}
 			s.w.settle(p)
@@ -332,6 +332,7 @@ func TestTruncate(t *testing.T) {
 		{"halts on request", strings.Replace(items, "on_delete: delete", "on_truncate: halt", 1), true},
 	}
 	needServer(t)
+	t.Parallel()
 	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

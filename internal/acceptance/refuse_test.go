@@ -17,6 +17,7 @@ import (
 // send nothing.
 func TestRefusals(t *testing.T) {
 	needServer(t)
+	t.Parallel()
 	tests := []struct {
 		name   string
 		change func(w *world)
@@ -90,6 +91,7 @@ func TestRefusals(t *testing.T) {
 // TestRefusalsWhileRunning takes the same away from a running program.
 func TestRefusalsWhileRunning(t *testing.T) {
 	needServer(t)
+	t.Parallel()
 	tests := []struct {
 		name   string
 		change func(w *world)
@@ -147,6 +149,7 @@ func TestAnotherCluster(t *testing.T) {
 // TestWrongConfiguration expects exit code 2 and the place of the mistake.
 func TestWrongConfiguration(t *testing.T) {
 	needServer(t)
+	t.Parallel()
 	tests := []struct {
 		name   string
 		change func(w *world)

@@ -25,9 +25,10 @@ import (
 
 var apis = []string{"soap", "rest"}
 
-// eachAPI runs a test once for each API.
+// eachAPI runs a test once for each API, beside other tests.
 func eachAPI(t *testing.T, test func(t *testing.T, api string)) {
 	needServer(t)
+	t.Parallel()
 	for _, api := range apis {
 		t.Run(api, func(t *testing.T) { test(t, api) })
 	}
@@ -36,6 +37,7 @@ func eachAPI(t *testing.T, test func(t *testing.T, api string)) {
 // oneAPI runs a slow test for one API, and for both with -long.
 func oneAPI(t *testing.T, usual string, test func(t *testing.T, api string)) {
 	needServer(t)
+	t.Parallel()
 	for _, api := range apis {
 		if api == usual || *long {
 			t.Run(api, func(t *testing.T) { test(t, api) })
@@ -54,6 +56,8 @@ type world struct {
 	sim      *simulator.Simulator
 	config   settings
 	dir      string
+	// connections are those of the program with the simulator.
+	connections connections
 }
 
 // settings are the parts of a configuration that tests change.
@@ -82,7 +86,9 @@ func newWorld(t *testing.T, c *cluster.Cluster, api string, options simulator.Op
 		t.Fatal(err)
 	}
 	w := &world{t: t, api: api, cluster: c, database: name, dir: t.TempDir(), sim: simulator.New(options)}
-	web := httptest.NewServer(w.sim)
+	web := httptest.NewUnstartedServer(w.sim)
+	web.Config.ConnState = w.connections.note
+	web.Start()
 	t.Cleanup(func() {
 		w.sim.Close()
 		web.Close()
