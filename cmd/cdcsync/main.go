@@ -90,6 +90,6 @@ Then write a configuration (config.example.yaml explains every key) and:
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(runCommand(), checkCommand(), simulateCommand(), demoCommand(), versionCommand())
+	root.AddCommand(runCommand(), checkCommand(), statusCommand(), parkedCommand(), simulateCommand(), demoCommand(), versionCommand())
 	return root
 }

@@ -1,0 +1,292 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cdcsync/cdcsync/internal/admin"
+)
+
+func parkedCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "parked",
+		Short: "See the objects that Marketo did not take, and act on them",
+		Long: `See the objects that Marketo did not take, and act on them.
+
+An object that Marketo refuses, or that cannot be made from its row, is parked:
+kept with the reason, while everything else goes on. One that waits for
+something in Marketo, such as a lead, is tried again by itself. A later change
+of its row that is confirmed takes a parked object away.
+
+These commands ask the running daemon. While none runs, the table "parked" of
+the state file has the same, for sqlite3 to read.`,
+		Args: counted(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(parkedListCommand(), parkedShowCommand(), parkedActCommand(false), parkedActCommand(true))
+	return cmd
+}
+
+func parkedListCommand() *cobra.Command {
+	var ask asking
+	var query admin.Query
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List parked objects, and how many there are of each kind",
+		Example: `  cdcsync parked list
+  cdcsync parked list --mapping roadshow --code 1004
+  cdcsync parked list --waiting --limit 0 --json`,
+		Args: counted(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			limit := query.Limit
+			if limit < 0 {
+				return usageError{errors.New("--limit is less than 0; give the most objects to list, 0 for the groups alone")}
+			}
+			client, err := ask.client()
+			if err != nil {
+				return err
+			}
+			listed, err := gather(cmd.Context(), client, query)
+			if err != nil {
+				return fmt.Errorf("parked list: %w", explain(err))
+			}
+			if ask.json {
+				err = writeIndented(cmd.OutOrStdout(), listed)
+			} else {
+				_, err = io.WriteString(cmd.OutOrStdout(), parkedText(listed))
+			}
+			if err != nil {
+				return fmt.Errorf("parked list: %w", err)
+			}
+			return nil
+		},
+	}
+	ask.flags(cmd)
+	cmd.Flags().StringVar(&query.Mapping, "mapping", "", "only those of this mapping")
+	cmd.Flags().StringVar(&query.Code, "code", "", `only those with this code; "-" for those without one`)
+	cmd.Flags().StringVar(&query.Key, "key", "", "only this key, written id=42 or MKTOID=7,rid=42, or this id")
+	cmd.Flags().BoolVar(&query.Waiting, "waiting", false, "only those that are tried again by themselves")
+	cmd.Flags().IntVar(&query.Limit, "limit", 50, "the most objects to list; 0 for the groups alone")
+	return cmd
+}
+
+// gather lists as many objects as query.Limit asks for, over as many pages as
+// that takes.
+func gather(ctx context.Context, client *admin.Client, query admin.Query) (admin.Parked, error) {
+	const most = 1000
+	left := query.Limit
+	query.Limit = min(left, most)
+	if left == 0 {
+		query.Limit = -1
+	}
+	listed, err := client.Parked(ctx, query)
+	for err == nil && listed.Next != "" && len(listed.Entries) < left {
+		query.After, query.Limit = listed.Next, min(left-len(listed.Entries), most)
+		var more admin.Parked
+		more, err = client.Parked(ctx, query)
+		listed.Entries, listed.Next = append(listed.Entries, more.Entries...), more.Next
+	}
+	return listed, err
+}
+
+func parkedShowCommand() *cobra.Command {
+	var ask asking
+	var mapping string
+	cmd := &cobra.Command{
+		Use:   "show KEY|ID",
+		Short: "Show one parked object with everything that is known of it",
+		Long: `Show one parked object with everything that is known of it: Marketo's words, and
+the values that were to be written. KEY is written as parked list writes it,
+id=42 or MKTOID=7,rid=42.`,
+		Example: `  cdcsync parked show id=42
+  cdcsync parked show 0f2c8d41a7be --json`,
+		Args: counted(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := ask.client()
+			if err != nil {
+				return err
+			}
+			entry, err := client.Show(cmd.Context(), args[0], mapping)
+			if err != nil {
+				return fmt.Errorf("parked show: %w", explain(err))
+			}
+			if ask.json {
+				err = writeIndented(cmd.OutOrStdout(), entry)
+			} else {
+				_, err = io.WriteString(cmd.OutOrStdout(), entryText(entry))
+			}
+			if err != nil {
+				return fmt.Errorf("parked show: %w", err)
+			}
+			return nil
+		},
+	}
+	ask.flags(cmd)
+	cmd.Flags().StringVar(&mapping, "mapping", "", "the mapping, where a key is parked in several")
+	return cmd
+}
+
+// acting is one run of parked retry or parked discard.
+type acting struct {
+	asking
+	discard      bool
+	mapping      string
+	code         string
+	all, certain bool
+}
+
+func parkedActCommand(discard bool) *cobra.Command {
+	act := acting{discard: discard}
+	cmd := &cobra.Command{
+		Use:   "retry (KEY|ID)... | --mapping M | --code C | --all",
+		Short: "Have parked objects tried again, with their rows as they are now",
+		Long: `Have parked objects tried again, with their rows as they are now.
+
+The row of each is read from its table, so that an old value never takes the
+place of a newer one, and goes through the same queue as all changes. An object
+that is refused again is parked again; one whose row has gone is resolved by
+what on_delete says.`,
+		Example: `  cdcsync parked retry id=42
+  cdcsync parked retry --code 1004
+  cdcsync parked retry --all`,
+	}
+	if discard {
+		cmd.Use = strings.Replace(cmd.Use, "retry", "discard", 1)
+		cmd.Short = "Give parked objects up: Marketo keeps what it has"
+		cmd.Long = `Give parked objects up: Marketo keeps what it has.
+
+What was parked is forgotten, with its reason and its values. The row in its
+table is untouched, and its next change is delivered as ever. Without --yes it
+shows what would be given up, and asks.`
+		cmd.Example = strings.ReplaceAll(cmd.Example, "retry", "discard") + " --yes"
+	}
+	verb, _, _ := strings.Cut(cmd.Use, " ")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		selectors, err := act.selectors(args)
+		if err != nil {
+			return err
+		}
+		client, err := act.client()
+		if err != nil {
+			return err
+		}
+		if err := act.run(cmd, client, selectors); err != nil {
+			return fmt.Errorf("parked %s: %w", verb, explain(err))
+		}
+		return nil
+	}
+	act.flags(cmd)
+	cmd.Flags().StringVar(&act.mapping, "mapping", "", "those of this mapping")
+	cmd.Flags().StringVar(&act.code, "code", "", `those with this code; "-" for those without one`)
+	cmd.Flags().BoolVar(&act.all, "all", false, "all of them")
+	yes := "do not ask"
+	if !discard {
+		yes = "for scripts; retry never asks"
+	}
+	cmd.Flags().BoolVarP(&act.certain, "yes", "y", false, yes)
+	return cmd
+}
+
+// selectors says what is to be acted on: one selector for each key, or one for
+// all else.
+func (a *acting) selectors(keys []string) ([]admin.Selector, error) {
+	wide := admin.Selector{Mapping: a.mapping, Code: a.code, All: a.all}
+	switch {
+	case wide == (admin.Selector{}) && len(keys) == 0:
+		return nil, usageError{errors.New("nothing is selected; give keys or ids, --mapping, --code or --all")}
+	case a.all && (len(keys) > 0 || a.mapping != "" || a.code != ""):
+		return nil, usageError{errors.New("--all stands beside something narrower; give one of them")}
+	case len(keys) == 0:
+		return []admin.Selector{wide}, nil
+	}
+	var selectors []admin.Selector
+	for _, key := range keys {
+		if strings.TrimSpace(key) == "" {
+			return nil, usageError{errors.New("a key is empty; write it as parked list does")}
+		}
+		selectors = append(selectors, admin.Selector{Mapping: a.mapping, Code: a.code, Key: key})
+	}
+	return selectors, nil
+}
+
+// run acts on one selector after the other. It ends at the first that cannot
+// be acted on, having said what was done before.
+func (a *acting) run(cmd *cobra.Command, client *admin.Client, selectors []admin.Selector) error {
+	if a.discard && !a.certain {
+		if sure, err := a.ask(cmd, client, selectors); err != nil || !sure {
+			return err
+		}
+	}
+	act := client.Retry
+	if a.discard {
+		act = client.Discard
+	}
+	var sum admin.Acted
+	var failed error
+	for _, s := range selectors {
+		acted, err := act(cmd.Context(), s)
+		if err != nil {
+			failed = err
+			break
+		}
+		sum.Done += acted.Done
+		sum.Missing += acted.Missing
+		sum.Problems = append(sum.Problems, acted.Problems...)
+	}
+	out := cmd.OutOrStdout()
+	var err error
+	switch {
+	case a.json:
+		err = writeIndented(out, sum)
+	case failed == nil || sum.Done > 0:
+		_, err = io.WriteString(out, a.actedText(sum))
+	}
+	switch {
+	case failed != nil:
+		return failed
+	case err != nil:
+		return err
+	case len(sum.Problems) > 0:
+		return fmt.Errorf("%d objects could not be queued: %s", len(sum.Problems), printable(sum.Problems[0]))
+	}
+	return nil
+}
+
+// ask shows what would be given up, and asks whether it is to be.
+func (a *acting) ask(cmd *cobra.Command, client *admin.Client, selectors []admin.Selector) (bool, error) {
+	total := 0
+	var groups []admin.Group
+	for _, s := range selectors {
+		listed, err := client.Parked(cmd.Context(), admin.Query{Mapping: s.Mapping, Code: s.Code, Key: s.Key, Limit: -1})
+		if err != nil {
+			return false, err
+		}
+		if listed.Total == 0 && s.Key != "" {
+			return false, fmt.Errorf("nothing is parked as %s; cdcsync parked list shows keys and ids", printable(s.Key))
+		}
+		total += listed.Total
+		groups = append(groups, listed.Groups...)
+	}
+	if total == 0 {
+		return true, nil // the answer says so
+	}
+	if !terminal(cmd.InOrStdin()) {
+		return false, fmt.Errorf("%s would be given up for good; add --yes to do it", objects(total))
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s\n%s would be given up for good. Go on? [y/N] ", groupsText(groups), objects(total))
+	line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, fmt.Errorf("read the answer: %w", err)
+	}
+	switch strings.ToLower(strings.TrimSpace(line)) {
+	case "y", "yes":
+		return true, nil
+	}
+	return false, errors.New("nothing was given up")
+}

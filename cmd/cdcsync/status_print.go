@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/admin"
+)
+
+// statusText is a status for people: the state and its reason first.
+func statusText(s admin.Status) string {
+	var b strings.Builder
+	switch {
+	case s.Ready && s.State == "current":
+		b.WriteString("ready: everything is delivered\n")
+	case s.Ready:
+		fmt.Fprintf(&b, "ready: %s\n", printable(s.State))
+	default:
+		fmt.Fprintf(&b, "NOT READY (%s): %s\n", printable(s.State), printable(s.Reason))
+	}
+	if s.Advice != "" {
+		fmt.Fprintf(&b, "What to do: %s\n", s.Advice)
+	}
+	b.WriteString("\n")
+	if s.Report == nil {
+		fmt.Fprintf(&b, "%-14s%s\n", "version", printable(s.Version))
+		return b.String()
+	}
+	writeReport(&b, s)
+	return b.String()
+}
+
+func writeReport(b *strings.Builder, s admin.Status) {
+	r := s.Report
+	line := func(name, text string) { fmt.Fprintf(b, "%-14s%s\n", name, text) }
+	line("in Marketo", freshness(r, s.Time))
+	line("waiting", waiting(r))
+	line("parked", parkedLine(r.Parked))
+	line("calls today", callsToday(r.Calls, s.Time))
+	line("calls", calls(r.Calls))
+	if len(r.Calls.Faults) > 0 {
+		line("failed calls", faults(r.Calls.Faults))
+	}
+	line("slot", slot(r.Source))
+	line("version", printable(s.Version))
+	b.WriteString("\n")
+	writeMappings(b, r.Mappings)
+}
+
+func freshness(r *admin.Report, now time.Time) string {
+	switch {
+	case r.Through == nil:
+		return "not known yet: what the server had at the start is still being read"
+	case r.Behind != nil && *r.Behind > 0:
+		return fmt.Sprintf("everything committed by %s, %s ago", r.Through.Local().Format(time.DateTime), seconds(*r.Behind))
+	}
+	return fmt.Sprintf("everything, as of %s", now.Local().Format(time.DateTime))
+}
+
+func waiting(r *admin.Report) string {
+	text := fmt.Sprintf("%s objects (%s)", number(r.Pending), amount(r.PendingBytes))
+	if r.Held > 0 {
+		text += fmt.Sprintf("; newer values of %s keys are held until a call with unknown outcome is over", number(r.Held))
+	}
+	if r.Backpressure {
+		text += "; reading waits, PostgreSQL keeps the WAL"
+	}
+	return text
+}
+
+func parkedLine(n int) string {
+	if n == 0 {
+		return "0 objects"
+	}
+	return number(n) + " objects; see cdcsync parked list"
+}
+
+func callsToday(c admin.Calls, now time.Time) string {
+	text := number(c.Today)
+	if c.Limit > 0 {
+		text += fmt.Sprintf(" of %s", number(c.Limit))
+	} else {
+		text += ", no limit"
+	}
+	text += fmt.Sprintf("; the day ends in %s", span(c.Resets.Sub(now)))
+	if c.Exhausted {
+		text += "; Marketo says that they are used up"
+	}
+	if c.Pace > 0 {
+		text += fmt.Sprintf("; they run short, so batches that are not full leave every %s", seconds(c.Pace))
+	}
+	return text
+}
+
+func calls(c admin.Calls) string {
+	text := fmt.Sprintf("%s since the start, %s in flight", number(c.Sent), number(c.InFlight))
+	if c.PerCall != nil {
+		text += fmt.Sprintf(", %.1f objects per call", *c.PerCall)
+	}
+	if c.PerChange != nil {
+		text += fmt.Sprintf(", %.1f calls per 1,000 changes", *c.PerChange)
+	}
+	if c.Unknown > 0 {
+		text += fmt.Sprintf(", %s with an unknown outcome", number(c.Unknown))
+	}
+	if c.Limited != "" {
+		text += "; the next one waits for the limit: " + printable(c.Limited)
+	}
+	return text
+}
+
+func faults(f map[string]uint64) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		parts = append(parts, printable(name)+" "+number(f[name]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func slot(s admin.Source) string {
+	text := fmt.Sprintf("%s: received %s, checkpoint %s", printable(s.Slot), s.Received, s.Checkpoint)
+	if s.Confirmed != "" {
+		text += ", confirmed " + s.Confirmed
+	}
+	text += fmt.Sprintf(", lag %s", amount(s.Lag))
+	if !s.Connected {
+		text += "; not connected"
+	}
+	return text
+}
+
+// order is the order of the statuses of an object, the good ones first.
+var order = []string{"CREATED", "UPDATED", "UNCHANGED", "SKIPPED", "DELETED", "FAILED", "NONE"}
+
+// writeMappings writes a line for each mapping. Statuses that none of them has
+// had take no room.
+func writeMappings(b *strings.Builder, mappings []admin.Mapping) {
+	shown := slices.DeleteFunc(slices.Clone(order), func(status string) bool {
+		return !slices.ContainsFunc(mappings, func(m admin.Mapping) bool { return m.Statuses[status] > 0 })
+	})
+	rows := [][]string{slices.Concat([]string{"MAPPING", "ROWS", "FILTERED", "COALESCED", "CONFIRMED"}, shown, []string{"PENDING", "PARKED", "P50", "P99"})}
+	for _, m := range mappings {
+		row := []string{printable(m.Name), number(m.Rows), number(m.Filtered), number(m.Coalesced), number(m.Confirmed)}
+		for _, status := range shown {
+			row = append(row, number(m.Statuses[status]))
+		}
+		p50, p99 := "-", "-"
+		if m.Latency != nil {
+			p50, p99 = seconds(m.Latency.P50), seconds(m.Latency.P99)
+		}
+		rows = append(rows, append(row, number(m.Pending), number(m.Parked), p50, p99))
+	}
+	writeTable(b, rows, 1)
+	for _, m := range mappings {
+		if m.Blocked != "" {
+			fmt.Fprintf(b, "\n%s is blocked: %s\n", printable(m.Name), printable(m.Blocked))
+		}
+	}
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/admin"
+)
+
+// well is the status of a daemon that delivers.
+func well() admin.Status {
+	through, behind, perCall, perChange := noon.Add(-90*time.Second), 90.0, 99.5, 10.04
+	return admin.Status{
+		State: "delivering", Ready: true, Version: "1.2.3", Time: noon,
+		Report: &admin.Report{
+			Through: &through, Behind: &behind, Pending: 1234, PendingBytes: 2 << 20, Parked: 3,
+			Calls: admin.Calls{
+				InFlight: 2, Today: 3120, Limit: 10000, Resets: noon.Add(6 * time.Hour), Sent: 20, Objects: 1990,
+				PerCall: &perCall, PerChange: &perChange, Faults: map[string]uint64{"retry http_503": 2, "rate 606": 1},
+			},
+			Source: admin.Source{Slot: "cdcsync", Connected: true, Received: "0/30", Checkpoint: "0/20", Confirmed: "0/10", Lag: 1536},
+			Mappings: []admin.Mapping{
+				{Name: "roadshow", Object: "RoadShow", Rows: 12345, Filtered: 6, Coalesced: 7, Confirmed: 11111,
+					Statuses: map[string]uint64{"CREATED": 11000, "FAILED": 3}, Pending: 1234, Parked: 3, Latency: &admin.Latency{P50: 0.25, P99: 75}},
+				{Name: "orders", Object: "Order", Statuses: map[string]uint64{}, Blocked: "marketo rejects every object"},
+			},
+		},
+	}
+}
+
+const wellText = `ready: delivering
+
+in Marketo    everything committed by 2026-03-01 11:58:30, 1m 30s ago
+waiting       1,234 objects (2.0 MiB)
+parked        3 objects; see cdcsync parked list
+calls today   3,120 of 10,000; the day ends in 6h 0m
+calls         20 since the start, 2 in flight, 99.5 objects per call, 10.0 calls per 1,000 changes
+failed calls  rate 606 1, retry http_503 2
+slot          cdcsync: received 0/30, checkpoint 0/20, confirmed 0/10, lag 1.5 KiB
+version       1.2.3
+
+MAPPING     ROWS  FILTERED  COALESCED  CONFIRMED  CREATED  FAILED  PENDING  PARKED    P50     P99
+roadshow  12,345         6          7     11,111   11,000       3    1,234       3  250ms  1m 15s
+orders         0         0          0          0        0       0        0       0      -       -
+
+orders is blocked: marketo rejects every object
+`
+
+func TestStatusOfADaemonThatIsReady(t *testing.T) {
+	o := &office{status: well()}
+	file := o.open(t)
+	output, mistake, code := command(t, "status", "-c", file)
+	if code != 0 || output != wellText {
+		t.Errorf("got exit code %d %s\n%s\nwant 0\n%s", code, mistake, output, wellText)
+	}
+	output, _, code = command(t, "status", "--address", o.address, "--json")
+	var got admin.Status
+	if err := json.Unmarshal([]byte(output), &got); err != nil || code != 0 || got.State != "delivering" || len(got.Report.Mappings) != 2 {
+		t.Errorf("as JSON: got exit code %d, %v\n%s", code, err, output)
+	}
+}
+
+func TestStatusOfADaemonThatIsNotReady(t *testing.T) {
+	o := &office{status: admin.Status{
+		State: "disconnected", Reason: "not connected to postgresql: refused\x1b[2J", Advice: "it tries again by itself", Version: "1.2.3",
+	}}
+	output, mistake, code := command(t, "status", "-c", o.open(t))
+	const want = "NOT READY (disconnected): not connected to postgresql: refused\uFFFD[2J\nWhat to do: it tries again by itself\n\nversion       1.2.3\n"
+	if code != 1 || mistake != "status: not ready" || output != want {
+		t.Errorf("got exit code %d %q\n%q\nwant 1\n%q", code, mistake, output, want)
+	}
+	if output, _, code = command(t, "status", "--address", o.address, "--json"); code != 1 || !strings.Contains(output, `"ready": false`) {
+		t.Errorf("as JSON: got exit code %d\n%s", code, output)
+	}
+}
+
+func TestStatusLines(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*admin.Status)
+		want   string
+	}{
+		{"nothing behind", func(s *admin.Status) { *s.Report.Behind = 0 }, "in Marketo    everything, as of 2026-03-01 12:00:00\n"},
+		{"not known", func(s *admin.Status) { s.Report.Through, s.Report.Behind = nil, nil }, "in Marketo    not known yet"},
+		{"nothing parked", func(s *admin.Status) { s.Report.Parked = 0 }, "parked        0 objects\n"},
+		{"held", func(s *admin.Status) { s.Report.Held = 2 }, "; newer values of 2 keys are held"},
+		{"memory is used up", func(s *admin.Status) { s.Report.Backpressure = true }, "; reading waits, PostgreSQL keeps the WAL\n"},
+		{"no limit of calls", func(s *admin.Status) { s.Report.Calls.Limit = 0 }, "3,120, no limit; the day ends"},
+		{"calls run short", func(s *admin.Status) { s.Report.Calls.Pace = 30 }, "leave every 30s\n"},
+		{"Marketo's word", func(s *admin.Status) { s.Report.Calls.Exhausted = true }, "Marketo says that they are used up"},
+		{"unknown outcomes", func(s *admin.Status) { s.Report.Calls.Unknown = 4 }, ", 4 with an unknown outcome"},
+		{"limited", func(s *admin.Status) { s.Report.Calls.Limited = "rate" }, "waits for the limit: rate"},
+		{"nothing confirmed yet", func(s *admin.Status) { s.Report.Source.Confirmed = "" }, "checkpoint 0/20, lag"},
+		{"no connection", func(s *admin.Status) { s.Report.Source.Connected = false }, "; not connected\n"},
+		{"all delivered", func(s *admin.Status) { s.State = "current" }, "ready: everything is delivered\n"},
+		{"a state of a newer release", func(s *admin.Status) { s.State = "dreaming" }, "ready: dreaming\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := well()
+			tt.change(&s)
+			if got := statusText(s); !strings.Contains(got, tt.want) {
+				t.Errorf("got:\n%s\nwant in it: %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// flaky is a daemon that does not answer every second time.
+type flaky struct{ asked int }
+
+func (f *flaky) Status(context.Context) (admin.Status, error) {
+	f.asked++
+	if f.asked%2 == 0 {
+		return admin.Status{}, admin.ErrUnreachable
+	}
+	return well(), nil
+}
+
+func TestWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 7*time.Second)
+		defer cancel()
+		var out bytes.Buffer
+		if err := watchStatus(ctx, &out, &flaky{}, false); err != nil {
+			t.Errorf("got %v, want none at the end", err)
+		}
+		if got, want := strings.Count(out.String(), wellText), 2; got != want {
+			t.Errorf("statuses: got %d, want %d in\n%s", got, want, out.String())
+		}
+		if got, want := strings.Count(out.String(), "no answer at "), 2; got != want {
+			t.Errorf("times without an answer: got %d, want %d in\n%s", got, want, out.String())
+		}
+	})
+}
+
+func TestWatchAsJSONIsOneLineEach(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var out bytes.Buffer
+		if err := watchStatus(ctx, &out, &flaky{}, true); err != nil {
+			t.Errorf("got %v, want none at the end", err)
+		}
+		var s admin.Status
+		if err := json.Unmarshal(out.Bytes(), &s); err != nil || strings.Count(out.String(), "\n") != 1 {
+			t.Errorf("got %v\n%s", err, out.String())
+		}
+	})
+}
