@@ -70,8 +70,15 @@ func (s sample) missing(end replication.LSN) string {
 // lag is how much WAL the slot has not let go of, in bytes.
 func (s sample) lag() int { return int(max(s.server, s.confirmed) - s.confirmed) }
 
-// behind is how old the oldest change is that is not confirmed.
-func (s sample) behind() time.Duration { return max(s.at.Sub(s.report.Freshness(s.at)), 0) }
+// behind is how old the oldest change is that is not confirmed; zero while
+// that is not known, which it is as soon as the daemon has read what there was.
+func (s sample) behind() time.Duration {
+	through := s.report.Freshness(s.at)
+	if through.IsZero() {
+		return 0
+	}
+	return max(s.at.Sub(through), 0)
+}
 
 // totals are the counts of all mappings.
 type totals struct {
