@@ -63,6 +63,7 @@ func (s *Source) open(ctx context.Context, from LSN) (*Stream, error) {
 		return nil, err
 	}
 	stream.conn, stream.wire = hijacked.Conn, w
+	w.gather = gatherTime
 	stream.probe = func(ctx context.Context) error { return s.ask(ctx, network, address) }
 	return stream, nil
 }

@@ -14,6 +14,17 @@ const (
 	usualBuffer = 256 << 10
 	// largestMessage is the server's own limit for a message.
 	largestMessage = 1 << 30
+
+	// A walsender writes every row by itself, and who reads a backlog as fast
+	// as it comes gets every row by itself: both then spend more on waking
+	// each other than on the rows. So after manyReads small reads, none of
+	// them closeReads after the one before, the reader lets rows come together
+	// for gatherTime before it reads on. A few transactions in a row are not
+	// a backlog, and wait for nothing.
+	smallRead  = 16 << 10
+	manyReads  = 64
+	closeReads = 200 * time.Microsecond
+	gatherTime = 500 * time.Microsecond
 )
 
 // wire cuts the server's bytes into protocol messages without copying them.
@@ -31,6 +42,11 @@ type wire struct {
 	waiting, idle atomic.Int64
 	bytes         atomic.Uint64
 	clock         time.Time
+
+	// gather is how long to let rows come together in a backlog; zero means
+	// not at all. quick counts the small reads in close succession.
+	gather time.Duration
+	quick  int
 }
 
 func newWire(r io.Reader) *wire {
@@ -122,10 +138,17 @@ func (w *wire) fill() error {
 
 // read reads at least one byte, or returns an error.
 func (w *wire) read(p []byte) (n int, err error) {
+	since := w.idle.Load()
+	if w.gather > 0 && w.quick >= manyReads {
+		time.Sleep(w.gather)
+		since = w.now()
+	}
 	w.waiting.Store(w.now())
 	defer func() {
-		w.idle.Store(w.now())
+		now := w.now()
+		w.idle.Store(now)
 		w.waiting.Store(0)
+		w.succeed(n, time.Duration(now-since))
 	}()
 	for range 100 { // a Reader may return nothing, but not for ever
 		if n, err = w.r.Read(p); n > 0 || err != nil {
@@ -133,4 +156,15 @@ func (w *wire) read(p []byte) (n int, err error) {
 		}
 	}
 	return 0, io.ErrNoProgress
+}
+
+// succeed counts a read of n bytes that ended so long after the one before.
+func (w *wire) succeed(n int, after time.Duration) {
+	switch {
+	case n >= smallRead: // gathered, or fast by itself: neither adds nor ends
+	case after < closeReads:
+		w.quick = min(w.quick+1, manyReads)
+	default:
+		w.quick = 0
+	}
 }

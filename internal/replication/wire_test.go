@@ -7,6 +7,8 @@ import (
 	"io"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
+	"time"
 )
 
 func framed(kind byte, body []byte) []byte {
@@ -98,6 +100,62 @@ func TestWireHandsOver(t *testing.T) {
 	if w.complete() {
 		t.Error("complete() = true with nothing left")
 	}
+}
+
+// trickle is a server that has a row ready whenever it is asked, and more of
+// them the longer it was left alone; after a backlog it is silent between rows.
+type trickle struct {
+	row     []byte
+	every   time.Duration // between rows
+	sent    time.Time
+	backlog int // rows
+	reads   int
+}
+
+func (r *trickle) Read(p []byte) (int, error) {
+	r.reads++
+	if r.backlog == 0 {
+		time.Sleep(10 * closeReads)
+		return copy(p, r.row), nil
+	}
+	if wait := r.every - time.Since(r.sent); wait > 0 {
+		time.Sleep(wait)
+	}
+	n, rows := 0, int(time.Since(r.sent)/r.every)
+	for range min(rows, r.backlog) {
+		n += copy(p[n:], r.row)
+		r.backlog--
+	}
+	r.sent = time.Now()
+	return n, nil
+}
+
+// TestWireGathers: in a backlog the rows come together; a single row is handed
+// on at once, also right after a backlog.
+func TestWireGathers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const rows = 10_000
+		r := &trickle{row: framed('d', make([]byte, 100)), every: 10 * time.Microsecond, backlog: rows, sent: time.Now()}
+		w := newWire(r)
+		w.gather = gatherTime
+		for range rows {
+			if _, _, err := w.next(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if most := 2*manyReads + rows/int(gatherTime/r.every); r.reads > most {
+			t.Errorf("%d reads for %d rows, want at most %d", r.reads, rows, most)
+		}
+		for range 3 {
+			if _, _, err := w.next(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		began := time.Now()
+		if _, _, err := w.next(); err != nil || time.Since(began) != 10*closeReads {
+			t.Errorf("a single row after %v, %v; want it at once, after %v", time.Since(began), err, 10*closeReads)
+		}
+	})
 }
 
 // FuzzWire: any bytes, in any pieces, give messages or an error.
