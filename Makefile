@@ -7,12 +7,13 @@ export GOFLAGS += -buildvcs=false
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10s
+HITS        ?= 5
 
 # make demo API=rest DURATION=30s
 DEMO_FLAGS  ?= $(if $(API),--api $(API)) $(if $(DURATION),--duration $(DURATION))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test format vet lint fuzz bench clean
+.PHONY: help setup build demo test format vet lint fuzz bench sweep soak clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -54,6 +55,12 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 bench: build ## measure against pg_recvlogical and bare loops (BENCH_FLAGS=-help)
 	CGO_ENABLED=0 go build -trimpath -o bin/bench ./bench
 	./bin/bench $(BENCH_FLAGS)
+
+sweep: ## crash at the first HITS (5) hits of every failure point, over both APIs: a quarter of an hour
+	CDCSYNC_SWEEP=$(HITS) go test -v -count=1 -timeout 1h -parallel 4 -run '^TestCrashSweep$$' ./internal/acceptance
+
+soak: ## under load with a fault every 20 s, for DURATION (30m)
+	CDCSYNC_SOAK=$(or $(DURATION),30m) go test -v -count=1 -timeout 0 -run '^TestSoak$$' ./internal/acceptance
 
 clean: ## remove what was built
 	rm -rf bin
