@@ -276,11 +276,15 @@ func (a *acting) ask(cmd *cobra.Command, client *admin.Client, selectors []admin
 	if total == 0 {
 		return true, nil // the answer says so
 	}
+	unasked := fmt.Errorf("%s would be given up for good; add --yes to do it", objects(total))
 	if !terminal(cmd.InOrStdin()) {
-		return false, fmt.Errorf("%s would be given up for good; add --yes to do it", objects(total))
+		return false, unasked
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), "%s\n%s would be given up for good. Go on? [y/N] ", groupsText(groups), objects(total))
 	line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+	if line == "" && errors.Is(err, io.EOF) {
+		return false, unasked // nobody is there, as with /dev/null
+	}
 	if err != nil && !errors.Is(err, io.EOF) {
 		return false, fmt.Errorf("read the answer: %w", err)
 	}

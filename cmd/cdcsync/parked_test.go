@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -181,5 +183,23 @@ func TestParkedRetryTellsWhatCouldNotBeQueued(t *testing.T) {
 	var got admin.Acted
 	if err := json.Unmarshal([]byte(output), &got); err != nil || code != 1 || got.Done != 2 || len(got.Problems) != 2 {
 		t.Errorf("as JSON: got exit code %d, %v\n%s", code, err, output)
+	}
+}
+
+// Something that looks like a terminal need not have anybody before it.
+func TestParkedDiscardWithNobodyToAsk(t *testing.T) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	o := busy()
+	root := rootCommand()
+	root.SetIn(null)
+	root.SetOut(io.Discard)
+	root.SetErr(io.Discard)
+	root.SetArgs([]string{"parked", "discard", "--all", "-c", o.open(t)})
+	if err := root.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), "--yes") || len(o.keys) > 0 {
+		t.Errorf("got %v and %q, want an error that names --yes and nothing given up", err, o.keys)
 	}
 }
