@@ -86,7 +86,7 @@ func (m *Machine) save(now time.Time) {
 	frontier := m.window.Frontier()
 	last := m.stopping && len(m.calls) == 0 && (m.items == len(l.ends) || !m.maySendLater(now))
 	sync := last || m.syncDue(now, frontier)
-	if emptyDraft(&l.draft) && !sync {
+	if !sync && (emptyDraft(&l.draft) || m.joined(now)) {
 		return
 	}
 	l.current, l.draft = l.draft, reset(l.current)
@@ -120,7 +120,7 @@ func (m *Machine) syncDue(now time.Time, frontier LSN) bool {
 			return false
 		}
 		every = m.cfg.MarkEvery
-	case m.items == 0 && emptyDraft(&l.draft) && l.synced != 0:
+	case m.items == 0 && emptyDraft(&l.draft) && l.synced != 0 && !l.unsynced:
 		every = m.cfg.MarkEvery
 	}
 	at := l.syncedAt.Add(every)
@@ -129,6 +129,23 @@ func (m *Machine) syncDue(now time.Time, frontier LSN) bool {
 	}
 	m.wakeAt(at)
 	return false
+}
+
+// joinTime is the longest a save waits for others to join it: nothing beside a
+// call to Marketo.
+const joinTime = 2 * time.Millisecond
+
+// joined reports whether the save had better wait for more to go into it:
+// while most of the calls that may be under way are, more answers are about to
+// come, and the calls that wait for this save keep nobody idle.
+func (m *Machine) joined(now time.Time) bool {
+	flying := len(m.calls) - len(m.ledger.draft.Started)
+	until := m.ledger.savedAt.Add(joinTime)
+	if flying < 2 || 2*flying <= m.limiter.Concurrency(now) || !until.After(now) {
+		return false
+	}
+	m.wakeAt(until)
+	return true
 }
 
 // saved goes on once a save has ended.
