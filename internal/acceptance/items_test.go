@@ -2,6 +2,7 @@ package acceptance_test
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -148,6 +149,8 @@ type applied struct {
 	call    int
 	at      time.Time
 }
+
+func (a applied) String() string { return fmt.Sprintf("%d by call %d", a.version, a.call) }
 
 // history returns the versions of an item in the order they were applied,
 // those applied a second time among them.

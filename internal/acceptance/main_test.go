@@ -7,7 +7,7 @@
 // second slot has them. It asks nothing of the program's own word but its
 // exit code, its log and its HTTP endpoints.
 //
-// A run takes about two minutes. With -long the outage takes its three real
+// A run takes some minutes. With -long the outage takes its three real
 // minutes and each API gets its fifty kills. Without PostgreSQL's server
 // programs the package skips everything.
 package acceptance_test
