@@ -150,8 +150,9 @@ func parkedActCommand(discard bool) *cobra.Command {
 
 The row of each is read from its table, so that an old value never takes the
 place of a newer one, and goes through the same queue as all changes. An object
-that is refused again is parked again; one whose row has gone is resolved by
-what on_delete says.`,
+that is refused again is parked again. One whose row has gone is done with: the
+delete that took it away says what becomes of its object. One without a key
+cannot be retried: mend its row, then discard it.`,
 		Example: `  cdcsync parked retry id=42
   cdcsync parked retry --code 1004
   cdcsync parked retry --all`,

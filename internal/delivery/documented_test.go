@@ -1,0 +1,40 @@
+package delivery
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The list for operators is as true as the code: no metric and no state is
+// missing from it, and none is there that does not exist.
+func TestMetricsAndStatesAreDocumented(t *testing.T) {
+	docs, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code, err := os.ReadFile("metrics.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := func(pattern, text string) []string {
+		var found []string
+		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
+			found = append(found, m[1])
+		}
+		slices.Sort(found)
+		return found
+	}
+	want := names(`describe\("([a-z_]+)"`, string(code))
+	got := names("(?m)^\\| `cdcsync_([a-z_]+)` \\|", string(docs))
+	if len(want) == 0 || !slices.Equal(got, want) {
+		t.Errorf("metrics: documented are %q,\nthere are %q", got, want)
+	}
+	for _, c := range Conditions {
+		if !strings.Contains(string(docs), "\n| `"+string(c)+"` | ") {
+			t.Errorf("state %s is not documented", c)
+		}
+	}
+}
