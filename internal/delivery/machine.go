@@ -76,7 +76,7 @@ func DefaultConfig() Config {
 		Limits:          marketo.Limits{CallsPer20s: 50, ConcurrentCalls: 5, CallsPerDay: 10000},
 		MaxWait:         time.Second,
 		MaxPending:      100_000,
-		MaxPendingBytes: 32 << 20,
+		MaxPendingBytes: 16 << 20,
 		MaxParked:       10_000,
 		UnknownHold:     150 * time.Second,
 		MaxAttempts:     8,
