@@ -46,7 +46,7 @@ func (s *stage) run(ctx context.Context, c contender, b backlog) (r result, err 
 		return r, err
 	}
 	r = result{Workload: b.name, Contender: c.name, Rows: b.rows, Load: loadAverage()}
-	cmd, err := s.command(ctx, c, setting{workload: b.workload, slot: slot, end: b.end})
+	cmd, err := s.command(ctx, c, setting{workload: b.workload, slot: slot, end: b.end, delivery: s.delivery})
 	if err != nil {
 		return r, err
 	}
