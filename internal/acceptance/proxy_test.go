@@ -83,6 +83,7 @@ func TestMarketoConnectionFaults(t *testing.T) {
 		{"requests lost", faultproxy.Faults{Up: lost}, false},
 		{"replies lost", faultproxy.Faults{Down: lost}, true},
 		{"half-open", faultproxy.Faults{Up: lost, Down: lost}, false},
+		{"replies dripping", faultproxy.Faults{Down: faultproxy.Flow{Rate: 100}}, true},
 	}
 	eachAPI(t, func(t *testing.T, api string) {
 		t.Parallel()
