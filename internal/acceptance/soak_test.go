@@ -19,7 +19,7 @@ const (
 	soakEvery, soakFault = 20 * time.Second, 5 * time.Second
 	// soakCalls is how many calls a second of the soak its day allows: less
 	// than the load can use, so that the quota binds.
-	soakCalls = 3
+	soakCalls = 4
 )
 
 // soak is one long run.
@@ -181,8 +181,10 @@ func (s *soak) conclude(duration time.Duration) {
 		status, body := s.get("/metrics")
 		return status == 200, body
 	})
-	calls := s.counted() // the program has counted those before it sent them
-	if used := int(s.metrics().sum("cdcsync_quota_used_calls")); used < calls || used > s.quota {
+	// Calls are counted before they are sent, so the later look must not find fewer.
+	calls := s.counted()
+	last := s.awaitMetric("up", func(m metrics) float64 { return m.sum("cdcsync_up") }, 1)
+	if used := int(last.sum("cdcsync_quota_used_calls")); used > s.quota || used < calls {
 		t.Errorf("the program counts %d calls of the day, the simulator %d, of %d", used, calls, s.quota)
 	}
 	s.checkMemory(s.p)
