@@ -42,13 +42,13 @@ func Source(ctx context.Context, src *replication.Source, server replication.Ser
 // Describe reads what the catalog says about every mapped table, in the order
 // of set.Tables. A table that is missing has Exists unset.
 func Describe(ctx context.Context, src *replication.Source, set *mapping.Set) ([]replication.Table, error) {
-	var tables []replication.Table
+	var names []replication.TableName
 	for _, t := range set.Tables() {
-		table, err := src.Describe(ctx, t.Schema, t.Name)
-		if err != nil {
-			return nil, fmt.Errorf("preflight: %w", err)
-		}
-		tables = append(tables, table)
+		names = append(names, replication.TableName(t))
+	}
+	tables, err := src.DescribeAll(ctx, names)
+	if err != nil {
+		return nil, fmt.Errorf("preflight: %w", err)
 	}
 	return tables, nil
 }

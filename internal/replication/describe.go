@@ -150,14 +150,31 @@ func (t *Table) UnmarshalJSON(data []byte) error {
 // Describe reads what the catalog says about a table. A missing table is no
 // error: its Exists is unset.
 func (s *Source) Describe(ctx context.Context, schema, name string) (Table, error) {
+	tables, err := s.DescribeAll(ctx, []TableName{{Schema: schema, Name: name}})
+	if err != nil {
+		return Table{}, err
+	}
+	return tables[0], nil
+}
+
+// DescribeAll is Describe for any number of tables, in one session: a session
+// costs the server far more than a look into its catalog. The answers are in
+// the order of the names.
+func (s *Source) DescribeAll(ctx context.Context, names []TableName) ([]Table, error) {
+	if len(names) == 0 {
+		return nil, nil
+	}
 	conn, err := s.Connect(ctx)
 	if err != nil {
-		return Table{}, fmt.Errorf("describe table %s.%s: %w", schema, name, err)
+		return nil, fmt.Errorf("describe table %s.%s: %w", names[0].Schema, names[0].Name, err)
 	}
 	defer closeQuietly(ctx, conn)
-	table := Table{Schema: schema, Name: name}
-	if err := queryJSON(ctx, conn, &table, tableJSON, schema, name); err != nil {
-		return Table{}, fmt.Errorf("describe table %s.%s: %w", schema, name, err)
+	tables := make([]Table, len(names))
+	for i, n := range names {
+		tables[i] = Table{Schema: n.Schema, Name: n.Name}
+		if err := queryJSON(ctx, conn, &tables[i], tableJSON, n.Schema, n.Name); err != nil {
+			return nil, fmt.Errorf("describe table %s.%s: %w", n.Schema, n.Name, err)
+		}
 	}
-	return table, nil
+	return tables, nil
 }

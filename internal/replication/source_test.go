@@ -3,6 +3,7 @@ package replication_test
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -150,6 +151,13 @@ func TestDescribe(t *testing.T) {
 		if got, err := d.source.Describe(t.Context(), "public", name); err != nil || !check(got) {
 			t.Errorf("Describe(%s) = %+v, %v", name, got, err)
 		}
+	}
+	several, err := d.source.DescribeAll(t.Context(), []replication.TableName{{Schema: "public", Name: "p1"}, {Schema: "public", Name: "missing"}, {Schema: "public", Name: "T"}})
+	if err != nil || len(several) != 3 || several[0].Name != "p1" || several[1].Exists || !reflect.DeepEqual(several[2], got) {
+		t.Errorf("DescribeAll() = %+v, %v", several, err)
+	}
+	if none, err := d.source.DescribeAll(t.Context(), nil); err != nil || none != nil {
+		t.Errorf("DescribeAll(nil) = %+v, %v", none, err)
 	}
 }
 
