@@ -56,6 +56,8 @@ type reader struct {
 	final     LSN
 	seq, skip uint64
 
+	// reading is full while messages of the stream are in use.
+	reading    chan struct{}
 	stream     atomic.Pointer[replication.Stream]
 	connection connection
 	rowCounts  []rowCount
@@ -73,7 +75,7 @@ type rowCount struct {
 
 func newReader(r *Runner) *reader {
 	return &reader{
-		runner: r, received: r.State.Checkpoint.LSN,
+		runner: r, received: r.State.Checkpoint.LSN, reading: make(chan struct{}, 1),
 		rowCounts: make([]rowCount, r.Mappings.Len()),
 		described: make(map[uint32]*replication.Relation),
 	}
@@ -139,7 +141,17 @@ func (r *reader) session(life context.Context, stop <-chan struct{}) error {
 	if err != nil {
 		return err
 	}
+	select {
+	case r.reading <- struct{}{}:
+	case <-life.Done():
+		return errStopped
+	}
 	err = r.read(life, stop, stream)
+	<-r.reading
+	if errors.Is(err, replication.ErrClosed) {
+		// It is closing: a last status may still have to be written.
+		return errStopped
+	}
 	if handErr := r.hand(life, stop); handErr != nil {
 		err = handErr
 	}
@@ -196,12 +208,21 @@ func (r *reader) confirm(lsn LSN) {
 	}
 }
 
-// close ends the connection after a last status.
+// close ends the connection after a last status. What the stream still brings
+// is passed over, once nobody uses what it brought before.
 func (r *reader) close(ctx context.Context) {
-	if s := r.stream.Load(); s != nil {
-		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-		defer cancel()
+	s := r.stream.Load()
+	if s == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	s.Leave()
+	select {
+	case r.reading <- struct{}{}:
 		s.Close(ctx)
+	case <-ctx.Done():
+		s.Abort()
 	}
 }
 

@@ -110,18 +110,25 @@ func (s *Stream) askOnTheSide(ctx context.Context) {
 	}
 }
 
+// Leave begins what Close ends: the last status and the end of the copy are
+// written, and Next returns ErrClosed, one that waits as soon as the server has
+// answered. It returns at once. A Close that follows once nobody is in Next, or
+// uses a message, is safe beside another goroutine that reads.
+func (s *Stream) Leave() { s.leave.Do(func() { close(s.leaving) }) }
+
 // Close ends the stream in order: a last status with the confirmed position,
 // then the end of the copy, so that the server has read both before the
 // connection goes. A Next that waits returns ErrClosed. When ctx ends first,
 // or after 5 seconds, the connection is cut; then the error says so, and the
 // server may not know the last confirmed position. After an error of Next
-// there is nothing left to say, and Close returns nil.
+// there is nothing left to say, and Close returns nil. It ends the validity of
+// the last message.
 func (s *Stream) Close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
 	cut := context.AfterFunc(ctx, func() { s.fail(fmt.Errorf("close stream: %w", context.Cause(ctx))) })
 	defer cut()
-	s.leave.Do(func() { close(s.leaving) })
+	s.Leave()
 	<-s.reported
 
 	s.reading.Lock()
