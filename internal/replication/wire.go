@@ -17,13 +17,13 @@ const (
 
 	// A walsender writes every row by itself, and who reads a backlog as fast
 	// as it comes gets every row by itself: both then spend more on waking
-	// each other than on the rows. So after manyReads small reads, none of
-	// them closeReads after the one before, the reader lets rows come together
-	// for gatherTime before it reads on. A few transactions in a row are not
-	// a backlog, and wait for nothing.
+	// each other than on the rows. So while as much as busyBytes came in the
+	// last busyTime, the reader lets rows come together for gatherTime after
+	// a read of less than smallRead. A stream that is not that busy waits for
+	// nothing.
+	busyBytes  = 10 << 10
+	busyTime   = 10 * time.Millisecond
 	smallRead  = 16 << 10
-	manyReads  = 64
-	closeReads = 200 * time.Microsecond
 	gatherTime = 500 * time.Microsecond
 )
 
@@ -43,10 +43,14 @@ type wire struct {
 	bytes         atomic.Uint64
 	clock         time.Time
 
-	// gather is how long to let rows come together in a backlog; zero means
-	// not at all. quick counts the small reads in close succession.
-	gather time.Duration
-	quick  int
+	// gather is how long to let rows come together while the stream is busy;
+	// zero means not at all. Since began, came bytes have come, lastRead of
+	// them in the last read.
+	gather   time.Duration
+	busy     bool
+	began    int64
+	came     int
+	lastRead int
 }
 
 func newWire(r io.Reader) *wire {
@@ -138,17 +142,15 @@ func (w *wire) fill() error {
 
 // read reads at least one byte, or returns an error.
 func (w *wire) read(p []byte) (n int, err error) {
-	since := w.idle.Load()
-	if w.gather > 0 && w.quick >= manyReads {
+	if w.gather > 0 && w.busy && w.lastRead < smallRead {
 		time.Sleep(w.gather)
-		since = w.now()
 	}
 	w.waiting.Store(w.now())
 	defer func() {
 		now := w.now()
 		w.idle.Store(now)
 		w.waiting.Store(0)
-		w.succeed(n, time.Duration(now-since))
+		w.note(n, now)
 	}()
 	for range 100 { // a Reader may return nothing, but not for ever
 		if n, err = w.r.Read(p); n > 0 || err != nil {
@@ -158,13 +160,12 @@ func (w *wire) read(p []byte) (n int, err error) {
 	return 0, io.ErrNoProgress
 }
 
-// succeed counts a read of n bytes that ended so long after the one before.
-func (w *wire) succeed(n int, after time.Duration) {
-	switch {
-	case n >= smallRead: // gathered, or fast by itself: neither adds nor ends
-	case after < closeReads:
-		w.quick = min(w.quick+1, manyReads)
-	default:
-		w.quick = 0
+// note takes in a read of n bytes for the question whether the stream is busy.
+func (w *wire) note(n int, now int64) {
+	w.lastRead = n
+	w.came += n
+	if took := time.Duration(now - w.began); took >= busyTime {
+		w.busy = float64(w.came)/took.Seconds() >= busyBytes/busyTime.Seconds()
+		w.began, w.came = now, 0
 	}
 }

@@ -115,7 +115,7 @@ type trickle struct {
 func (r *trickle) Read(p []byte) (int, error) {
 	r.reads++
 	if r.backlog == 0 {
-		time.Sleep(10 * closeReads)
+		time.Sleep(busyTime / 4)
 		return copy(p, r.row), nil
 	}
 	if wait := r.every - time.Since(r.sent); wait > 0 {
@@ -143,17 +143,17 @@ func TestWireGathers(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if most := 2*manyReads + rows/int(gatherTime/r.every); r.reads > most {
+		if most := int(busyTime/r.every) + 2*rows/int(gatherTime/r.every); r.reads > most {
 			t.Errorf("%d reads for %d rows, want at most %d", r.reads, rows, most)
 		}
-		for range 3 {
+		for range 10 {
 			if _, _, err := w.next(); err != nil {
 				t.Fatal(err)
 			}
 		}
 		began := time.Now()
-		if _, _, err := w.next(); err != nil || time.Since(began) != 10*closeReads {
-			t.Errorf("a single row after %v, %v; want it at once, after %v", time.Since(began), err, 10*closeReads)
+		if _, _, err := w.next(); err != nil || time.Since(began) != busyTime/4 {
+			t.Errorf("a single row after %v, %v; want it at once, after %v", time.Since(began), err, busyTime/4)
 		}
 	})
 }
