@@ -13,7 +13,7 @@ HITS        ?= 5
 DEMO_FLAGS  ?= $(if $(API),--api $(API)) $(if $(DURATION),--duration $(DURATION))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test format vet lint fuzz bench sweep soak clean
+.PHONY: help setup build demo test format vet lint fuzz bench sweep soak model clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -32,7 +32,7 @@ demo: ## PostgreSQL to a simulated Marketo on this machine (API=rest, DURATION=3
 test: setup format vet ## format, vet, and all tests with the race detector
 	@command -v "$$(go env CC | cut -d" " -f1)" >/dev/null || { \
 		echo "test: the race detector needs a C compiler and $$(go env CC) is not on PATH; install gcc, or run: go test ./..." >&2; exit 1; }
-	CGO_ENABLED=1 go test -race -timeout 15m ./...
+	CGO_ENABLED=1 go test -race -timeout 30m ./...
 
 format:
 	@files="$$(gofmt -l bench cmd internal)" || exit 1; \
@@ -61,6 +61,10 @@ sweep: ## crash at the first HITS (5) hits of every failure point, over both API
 
 soak: ## under load with a fault every 20 s, for DURATION (30m)
 	CDCSYNC_SOAK=$(or $(DURATION),30m) go test -v -count=1 -timeout 0 -run '^TestSoak$$' ./internal/acceptance
+
+model: ## check the model of checkpoint and delivery, and that it finds planted mistakes
+	@./scripts/setup --model
+	@./model/check
 
 clean: ## remove what was built
 	rm -rf bin
