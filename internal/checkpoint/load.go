@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // Load returns what the store holds, as of the last Save. It changes nothing:
@@ -46,7 +48,32 @@ func load(ctx context.Context, db querier) (State, error) {
 	if state.Quota, err = loadQuota(ctx, db); err != nil {
 		return State{}, err
 	}
+	if state.Sent, err = loadSent(ctx, db); err != nil {
+		return State{}, err
+	}
 	return state, nil
+}
+
+// loadSent is empty in a store that no call has been saved in.
+func loadSent(ctx context.Context, db querier) (replication.Position, error) {
+	var data sql.RawBytes
+	var sent replication.Position
+	rows, err := db.QueryContext(ctx, `SELECT sent FROM life WHERE sent <> x''`)
+	if err != nil {
+		return sent, fmt.Errorf("sent: %w", err)
+	}
+	defer rows.Close()
+	if !rows.Next() {
+		return sent, rows.Err()
+	}
+	if err := rows.Scan(&data); err != nil {
+		return sent, fmt.Errorf("sent: %w", err)
+	}
+	f := openRecord(data)
+	if sent = f.position(); f.err != nil {
+		return sent, fmt.Errorf("sent: %w", f.err)
+	}
+	return sent, rows.Err()
 }
 
 func loadCheckpoint(ctx context.Context, db querier) (*Checkpoint, error) {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+
+	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // A record is what a blob of the store holds: four bytes of CRC-32C (little
@@ -73,13 +75,21 @@ func (f *fields) string() string {
 	return s
 }
 
+func appendPosition(b []byte, at replication.Position) []byte {
+	b = binary.AppendUvarint(b, uint64(at.Commit))
+	return binary.AppendUvarint(b, at.Seq)
+}
+
+func (f *fields) position() replication.Position {
+	return replication.Position{Commit: LSN(f.number()), Seq: f.number()}
+}
+
 // appendSettled writes entries as a record over b.
 func appendSettled(b []byte, entries []Settled) []byte {
 	b = startRecord(b)
 	for i := range entries {
 		b = appendString(b, entries[i].Key)
-		b = binary.AppendUvarint(b, uint64(entries[i].Through.Commit))
-		b = binary.AppendUvarint(b, entries[i].Through.Seq)
+		b = appendPosition(b, entries[i].Through)
 	}
 	return sealRecord(b)
 }
@@ -89,9 +99,7 @@ func readSettled(b []byte, each func(Settled)) error {
 	f := openRecord(b)
 	for f.more() {
 		var e Settled
-		e.Key = f.string()
-		e.Through.Commit = LSN(f.number())
-		e.Through.Seq = f.number()
+		e.Key, e.Through = f.string(), f.position()
 		if f.err == nil {
 			each(e)
 		}

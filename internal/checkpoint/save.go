@@ -56,6 +56,9 @@ func (s *Store) save(ctx context.Context, sv *Save) error {
 	if sv.Checkpoint != 0 {
 		s.ck.LSN = sv.Checkpoint
 	}
+	if s.sent.Compare(sv.Sent) < 0 {
+		s.sent = sv.Sent
+	}
 	s.emptyLog(ctx)
 	return nil
 }
@@ -185,6 +188,12 @@ func (s *Store) saveCalls(ctx context.Context, tx *sql.Tx, sv *Save) error {
 		s.grown += len(s.buf)
 		if _, err := tx.StmtContext(ctx, s.stmts.start).ExecContext(ctx, s.callID(call.ID), len(call.Keys), s.buf); err != nil {
 			return fmt.Errorf("save call: %w", err)
+		}
+	}
+	if s.sent.Compare(sv.Sent) < 0 {
+		s.buf = appendPosition(startRecord(s.buf), sv.Sent)
+		if _, err := tx.StmtContext(ctx, s.stmts.sent).ExecContext(ctx, sealRecord(s.buf)); err != nil {
+			return fmt.Errorf("save what was sent: %w", err)
 		}
 	}
 	for _, id := range sv.Ended {

@@ -4,14 +4,15 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"strings"
 )
 
 const (
 	// applicationID marks a SQLite file as ours ("CDCS").
 	applicationID = 0x43444353
 	// schemaVersion is SQLite's user_version. A store of a newer version is
-	// refused; one of an older version will be migrated by whoever raises it.
-	schemaVersion = 1
+	// refused, one of an older version is brought up to this one by migrations.
+	schemaVersion = 2
 )
 
 // schema is meant to be read by people too, also while the daemon runs. Keys
@@ -24,7 +25,8 @@ CREATE TABLE life (            -- one row: this store's processes
   clean    INTEGER NOT NULL,   -- 1 after an orderly end
   boot     TEXT    NOT NULL,   -- the machine's boot id at the last save
   saves    INTEGER NOT NULL,
-  saved_at TEXT    NOT NULL
+  saved_at TEXT    NOT NULL,
+  sent     BLOB    NOT NULL    -- the newest change that a call has carried
 );
 CREATE TABLE checkpoint (      -- at most one row
   id       INTEGER PRIMARY KEY CHECK (id = 1),
@@ -75,8 +77,13 @@ CREATE TABLE quota (           -- at most one row
   exhausted INTEGER NOT NULL,
   starts    TEXT    NOT NULL   -- JSON: nanoseconds since 1970
 );
-INSERT INTO life VALUES (1, 0, 1, '', 0, '');
+INSERT INTO life VALUES (1, 0, 1, '', 0, '', x'');
 `
+
+// migrations holds what brings a store of version i+1 to version i+2.
+var migrations = [schemaVersion - 1]string{
+	`ALTER TABLE life ADD COLUMN sent BLOB NOT NULL DEFAULT x''`,
+}
 
 // checkSchema refuses what is not a sound store of this version, and turns an
 // empty file into a store. It changes nothing in a file that it refuses.
@@ -96,29 +103,44 @@ func checkSchema(ctx context.Context, db *sql.DB) error {
 	case version > schemaVersion:
 		return fmt.Errorf("written by a newer release (store version %d, this one knows %d): run that release, or restore a copy of the file from before it",
 			version, schemaVersion)
-	case version < schemaVersion:
+	case version < 1:
 		return fmt.Errorf("store version %d is not known: give the path of a new file", version)
 	}
-	return checkSound(ctx, db)
+	if err := checkSound(ctx, db); err != nil {
+		return err
+	}
+	if version == schemaVersion {
+		return nil
+	}
+	steps := strings.Join(migrations[version-1:], ";")
+	if err := inTransaction(ctx, db, fmt.Sprintf("%s; PRAGMA user_version = %d;", steps, schemaVersion)); err != nil {
+		return fmt.Errorf("migrate from store version %d to %d: %w", version, schemaVersion, err)
+	}
+	return nil
 }
 
 func createSchema(ctx context.Context, db *sql.DB) error {
 	if _, err := db.ExecContext(ctx, `PRAGMA journal_mode = WAL`); err != nil {
 		return fmt.Errorf("create schema: %w", err)
 	}
-	tx, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("create schema: %w", err)
-	}
-	defer tx.Rollback()
 	header := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, schemaVersion)
-	if _, err := tx.ExecContext(ctx, schema+header); err != nil {
-		return fmt.Errorf("create schema: %w", err)
-	}
-	if err := tx.Commit(); err != nil {
+	if err := inTransaction(ctx, db, schema+header); err != nil {
 		return fmt.Errorf("create schema: %w", err)
 	}
 	return nil
+}
+
+// inTransaction runs all of statements, or none.
+func inTransaction(ctx context.Context, db *sql.DB, statements string) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback()
+	if _, err := tx.ExecContext(ctx, statements); err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 // checkSound has SQLite look at the structure of every page.

@@ -114,6 +114,9 @@ type Save struct {
 	// Clean marks the end of an orderly life: nothing is in flight. It is
 	// always durable against power loss. Any later Save takes it back.
 	Clean bool
+	// Sent is the newest change that any call so far has carried. One that is
+	// not newer than the saved one changes nothing.
+	Sent replication.Position
 }
 
 // State is what the store holds at start.
@@ -132,4 +135,9 @@ type State struct {
 	Settled []Settled
 	Parked  []Parked
 	Quota   Quota
+	// Sent is the newest change that a call has carried; zero for none. What
+	// is older has to be known again as a whole before anything is sent: the
+	// value of an object that was sent may stand for several changes, of which
+	// the first alone would be a step back.
+	Sent replication.Position
 }

@@ -11,6 +11,8 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // Store is the durable state: one SQLite file in WAL mode, mode 0600, with one
@@ -29,6 +31,7 @@ type Store struct {
 	write  *sql.DB    // one connection, so that its PRAGMAs hold
 	stmts  statements
 	ck     *Checkpoint
+	sent   replication.Position
 	life   int64 // of the last save; lives count from 1
 	begun  bool  // whether this process has saved
 	full   bool  // whether commits are synced now
@@ -40,7 +43,7 @@ type Store struct {
 // statements are the prepared steps of a Save.
 type statements struct {
 	touch, move                  *sql.Stmt
-	start, end, endAll           *sql.Stmt
+	start, end, endAll, sent     *sql.Stmt
 	settle, prune, park, resolve *sql.Stmt
 	quota                        *sql.Stmt
 }
@@ -104,6 +107,9 @@ func (s *Store) connect(ctx context.Context) error {
 	if err := s.write.QueryRowContext(ctx, `SELECT number FROM life`).Scan(&s.life); err != nil {
 		return fmt.Errorf("load life: %w", err)
 	}
+	if s.sent, err = loadSent(ctx, s.write); err != nil {
+		return err
+	}
 	return s.prepare(ctx)
 }
 
@@ -129,6 +135,7 @@ func (s *Store) prepare(ctx context.Context) error {
 		&s.stmts.start:   `INSERT INTO inflight (id, keys, data) VALUES (?, ?, ?)`,
 		&s.stmts.end:     `DELETE FROM inflight WHERE id = ?`,
 		&s.stmts.endAll:  `DELETE FROM inflight`,
+		&s.stmts.sent:    `UPDATE life SET sent = ?`,
 		&s.stmts.settle:  `INSERT INTO settled (max_commit, entries, data) VALUES (?, ?, ?)`,
 		&s.stmts.prune:   `DELETE FROM settled WHERE max_commit < ?`,
 		&s.stmts.park:    parkSQL,

@@ -83,7 +83,7 @@ func (m *Machine) confirmed(now time.Time, it *item) {
 	m.resolve(it.key)
 	count := &m.states[it.mapping].count
 	count.Confirmed++
-	count.Latency.observe(now.Sub(it.committed))
+	count.Latency.observe(m.wall(now).Sub(it.committed))
 	m.settle(it)
 }
 

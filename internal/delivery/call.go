@@ -47,7 +47,7 @@ func (m *Machine) dispatch(now time.Time) {
 // maySend reports whether a call may start now, and sees to it that the
 // Machine wakes when time alone will change that.
 func (m *Machine) maySend(now time.Time) bool {
-	if m.items == 0 || !m.maySendLater(now) || m.ledger.down(now) || m.ledger.late(now) {
+	if m.items == 0 || m.behind() || !m.maySendLater(now) || m.ledger.down(now) || m.ledger.late(now) {
 		return false
 	}
 	if m.holdAll.After(now) {
@@ -82,7 +82,7 @@ func (m *Machine) maySendLater(now time.Time) bool {
 		return false
 	}
 	if m.stopping {
-		if !now.Before(m.until) {
+		if m.behind() || !now.Before(m.until) {
 			return false
 		}
 		m.wakeAt(m.until)
@@ -210,6 +210,9 @@ func (m *Machine) start(now time.Time, c *call) {
 	keys := make([]string, len(c.items))
 	for i, it := range c.items {
 		keys[i] = it.key
+		if m.ledger.draft.Sent.Compare(it.at) < 0 {
+			m.ledger.draft.Sent = it.at
+		}
 	}
 	if len(m.ledger.draft.Started) == 0 {
 		m.ledger.draftSince = now

@@ -114,9 +114,13 @@ type Machine struct {
 	replayed map[string]replication.Position
 	// replayedTo is the newest transaction that replayed knows of.
 	replayedTo LSN
-	parked     map[string]*checkpoint.Parked
+	parked     map[string]*parkedObject
+	// sentBefore is the newest change that an earlier life has sent, until the
+	// stream has come to it again; see passed.
+	sentBefore replication.Position
 
 	ledger   ledger
+	ahead    time.Duration
 	open     checkpoint.Ref
 	inside   bool
 	commit   LSN
@@ -151,7 +155,7 @@ func New(cfg Config, state checkpoint.State, now time.Time) *Machine {
 		calls:    make(map[uint64]*call),
 		reads:    make(map[uint64]*item),
 		holds:    make(map[string]time.Time),
-		parked:   make(map[string]*checkpoint.Parked),
+		parked:   make(map[string]*parkedObject),
 		states:   make([]mappingState, len(cfg.Mappings)),
 		replayed: make(map[string]replication.Position, len(state.Settled)),
 	}
@@ -180,11 +184,14 @@ func (m *Machine) restore(state checkpoint.State, now time.Time) {
 		}
 		m.replayedTo = max(m.replayedTo, s.Through.Commit)
 	}
+	m.sentBefore, m.ledger.draft.Sent = state.Sent, state.Sent
 	for i := range state.Parked {
-		p := state.Parked[i]
-		m.parked[p.Key] = &p
+		p := &parkedObject{Parked: state.Parked[i]}
+		m.parked[p.Key] = p
 		if p.Waits {
-			m.timers.add(timer{at: p.Next, parked: p.Key})
+			// By a clock that was set back since, it may lie far away.
+			p.due = now.Add(min(p.Next.Sub(now), lastRetry))
+			m.timers.add(timer{at: p.due, parked: p.Key})
 		}
 	}
 	m.limiter.Restore(marketo.Quota(state.Quota), now)
@@ -247,7 +254,11 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 // Accepting reports whether the Machine takes another Received. While it does
 // not, nothing is to be read from the stream.
 func (m *Machine) Accepting() bool {
-	return !m.stopping && m.halted == "" && m.items < m.cfg.MaxPending && m.bytes < m.cfg.MaxPendingBytes
+	if m.stopping || m.halted != "" {
+		return false
+	}
+	// What an earlier life held at once, this one can hold, too.
+	return m.behind() || m.items < m.cfg.MaxPending && m.bytes < m.cfg.MaxPendingBytes
 }
 
 // Deadline returns when the Machine wants its next Step at the latest; zero

@@ -55,7 +55,8 @@ func (m *Machine) spacing(now time.Time) time.Duration {
 	if limit == 0 || left <= 0 {
 		return 0
 	}
-	remaining := marketo.NextReset(now).Sub(now)
+	wall := m.wall(now)
+	remaining := marketo.NextReset(wall).Sub(wall)
 	elapsed := max(24*time.Hour-remaining, paceAfter)
 	forecast := float64(used) / elapsed.Hours() * remaining.Hours()
 	if forecast <= float64(left) {

@@ -3,6 +3,7 @@ package delivery
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,13 @@ const (
 	lastRetry  = 4 * time.Hour
 )
 
+// parkedObject is an entry among the parked objects; due is when it is tried
+// again, if it waits.
+type parkedObject struct {
+	checkpoint.Parked
+	due time.Time
+}
+
 // park ends an item that is not confirmed: it is kept in the store for a
 // person, or until it is tried again, and holds nothing up.
 func (m *Machine) park(now time.Time, it *item, r marketo.Result, waits bool) {
@@ -27,22 +35,24 @@ func (m *Machine) park(now time.Time, it *item, r marketo.Result, waits bool) {
 		m.later(it, m.states[it.mapping].probe)
 		return
 	}
-	p := &checkpoint.Parked{
+	wall := m.wall(now)
+	p := &parkedObject{Parked: checkpoint.Parked{
 		Mapping: m.cfg.Mappings[it.mapping].Name, Object: m.cfg.Mappings[it.mapping].Object,
 		Key: it.key, Operation: it.parkedAs().String(), At: it.at, Committed: it.newest,
 		Fields: fields(it.object, true), Payload: fields(it.object, false),
 		Code: r.Code, Message: r.Message, Waits: waits,
-		Attempts: 1, First: now, Last: now,
-	}
+		Attempts: 1, First: wall, Last: wall,
+	}}
 	if earlier != nil {
 		p.First, p.Attempts = earlier.First, earlier.Attempts+1
 	}
 	if waits {
-		p.Next = now.Add(m.jitter(m.backoff(firstRetry, lastRetry, p.Attempts)))
-		m.timers.add(timer{at: p.Next, parked: it.key})
+		p.due = now.Add(m.jitter(m.backoff(firstRetry, lastRetry, p.Attempts)))
+		p.Next = m.wall(p.due)
+		m.timers.add(timer{at: p.due, parked: it.key})
 	}
 	m.parked[it.key] = p
-	m.ledger.draft.Parked = append(m.ledger.draft.Parked, *p)
+	m.ledger.draft.Parked = append(m.ledger.draft.Parked, p.Parked)
 	m.states[it.mapping].count.Parked++
 	m.settle(it)
 }
@@ -62,17 +72,24 @@ func (m *Machine) resolve(key string) {
 		return
 	}
 	delete(m.parked, key)
+	m.ledger.draft.Parked = withoutKey(m.ledger.draft.Parked, key)
 	m.ledger.draft.Resolved = append(m.ledger.draft.Resolved, key)
 	m.count.Resolved++
+}
+
+// withoutKey drops the entry of a key from what is to be saved as parked: of a
+// key that is both parked and resolved in one save, the store keeps the entry.
+func withoutKey(parked []checkpoint.Parked, key string) []checkpoint.Parked {
+	return slices.DeleteFunc(parked, func(p checkpoint.Parked) bool { return p.Key == key })
 }
 
 // waited tries a waiting object again whose time has come.
 func (m *Machine) waited(now time.Time, key string) {
 	p := m.parked[key]
-	if p == nil || !p.Waits || p.Next.After(now) {
+	if p == nil || !p.Waits || p.due.After(now) {
 		return
 	}
-	m.retry(now, p)
+	m.retry(now, &p.Parked)
 }
 
 // retry puts a parked object back into the queue, to be read from its table
@@ -87,7 +104,7 @@ func (m *Machine) retry(now time.Time, p *checkpoint.Parked) error {
 	if !ok {
 		return fmt.Errorf("mapping %s is not configured any more", p.Mapping)
 	}
-	object, err := parkedObject(m.cfg.Mappings[index].Shape, p)
+	object, err := objectOf(m.cfg.Mappings[index].Shape, p)
 	if err != nil {
 		return err
 	}
@@ -127,9 +144,9 @@ func operationOf(text string) marketo.Operation {
 	return marketo.Upsert
 }
 
-// parkedObject makes the object of a parked entry: its key, and what an update
+// objectOf makes the object of a parked entry: its key, and what an update
 // sets.
-func parkedObject(shape *marketo.Shape, p *checkpoint.Parked) (marketo.Object, error) {
+func objectOf(shape *marketo.Shape, p *checkpoint.Parked) (marketo.Object, error) {
 	keys, err := decodeFields(p, p.Fields)
 	if err != nil {
 		return marketo.Object{}, err
@@ -189,7 +206,7 @@ func (m *Machine) act(now time.Time, ev Act) {
 			m.resolve(key)
 			answer.Done++
 		default:
-			if err := m.retry(now, p); err != nil {
+			if err := m.retry(now, &p.Parked); err != nil {
 				answer.Problems = append(answer.Problems, err.Error())
 				continue
 			}

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"math"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
@@ -21,18 +22,36 @@ func (m *Machine) received(now time.Time, entries []Entry) {
 			m.open, m.inside = m.window.Open(), true
 			m.commit, m.time, m.xid = e.LSN, e.Time, e.XID
 			m.window.Announce(m.open, e.Time)
+			m.passed(replication.Position{Commit: e.LSN})
 		case EntryWrite:
-			m.enqueue(now, &e.Write, replication.Position{Commit: m.commit, Seq: e.Seq})
+			at := replication.Position{Commit: m.commit, Seq: e.Seq}
+			m.enqueue(now, &e.Write, at)
+			m.passed(at)
 		case EntryCommit:
+			m.passed(replication.Position{Commit: m.commit, Seq: math.MaxUint64})
 			m.window.Close(m.open, e.LSN, m.time)
 			m.inside = false
 			m.count.Transactions++
 		case EntryMark:
 			if !m.inside {
 				m.window.Mark(e.LSN)
+				m.passed(replication.Position{Commit: e.LSN})
 			}
 			m.ledger.urgent = m.ledger.urgent || e.Urgent
 		}
+	}
+}
+
+// behind reports whether the stream has not come to the newest change yet that
+// an earlier life has sent. Nothing is sent until then: what was sent for a key
+// may stand for several of its changes, and the first of them alone would take
+// the object a step back.
+func (m *Machine) behind() bool { return m.sentBefore != replication.Position{} }
+
+// passed notes that the stream has come to at.
+func (m *Machine) passed(at replication.Position) {
+	if m.behind() && at.Compare(m.sentBefore) >= 0 {
+		m.sentBefore = replication.Position{}
 	}
 }
 

@@ -156,8 +156,11 @@ func (m *Machine) Report(now time.Time) Report {
 		Counts: m.count, Pending: m.items, Bytes: m.bytes,
 		InFlight: len(m.calls), Parked: len(m.parked), Held: len(m.holds),
 		Backpressure: !m.stopping && !m.Accepting(),
-		Saved:        m.ledger.saved, Synced: m.ledger.synced, SavedAt: m.ledger.savedAt,
+		Saved:        m.ledger.saved, Synced: m.ledger.synced,
 		Quota: m.limiter.Snapshot(), Pace: m.pace.every,
+	}
+	if !m.ledger.savedAt.IsZero() {
+		r.SavedAt = m.wall(m.ledger.savedAt)
 	}
 	r.Stall, r.Stalled = m.stalled(now)
 	r.Faults = make(map[FaultKey]uint64, len(m.count.Faults))

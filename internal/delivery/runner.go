@@ -99,7 +99,8 @@ func (r *Runner) prepare() {
 
 // decide runs the machine until it has finished or life ends.
 func (r *Runner) decide(stop <-chan struct{}, life context.Context, group *errgroup.Group) error {
-	m := New(r.Config, r.State, time.Now())
+	clock := startClock()
+	m := New(r.Config, r.State, clock.now())
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	var overtime <-chan time.Time
@@ -124,35 +125,39 @@ func (r *Runner) decide(stop <-chan struct{}, life context.Context, group *errgr
 		case <-alarm.C:
 			ev = Tick{}
 		case reply := <-r.reports:
-			reply <- m.Report(time.Now())
+			reply <- m.Report(clock.now())
 			continue
 		case <-stop:
 			failpoint.Hit("stop.begin")
 			stop = nil
 			overtime = time.After(r.ShutdownTimeout)
 			r.Log.Info("stopping", "pending", m.items, "timeout", r.ShutdownTimeout)
-			ev = Stop{SendUntil: time.Now().Add(r.ShutdownTimeout / 2)}
+			ev = Stop{SendUntil: clock.now().Add(r.ShutdownTimeout / 2)}
 		case <-overtime:
 			return ErrUnfinished
 		case <-life.Done():
 			return life.Err()
 		}
-		for _, e := range m.Step(time.Now(), ev) {
+		if ahead, ok := clock.moved(); ok {
+			r.Log.Info("wall clock was set", "ahead", ahead)
+			m.SetClock(clock.now(), ahead)
+		}
+		for _, e := range m.Step(clock.now(), ev) {
 			if done, ok := e.(Finished); ok {
 				return r.finish(life, done)
 			}
 			r.carryOut(e, life, group)
 		}
 		used.recycle()
-		resetAlarm(alarm, m.Deadline())
+		resetAlarm(alarm, clock.now(), m.Deadline())
 	}
 }
 
 // resetAlarm sets the alarm for at; for a day hence when at is zero.
-func resetAlarm(alarm *time.Timer, at time.Time) {
+func resetAlarm(alarm *time.Timer, now, at time.Time) {
 	wait := 24 * time.Hour
 	if !at.IsZero() {
-		wait = time.Until(at)
+		wait = at.Sub(now)
 	}
 	alarm.Reset(max(wait, 0))
 }

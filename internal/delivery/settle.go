@@ -90,6 +90,7 @@ func (m *Machine) save(now time.Time) {
 		return
 	}
 	l.current, l.draft = l.draft, reset(l.current)
+	l.draft.Sent = l.current.Sent
 	l.currentSince = l.draftSince
 	l.released, l.ends = l.ends, l.released[:0]
 	if frontier > l.saved {
@@ -201,6 +202,9 @@ func (m *Machine) saveFailed(now time.Time, err error) {
 	l.draft.Started = append(l.current.Started, l.draft.Started...)
 	l.draft.Ended = append(l.current.Ended, l.draft.Ended...)
 	l.draft.Settled = append(l.current.Settled, l.draft.Settled...)
+	for _, key := range l.draft.Resolved {
+		l.current.Parked = withoutKey(l.current.Parked, key)
+	}
 	l.draft.Parked = append(l.current.Parked, l.draft.Parked...)
 	l.draft.Resolved = append(l.current.Resolved, l.draft.Resolved...)
 	l.ends = append(l.released, l.ends...)

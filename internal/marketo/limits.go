@@ -57,9 +57,12 @@ const (
 // Limiter says when the next call may start, so that no span of 20 seconds
 // ever holds more starts than allowed. It is arithmetic on the times it is
 // given, with no clock and no goroutine; it is not for concurrent use. Times
-// must not go back, except for what a wall clock does across a restart.
+// must not go back in one life. The quota day goes by the wall clock, which
+// SetClock says how to come to.
 type Limiter struct {
 	limits Limits
+	// ahead is how far the wall clock is ahead of the times given.
+	ahead time.Duration
 
 	// starts is a ring of the latest CallsPer20s starts; oldest is the next
 	// one to be replaced once the ring is full.
@@ -72,11 +75,13 @@ type Limiter struct {
 	loweredAt time.Time
 
 	day   string
-	reset time.Time // the end of day
+	reset time.Time // the end of day, by the wall clock
 	calls int
 
-	paused    time.Time // no start before it: Marketo complained of the rate
-	exhausted time.Time // no start before it: Marketo says the quota is used up
+	paused time.Time // no start before it: Marketo complained of the rate
+	// exhausted, by the wall clock, is the time before which nothing starts, as
+	// Marketo says the quota is used up.
+	exhausted time.Time
 }
 
 // NewLimiter returns a Limiter that has seen no calls.
@@ -106,14 +111,34 @@ func (l *Limiter) Ready(now time.Time) (ok bool, at time.Time, why string) {
 	return true, time.Time{}, ""
 }
 
+// SetClock says how far the wall clock is ahead of the times that the other
+// methods are given; zero until it is called. A day that the clock went back
+// from goes on as the day it is now, with its calls: nothing waits for a future
+// that the clock has taken back.
+func (l *Limiter) SetClock(now time.Time, ahead time.Duration) {
+	l.ahead = ahead
+	wall := l.wall(now)
+	if next := NextReset(wall); l.day != "" && l.reset.After(next) {
+		l.day, l.reset = QuotaDay(wall), next
+	}
+	if l.exhausted.After(l.reset) {
+		l.exhausted = l.reset
+	}
+}
+
+func (l *Limiter) wall(now time.Time) time.Time { return now.Add(l.ahead) }
+
 // quotaFrom is when the quota allows a call; zero for any time.
 func (l *Limiter) quotaFrom(now time.Time) time.Time {
 	at := l.exhausted
 	spent := l.limits.CallsPerDay > 0 && l.calls >= l.limits.CallsPerDay
-	if spent && now.Before(l.reset) && at.Before(l.reset) {
+	if spent && l.wall(now).Before(l.reset) && at.Before(l.reset) {
 		at = l.reset
 	}
-	return at
+	if at.IsZero() {
+		return at
+	}
+	return at.Add(-l.ahead)
 }
 
 // rateFrom is when the window allows a call; zero for any time.
@@ -147,7 +172,7 @@ func (l *Limiter) Concurrency(now time.Time) int {
 
 // Used is the number of calls counted against the quota day of now.
 func (l *Limiter) Used(now time.Time) int {
-	if l.day == "" || !now.Before(l.reset) {
+	if l.day == "" || !l.wall(now).Before(l.reset) {
 		return 0
 	}
 	return l.calls
@@ -188,13 +213,13 @@ func (l *Limiter) Done(time.Time) {
 	}
 }
 
-// turn opens a new quota day when the old one is over. A clock that went back
-// to an earlier day keeps counting on the later one.
+// turn opens a new quota day when the old one is over.
 func (l *Limiter) turn(now time.Time) {
-	if l.day != "" && now.Before(l.reset) {
+	wall := l.wall(now)
+	if l.day != "" && wall.Before(l.reset) {
 		return
 	}
-	l.day, l.reset, l.calls = QuotaDay(now), NextReset(now), 0
+	l.day, l.reset, l.calls = QuotaDay(wall), NextReset(wall), 0
 }
 
 // Exhausted notes that Marketo says the calls of the day are used up: nothing
@@ -203,9 +228,10 @@ func (l *Limiter) turn(now time.Time) {
 // allowed to ask.
 func (l *Limiter) Exhausted(now time.Time) {
 	l.turn(now)
-	l.exhausted = NextReset(now)
-	if now.Sub(lastReset(now)) < probation {
-		l.exhausted = now.Add(probe)
+	wall := l.wall(now)
+	l.exhausted = NextReset(wall)
+	if wall.Sub(lastReset(wall)) < probation {
+		l.exhausted = wall.Add(probe)
 	}
 }
 
@@ -236,17 +262,16 @@ func (l *Limiter) Snapshot() Quota {
 	return q
 }
 
-// Restore takes over what an earlier life did, as of now. A start that lies in
-// the future, by a clock that was set back, counts as made now. Calls that
-// were in flight are not: their connections died with the process.
+// Restore takes over what an earlier life did, as of now. The latest of its
+// starts counts as made now, and the others as far before it as they were: how
+// much time has passed since only a wall clock could say, and that may have
+// been set. Calls that were in flight are not: their connections died with the
+// process.
 func (l *Limiter) Restore(q Quota, now time.Time) {
 	l.starts, l.oldest = nil, 0
 	if n := l.limits.CallsPer20s; n > 0 {
 		for _, t := range q.Starts[max(0, len(q.Starts)-n):] {
-			if t.After(now) {
-				t = now
-			}
-			l.starts = append(l.starts, t)
+			l.starts = append(l.starts, now.Add(t.Sub(q.Starts[len(q.Starts)-1])))
 		}
 	}
 	l.day, l.reset, l.calls, l.exhausted = "", time.Time{}, 0, time.Time{}

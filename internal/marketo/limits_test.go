@@ -240,8 +240,10 @@ func TestLimiterRestore(t *testing.T) {
 	if !reflect.DeepEqual(q, want) {
 		t.Fatalf("Snapshot = %+v, want %+v", q, want)
 	}
+	// How long ago the last call was, no clock can be trusted to say.
 	again := marketo.NewLimiter(limits)
-	again.Restore(q, noon.Add(5*time.Second))
+	again.Restore(q, noon.Add(time.Hour))
+	want.Starts = []time.Time{noon.Add(time.Hour - 2*time.Second), noon.Add(time.Hour - time.Second), noon.Add(time.Hour)}
 	if got := again.Snapshot(); !reflect.DeepEqual(got, want) {
 		t.Errorf("after Restore: %+v, want %+v", got, want)
 	}
@@ -257,6 +259,57 @@ func TestLimiterRestore(t *testing.T) {
 	}
 	if got := again.Snapshot().Calls; got != 5 {
 		t.Errorf("restored a day earlier: %d calls, want 5", got)
+	}
+}
+
+// A wall clock that is set moves the quota day, and nothing else: the window
+// goes by the time that passes, and no time is waited for that the clock has
+// taken back.
+func TestLimiterClockIsSet(t *testing.T) {
+	day := 24 * time.Hour
+	limits := marketo.Limits{CallsPer20s: 2, CallsPerDay: 3}
+	for _, ahead := range []time.Duration{-40 * day, -day, -time.Minute, time.Minute, day, 40 * day} {
+		l := marketo.NewLimiter(limits)
+		l.Start(noon)
+		l.Start(noon)
+		l.SetClock(noon, ahead)
+		if _, at, why := l.Ready(noon); why != marketo.WhyRate || at.Sub(noon) != marketo.Window+marketo.DefaultMargin {
+			t.Errorf("clock set by %v: wait %v for %s, want one window", ahead, at.Sub(noon), why)
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		clock  []time.Duration
+		before time.Duration // of the next call that may start
+		used   int
+	}{
+		{"back to the day before", []time.Duration{-day}, 18*time.Hour + day, 3},
+		{"forward a day: the day is over", []time.Duration{day}, 0, 0},
+		{"forward and back, with a call between", []time.Duration{40 * day, 0}, 18 * time.Hour, 1},
+	} {
+		l := marketo.NewLimiter(limits)
+		for i := range 3 {
+			l.Start(noon.Add(-time.Duration(i) * time.Minute))
+		}
+		for i, ahead := range tt.clock {
+			l.SetClock(noon, ahead)
+			if i < len(tt.clock)-1 {
+				l.Start(noon)
+			}
+		}
+		if used := l.Used(noon); used != tt.used {
+			t.Errorf("%s: %d calls used, want %d", tt.name, used, tt.used)
+		}
+		if _, at, why := l.Ready(noon); why == marketo.WhyQuota && at.Sub(noon) > tt.before {
+			t.Errorf("%s: nothing starts for %v, want at most %v", tt.name, at.Sub(noon), tt.before)
+		}
+	}
+	l := marketo.NewLimiter(limits)
+	l.SetClock(noon, 40*day)
+	l.Exhausted(noon)
+	l.SetClock(noon, 0)
+	if _, at, _ := l.Ready(noon); at.Sub(noon) > day {
+		t.Errorf("exhausted by a clock that was set back: nothing starts for %v, want a day at most", at.Sub(noon))
 	}
 }
 

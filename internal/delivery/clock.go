@@ -1,0 +1,47 @@
+package delivery
+
+import "time"
+
+// SetClock says, from now on, how far the wall clock is ahead of the times
+// that Step gets; zero until it is called. Those times only ever grow, at the
+// pace of time itself; a wall clock is set forwards and back. The Machine goes
+// by the wall clock only where others do: the day of Marketo's quota, commit
+// times, and times that people read.
+func (m *Machine) SetClock(now time.Time, ahead time.Duration) {
+	m.ahead = ahead
+	m.limiter.SetClock(now, ahead)
+}
+
+// wall is what the wall clock shows at now.
+func (m *Machine) wall(now time.Time) time.Time { return now.Add(m.ahead) }
+
+// clock is the Runner's source of time: it starts at what the wall clock shows
+// and goes on by the monotonic clock, so that it never jumps.
+type clock struct {
+	start time.Time
+	ahead time.Duration
+}
+
+// clockSet is the difference from which on a wall clock is taken to have been
+// set, or to have drifted, rather than read a moment later.
+const clockSet = 250 * time.Millisecond
+
+func startClock() *clock { return &clock{start: time.Now()} }
+
+// now returns a time without a monotonic reading, fit for comparison with
+// times that were stored.
+func (c *clock) now() time.Time { return c.steady(time.Now()) }
+
+func (c *clock) steady(t time.Time) time.Time { return c.start.Round(0).Add(t.Sub(c.start)) }
+
+// moved reports whether the wall clock was set since the last time, and how far
+// it is ahead now.
+func (c *clock) moved() (ahead time.Duration, ok bool) {
+	t := time.Now()
+	ahead = t.Round(0).Sub(c.steady(t))
+	if d := ahead - c.ahead; d > -clockSet && d < clockSet {
+		return c.ahead, false
+	}
+	c.ahead = ahead
+	return ahead, true
+}
