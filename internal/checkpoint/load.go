@@ -45,6 +45,9 @@ func load(ctx context.Context, db querier) (State, error) {
 	if state.Parked, err = listParked(ctx, db, Filter{}); err != nil {
 		return State{}, fmt.Errorf("parked: %w", err)
 	}
+	if state.Discarded, err = loadDiscarded(ctx, db); err != nil {
+		return State{}, err
+	}
 	if state.Quota, err = loadQuota(ctx, db); err != nil {
 		return State{}, err
 	}
@@ -142,6 +145,23 @@ func loadSettled(ctx context.Context, db querier, ck *Checkpoint) ([]Settled, er
 		return nil, fmt.Errorf("settled: %w", err)
 	}
 	return settled, nil
+}
+
+func loadDiscarded(ctx context.Context, db querier) ([]string, error) {
+	var keys []string
+	rows, err := db.QueryContext(ctx, `SELECT key FROM discarded ORDER BY key`)
+	if err != nil {
+		return nil, fmt.Errorf("discarded: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var key []byte
+		if err := rows.Scan(&key); err != nil {
+			return nil, fmt.Errorf("discarded: %w", err)
+		}
+		keys = append(keys, string(key))
+	}
+	return keys, rows.Err()
 }
 
 func eachBlob(ctx context.Context, db querier, query string, each func(id int64, data []byte) error) error {

@@ -73,13 +73,27 @@ func countParked(ctx context.Context, db *sql.DB) (map[string]int, error) {
 }
 
 func (s *Store) saveParked(ctx context.Context, tx *sql.Tx, sv *Save) error {
-	for _, key := range sv.Resolved {
-		if _, err := tx.StmtContext(ctx, s.stmts.resolve).ExecContext(ctx, []byte(key)); err != nil {
-			return fmt.Errorf("resolve parked object: %w", err)
+	eachKey := func(keys []string, statements ...*sql.Stmt) error {
+		for _, key := range keys {
+			for _, stmt := range statements {
+				if _, err := tx.StmtContext(ctx, stmt).ExecContext(ctx, []byte(key)); err != nil {
+					return err
+				}
+			}
 		}
+		return nil
+	}
+	if err := eachKey(sv.Discarded, s.stmts.resolve, s.stmts.discard); err != nil {
+		return fmt.Errorf("discard parked object: %w", err)
+	}
+	if err := eachKey(sv.Resolved, s.stmts.resolve, s.stmts.regain); err != nil {
+		return fmt.Errorf("resolve parked object: %w", err)
 	}
 	for i := range sv.Parked {
 		p := &sv.Parked[i]
+		if err := eachKey([]string{p.Key}, s.stmts.regain); err != nil {
+			return fmt.Errorf("park object: %w", err)
+		}
 		s.grown += len(p.Payload) + 4096
 		_, err := tx.StmtContext(ctx, s.stmts.park).ExecContext(ctx, []byte(p.Key), p.Mapping, p.Object,
 			p.Fields, p.Payload, p.Operation, int64(p.At.Commit), int64(p.At.Seq),

@@ -58,6 +58,9 @@ CREATE TABLE parked (          -- objects that were not confirmed
   lsn       TEXT AS (printf('%X/%X', position >> 32, position & 4294967295))
 );
 CREATE INDEX parked_mapping ON parked (mapping);
+CREATE TABLE discarded (       -- objects that lack what was parked and given up
+  key BLOB PRIMARY KEY
+);
 CREATE TABLE settled (         -- settled changes at or above the checkpoint
   id         INTEGER PRIMARY KEY,
   max_commit INTEGER NOT NULL,
@@ -82,7 +85,8 @@ INSERT INTO life VALUES (1, 0, 1, '', 0, '', x'');
 
 // migrations holds what brings a store of version i+1 to version i+2.
 var migrations = [schemaVersion - 1]string{
-	`ALTER TABLE life ADD COLUMN sent BLOB NOT NULL DEFAULT x''`,
+	`ALTER TABLE life ADD COLUMN sent BLOB NOT NULL DEFAULT x'';
+	 CREATE TABLE discarded (key BLOB PRIMARY KEY)`,
 }
 
 // checkSchema refuses what is not a sound store of this version, and turns an

@@ -45,6 +45,7 @@ type statements struct {
 	touch, move                  *sql.Stmt
 	start, end, endAll, sent     *sql.Stmt
 	settle, prune, park, resolve *sql.Stmt
+	discard, regain              *sql.Stmt
 	quota                        *sql.Stmt
 }
 
@@ -140,6 +141,8 @@ func (s *Store) prepare(ctx context.Context) error {
 		&s.stmts.prune:   `DELETE FROM settled WHERE max_commit < ?`,
 		&s.stmts.park:    parkSQL,
 		&s.stmts.resolve: `DELETE FROM parked WHERE key = ?`,
+		&s.stmts.discard: `INSERT OR IGNORE INTO discarded (key) VALUES (?)`,
+		&s.stmts.regain:  `DELETE FROM discarded WHERE key = ?`,
 		&s.stmts.quota:   `REPLACE INTO quota (id, day, calls, exhausted, starts) VALUES (1, ?, ?, ?, ?)`,
 	} {
 		var err error

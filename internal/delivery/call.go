@@ -104,6 +104,19 @@ func (m *Machine) nextGroup() *call {
 // nextBatch takes a batch from the lane that has waited longest among those
 // that are full or have waited long enough.
 func (m *Machine) nextBatch(now time.Time) *call {
+	for {
+		l := m.nextLane(now)
+		if l == nil {
+			return nil
+		}
+		// Of what a lane has, nothing may be left for a call.
+		if c := m.fill(now, l); c != nil {
+			return c
+		}
+	}
+}
+
+func (m *Machine) nextLane(now time.Time) *lane {
 	var best *lane
 	kept := m.listed[:0]
 	for _, l := range m.listed {
@@ -118,10 +131,7 @@ func (m *Machine) nextBatch(now time.Time) *call {
 	}
 	clear(m.listed[len(kept):])
 	m.listed = kept
-	if best == nil {
-		return nil
-	}
-	return m.fill(now, best)
+	return best
 }
 
 // due reports whether l has a batch to send, and sets the alarm for when it
@@ -146,7 +156,8 @@ func (m *Machine) due(now time.Time, l *lane) bool {
 }
 
 // fill takes the oldest objects of l, as many as one call carries. It returns
-// nil when there was nothing but objects too large for any call.
+// nil when there was nothing but objects that are too large for any call, or
+// have become ones of another lane.
 func (m *Machine) fill(now time.Time, l *lane) *call {
 	most := min(m.cfg.Capacity.Objects, l.n)
 	if m.states[l.mapping].blocked != "" {
@@ -157,6 +168,11 @@ func (m *Machine) fill(now time.Time, l *lane) *call {
 	size := m.cfg.Capacity.Envelope
 	for len(items) < most && l.head != nil {
 		it := l.head
+		if m.absorb(it); it.operation != l.operation {
+			l.remove(it)
+			m.promote(now, it)
+			continue
+		}
 		if m.cfg.Capacity.Bytes > 0 {
 			need := m.cfg.Capacity.Size(it.object, it.operation)
 			if m.cfg.Capacity.Envelope+need > m.cfg.Capacity.Bytes {
@@ -254,17 +270,23 @@ func (m *Machine) back(now time.Time, it *item) {
 	m.promote(now, it)
 }
 
-// absorb merges the next item of the key into it: an item that comes back
-// need not be sent first when its value is known to be superseded.
+// absorb merges what follows for the key into an item that is about to be
+// sent, or comes back: it need not go by itself when its value is known to be
+// superseded.
 func (m *Machine) absorb(it *item) {
+	for it.after != nil && m.absorbNext(it) {
+	}
+}
+
+func (m *Machine) absorbNext(it *item) bool {
 	next := it.after
-	if next == nil || it.repeat || it.problem != nil || next.problem != nil || next.reread ||
+	if it.repeat || it.problem != nil || next.problem != nil || next.reread ||
 		next.repeat || m.cfg.Mappings[it.mapping].Separate || !it.windowed {
-		return
+		return false
 	}
 	operation, ok := merged(it.operation, next.operation)
 	if !ok {
-		return
+		return false
 	}
 	m.bytes -= it.bytes + next.bytes
 	it.take(operation, &mapping.Write{
@@ -285,6 +307,7 @@ func (m *Machine) absorb(it *item) {
 	m.states[it.mapping].count.Coalesced++
 	*next = item{}
 	m.free = append(m.free, next)
+	return true
 }
 
 // split halves a batch that was refused as a whole.

@@ -21,7 +21,8 @@ const (
 // one at a time, so far apart that the day lasts; full ones are never held:
 // nothing carries more in a call.
 type pace struct {
-	// every is the time between two such batches; zero while there is plenty.
+	// every is the time between two such batches; zero while there is plenty,
+	// which after a shortage takes a tenth more than enough.
 	every time.Duration
 	// last is when the last batch left that was not full.
 	last time.Time
@@ -59,6 +60,9 @@ func (m *Machine) spacing(now time.Time) time.Duration {
 	remaining := marketo.NextReset(wall).Sub(wall)
 	elapsed := max(24*time.Hour-remaining, paceAfter)
 	forecast := float64(used) / elapsed.Hours() * remaining.Hours()
+	if m.pace.every > 0 {
+		forecast *= 1.1
+	}
 	if forecast <= float64(left) {
 		return 0
 	}

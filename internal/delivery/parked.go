@@ -3,7 +3,6 @@ package delivery
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -52,6 +51,7 @@ func (m *Machine) park(now time.Time, it *item, r marketo.Result, waits bool) {
 		m.timers.add(timer{at: p.due, parked: it.key})
 	}
 	m.parked[it.key] = p
+	delete(m.discarded, it.key)
 	m.ledger.draft.Parked = append(m.ledger.draft.Parked, p.Parked)
 	m.states[it.mapping].count.Parked++
 	m.settle(it)
@@ -66,21 +66,34 @@ func (it *item) parkedAs() marketo.Operation {
 	return it.operation
 }
 
-// resolve ends a parked entry.
+// resolve ends what is remembered of an object that lacked something at
+// Marketo: the whole of it is there now.
 func (m *Machine) resolve(key string) {
-	if m.parked[key] == nil {
-		return
+	if _, ok := m.discarded[key]; ok {
+		delete(m.discarded, key)
+		m.ledger.draft.Resolved = append(m.ledger.draft.Resolved, key)
 	}
+	if m.parked[key] != nil {
+		delete(m.parked, key)
+		m.ledger.draft.Resolved = append(m.ledger.draft.Resolved, key)
+		m.count.Resolved++
+	}
+}
+
+// discard gives a parked object up. It is remembered that Marketo lacks it: a
+// later change that carries a part of the row only has to be completed.
+func (m *Machine) discard(key string) {
 	delete(m.parked, key)
-	m.ledger.draft.Parked = withoutKey(m.ledger.draft.Parked, key)
-	m.ledger.draft.Resolved = append(m.ledger.draft.Resolved, key)
+	m.discarded[key] = struct{}{}
+	m.ledger.draft.Discarded = append(m.ledger.draft.Discarded, key)
 	m.count.Resolved++
 }
 
-// withoutKey drops the entry of a key from what is to be saved as parked: of a
-// key that is both parked and resolved in one save, the store keeps the entry.
-func withoutKey(parked []checkpoint.Parked, key string) []checkpoint.Parked {
-	return slices.DeleteFunc(parked, func(p checkpoint.Parked) bool { return p.Key == key })
+// lacking reports whether Marketo lacks something of an object that a change
+// of a part of it would not bring.
+func (m *Machine) lacking(key string) bool {
+	_, discarded := m.discarded[key]
+	return discarded || m.parked[key] != nil
 }
 
 // waited tries a waiting object again whose time has come.
@@ -194,6 +207,13 @@ func decodeFields(p *checkpoint.Parked, text string) (map[string]marketo.Value, 
 	return values, nil
 }
 
+// trying reports whether the parked object of a key is on its way to Marketo,
+// or what came of it on its way into the store.
+func (m *Machine) trying(key string) bool {
+	it := m.keys[key]
+	return it != nil && (it.place == saving || !it.windowed)
+}
+
 // act does what an operator asks of parked objects.
 func (m *Machine) act(now time.Time, ev Act) {
 	var answer Acted
@@ -202,8 +222,10 @@ func (m *Machine) act(now time.Time, ev Act) {
 		switch {
 		case p == nil:
 			answer.Missing++
+		case ev.Discard && m.trying(key):
+			answer.Problems = append(answer.Problems, "an object of mapping "+p.Mapping+" is being tried again; discard it if it is refused once more")
 		case ev.Discard:
-			m.resolve(key)
+			m.discard(key)
 			answer.Done++
 		default:
 			if err := m.retry(now, &p.Parked); err != nil {

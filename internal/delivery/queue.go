@@ -91,7 +91,7 @@ func (m *Machine) enqueue(now time.Time, w *mapping.Write, at replication.Positi
 	}
 	it.last = it
 	m.keys[it.key] = it
-	if it.partial && m.parked[it.key] != nil {
+	if it.partial && m.lacking(it.key) {
 		it.reread = true
 	}
 	m.promote(now, it)
@@ -147,7 +147,7 @@ func (m *Machine) release(now time.Time, it *item) {
 	} else {
 		next.last = it.last
 		m.keys[it.key] = next
-		if next.partial && m.parked[next.key] != nil {
+		if next.partial && m.lacking(next.key) {
 			next.reread = true
 		}
 		m.promote(now, next)

@@ -202,11 +202,9 @@ func (m *Machine) saveFailed(now time.Time, err error) {
 	l.draft.Started = append(l.current.Started, l.draft.Started...)
 	l.draft.Ended = append(l.current.Ended, l.draft.Ended...)
 	l.draft.Settled = append(l.current.Settled, l.draft.Settled...)
-	for _, key := range l.draft.Resolved {
-		l.current.Parked = withoutKey(l.current.Parked, key)
-	}
 	l.draft.Parked = append(l.current.Parked, l.draft.Parked...)
 	l.draft.Resolved = append(l.current.Resolved, l.draft.Resolved...)
+	l.draft.Discarded = append(l.current.Discarded, l.draft.Discarded...)
 	l.ends = append(l.released, l.ends...)
 	l.current, l.released = checkpoint.Save{}, nil
 }
@@ -225,7 +223,7 @@ func above(settled []checkpoint.Settled, frontier LSN) []checkpoint.Settled {
 
 func emptyDraft(s *checkpoint.Save) bool {
 	return len(s.Started) == 0 && len(s.Ended) == 0 && len(s.Settled) == 0 &&
-		len(s.Parked) == 0 && len(s.Resolved) == 0
+		len(s.Parked) == 0 && len(s.Resolved) == 0 && len(s.Discarded) == 0
 }
 
 // reset empties s and keeps its memory for the next draft.
@@ -235,7 +233,7 @@ func reset(s checkpoint.Save) checkpoint.Save {
 	clear(s.Parked)
 	return checkpoint.Save{
 		Started: s.Started[:0], Ended: s.Ended[:0], Settled: s.Settled[:0],
-		Parked: s.Parked[:0], Resolved: s.Resolved[:0],
+		Parked: s.Parked[:0], Resolved: s.Resolved[:0], Discarded: s.Discarded[:0],
 	}
 }
 

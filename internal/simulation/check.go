@@ -72,11 +72,11 @@ func (s *Simulator) checkLimits() {
 		return
 	}
 	if s.now >= l.dayEnd {
-		l.dayEnd, l.dayCalls, l.forgotten = marketo.NextReset(s.time()).Sub(epoch), 0, 0
+		l.dayEnd, l.dayCalls, l.forgotten = s.dayEnd(), 0, 0
 		s.covered.Days++
 	}
-	if l.dayCalls++; l.dayCalls > allowed.CallsPerDay+l.forgotten {
-		s.fail("I5", "call %d of a day, %d are allowed", l.dayCalls, allowed.CallsPerDay)
+	if l.dayCalls++; l.dayCalls > s.dayLimit()+l.forgotten {
+		s.fail("I5", "call %d of a day, %d are allowed", l.dayCalls, s.dayLimit())
 	}
 }
 
@@ -167,10 +167,12 @@ func (s *Simulator) checkStep() {
 		}
 	}
 	objects, bytes := p.machine.Load()
-	if most := config.MaxPending + p.pieces + len(s.disk.now.parked); objects > most {
+	// What an earlier life held has to be known again before anything is sent.
+	pieces := p.pieces + p.earlier
+	if most := config.MaxPending + pieces + len(s.disk.now.parked); objects > most {
 		s.fail("memory", "%d objects pending, at most %d are allowed", objects, most)
 	}
-	if most := config.MaxPendingBytes + p.pieces*1000; bytes > most {
+	if most := config.MaxPendingBytes + pieces*1000; bytes > most {
 		s.fail("memory", "%d bytes pending, at most %d are allowed", bytes, most)
 	}
 	if s.now != p.idleAt {

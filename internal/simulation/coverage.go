@@ -23,7 +23,7 @@ type Coverage struct {
 	Repeated                                                     int
 	// What became of the process.
 	Lives, Kills, PowerLosses, PowerStarts, Stops, Pauses int
-	CallsCutByDeath, Days                                 int
+	CallsCutByDeath, Days, ClockJumps                     int
 	FailedSaves, LostSaves, SavesFinishedByDeath          int
 	// What the machine did.
 	Sends                                                [4]int
@@ -31,6 +31,8 @@ type Coverage struct {
 	CleanEnds, Started, Ended, Settled, Parked, Resolved int
 	Retries, ReadErrors, RowsGone                        int
 	Compared                                             int
+	// What an operator did.
+	RetriedByHand, Discarded, ActedInVain int
 }
 
 func (c *Coverage) change(ch *change) {

@@ -8,19 +8,22 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/delivery"
+	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 const lifeBits = 40
 
 // state is what a store holds.
 type state struct {
-	lsn      LSN
-	clean    bool
-	boot     int
-	inFlight []checkpoint.Call
-	through  []int32 // newest settled change of each key
-	parked   map[int32]checkpoint.Parked
-	quota    checkpoint.Quota
+	lsn       LSN
+	clean     bool
+	boot      int
+	inFlight  []checkpoint.Call
+	through   []int32 // newest settled change of each key
+	parked    map[int32]checkpoint.Parked
+	discarded map[int32]bool
+	quota     checkpoint.Quota
+	sent      replication.Position
 }
 
 // save is one group commit.
@@ -48,12 +51,13 @@ type disk struct {
 var errNoSpace = errors.New("no space left on device")
 
 func newState(keys int) state {
-	return state{lsn: firstLSN, clean: true, through: make([]int32, keys), parked: map[int32]checkpoint.Parked{}}
+	return state{lsn: firstLSN, clean: true, through: make([]int32, keys), parked: map[int32]checkpoint.Parked{}, discarded: map[int32]bool{}}
 }
 
 // copyState returns what a loss of power leaves of a synced state.
 func copyState(st state) state {
-	st.inFlight, st.through, st.parked = slices.Clone(st.inFlight), slices.Clone(st.through), maps.Clone(st.parked)
+	st.inFlight, st.through = slices.Clone(st.inFlight), slices.Clone(st.through)
+	st.parked, st.discarded = maps.Clone(st.parked), maps.Clone(st.discarded)
 	return st
 }
 
@@ -69,6 +73,7 @@ func copySave(sv *checkpoint.Save) checkpoint.Save {
 	c.Settled = slices.Clone(sv.Settled)
 	c.Parked = slices.Clone(sv.Parked)
 	c.Resolved = slices.Clone(sv.Resolved)
+	c.Discarded = slices.Clone(sv.Discarded)
 	if sv.Quota != nil {
 		q := *sv.Quota
 		c.Quota = &q
@@ -103,14 +108,23 @@ func (s *Simulator) apply(st *state, sv *save) {
 			st.through[k] = i
 		}
 	}
+	for _, key := range sv.Discarded {
+		delete(st.parked, parse(key))
+		st.discarded[parse(key)] = true
+	}
 	for _, key := range sv.Resolved {
 		delete(st.parked, parse(key))
+		delete(st.discarded, parse(key))
 	}
 	for _, p := range sv.Parked {
 		st.parked[parse(p.Key)] = p
+		delete(st.discarded, parse(p.Key))
 	}
 	if sv.Quota != nil {
 		st.quota = *sv.Quota
+	}
+	if st.sent.Compare(sv.Sent) < 0 {
+		st.sent = sv.Sent
 	}
 	st.clean, st.boot = sv.Clean, s.disk.boot
 }
@@ -209,7 +223,7 @@ func (s *Simulator) load() checkpoint.State {
 	st := checkpoint.State{
 		Checkpoint: &checkpoint.Checkpoint{LSN: d.now.lsn},
 		Clean:      d.now.clean, SameBoot: d.saves == 0 || d.now.boot == d.boot,
-		InFlight: slices.Clone(d.now.inFlight), Quota: d.now.quota,
+		InFlight: slices.Clone(d.now.inFlight), Quota: d.now.quota, Sent: d.now.sent,
 	}
 	for k := range s.keys {
 		if i := d.now.through[k]; i != 0 && s.position(i).Commit >= d.now.lsn {
@@ -217,6 +231,9 @@ func (s *Simulator) load() checkpoint.State {
 		}
 		if p, ok := d.now.parked[int32(k)]; ok {
 			st.Parked = append(st.Parked, p)
+		}
+		if d.now.discarded[int32(k)] {
+			st.Discarded = append(st.Discarded, texts[k])
 		}
 	}
 	d.begun = false

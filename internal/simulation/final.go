@@ -37,7 +37,7 @@ func (s *Simulator) compare() {
 			}
 			continue
 		}
-		if key.last == 0 {
+		if key.last == 0 || key.discarded == key.last {
 			continue
 		}
 		operation := mappings[key.mapping].operation

@@ -17,6 +17,8 @@ type plant struct {
 	effect func(*Simulator, delivery.Effect) []delivery.Effect
 	// forgetSkip makes the reader skip one change too few.
 	forgetSkip bool
+	// wallTime has the machine go by a clock that is set.
+	wallTime bool
 }
 
 // Plants returns the names of all planted mistakes.

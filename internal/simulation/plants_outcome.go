@@ -70,6 +70,16 @@ func parkingPlants() []plant {
 			late, sv.Parked = sv.Parked, late
 		})},
 		{name: "parked nowhere", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) { sv.Parked = nil })},
+		{name: "what was given up is forgotten", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) {
+			sv.Resolved, sv.Discarded = append(sv.Resolved, sv.Discarded...), nil
+		})},
+		{name: "a retry by hand gives up", event: func(_ *Simulator, ev delivery.Event) []delivery.Event {
+			if act, ok := ev.(delivery.Act); ok {
+				act.Discard = true
+				ev = act
+			}
+			return []delivery.Event{ev}
+		}},
 		{name: "settled is not saved", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) { sv.Settled = nil })},
 		{name: "settled too far", effect: onSave(func(s *Simulator, sv *checkpoint.Save) {
 			for i, e := range sv.Settled {

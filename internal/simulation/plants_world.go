@@ -31,6 +31,10 @@ func startPlants() []plant {
 				st.Settled[i].Through = s.position(s.keys[parse(e.Key)].last)
 			}
 		}},
+		{name: "what was sent is forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Sent = replication.Position{} }},
+		{name: "what was sent is not saved", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) { sv.Sent = replication.Position{} })},
+		{name: "what was given up is forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Discarded = nil }},
+		{name: "time is what the wall clock says", wallTime: true},
 		{name: "limits are forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Quota = checkpoint.Quota{} }},
 		{name: "calls that left late are not in the store", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) {
 			if len(sv.Started) == 0 {

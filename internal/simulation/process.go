@@ -24,6 +24,7 @@ type process struct {
 	confirmed LSN
 	delivered [len(mappings)]uint64
 	pieces    int // the largest piece delivered
+	earlier   int // the largest one of earlier lives
 	fresh     []confirmation
 	effects   []delivery.Effect
 }
@@ -42,18 +43,23 @@ func (s *Simulator) start() {
 		return
 	}
 	p := &s.process
-	*p = process{life: p.life + 1, wake: -1, dying: -1, effects: p.effects[:0]}
+	*p = process{
+		life: p.life + 1, wake: -1, dying: -1, effects: p.effects[:0],
+		earlier: max(p.earlier, p.pieces),
+	}
 	st := s.load()
 	if s.slot.memory > s.disk.now.lsn {
 		s.fail("I1", "the slot was told %s, the checkpoint found at start is %s", s.slot.memory, s.disk.now.lsn)
 	}
+	powerLost := !st.SameBoot
 	s.plant.start(s, &st)
 	s.tracef("life %d from %s: clean %v, same boot %v, in flight %d, settled %d, parked %d",
 		p.life, s.disk.now.lsn, st.Clean, st.SameBoot, len(st.InFlight), len(st.Settled), len(st.Parked))
 	if !st.Clean && !st.SameBoot {
 		s.covered.PowerStarts++
 	}
-	s.beginLife()
+	s.beginLife(powerLost)
+	s.clock.base, s.clock.told = s.clock.ahead, 0
 	s.reader = reader{received: s.disk.now.lsn, entries: s.reader.entries[:0]}
 	config := s.profile.config
 	s.plant.configure(&config)
@@ -71,6 +77,7 @@ func (s *Simulator) step(ev delivery.Event) {
 			return
 		}
 		s.steps++
+		s.tellClock()
 		p.effects = append(p.effects[:0], p.machine.Step(s.time(), ev)...)
 		for _, e := range p.effects {
 			if p.dying == 0 {
@@ -94,7 +101,7 @@ func (s *Simulator) step(ev delivery.Event) {
 		s.checkStep()
 		p.wake = -1
 		if at := p.machine.Deadline(); !at.IsZero() {
-			p.wake = at.Sub(epoch)
+			p.wake = s.fromProcess(at)
 		}
 	}
 	s.notice()
@@ -116,6 +123,8 @@ func (s *Simulator) carryOut(e delivery.Effect) {
 		if s.trace != nil {
 			s.tracef("log: %s %v", e.Message, e.Args)
 		}
+	case delivery.Tell:
+		s.told(e.Answer)
 	case delivery.Finished:
 		s.finished(e)
 	}
@@ -188,7 +197,7 @@ func (s *Simulator) chaos() {
 	}
 	s.plan(s.exponential(s.profile.chaosEvery), evChaos, 0)
 	p, live := &s.profile, s.process.alive()
-	switch s.rng.IntN(10) {
+	switch s.rng.IntN(13) {
 	case 0, 1:
 		if p.kills && live {
 			s.process.dying, s.process.powerLoss = 1+s.rng.IntN(4), false
@@ -223,6 +232,14 @@ func (s *Simulator) chaos() {
 	case 9:
 		if p.outages {
 			s.breakSink()
+		}
+	case 10:
+		if p.clock {
+			s.setClock()
+		}
+	case 11, 12:
+		if p.operator && live {
+			s.act()
 		}
 	}
 }

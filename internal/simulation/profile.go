@@ -39,7 +39,9 @@ type profile struct {
 
 	// Chaos.
 	kills, powerLoss, stops, disconnects, serverCrashes, pauses, diskFull, slowDisk bool
-	readErrors                                                                      float64
+	// clock: the wall clock is set; operator: somebody acts on parked objects.
+	clock, operator bool
+	readErrors      float64
 
 	config delivery.Config
 	size   func(marketo.Object, marketo.Operation) int
@@ -99,6 +101,7 @@ func (s *Simulator) newProfile(steps int) profile {
 	p.disconnects, p.serverCrashes = s.chance(0.4), s.chance(0.2)
 	p.pauses, p.diskFull, p.slowDisk = s.chance(0.15), s.chance(0.2), s.chance(0.3)
 	p.readErrors = s.sometimes(0.3, 0.6)
+	p.clock, p.operator = s.chance(0.2), s.chance(0.3)
 	p.configure(s)
 	return p
 }

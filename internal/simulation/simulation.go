@@ -9,8 +9,8 @@
 // the invariants; after the faults have healed everything must converge within
 // a bound. Every check is held against a planted mistake that it must find.
 //
-// Limits: one clock, which never goes back; the parts around the machine are
-// models of the reader, the store and the sender, not those parts themselves.
+// Limits: the parts around the machine are models of the reader, the store and
+// the sender, not those parts themselves.
 package simulation
 
 import (
@@ -92,6 +92,8 @@ type Simulator struct {
 	one     [1]delivery.Event
 	other   [1]delivery.Effect
 	limits  limits
+	clock   wallClock
+	acted   operator
 }
 
 // New returns a Simulator.
@@ -147,6 +149,7 @@ func (s *Simulator) reset(o Options) {
 	s.disk.reset(len(s.keys))
 	s.resetProcess()
 	s.limits = limits{starts: s.limits.starts[:0]}
+	s.clock, s.acted = wallClock{}, operator{}
 	s.start()
 	s.plan(s.exponential(s.profile.commitEvery), evCommit, 0)
 	if s.profile.chaosEvery > 0 {
@@ -211,8 +214,6 @@ func (s *Simulator) next() bool {
 	s.happen(e)
 	return true
 }
-
-func (s *Simulator) time() time.Time { return epoch.Add(s.now) }
 
 func (s *Simulator) fail(invariant, format string, args ...any) {
 	panic(violation(invariant + ": " + fmt.Sprintf(format, args...)))

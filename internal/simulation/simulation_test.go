@@ -93,7 +93,7 @@ func count() int {
 	case testing.Short() || raceEnabled:
 		return 1_000
 	}
-	return 15_000
+	return 20_000
 }
 
 func readSeeds(t *testing.T) []uint64 {

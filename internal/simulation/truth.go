@@ -9,9 +9,11 @@ import (
 
 // truth is what the world knows of one key.
 type truth struct {
-	// floor is the newest change that was sent in this life: nothing older may
-	// follow it. (What the store has as settled is never sent in any life.)
+	// floor is the newest change that was sent, in any life: nothing older may
+	// follow it. Only a loss of power may take it back.
 	floor int32
+	// discarded is the newest change when the operator gave the object up.
+	discarded int32
 	// flying counts the calls of this life that carry the key.
 	flying int
 	// unknown are calls that may still be executed.
@@ -35,10 +37,16 @@ type unknownCall struct {
 type confirmation struct{ key, through int32 }
 
 // beginLife forgets what belonged to the last life.
-func (s *Simulator) beginLife() {
+func (s *Simulator) beginLife(powerLost bool) {
 	for i := range s.keys {
 		k := &s.keys[i]
-		k.flying, k.tries, k.fromRow, k.asked, k.floor = 0, 0, 0, 0, 0
+		k.flying, k.tries, k.fromRow, k.asked = 0, 0, 0, 0
+		switch {
+		case powerLost:
+			k.floor = 0
+		case k.floor != 0 && s.position(k.floor).Compare(s.disk.now.sent) > 0:
+			s.fail("I4", "change %d was sent, and the store does not know of it", k.floor)
+		}
 	}
 }
 
@@ -91,7 +99,7 @@ func (s *Simulator) concluded(k, stamp int32, result marketo.Result) {
 			through = key.asked
 			key.floor = max(key.floor, key.asked)
 		}
-		key.fromRow, key.asked, key.refused, key.tries = 0, 0, 0, 0
+		key.fromRow, key.asked, key.refused, key.tries, key.discarded = 0, 0, 0, 0, 0
 		s.process.fresh = append(s.process.fresh, confirmation{k, through})
 		s.settle(stamp, 0)
 	case marketo.Reject, marketo.Wait:
