@@ -50,15 +50,22 @@ inline keepalive() {
 
 inline sending(k) {
 	CHECK(I9_sent_again, !(known & OF(k) & ~(BIT(head[k])-1)));
-	CHECK(I4_older_after_newer, !(sent & OF(k) & ~UPTO(head[k])));
+#ifndef BACK_ALLOWED
+	CHECK(I4_older_after_newer, head[k] + 1 >= newest[k]);
+#endif
+	newest[k] = head[k] + 1;
 	sent = sent | BIT(head[k])
+}
+
+inline reaching(k) {
+	if :: reached <= head[k] -> reached = head[k] + 1 :: else fi
 }
 
 /* An object becomes part of a call. */
 inline dispatch(k) {
-	d_step { place[k] == WAIT && !holdAll && MAYSEND(k) ->
+	d_step { place[k] == WAIT && KNOWN_AGAIN && !holdAll && MAYSEND(k) ->
 #ifdef SEND_UNRECORDED
-		place[k] = SENT; sending(k);
+		place[k] = SENT; sending(k); reaching(k);
 #else
 		place[k] = DRAFTED;
 #endif
@@ -105,7 +112,8 @@ inline savedKey(k) {
 	ghost[k] = keepGhost[k] || held[k];
 	keepGhost[k] = 0;
 	if
-	:: place[k] == RECORDING -> call[k] = 1; place[k] = SENT; sending(k)
+	:: place[k] == RECORDING ->
+		call[k] = 1; place[k] = SENT; sending(k); reaching(k)
 	:: place[k] == SAVING ->
 		through[k] = head[k] + 1;
 		known = known | (OF(k) & UPTO(head[k]));
@@ -145,7 +153,7 @@ inline prune(k) {
 
 inline syncStore() {
 	ckS = ck; throughS[0] = through[0]; throughS[1] = through[1];
-	parkedS = parked; knownS = known
+	parkedS = parked; reachedS = reached; knownS = known
 }
 
 inline endSave(sync) {

@@ -99,6 +99,7 @@ byte ck, ckS;
 byte through[2], throughS[2];	/* 1 + newest settled change above ck */
 bit parked, parkedS;		/* the poison, in the parking lot */
 bit call[2], ghost[2], ghostAll;
+byte reached, reachedS;		/* 1 + newest change that a call has carried */
 bit isClean = 1;
 bit begun, otherBoot;		/* saved in this life; saved last by another boot */
 
@@ -111,6 +112,7 @@ byte lives = LIVES, losses = LOSSES, crashes = CRASHES, noted = MARKS;
 /* What only the checks look at. */
 byte known, knownS;		/* changes settled in the store */
 byte sent;			/* values that went out in this life, and may be there */
+byte newest[2];			/* 1 + newest value that went out, in any life */
 
 hidden byte t, k;
 
@@ -134,6 +136,14 @@ hidden byte t, k;
 #define MERGES(k)   (place[k] == WAIT)
 #else
 #define MERGES(k)   (place[k] == WAIT && !again[k])
+#endif
+
+/* All that was sent, in any life, is known again: what was sent may stand for
+ * several changes, and the first of them alone would be a step back. */
+#if defined(FORGET_SENT) || defined(BACK_ALLOWED)
+#define KNOWN_AGAIN 1
+#else
+#define KNOWN_AGAIN (received >= reached)
 #endif
 
 /* What the next save has to do for the calls of a key, and for all. */

@@ -68,7 +68,9 @@ inline losePower() {
 	d_step { lives -> lives--;
 		abandon(0); abandon(1);
 		ck = ckS; through[0] = throughS[0]; through[1] = throughS[1];
-		parked = parkedS; known = knownS;
+		parked = parkedS; reached = reachedS; known = knownS;
+		/* What the store forgot may be taken back in order. */
+		newest[0] = 0; newest[1] = 0;
 		call[0] = 0; call[1] = 0; ghost[0] = 0; ghost[1] = 0; ghostAll = 0;
 		otherBoot = 1;
 		load()

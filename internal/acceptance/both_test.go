@@ -63,7 +63,7 @@ func TestServerAndProgramDie(t *testing.T) {
 		p.stop(t)
 		w.slotBehindState()
 		w.itemsAgree()
-		versions := w.neverBack(killed)
+		versions := w.neverBack()
 		repeats := w.repeats(killed, 2*10)
 		t.Logf("%d transactions, %d versions in %d calls, %d sent again", load.count.Load(), versions, len(w.writes()), repeats)
 	})

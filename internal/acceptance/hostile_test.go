@@ -143,7 +143,7 @@ func TestHostileReplies(t *testing.T) {
 			}
 			p.stop(t)
 			w.itemsAgree()
-			w.neverBack(nil)
+			w.neverBack()
 			if got, want := w.sim.Objects("Item")["1"]["version"], w.value(`SELECT version FROM items`); got != want {
 				t.Errorf("version %s arrived, want %s", got, want)
 			}

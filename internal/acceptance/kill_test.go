@@ -50,7 +50,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 		last.stop(t)
 
 		w.itemsAgree()
-		versions := w.neverBack(killed)
+		versions := w.neverBack()
 		repeats := w.repeats(killed, 2*concurrent)
 		seen.swear()
 		t.Logf("%d kills, %d transactions, %d versions in %d calls, %d sent again", kills, load.count.Load(), versions, len(w.writes()), repeats)

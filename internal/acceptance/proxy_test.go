@@ -124,7 +124,7 @@ func TestMarketoConnectionFaults(t *testing.T) {
 		w.balance()
 		p.stop(t)
 		w.itemsAgree()
-		versions := w.neverBack(nil)
+		versions := w.neverBack()
 		t.Logf("%d transactions, %d versions in %d calls", load.count.Load(), versions, len(w.writes()))
 	})
 }

@@ -203,7 +203,7 @@ func (s *soak) conclude(duration time.Duration) {
 		t.Errorf("%d objects are parked, want none", len(parked))
 	}
 	s.itemsAgree()
-	versions := s.neverBack(s.killed)
+	versions := s.neverBack()
 	stats := s.sim.Stats()
 	t.Logf("%d transactions, %d versions in %d calls, %d of them before the day got more; %d kills, %d clients gone, faults %v",
 		s.load.count.Load(), versions, s.counted(), calls, len(s.killed), stats.ClientsGone, stats.Faults)

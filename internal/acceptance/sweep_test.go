@@ -241,7 +241,7 @@ func crash(t *testing.T, api, failing, point string, hit int) {
 	w.slotBehindState()
 
 	w.itemsAgree()
-	versions := w.neverBack(killed)
+	versions := w.neverBack()
 	repeats := w.repeats(killed, 2*sweepConcurrent)
 	b.seen.swear()
 	t.Logf("%d versions in %d calls, %d sent again", versions, len(w.writes()), repeats)
