@@ -39,6 +39,7 @@ func (m *Machine) answered(now time.Time, ev Answered) {
 		return
 	}
 	m.recovered(now)
+	m.passedGroup(c)
 	m.ledger.draft.Ended = append(m.ledger.draft.Ended, c.id)
 	mapping := c.items[0].mapping
 	for _, r := range ev.Reply.Results {
@@ -134,23 +135,6 @@ func (m *Machine) block(now time.Time, mapping int, reason string) {
 	m.dissolve(mapping)
 }
 
-// dissolve puts the groups of a mapping back into their lanes, where probes
-// are taken from.
-func (m *Machine) dissolve(mapping int) {
-	kept := m.groups[:0]
-	for _, g := range m.groups {
-		if g.lane.mapping != mapping {
-			kept = append(kept, g)
-			continue
-		}
-		for _, it := range g.items {
-			m.ready(it)
-		}
-	}
-	clear(m.groups[len(kept):])
-	m.groups = kept
-}
-
 func (m *Machine) unblock(mapping int) {
 	s := &m.states[mapping]
 	if s.blocked != "" {
@@ -191,7 +175,7 @@ func (m *Machine) faulted(now time.Time, c *call, f *marketo.Fault) {
 	default:
 		m.failed(now, c.started, f)
 		if m.isolate(c, f) {
-			m.split(c)
+			m.halveCall(c, false)
 			return
 		}
 	}
@@ -212,21 +196,4 @@ func (m *Machine) unknown(now time.Time, c *call) {
 		return
 	}
 	m.ledger.draft.Ended = append(m.ledger.draft.Ended, c.id)
-}
-
-// refused finds the object to blame for a refused call.
-func (m *Machine) refused(now time.Time, c *call, f *marketo.Fault) {
-	m.recovered(now)
-	if len(c.items) > 1 {
-		m.split(c)
-		return
-	}
-	m.rejected(now, c.items[0], marketo.Result{Status: marketo.NoStatus, Code: f.Code, Message: f.Message})
-}
-
-// isolate reports whether a batch fails again and again while others pass, so
-// that one of its objects must be the cause.
-func (m *Machine) isolate(c *call, f *marketo.Fault) bool {
-	it := c.items[0]
-	return (f.Class == marketo.FaultRetry || f.Class == marketo.FaultUnknown) && len(c.items) > 1 && it.faults >= 3 && m.trouble.passed.After(it.failed)
 }

@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"log/slog"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
@@ -15,19 +14,13 @@ const prompt = 50 * time.Millisecond
 
 // call is one batch on its way: recorded in the store, sent, answered.
 type call struct {
-	id      uint64
-	batch   *marketo.Batch
-	items   []*item
-	grouped bool
+	id    uint64
+	batch *marketo.Batch
+	items []*item
+	// group is set when the call carries a part of a batch that was refused.
+	group *group
 	// counted is when the limiter counted it, started when it was sent.
 	counted, started time.Time
-}
-
-// group is a part of a batch that was refused as a whole. It is sent as it is,
-// so that halving finds the object to blame.
-type group struct {
-	lane  *lane
-	items []*item
 }
 
 // dispatch starts as many calls as there is work and leave for.
@@ -88,17 +81,6 @@ func (m *Machine) maySendLater(now time.Time) bool {
 		m.wakeAt(m.until)
 	}
 	return true
-}
-
-func (m *Machine) nextGroup() *call {
-	for i, g := range m.groups {
-		if m.states[g.lane.mapping].blocked != "" {
-			continue
-		}
-		m.groups = append(m.groups[:i], m.groups[i+1:]...)
-		return m.newCall(g.lane, g.items, true)
-	}
-	return nil
 }
 
 // nextBatch takes a batch from the lane that has waited longest among those
@@ -198,10 +180,10 @@ func (m *Machine) fill(now time.Time, l *lane) *call {
 	if len(items) < m.cfg.Capacity.Objects {
 		m.pace.last = now
 	}
-	return m.newCall(l, items, false)
+	return m.newCall(l, items)
 }
 
-func (m *Machine) newCall(l *lane, items []*item, grouped bool) *call {
+func (m *Machine) newCall(l *lane, items []*item) *call {
 	m.lastCall++
 	batch := &marketo.Batch{
 		Type:      m.cfg.Mappings[l.mapping].Object,
@@ -212,7 +194,7 @@ func (m *Machine) newCall(l *lane, items []*item, grouped bool) *call {
 		it.place = flying
 		batch.Objects[i] = it.object
 	}
-	return &call{id: m.lastCall, batch: batch, items: items, grouped: grouped}
+	return &call{id: m.lastCall, batch: batch, items: items}
 }
 
 // start counts the call and records it in the store. It is sent once the
@@ -251,11 +233,8 @@ func (m *Machine) send(now time.Time, c *call) {
 
 // comeBack puts the items of a call that settled nothing where they came from.
 func (m *Machine) comeBack(now time.Time, c *call) {
-	if c.grouped {
-		for _, it := range c.items {
-			it.place = grouped
-		}
-		m.groups = append(m.groups, &group{lane: m.lane(c.items[0].mapping, c.batch.Operation), items: c.items})
+	if c.group != nil {
+		m.gather(c.group)
 		return
 	}
 	for _, it := range c.items {
@@ -308,19 +287,4 @@ func (m *Machine) absorbNext(it *item) bool {
 	*next = item{}
 	m.free = append(m.free, next)
 	return true
-}
-
-// split halves a batch that was refused as a whole.
-func (m *Machine) split(c *call) {
-	l := m.lane(c.items[0].mapping, c.batch.Operation)
-	half := len(c.items) / 2
-	for _, part := range [][]*item{c.items[:half], c.items[half:]} {
-		for _, it := range part {
-			it.place = grouped
-			it.faults = 0
-		}
-		m.groups = append(m.groups, &group{lane: l, items: part})
-	}
-	m.count.Splits++
-	m.log(slog.LevelDebug, "batch split", "object", c.batch.Type, "objects", len(c.items))
 }

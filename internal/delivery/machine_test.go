@@ -423,38 +423,6 @@ func TestPartialChangeOfParkedObjectReadsTheRow(t *testing.T) {
 	}
 }
 
-func TestRefusedBatchIsSplitUntilTheBadObjectStandsAlone(t *testing.T) {
-	const n = 64
-	r := newRig(t, func(c *Config) { c.Capacity.Objects = n })
-	var writes []mapping.Write
-	for i := range n {
-		writes = append(writes, upsert(fmt.Sprint(i), "a"))
-	}
-	end := r.commit(writes...)
-	total := 0
-	for len(r.calls) > 0 {
-		call := r.calls[0]
-		r.calls = r.calls[1:]
-		total++
-		bad := false
-		for _, o := range call.Batch.Objects {
-			bad = bad || o.Values[0].Text == "13"
-		}
-		if bad {
-			r.fail(call, marketo.FaultRefused)
-		} else {
-			r.answer(call)
-		}
-		r.pass(time.Second)
-	}
-	if most := 2*6 + 1 + 1; total > most {
-		t.Errorf("calls = %d, want at most %d", total, most)
-	}
-	if r.confirmed != end || r.m.Report(r.now).Parked != 1 {
-		t.Errorf("confirmed %s, parked %d; want %s and 1", r.confirmed, r.m.Report(r.now).Parked, end)
-	}
-}
-
 func TestMappingOfWhichEveryObjectIsRefusedIsBlocked(t *testing.T) {
 	r := newRig(t, nil)
 	for i := range 60 {

@@ -1,0 +1,132 @@
+package delivery
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+// group is a part of a batch that was refused as a whole. It is sent as it is,
+// so that halving finds the object to blame, in at most 2·log2(n)+1 calls more
+// than the batch would have taken without it.
+type group struct {
+	lane  *lane
+	items []*item
+	// rest is the other part, not smaller, while it waits for what comes of
+	// this one: if this one passes, the rest is to blame, and need not be sent
+	// to know that.
+	rest *group
+}
+
+// gather puts a group among those to be sent. Of a blocked mapping only probes
+// are sent, and those come from its lanes.
+func (m *Machine) gather(g *group) {
+	if m.states[g.lane.mapping].blocked != "" {
+		m.scatter(g)
+		return
+	}
+	for _, it := range g.items {
+		it.place = grouped
+	}
+	m.groups = append(m.groups, g)
+}
+
+// scatter puts the objects of a group back into their lane.
+func (m *Machine) scatter(g *group) {
+	for ; g != nil; g = g.rest {
+		for _, it := range g.items {
+			m.ready(it)
+		}
+	}
+}
+
+// dissolve scatters the groups of a mapping.
+func (m *Machine) dissolve(mapping int) {
+	kept := m.groups[:0]
+	for _, g := range m.groups {
+		if g.lane.mapping != mapping {
+			kept = append(kept, g)
+			continue
+		}
+		m.scatter(g)
+	}
+	clear(m.groups[len(kept):])
+	m.groups = kept
+}
+
+func (m *Machine) nextGroup() *call {
+	if len(m.groups) == 0 {
+		return nil
+	}
+	g := m.groups[0]
+	m.groups = append(m.groups[:0], m.groups[1:]...)
+	c := m.newCall(g.lane, g.items)
+	c.group = g
+	return c
+}
+
+// refused finds the object to blame for a refused call.
+func (m *Machine) refused(now time.Time, c *call, f *marketo.Fault) {
+	m.recovered(now)
+	if len(c.items) > 1 {
+		m.halveCall(c, f.Class == marketo.FaultRefused)
+		return
+	}
+	m.releaseRest(c)
+	m.rejected(now, c.items[0], marketo.Result{Status: marketo.NoStatus, Code: f.Code, Message: f.Message})
+}
+
+// halveCall halves what a call carried. In order, one half goes first, which
+// saves calls; but only where the call was refused for an object in it.
+func (m *Machine) halveCall(c *call, inOrder bool) {
+	m.releaseRest(c)
+	m.halve(&group{lane: m.lane(c.items[0].mapping, c.batch.Operation), items: c.items}, inOrder)
+}
+
+func (m *Machine) halve(g *group, inOrder bool) {
+	half := len(g.items) / 2
+	first, rest := &group{lane: g.lane, items: g.items[:half:half]}, &group{lane: g.lane, items: g.items[half:]}
+	for _, it := range g.items {
+		it.faults, it.place = 0, grouped
+	}
+	m.count.Splits++
+	m.log(slog.LevelDebug, "batch split", "object", m.cfg.Mappings[g.lane.mapping].Object, "objects", len(g.items))
+	if inOrder {
+		first.rest = rest
+		m.gather(first)
+		return
+	}
+	m.gather(first)
+	m.gather(rest)
+}
+
+// releaseRest lets the rest of a group that did not pass go by itself: whether
+// it has an object to blame, too, is not known.
+func (m *Machine) releaseRest(c *call) {
+	if c.group != nil && c.group.rest != nil {
+		m.gather(c.group.rest)
+		c.group.rest = nil
+	}
+}
+
+// passedGroup goes on with the rest of a group that passed.
+func (m *Machine) passedGroup(c *call) {
+	if c.group == nil || c.group.rest == nil {
+		return
+	}
+	rest := c.group.rest
+	c.group.rest = nil
+	if len(rest.items) == 1 {
+		m.gather(rest)
+		return
+	}
+	m.halve(rest, true)
+}
+
+// isolate reports whether a batch fails again and again while others pass, so
+// that one of its objects must be the cause.
+func (m *Machine) isolate(c *call, f *marketo.Fault) bool {
+	it := c.items[0]
+	return (f.Class == marketo.FaultRetry || f.Class == marketo.FaultUnknown) && len(c.items) > 1 && it.faults >= 3 && m.trouble.passed.After(it.failed)
+}
