@@ -139,6 +139,11 @@ func (s *soak) faults() []fault {
 			}
 			s.p = s.launch()
 		}},
+		{"program paused", func() {
+			s.p.signal(s.t, syscall.SIGSTOP)
+			time.Sleep(soakFault)
+			s.p.signal(s.t, syscall.SIGCONT)
+		}},
 		{"server half-open", connection(s.postgres, faultproxy.Faults{Up: lost, Down: lost})},
 		{"connections dropped", marketo(simulator.Rule{Drop: simulator.DropAfter, Probability: 0.5})},
 	}

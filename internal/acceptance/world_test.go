@@ -72,6 +72,7 @@ type settings struct {
 	listen                 string
 	level                  string
 	mappings               string
+	state                  string
 }
 
 var databases atomic.Int64
@@ -99,6 +100,7 @@ func newWorld(t *testing.T, c *cluster.Cluster, api string, options simulator.Op
 		maxWait: 100 * time.Millisecond, maxPending: 100_000,
 		hold: 10 * time.Second, shutdown: 20 * time.Second,
 		listen: "127.0.0.1:" + strconv.Itoa(freePort(t)), level: "info",
+		state: "state.db",
 	}
 	w.secret(simulator.DefaultSecretKey, simulator.DefaultClientSecret)
 	t.Cleanup(w.dropSlot)
@@ -162,11 +164,11 @@ marketo:
 %s  timeout: %s
   limits: %s
 delivery: {max_wait: %s, max_pending: %d, unknown_hold: %s, shutdown_timeout: %s}
-state: sqlite:state.db
+state: sqlite:%s
 http: {listen: '%s'}
 log: {level: %s}
 mappings:
-%s`, c.url, c.slot, c.publication, marketo, c.timeout, c.limits, c.maxWait, c.maxPending, c.hold, c.shutdown, c.listen, c.level, c.mappings))
+%s`, c.url, c.slot, c.publication, marketo, c.timeout, c.limits, c.maxWait, c.maxPending, c.hold, c.shutdown, c.state, c.listen, c.level, c.mappings))
 }
 
 // launch starts the program on the configuration as it is now.

@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -50,6 +52,8 @@ type statements struct {
 }
 
 const (
+	remedyUnwritable = "make the file and its directory writable for this user"
+
 	remedyDamaged = "restore the file from a copy, or move it away, drop the slot and start again"
 
 	// logLimit is how far SQLite's log may grow before it is emptied into the
@@ -180,13 +184,16 @@ func explain(err error) error {
 	case sqlite3.SQLITE_FULL:
 		return fmt.Errorf("%w: free some space on its disk; saving goes on by itself then", err)
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN:
-		return fmt.Errorf("%w: make the file and its directory writable for this user", err)
+		return fmt.Errorf("%w: %s", err, remedyUnwritable)
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return fmt.Errorf("%w: another program holds a write lock on the file; end it", err)
 	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB:
 		return fmt.Errorf("%w: %s", err, remedyDamaged)
 	case sqlite3.SQLITE_IOERR:
 		return fmt.Errorf("%w: look at the disk and at the kernel's log, then start again", err)
+	}
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("%w: %s", err, remedyUnwritable)
 	}
 	if errors.Is(err, errDamaged) {
 		return fmt.Errorf("%w: %s", err, remedyDamaged)

@@ -91,6 +91,7 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 		Source: source, Mappings: d.Config.Set, Client: client, Store: store, State: state,
 		Config:          d.delivery(client.Capacity()),
 		ShutdownTimeout: d.Config.Delivery.ShutdownTimeout,
+		Fits:            func(ctx context.Context) (string, error) { return d.fits(ctx, source) },
 		Log:             d.Log,
 	}
 	if _, err := delivery.NewMetrics(runner, registry); err != nil {

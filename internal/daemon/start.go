@@ -142,6 +142,25 @@ func (d *Daemon) inspect(ctx context.Context, source *replication.Source, server
 	return nil
 }
 
+// fits looks again, while changes stream, at what decides which of them are in
+// the stream, and returns what is wrong with it; "" when nothing is.
+func (d *Daemon) fits(ctx context.Context, source *replication.Source) (string, error) {
+	server, err := source.Inspect(ctx)
+	if err != nil {
+		return "", err
+	}
+	findings, err := preflight.Source(ctx, source, server, d.Config.Set, func(m mapping.Mistake) string { return d.Config.Locate(m).Error() })
+	if err != nil {
+		return "", err
+	}
+	var failed *preflight.Error
+	if !errors.As(preflight.Failed(preflight.OfStream(findings)), &failed) {
+		return "", nil
+	}
+	first := &preflight.Error{Findings: failed.Findings[:1]}
+	return first.Error(), nil
+}
+
 // settleIn makes what the decision asks for, and returns the checkpoint to go
 // on from.
 func (d *Daemon) settleIn(ctx context.Context, source *replication.Source, store *checkpoint.Store, server replication.Server,

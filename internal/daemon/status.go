@@ -30,6 +30,7 @@ var advice = map[string]string{
 	string(delivery.MarketoFailing): "it tries again by itself; cdcsync check looks at the endpoint and the credentials",
 	string(delivery.Holding):        "wait; it takes no longer than delivery.unknown_hold",
 	string(delivery.QuotaUsed):      "wait, or raise marketo.limits.calls_per_day if Marketo allows this integration more",
+	string(delivery.Unfit):          "do what the reason says; the log tells the time in which changes may have been missed",
 	string(delivery.MappingBlocked): "cdcsync parked list shows what Marketo says; once the cause is mended the next probe, within five minutes, opens the mapping",
 }
 

@@ -23,13 +23,16 @@ const (
 	Holding Condition = "holding"
 	// QuotaUsed: the calls of the day are used up.
 	QuotaUsed Condition = "quota_used"
+	// Unfit: the database no longer fits the mappings, so that changes may be
+	// missing from the stream.
+	Unfit Condition = "unfit"
 	// MappingBlocked: one mapping, or more, sends probes only.
 	MappingBlocked Condition = "mapping_blocked"
 )
 
 // Conditions are all of them.
 var Conditions = []Condition{
-	Current, Delivering, Disconnected, Halted, StoreFailing, MarketoFailing, Holding, QuotaUsed, MappingBlocked,
+	Current, Delivering, Disconnected, Halted, StoreFailing, MarketoFailing, Holding, QuotaUsed, Unfit, MappingBlocked,
 }
 
 // Condition is the one that matters most; all but Current and Delivering come
@@ -42,6 +45,8 @@ func (r Report) Condition() Condition {
 		return Halted
 	case !r.Source.Connected:
 		return Disconnected
+	case r.Misfit != "":
+		return Unfit
 	case r.Pending > 0 || !r.Through.IsZero() || r.Source.Received < r.Source.Server:
 		return Delivering
 	}
@@ -58,7 +63,7 @@ func (r Report) Reason() string {
 	case !r.Source.Connected:
 		return "not connected to postgresql yet"
 	}
-	return ""
+	return r.Misfit
 }
 
 // Freshness is the commit time up to which everything is in Marketo, parked

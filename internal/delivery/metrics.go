@@ -84,7 +84,7 @@ func NewMetrics(r *Runner, reg prometheus.Registerer) (*Metrics, error) {
 
 		parkedTotal: describe("parked_total", "Objects parked.", "mapping"),
 		parked:      describe("parked_objects", "Objects parked now."),
-		resolved:    describe("parked_resolved_total", "Parked objects resolved by a later confirmed change."),
+		resolved:    describe("parked_resolved_total", "Parked objects that were confirmed since, or given up."),
 		unmappable:  describe("unmappable_total", "Objects parked because their row could not be mapped.", "mapping"),
 		gone:        describe("rows_gone_total", "Rows that had gone when they were read again.", "mapping"),
 		blocked:     describe("mapping_blocked", "1 while the mapping sends probes only.", "mapping"),

@@ -136,6 +136,8 @@ type Report struct {
 	Pace time.Duration
 	// Source is about the replication connection.
 	Source SourceReport
+	// Misfit is why the database no longer fits the mappings; "" when it does.
+	Misfit string
 	// Stalled is why nothing is being sent, in plain words, and Stall the same
 	// in one word; both are "" when all is well.
 	Stalled string

@@ -21,9 +21,9 @@ import (
 // DefaultShutdownTimeout is how long Run takes at most to end in order.
 const DefaultShutdownTimeout = 30 * time.Second
 
-// Runner is the shell around a Machine. It owns four kinds of goroutines: one
-// reads the replication connection, one runs the machine, one saves, and one
-// per call carries a batch out and its reply back. (The connection's status
+// Runner is the shell around a Machine. It owns five kinds of goroutines: one
+// reads the replication connection, one runs the machine, one saves, one per
+// call carries a batch out and its reply back, and one watches the database. (The connection's status
 // messages are its Stream's own.) A Runner runs once.
 type Runner struct {
 	Source   *replication.Source
@@ -36,7 +36,10 @@ type Runner struct {
 	// ShutdownTimeout bounds the orderly end. Zero means
 	// DefaultShutdownTimeout.
 	ShutdownTimeout time.Duration
-	Log             *slog.Logger
+	// Fits, when set, says why database and mappings do not fit any more; ""
+	// when they do. It is asked every half minute.
+	Fits func(context.Context) (reason string, err error)
+	Log  *slog.Logger
 
 	// prepared guards what prepare makes: Report and Act may be called before
 	// Run, and wait for it.
@@ -56,6 +59,8 @@ type Runner struct {
 	// confirmed is the last position confirmed, or the checkpoint at start;
 	// synced is zero until this life has confirmed one.
 	confirmed, synced atomic.Uint64
+	// unfit is the last answer of Fits.
+	unfit atomic.Pointer[string]
 }
 
 // ErrUnfinished is returned by Run when the orderly end took longer than
@@ -74,6 +79,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	group, life := errgroup.WithContext(life)
 	group.Go(func() error { return r.reader.run(life, ctx.Done()) })
 	group.Go(func() error { return r.keep(life) })
+	group.Go(func() error { return r.watch(life) })
 	group.Go(func() error {
 		defer end()
 		return r.decide(ctx.Done(), life, group)
@@ -256,6 +262,7 @@ func (r *Runner) Report(ctx context.Context) (Report, error) {
 	select {
 	case report := <-reply:
 		report.Source = r.reader.status()
+		report.Misfit = r.misfit()
 		return report, nil
 	case <-ctx.Done():
 		return Report{}, fmt.Errorf("report: %w", ctx.Err())

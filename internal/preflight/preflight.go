@@ -4,8 +4,8 @@
 //
 // It promises to change nothing, on either side, and to report everything it
 // finds in one run, each finding with the operator's next step; a remedy in
-// SQL is complete and can be pasted as it is. It looks at one moment: what
-// changes afterwards is found by delivery, which stops rather than guesses.
+// SQL is complete and can be pasted as it is. It looks at one moment, and does
+// so again every half minute while the daemon runs.
 // It cannot see whether the rows already in a table are in Marketo, nor a
 // replication connection that only a proxy in between would refuse.
 package preflight
@@ -78,6 +78,18 @@ func (e *Error) Error() string {
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// OfStream keeps the findings on the publication and the mapped tables: those
+// that decide which changes are in the stream.
+func OfStream(findings []Finding) []Finding {
+	var kept []Finding
+	for _, f := range findings {
+		if strings.HasPrefix(f.Check, "publication") || strings.HasPrefix(f.Check, "table ") {
+			kept = append(kept, f)
+		}
+	}
+	return kept
 }
 
 // Failed returns an *Error of the findings of Level Fail; nil when there are

@@ -1,0 +1,38 @@
+package acceptance_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+)
+
+// TestTableLeavesThePublication takes a mapped table out of the publication
+// while changes stream. The server leaves its changes out without a word, so
+// the program has to notice by itself, and say from when on.
+func TestTableLeavesThePublication(t *testing.T) {
+	oneAPI(t, "rest", func(t *testing.T, api string) {
+		t.Parallel()
+		w := newItems(t, server, api, 20, simulator.Options{})
+		p := w.start()
+		w.exec(`UPDATE items SET version = version + 1`)
+		w.settle(p)
+		w.exec(`ALTER PUBLICATION ` + w.config.publication + ` DROP TABLE items`)
+		w.exec(`UPDATE items SET version = version + 1 WHERE id = 7`)
+		await(t, 2*time.Minute, func() (bool, string) {
+			status, reason := w.get("/readyz")
+			return status == 503 && strings.Contains(reason, "not in publication"), "readyz says " + reason
+		})
+		if _, text := w.get("/metrics"); !strings.Contains(text, `cdcsync_state{state="unfit"} 1`) {
+			t.Error("the metrics do not show the state")
+		}
+		w.exec(`ALTER PUBLICATION ` + w.config.publication + ` ADD TABLE items`)
+		p.awaitLog(t, "database fits the mappings again")
+		w.awaitReady(p)
+		w.exec(`UPDATE items SET version = version`) // what the log asks for
+		w.settle(p)
+		p.stop(t)
+		w.itemsAgree()
+	})
+}
