@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/evidence"
 	"github.com/cdcsync/cdcsync/internal/faultproxy"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
 )
@@ -46,7 +47,7 @@ func TestReplyCutAtEveryByte(t *testing.T) {
 		cuts++
 		w.settle(p)
 		m := w.metrics()
-		if got, want := m.confirmations(), float64(2+cuts); got != want {
+		if got, want := m.Confirmations(), float64(2+cuts); got != want {
 			t.Errorf("%v objects confirmed, want %v: one for each change", got, want)
 		}
 		if got, want := len(w.writes()), 2+2*cuts; got < want {
@@ -66,16 +67,16 @@ func (w *proxied) cutReply(t *testing.T, at int64, touch func()) {
 	before := w.metrics()
 	w.marketo.Set(faultproxy.Faults{Down: faultproxy.Flow{Cut: at}})
 	touch()
-	cut := w.awaitMetric("faults", metrics.faults, before.faults()+1)
+	cut := w.awaitMetric("faults", evidence.Metrics.Faults, before.Faults()+1)
 	w.marketo.Set(faultproxy.Faults{})
-	if cut.confirmations() != before.confirmations() {
+	if cut.Confirmations() != before.Confirmations() {
 		t.Errorf("a reply cut in place of byte %d confirmed an object", at)
 	}
-	unknown := func(m metrics) float64 { return m.sum("cdcsync_call_unknown_outcomes_total") }
+	unknown := func(m evidence.Metrics) float64 { return m.Sum("cdcsync_call_unknown_outcomes_total") }
 	if unknown(cut) != unknown(before)+1 {
 		t.Errorf("a reply cut in place of byte %d: %v calls of unknown outcome, want 1", at, unknown(cut)-unknown(before))
 	}
-	w.awaitMetric("confirmations", metrics.confirmations, before.confirmations()+1)
+	w.awaitMetric("confirmations", evidence.Metrics.Confirmations, before.Confirmations()+1)
 }
 
 // TestNewerValueWaitsForUnknownOutcome loses the reply to a call. The same
@@ -94,7 +95,7 @@ func TestNewerValueWaitsForUnknownOutcome(t *testing.T) {
 
 				w.marketo.Set(faultproxy.Faults{Down: faultproxy.Flow{Cut: 1}})
 				w.exec(`UPDATE items SET version = version + 1`)
-				w.awaitMetric("faults", metrics.faults, 1)
+				w.awaitMetric("faults", evidence.Metrics.Faults, 1)
 				w.marketo.Set(faultproxy.Faults{})
 				if restart {
 					p.kill()
@@ -105,17 +106,14 @@ func TestNewerValueWaitsForUnknownOutcome(t *testing.T) {
 				p.stop(t)
 				w.itemsAgree()
 
-				calls := map[int]simulator.Call{}
-				for _, c := range w.writes() {
-					calls[c.ID] = c
-				}
+				log := w.log()
 				var lost, newer time.Time
-				for _, v := range w.history("1") {
+				for _, v := range log.Writes["1"] {
 					switch {
-					case v.version == 2 && lost.IsZero():
-						lost = calls[v.call].Start
-					case v.version == 3 && newer.IsZero():
-						newer = calls[v.call].Start
+					case v.Version == 2 && lost.IsZero():
+						lost = log.Calls[v.Call].Start
+					case v.Version == 3 && newer.IsZero():
+						newer = log.Calls[v.Call].Start
 					}
 				}
 				// The lost call left the program a moment before it arrived.

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
-	"testing"
+	"time"
 
 	"github.com/jackc/pglogrepl"
 	_ "modernc.org/sqlite"
+
+	"github.com/cdcsync/cdcsync/internal/evidence"
 )
 
 // copyOfState opens a copy of the program's state file as it lies on disk, so
@@ -77,101 +77,69 @@ func (w *world) parkedFields(mapping string) []string {
 	return all
 }
 
-// metrics are the samples of one scrape, by name and labels.
-type metrics map[string]float64
-
 // metrics scrapes the program.
-func (w *world) metrics() metrics {
+func (w *world) metrics() evidence.Metrics {
 	w.t.Helper()
 	status, body := w.get("/metrics")
 	if status != 200 {
 		w.t.Fatalf("/metrics answers %d: %s", status, body)
 	}
-	m := metrics{}
-	for line := range strings.Lines(body) {
-		name, text, ok := strings.Cut(strings.TrimSpace(line), " ")
-		for ok && strings.Count(name, "{") > strings.Count(name, "}") { // a label has a space
-			var more string
-			more, text, ok = strings.Cut(text, " ")
-			name += " " + more
-		}
-		if !ok || strings.HasPrefix(name, "#") {
-			continue
-		}
-		value, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			w.t.Fatalf("metric %q: %v", line, err)
-		}
-		m[name] = value
+	m, err := evidence.ParseMetrics(body)
+	if err != nil {
+		w.t.Fatal(err)
 	}
 	return m
 }
 
-// sum adds up all samples of a metric that carry the given labels.
-func (m metrics) sum(name string, labels ...string) float64 {
-	total := 0.0
-	for key, value := range m {
-		base, rest, _ := strings.Cut(key, "{")
-		if base != name {
-			continue
-		}
-		for _, label := range labels {
-			if !strings.Contains(rest, label) {
-				value = 0
-			}
-		}
-		total += value
+// log is what the simulator has seen of items.
+func (w *world) log() evidence.Log {
+	w.t.Helper()
+	log, err := evidence.Of(w.sim, "Item", "version")
+	if err != nil {
+		w.t.Fatal(err)
 	}
-	return total
+	return log
 }
 
-// confirmations is how many statuses the program took as a confirmation.
-func (m metrics) confirmations() float64 {
-	return m.sum("cdcsync_delivery_latency_seconds_count")
+// holds fails the test where a promise did not hold, or where fewer than least
+// things were seen of it.
+func (w *world) holds(v evidence.Verdict, least int) {
+	w.t.Helper()
+	if err := v.Err(least); err != nil {
+		w.t.Error(err)
+	}
+}
+
+// neverBack checks that nothing old overwrote something newer, kills or not. It
+// returns how many versions were applied.
+func (w *world) neverBack() int {
+	w.t.Helper()
+	v := w.log().Order(w.config.hold)
+	w.holds(v, 1)
+	return v.Seen
+}
+
+// neverTwice checks that nothing was sent twice.
+func (w *world) neverTwice() {
+	w.t.Helper()
+	w.holds(w.log().Once(), 1)
+}
+
+// repeats checks that after each kill no more was sent again than the calls
+// that were in flight, and those whose answers had not been saved yet: at most
+// calls together. It returns the number of objects sent again.
+func (w *world) repeats(killed []time.Time, calls int) int {
+	w.t.Helper()
+	v, again := evidence.Repeats{Killed: killed, Calls: calls, Patience: w.config.timeout * 9 / 10}.Hold(w.log())
+	w.holds(v, 1)
+	return again
 }
 
 // balance checks, while nothing is under way, that the program knows what
 // became of every object it has received in this life.
 func (w *world) balance() {
 	w.t.Helper()
-	m := w.metrics()
-	for key := range m {
-		name, ok := strings.CutPrefix(key, "cdcsync_objects_received_total")
-		if !ok {
-			continue
-		}
-		label := strings.Trim(name, "{}")
-		of := func(metric string) float64 { return m.sum("cdcsync_"+metric, label) }
-		came := of("objects_received_total")
-		went := of("objects_replayed_total") + of("objects_coalesced_total") + of("delivery_latency_seconds_count") +
-			of("parked_total") + of("rows_gone_total") + of("pending_objects")
-		if came != went {
-			w.t.Errorf("%s: %v objects received, %v accounted for: replayed %v, coalesced %v, confirmed %v, parked %v, gone %v, pending %v", label, came, went,
-				of("objects_replayed_total"), of("objects_coalesced_total"), of("delivery_latency_seconds_count"),
-				of("parked_total"), of("rows_gone_total"), of("pending_objects"))
-		}
-	}
-	if m.sum("cdcsync_objects_received_total") == 0 {
-		w.t.Error("the program has received nothing: its books prove nothing")
-	}
-}
-
-func TestMetricsAreRead(t *testing.T) {
-	m := metrics{`a_total{mapping="x"}`: 1, `a_total{mapping="y"}`: 2, `a_total_more`: 4, `b`: 8}
-	for _, tt := range []struct {
-		name   string
-		labels []string
-		want   float64
-	}{
-		{"a_total", nil, 3},
-		{"a_total", []string{`mapping="y"`}, 2},
-		{"b", nil, 8},
-		{"c", nil, 0},
-	} {
-		if got := m.sum(tt.name, tt.labels...); got != tt.want {
-			t.Errorf("sum(%s, %v) = %v, want %v", tt.name, tt.labels, got, tt.want)
-		}
-	}
+	w.holds(w.metrics().Books(), 1)
 }
 
 // withEnv returns the command line that starts the program with variables of

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/evidence"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
 )
 
@@ -125,15 +126,15 @@ func TestHostileReplies(t *testing.T) {
 				before, applied := w.metrics(), len(w.writes())
 				h.answer.Store(&bad.answer)
 				w.exec(`UPDATE items SET version = version + 1`)
-				seen := w.awaitMetric(bad.name+": faults", metrics.faults, before.faults()+1)
+				seen := w.awaitMetric(bad.name+": faults", evidence.Metrics.Faults, before.Faults()+1)
 				h.answer.Store(nil)
-				if seen.confirmations() != before.confirmations() {
+				if seen.Confirmations() != before.Confirmations() {
 					t.Errorf("%s: the reply confirmed an object", bad.name)
 				}
 				if len(w.writes()) == applied {
 					t.Errorf("%s: no call was executed; the test proves nothing", bad.name)
 				}
-				w.awaitMetric(bad.name+": confirmations", metrics.confirmations, before.confirmations()+1)
+				w.awaitMetric(bad.name+": confirmations", evidence.Metrics.Confirmations, before.Confirmations()+1)
 			}
 			w.settle(p)
 			w.balance()

@@ -2,9 +2,7 @@ package acceptance_test
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -125,7 +123,7 @@ func (w *world) itemsAgree() {
 			return nil
 		}
 		if differ++; differ < 10 {
-			w.t.Errorf("row %s has version %s, its object %q: %v", id, version, o["version"], w.history(id))
+			w.t.Errorf("row %s has version %s, its object %q: %v", id, version, o["version"], w.log().Writes[id])
 		}
 		return nil
 	})
@@ -141,49 +139,4 @@ func (w *world) itemsAgree() {
 		}
 	}
 	w.noViolations()
-}
-
-// applied is one version of an item as the simulator came to hold it.
-type applied struct {
-	version int64
-	call    int
-	at      time.Time
-}
-
-func (a applied) String() string { return fmt.Sprintf("%d by call %d", a.version, a.call) }
-
-// history returns the versions of an item in the order they were applied,
-// those applied a second time among them.
-func (w *world) history(id string) []applied {
-	w.t.Helper()
-	var versions []applied
-	for _, v := range w.sim.History("Item", id) {
-		n, err := strconv.ParseInt(v.Fields["version"], 10, 64)
-		if err != nil {
-			w.t.Fatalf("item %s: version %q", id, v.Fields["version"])
-		}
-		versions = append(versions, applied{n, v.Call, v.At})
-	}
-	return versions
-}
-
-// neverTwice checks that the versions of every item only rise: nothing was
-// sent twice, and nothing old after something newer.
-func (w *world) neverTwice(keys int) {
-	w.t.Helper()
-	bad, changes := 0, 0
-	for id := 1; id <= keys; id++ {
-		last := int64(0)
-		for _, v := range w.history(strconv.Itoa(id)) {
-			changes++
-			if v.version <= last && bad < 10 {
-				bad++
-				w.t.Errorf("item %d: version %d came after %d", id, v.version, last)
-			}
-			last = v.version
-		}
-	}
-	if changes == 0 {
-		w.t.Error("nothing was sent at all")
-	}
 }

@@ -42,7 +42,7 @@ func TestConnectionsBreak(t *testing.T) {
 		w.settle(p)
 		p.stop(t)
 		w.itemsAgree()
-		w.neverTwice(keys)
+		w.neverTwice()
 	})
 }
 

@@ -35,7 +35,7 @@ func TestCleanEnds(t *testing.T) {
 		w.settle(p)
 		p.stop(t)
 		w.itemsAgree()
-		w.neverTwice(keys)
+		w.neverTwice()
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/cluster"
+	"github.com/cdcsync/cdcsync/internal/evidence"
 	"github.com/cdcsync/cdcsync/internal/faultproxy"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
 )
@@ -20,6 +21,8 @@ const (
 	// soakCalls is how many calls a second of the soak its day allows: less
 	// than the load can use, so that the quota binds.
 	soakCalls = 4
+	// soakCallsPer20s and soakAtOnce are Marketo's other limits.
+	soakCallsPer20s, soakAtOnce = 100, 10
 )
 
 // soak is one long run.
@@ -83,7 +86,7 @@ func newSoak(t *testing.T, api string, duration time.Duration) *soak {
 }
 
 func (s *soak) limits() simulator.Limits {
-	return simulator.Limits{Calls: 100, Concurrent: 10, SOAPDaily: s.quota, RESTDaily: s.quota}
+	return simulator.Limits{Calls: soakCallsPer20s, Concurrent: soakAtOnce, SOAPDaily: s.quota, RESTDaily: s.quota}
 }
 
 // misbehave puts the simulator's rules in force: those given, and some calls
@@ -157,23 +160,14 @@ func (s *soak) die() {
 }
 
 // counted is how many calls the simulator has counted against the day.
-func (s *soak) counted() int {
-	n := 0
-	for _, c := range s.sim.Calls() {
-		if c.Operation != "token" {
-			n++
-		}
-	}
-	return n
-}
+func (s *soak) counted() int { return len(evidence.Counted(s.sim)) }
 
 // withinLimits checks that no limit was ever exceeded.
 func (s *soak) withinLimits() {
 	s.t.Helper()
 	s.noViolations()
-	if n := s.counted(); n > s.quota {
-		s.t.Errorf("%d calls in a day of %d", n, s.quota)
-	}
+	limits := evidence.Limits{Window: 20 * time.Second, Calls: soakCallsPer20s, AtOnce: soakAtOnce, InAll: s.quota}
+	s.holds(limits.Hold(evidence.Counted(s.sim)), 1)
 }
 
 // conclude mends everything, gives the day more calls, waits for the end and
@@ -188,8 +182,8 @@ func (s *soak) conclude(duration time.Duration) {
 	})
 	// Calls are counted before they are sent, so the later look must not find fewer.
 	calls := s.counted()
-	last := s.awaitMetric("up", func(m metrics) float64 { return m.sum("cdcsync_up") }, 1)
-	if used := int(last.sum("cdcsync_quota_used_calls")); used > s.quota || used < calls {
+	last := s.awaitMetric("up", func(m evidence.Metrics) float64 { return m.Sum("cdcsync_up") }, 1)
+	if used := int(last.Sum("cdcsync_quota_used_calls")); used > s.quota || used < calls {
 		t.Errorf("the program counts %d calls of the day, the simulator %d, of %d", used, calls, s.quota)
 	}
 	s.checkMemory(s.p)

@@ -116,7 +116,7 @@ func TestCertificates(t *testing.T) {
 			w.settle(p)
 			p.stop(t)
 			w.itemsAgree()
-			w.neverTwice(10)
+			w.neverTwice()
 			if got := web.plain.Load(); got != 0 {
 				t.Errorf("%d connections began without TLS, want none", got)
 			}

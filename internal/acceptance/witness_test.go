@@ -1,10 +1,8 @@
 package acceptance_test
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
-	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -13,7 +11,8 @@ import (
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+	"github.com/cdcsync/cdcsync/internal/evidence"
+	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // witness sees from the server's side what the program may be told and what it
@@ -24,21 +23,8 @@ type witness struct {
 	slot    string
 	cancel  context.CancelFunc
 	wait    sync.WaitGroup
-	samples []sample
+	samples []evidence.Position
 	err     error
-}
-
-// sample says that the program's slot had reached confirmed when it was at.
-type sample struct {
-	confirmed pglogrepl.LSN
-	at        time.Time
-}
-
-// committed is one change of an item; end is the end of its transaction.
-type committed struct {
-	end     pglogrepl.LSN
-	id      string
-	version int64
 }
 
 // callWitness begins to watch. The program's slot need not exist yet.
@@ -75,7 +61,7 @@ func (s *witness) watch(ctx context.Context) error {
 			return err
 		}
 		if lsn != last {
-			s.samples = append(s.samples, sample{lsn, time.Now()})
+			s.samples = append(s.samples, evidence.Position{Confirmed: replication.LSN(lsn), At: time.Now()})
 			last = lsn
 		}
 	}
@@ -96,33 +82,15 @@ func (s *witness) swear() {
 		t.Fatalf("watch the slot: %v", s.err)
 	}
 	changes := s.changes()
-	if len(changes) == 0 || len(s.samples) < 10 {
-		t.Fatalf("%d changes and %d positions prove nothing", len(changes), len(s.samples))
+	if len(s.samples) < 10 {
+		t.Fatalf("%d positions of the slot prove nothing", len(s.samples))
 	}
-	answered := s.answers()
-	slices.SortStableFunc(changes, func(a, b committed) int { return cmp.Compare(a.end, b.end) })
-	slices.SortStableFunc(s.samples, func(a, b sample) int { return cmp.Compare(a.confirmed, b.confirmed) })
-	bad := 0
-	for i, next := range changes {
-		at := answered.first(next)
-		// The samples at or behind this change; the earliest must be late enough.
-		from, _ := slices.BinarySearchFunc(s.samples, next.end, func(p sample, end pglogrepl.LSN) int { return cmp.Compare(p.confirmed, end) })
-		if from == len(s.samples) {
-			t.Errorf("change %d of %d at %s: the slot never came there", i, len(changes), next.end)
-			break
-		}
-		earliest := slices.MinFunc(s.samples[from:], func(a, b sample) int { return a.at.Compare(b.at) })
-		if (at.IsZero() || at.After(earliest.at)) && bad < 10 {
-			bad++
-			t.Errorf("item %s version %d, committed up to %s: the slot stood at %s when it was %s, and the first answer for it came %s",
-				next.id, next.version, next.end, earliest.confirmed, earliest.at.Format(time.StampMicro), at.Format(time.StampMicro))
-		}
-	}
+	s.w.holds(s.w.log().Slot(changes, s.samples), 1)
 	t.Logf("%d changes held against %d positions of the slot", len(changes), len(s.samples))
 }
 
 // changes reads the second slot to its end.
-func (s *witness) changes() []committed {
+func (s *witness) changes() []evidence.Committed {
 	t := s.w.t
 	t.Helper()
 	rows, err := s.w.db().Query(t.Context(), `SELECT data FROM pg_logical_slot_get_binary_changes($1, NULL, NULL, 'proto_version', '1', 'publication_names', 'witness')`, s.slot)
@@ -133,16 +101,16 @@ func (s *witness) changes() []committed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var changes []committed
+	var changes []evidence.Committed
 	open := 0
 	for _, m := range messages {
 		switch m[0] {
 		case 'U': // relation, 'N', row: the identity does not change
 			changes = append(changes, item(t, m[5:]))
 		case 'C': // flags, start and end of the commit record, time
-			end := pglogrepl.LSN(binary.BigEndian.Uint64(m[10:]))
+			end := replication.LSN(binary.BigEndian.Uint64(m[10:]))
 			for ; open < len(changes); open++ {
-				changes[open].end = end
+				changes[open].End = end
 			}
 		}
 	}
@@ -150,7 +118,7 @@ func (s *witness) changes() []committed {
 }
 
 // item reads the first two columns of a row as pgoutput sends it.
-func item(t *testing.T, m []byte) committed {
+func item(t *testing.T, m []byte) evidence.Committed {
 	t.Helper()
 	if m[0] != 'N' {
 		t.Fatalf("an update begins with %q", m[0])
@@ -168,98 +136,5 @@ func item(t *testing.T, m []byte) committed {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return committed{id: texts[0], version: version}
+	return evidence.Committed{Key: texts[0], Version: version}
 }
-
-// answers holds, for each item, when calls with it were answered, ordered by
-// version: at is the earliest answer for the version or a later one.
-type answers map[string][]answer
-
-type answer struct {
-	version int64
-	at      time.Time
-}
-
-// first returns the earliest answer for the version of c or a later one; zero
-// if there was none.
-func (a answers) first(c committed) time.Time {
-	known := a[c.id]
-	i, _ := slices.BinarySearchFunc(known, c.version, func(k answer, v int64) int { return cmp.Compare(k.version, v) })
-	if i == len(known) {
-		return time.Time{}
-	}
-	return known[i].at
-}
-
-// answers reads the histories of all items.
-func (s *witness) answers() answers {
-	s.w.t.Helper()
-	ended := s.w.answered()
-	all := answers{}
-	for id := range s.w.sim.Objects("Item") {
-		var known []answer
-		for _, v := range s.w.history(id) {
-			if call, ok := ended[v.call]; ok {
-				known = append(known, answer{v.version, call.End})
-			}
-		}
-		slices.SortStableFunc(known, func(a, b answer) int { return cmp.Compare(a.version, b.version) })
-		for i := len(known) - 2; i >= 0; i-- {
-			if known[i+1].at.Before(known[i].at) {
-				known[i].at = known[i+1].at
-			}
-		}
-		all[id] = known
-	}
-	return all
-}
-
-// answered returns the calls whose answer the simulator sent to a client that
-// was there.
-func (w *world) answered() map[int]simulator.Call {
-	calls := map[int]simulator.Call{}
-	for _, c := range w.writes() {
-		if !c.End.IsZero() && c.HTTPStatus == 200 && c.Fault == "" && !c.ClientGone {
-			calls[c.ID] = c
-		}
-	}
-	return calls
-}
-
-// neverBack checks that nothing old overwrote something newer, kills or not. It
-// returns how many versions were applied.
-func (w *world) neverBack() int {
-	w.t.Helper()
-	calls := map[int]simulator.Call{}
-	for _, c := range w.writes() {
-		calls[c.ID] = c
-	}
-	answered := w.answered()
-	bad, versions, late := 0, 0, 0
-	for id := range w.sim.Objects("Item") {
-		var newest applied
-		for _, v := range w.history(id) {
-			versions++
-			if v.version >= newest.version {
-				newest = v
-				continue
-			}
-			older, newer := calls[v.call], calls[newest.call]
-			_, known := answered[newest.call]
-			switch {
-			case older.Applied.Sub(older.Start) > w.config.hold:
-				late++ // longer than the program is told to reckon with
-			case bad < 10:
-				bad++
-				w.t.Errorf("item %s went back from version %d to %d: call %d of %s, applied %s, after call %d of %s, applied %s, answered %v",
-					id, newest.version, v.version, older.ID, stamp(older.Start), stamp(older.Applied), newer.ID, stamp(newer.Start), stamp(newer.Applied), known)
-			}
-		}
-	}
-	if late > 0 {
-		w.t.Logf("%d late writes by calls that took longer than %s", late, w.config.hold)
-	}
-	return versions
-}
-
-func stamp(t time.Time) string { return t.Format("05.000") }
