@@ -157,7 +157,14 @@ func readResult(r *xmlReader, list string, m *matcher) {
 
 func readStatuses(r *xmlReader, m *matcher) {
 	var e soapStatus
-	for name, ok := r.child(); ok; name, ok = r.child() {
+	for {
+		for e.scan(r) {
+			m.settle(&e)
+		}
+		name, ok := r.child()
+		if !ok {
+			return
+		}
 		if !ours(r, name, "syncCustomObjStatus") {
 			r.skip()
 			continue

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -323,6 +324,9 @@ func FuzzSOAPReply(f *testing.F) {
 	f.Add([]byte(`<a xmlns="x" b='&lt;'><b/>]]&gt;</a>`))
 	f.Fuzz(func(t *testing.T, body []byte) {
 		got, fault, err := readSOAPReply(body, rows(3, Upsert))
+		if want, _, wantErr := carefully(body, rows(3, Upsert)); !slices.Equal(got, want) || (err == nil) != (wantErr == nil) {
+			t.Fatalf("scanned %v, error %v; read %v, error %v", got, err, want, wantErr)
+		}
 		if err != nil || fault != nil {
 			if got != nil {
 				t.Fatalf("results beside an error: %v", got)
@@ -356,6 +360,67 @@ func statusesOf(body []byte) (n int, err error) {
 		}
 		if s, ok := token.(xml.StartElement); ok && s.Name.Local == "status" {
 			n++
+		}
+	}
+}
+
+// carefully is readSOAPReply without its shortcut.
+func carefully(body []byte, b *Batch) ([]Result, *soapFault, error) {
+	call := callOf(b.Operation)
+	m := matcher{batch: b, results: make([]Result, len(b.Objects)), seen: make([]bool, len(b.Objects))}
+	fault, err := readEnvelope(body, call.success, func(r *xmlReader) {
+		r.careful = true
+		readResult(r, call.list, &m)
+	})
+	if err != nil || fault != nil {
+		return nil, fault, err
+	}
+	return m.results, nil, nil
+}
+
+// usually writes an entry as the scanner wants it, with parts in the places
+// where it looks.
+func usually(typ, name, value, after, status, end string) string {
+	return "<syncCustomObjStatus><objTypeName>" + typ + "</objTypeName><customObjKeyList><attribute><attrName>MKTOID</attrName>" +
+		`<attrType xsi:nil="true"/><attrValue>1000</attrValue></attribute><attribute><attrName>` + name + "</attrName><attrValue>" + value +
+		"</attrValue></attribute>" + after + "</customObjKeyList><status>" + status + "</status>" + end + "</syncCustomObjStatus>"
+}
+
+// The scanner takes the usual reply, and makes no difference to any.
+func FuzzSOAPScan(f *testing.F) {
+	f.Add("RoadShow", "rid", "r0", "", "CREATED", `<error xsi:nil="true"/>`)
+	f.Add("RoadShow", "rid", "r0", "", "CREATED", "<error></error>")
+	f.Add("RoadShow", "rid", "r&#48;", "", "CREATED", "<error>no</error>")
+	f.Add("RoadShow", "rid", "r0</attrValue><attrValue>r1", "", "CREATED", "<error/><error/>")
+	f.Add("RoadShow", "rid</attrName><attrType/><attrName>x", "]]>", " ", "<![CDATA[CREATED]]>", "<!-- -->")
+	f.Add("RoadShow", "rid", "r0", "<attribute><attrName>a</attrName></attribute>", "CREATED", "<status>FAILED</status>")
+	f.Add("RoadShow", "rid", "r0\r\n", "<attribute><attrName>a</attrName><attrType></attrType><attrValue/></attribute>", "CREATED", "<attrType")
+	f.Fuzz(func(t *testing.T, typ, name, value, after, status, end string) {
+		for _, open := range []string{envelopeOpen, strings.Replace(envelopeOpen, "xmlns:xsi", "xmlns", 1)} {
+			one := usually(typ, name, value, after, status, end)
+			body := []byte(open + syncOpen + entry(1, "CREATED") + one + " " + entry(2, "FAILED") + syncClose + envelopeClose)
+			got, fault, err := readSOAPReply(body, rows(3, Upsert))
+			want, wantFault, wantErr := carefully(body, rows(3, Upsert))
+			if !slices.Equal(got, want) || (err == nil) != (wantErr == nil) || (fault == nil) != (wantFault == nil) {
+				t.Fatalf("%s\nscanned %v, fault %v, error %v\nread    %v, fault %v, error %v", body, got, fault, err, want, wantFault, wantErr)
+			}
+		}
+	})
+}
+
+// What the scanner is for: it takes every entry as Marketo writes it.
+func TestSOAPScanTakes(t *testing.T) {
+	for _, body := range []string{
+		entry(0, "CREATED"),
+		"\n\t" + keyed("1", "2", "FAILED"),
+		usually("RoadShow", "rid", "r0", "", "CREATED", ""),
+		usually("RoadShow", "rid", "r0", "", "CREATED", "<error/>"),
+	} {
+		r := newXMLReader([]byte("<list>" + body + "</list>"))
+		r.child()
+		var e soapStatus
+		if !e.scan(r) || len(e.names) != 2 || len(e.values) != 2 || len(e.status) == 0 || r.markup() != '/' {
+			t.Errorf("%s: not taken, or not all of it", body)
 		}
 	}
 }

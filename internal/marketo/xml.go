@@ -32,6 +32,8 @@ type xmlReader struct {
 	// decoded holds text that differs from its source. Its owner may empty
 	// it when no text read before is needed any more.
 	decoded []byte
+	// careful has every element read in full, with no shortcut.
+	careful bool
 	err     error
 }
 

@@ -116,13 +116,11 @@ func isXMLRune(c rune) bool {
 }
 
 // validXML reports whether data is UTF-8 that XML 1.0 can carry. It looks at
-// eight bytes at a time: it runs over every body sent and received.
+// eight bytes at a time: it runs over every body sent and received, and most
+// of them are ASCII.
 func validXML(data []byte) bool {
-	if !utf8.Valid(data) {
-		return false
-	}
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	rest := data
+	rest, beyond := data, uint64(0)
 	for len(rest) >= 8 {
 		x := binary.LittleEndian.Uint64(rest)
 		// A byte below 0x20 borrows from its high bit; see "Determine if a
@@ -131,9 +129,13 @@ func validXML(data []byte) bool {
 		if (x-0x20*ones)&^x&highs != 0 && !validControls(rest[:8]) {
 			return false
 		}
+		beyond |= x
 		rest = rest[8:]
 	}
-	return validControls(rest) && !hasNoncharacter(data)
+	for _, c := range rest {
+		beyond |= uint64(c)
+	}
+	return validControls(rest) && (beyond&highs == 0 || utf8.Valid(data) && !hasNoncharacter(data))
 }
 
 func validControls(data []byte) bool {
