@@ -33,6 +33,7 @@ const (
 // changes of its key: they settle together.
 type item struct {
 	key       string
+	hash      uint64 // of key, as chains has it
 	mapping   int
 	operation marketo.Operation
 	object    marketo.Object

@@ -92,7 +92,7 @@ type Machine struct {
 	limiter *marketo.Limiter
 	window  *checkpoint.Window
 
-	keys  map[string]*item
+	keys  chains
 	lanes []lane
 	// listed holds the lanes that may have items, in the order they got them.
 	listed []*lane
@@ -153,7 +153,7 @@ func New(cfg Config, state checkpoint.State, now time.Time) *Machine {
 		cfg:       cfg,
 		rng:       rand.New(rand.NewPCG(cfg.Seed, 0)),
 		limiter:   marketo.NewLimiter(cfg.Limits),
-		keys:      make(map[string]*item),
+		keys:      newChains(),
 		lanes:     make([]lane, len(cfg.Mappings)*operations),
 		calls:     make(map[uint64]*call),
 		reads:     make(map[uint64]*item),

@@ -551,8 +551,8 @@ func TestAcceptingIsBounded(t *testing.T) {
 	}
 	r.pass(time.Second)
 	r.answer(r.take(1)[0])
-	if !r.m.Accepting() || r.m.bytes != 0 || len(r.m.keys) != 0 {
-		t.Fatalf("accepting %v, bytes %d, keys %d after all is settled", r.m.Accepting(), r.m.bytes, len(r.m.keys))
+	if !r.m.Accepting() || r.m.bytes != 0 || r.m.keys.n != 0 {
+		t.Fatalf("accepting %v, bytes %d, keys %d after all is settled", r.m.Accepting(), r.m.bytes, r.m.keys.n)
 	}
 }
 

@@ -110,7 +110,8 @@ func (m *Machine) waited(now time.Time, key string) {
 // object whose key has a newer change on its way needs no retry: if that is
 // confirmed, it resolves the entry, and if not, it parks anew.
 func (m *Machine) retry(now time.Time, p *checkpoint.Parked) error {
-	if m.keys[p.Key] != nil {
+	hash := m.keys.hash(p.Key)
+	if m.keys.first(hash, p.Key) != nil {
 		return nil
 	}
 	index, ok := m.mappingOf(p)
@@ -124,12 +125,12 @@ func (m *Machine) retry(now time.Time, p *checkpoint.Parked) error {
 	m.sequence++
 	it := m.newItem()
 	*it = item{
-		key: p.Key, mapping: index, operation: operationOf(p.Operation), object: object,
+		key: p.Key, hash: hash, mapping: index, operation: operationOf(p.Operation), object: object,
 		reread: true, partial: true, ends: p.Operation == marketo.Update.String(), at: p.At, sequence: m.sequence, since: now,
 		committed: p.Committed, newest: p.Committed, changes: 0, bytes: itemBytes + len(p.Payload),
 	}
 	it.last = it
-	m.keys[it.key] = it
+	m.keys.put(it)
 	m.items++
 	m.bytes += it.bytes
 	state := &m.states[index]
@@ -210,7 +211,7 @@ func decodeFields(p *checkpoint.Parked, text string) (map[string]marketo.Value, 
 // trying reports whether the parked object of a key is on its way to Marketo,
 // or what came of it on its way into the store.
 func (m *Machine) trying(key string) bool {
-	it := m.keys[key]
+	it := m.keys.first(m.keys.hash(key), key)
 	return it != nil && (it.place == saving || !it.windowed)
 }
 

@@ -64,7 +64,8 @@ func (m *Machine) enqueue(now time.Time, w *mapping.Write, at replication.Positi
 		state.count.Replayed++
 		return
 	}
-	head := m.keys[w.Key]
+	hash := m.keys.hash(w.Key)
+	head := m.keys.first(hash, w.Key)
 	if head != nil && m.merge(now, head.last, w, at) {
 		state.count.Coalesced++
 		return
@@ -72,7 +73,7 @@ func (m *Machine) enqueue(now time.Time, w *mapping.Write, at replication.Positi
 	it := m.newItem()
 	m.sequence++
 	*it = item{
-		key: w.Key, mapping: w.Mapping, operation: w.Operation, object: w.Object,
+		key: w.Key, hash: hash, mapping: w.Mapping, operation: w.Operation, object: w.Object,
 		problem: w.Problem, reread: w.Reread,
 		partial: w.Partial || w.Operation == marketo.Update,
 		ends:    w.Operation == marketo.Update,
@@ -90,7 +91,7 @@ func (m *Machine) enqueue(now time.Time, w *mapping.Write, at replication.Positi
 		return
 	}
 	it.last = it
-	m.keys[it.key] = it
+	m.keys.put(it)
 	if it.partial && m.lacking(it.key) {
 		it.reread = true
 	}
@@ -143,10 +144,10 @@ func (m *Machine) release(now time.Time, it *item) {
 	m.bytes -= it.bytes
 	next := it.after
 	if next == nil {
-		delete(m.keys, it.key)
+		m.keys.remove(it)
 	} else {
 		next.last = it.last
-		m.keys[it.key] = next
+		m.keys.put(next)
 		if next.partial && m.lacking(next.key) {
 			next.reread = true
 		}

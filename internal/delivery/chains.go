@@ -1,0 +1,87 @@
+package delivery
+
+import "hash/maphash"
+
+// chains finds the first item of a key's chain. It is a hash table of its own
+// because the items have what a map would keep a second time: a removal need
+// not hash the key again, and a key that is not there costs no look at an item.
+//
+// Slots are probed one after the other; a removal moves back those that it
+// would cut off. There is no order to observe, so the seed changes nothing.
+type chains struct {
+	slots []slot // their number is a power of two, at least twice n
+	n     int
+	seed  maphash.Seed
+}
+
+// slot is empty when it has no item.
+type slot struct {
+	hash  uint64
+	first *item
+}
+
+const fewestSlots = 64
+
+func newChains() chains {
+	return chains{slots: make([]slot, fewestSlots), seed: maphash.MakeSeed()}
+}
+
+func (c *chains) hash(key string) uint64 { return maphash.String(c.seed, key) }
+
+// first returns the first item of a key whose hash is known, nil where there
+// is none.
+func (c *chains) first(hash uint64, key string) *item {
+	for i := hash; ; i++ {
+		s := c.at(i)
+		if s.first == nil || s.hash == hash && s.first.key == key {
+			return s.first
+		}
+	}
+}
+
+// put makes it the first item of its key, in place of any other.
+func (c *chains) put(it *item) {
+	for i := it.hash; ; i++ {
+		s := c.at(i)
+		if s.first != nil && (s.hash != it.hash || s.first.key != it.key) {
+			continue
+		}
+		if s.first == nil {
+			c.n++
+		}
+		s.hash, s.first = it.hash, it
+		break
+	}
+	if 2*c.n > len(c.slots) {
+		c.grow()
+	}
+}
+
+func (c *chains) grow() {
+	old := c.slots
+	c.slots, c.n = make([]slot, 2*len(old)), 0
+	for i := range old {
+		if old[i].first != nil {
+			c.put(old[i].first)
+		}
+	}
+}
+
+// remove forgets a key. it must be its first item.
+func (c *chains) remove(it *item) {
+	hole := it.hash
+	for c.at(hole).first != it {
+		hole++
+	}
+	for i := hole + 1; c.at(i).first != nil; i++ {
+		// One that is found by starting at or before the hole may fill it.
+		if mask := uint64(len(c.slots) - 1); (i-c.at(i).hash)&mask >= (i-hole)&mask {
+			*c.at(hole) = *c.at(i)
+			hole = i
+		}
+	}
+	*c.at(hole) = slot{}
+	c.n--
+}
+
+func (c *chains) at(i uint64) *slot { return &c.slots[i&uint64(len(c.slots)-1)] }
