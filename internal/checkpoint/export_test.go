@@ -3,6 +3,8 @@ package checkpoint
 import (
 	"database/sql"
 	"errors"
+
+	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // Writer lets tests look at the store's own connection, and hurt it.
@@ -23,6 +25,26 @@ func Seal(b []byte) []byte { return sealRecord(append(startRecord(nil), b...)) }
 
 // SettledRecord writes entries as the store does.
 func SettledRecord(entries []Settled) []byte { return appendSettled(nil, entries) }
+
+// Keys reads a record of keys.
+func Keys(b []byte) ([]string, error) { return readKeys(b) }
+
+// KeysRecord writes keys as the store does.
+func KeysRecord(keys []string) []byte { return appendKeys(nil, keys) }
+
+// PlainKeysRecord writes keys as store version 1 did.
+func PlainKeysRecord(keys []string) []byte {
+	b := startRecord(nil)
+	for _, key := range keys {
+		b = appendString(b, key)
+	}
+	return sealRecord(b)
+}
+
+// PlainSettledRecord writes an entry as store version 1 did.
+func PlainSettledRecord(key string, through replication.Position) []byte {
+	return sealRecord(appendPosition(appendString(startRecord(nil), key), through))
+}
 
 // Notice tells the store of an error as a save would.
 func (s *Store) Notice(err error) {

@@ -12,8 +12,21 @@ import (
 // endian) over all that follows, then fields one after the other: numbers as
 // unsigned varints, strings as their length and their bytes. SQLite has no
 // checksum of its own on what it has stored.
+//
+// Records with many keys are packed: keys that follow each other are mostly
+// alike, and what fits one page of the file costs a save one page. They begin
+// with a zero, which in records of store version 1 would be an empty key, and
+// no key is empty. Then a key is the number of bytes that it shares with the
+// one before it, and its other bytes; a commit position is the difference to
+// the one before it.
 
-const checksumSize = 4
+const (
+	checksumSize = 4
+
+	packed = 0
+	// mostShared bounds what reading a packed record can come to.
+	mostShared = 255
+)
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -29,6 +42,15 @@ func sealRecord(b []byte) []byte {
 func appendString(b []byte, s string) []byte {
 	b = binary.AppendUvarint(b, uint64(len(s)))
 	return append(b, s...)
+}
+
+// appendShared writes key as what it does not share with before.
+func appendShared(b []byte, before, key string) []byte {
+	n := 0
+	for most := min(len(before), len(key), mostShared); n < most && before[n] == key[n]; n++ {
+	}
+	b = binary.AppendUvarint(b, uint64(n))
+	return appendString(b, key[n:])
 }
 
 // fields reads the fields of a record. Its first error sticks.
@@ -75,6 +97,41 @@ func (f *fields) string() string {
 	return s
 }
 
+// packed reports whether a record with keys is packed.
+func (f *fields) packed() bool {
+	if !f.more() || f.b[0] != packed {
+		return false
+	}
+	f.b = f.b[1:]
+	return true
+}
+
+// shared reads a key that follows before.
+func (f *fields) shared(before string) string {
+	n := f.number()
+	if n > uint64(min(len(before), mostShared)) && f.err == nil {
+		f.err = errDamaged
+	}
+	rest := f.string()
+	if f.err != nil {
+		return ""
+	}
+	return before[:n] + rest
+}
+
+func (f *fields) signed() int64 {
+	if f.err != nil {
+		return 0
+	}
+	v, n := binary.Varint(f.b)
+	if n <= 0 {
+		f.err = errDamaged
+		return 0
+	}
+	f.b = f.b[n:]
+	return v
+}
+
 func appendPosition(b []byte, at replication.Position) []byte {
 	b = binary.AppendUvarint(b, uint64(at.Commit))
 	return binary.AppendUvarint(b, at.Seq)
@@ -84,12 +141,16 @@ func (f *fields) position() replication.Position {
 	return replication.Position{Commit: LSN(f.number()), Seq: f.number()}
 }
 
-// appendSettled writes entries as a record over b.
+// appendSettled writes entries as a packed record over b.
 func appendSettled(b []byte, entries []Settled) []byte {
-	b = startRecord(b)
+	b = append(startRecord(b), packed)
+	var before Settled
 	for i := range entries {
-		b = appendString(b, entries[i].Key)
-		b = appendPosition(b, entries[i].Through)
+		e := &entries[i]
+		b = appendShared(b, before.Key, e.Key)
+		b = binary.AppendVarint(b, int64(e.Through.Commit-before.Through.Commit))
+		b = binary.AppendUvarint(b, e.Through.Seq)
+		before = *e
 	}
 	return sealRecord(b)
 }
@@ -97,9 +158,16 @@ func appendSettled(b []byte, entries []Settled) []byte {
 // readSettled calls each for every entry of a record.
 func readSettled(b []byte, each func(Settled)) error {
 	f := openRecord(b)
+	tight := f.packed()
+	var e Settled
 	for f.more() {
-		var e Settled
-		e.Key, e.Through = f.string(), f.position()
+		if tight {
+			e.Key = f.shared(e.Key)
+			e.Through.Commit += LSN(f.signed())
+			e.Through.Seq = f.number()
+		} else {
+			e.Key, e.Through = f.string(), f.position()
+		}
 		if f.err == nil {
 			each(e)
 		}
@@ -107,11 +175,13 @@ func readSettled(b []byte, each func(Settled)) error {
 	return f.err
 }
 
-// appendKeys writes keys as a record over b.
+// appendKeys writes keys as a packed record over b.
 func appendKeys(b []byte, keys []string) []byte {
-	b = startRecord(b)
+	b = append(startRecord(b), packed)
+	before := ""
 	for _, key := range keys {
-		b = appendString(b, key)
+		b = appendShared(b, before, key)
+		before = key
 	}
 	return sealRecord(b)
 }
@@ -119,8 +189,14 @@ func appendKeys(b []byte, keys []string) []byte {
 func readKeys(b []byte) ([]string, error) {
 	var keys []string
 	f := openRecord(b)
+	tight, key := f.packed(), ""
 	for f.more() {
-		if key := f.string(); f.err == nil {
+		if tight {
+			key = f.shared(key)
+		} else {
+			key = f.string()
+		}
+		if f.err == nil {
 			keys = append(keys, key)
 		}
 	}
