@@ -12,6 +12,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/cdcsync/cdcsync/internal/failpoint"
+	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // callBits is the width of a call's number; the number of its life is above.
@@ -47,17 +48,19 @@ func (s *Store) save(ctx context.Context, sv *Save) error {
 			return err
 		}
 	}
+	sent := s.sent
+	if sent.Compare(sv.Sent) < 0 {
+		s.sent = sv.Sent
+	}
 	err := s.commit(ctx, sv.Sync || sv.Clean, sv.Clean, func(tx *sql.Tx) error {
 		return s.fill(ctx, tx, sv)
 	})
 	if err != nil {
+		s.sent = sent
 		return err
 	}
 	if sv.Checkpoint != 0 {
 		s.ck.LSN = sv.Checkpoint
-	}
-	if s.sent.Compare(sv.Sent) < 0 {
-		s.sent = sv.Sent
 	}
 	s.emptyLog(ctx)
 	return nil
@@ -81,7 +84,7 @@ func (s *Store) commit(ctx context.Context, sync, clean bool, fill func(*sql.Tx)
 	if !s.begun {
 		life++
 	}
-	_, err = tx.StmtContext(ctx, s.stmts.touch).ExecContext(ctx, life, clean, s.boot, formatTime(time.Now()))
+	_, err = tx.StmtContext(ctx, s.stmts.touch).ExecContext(ctx, life, clean, s.boot, formatTime(time.Now()), s.sentRecord())
 	if err != nil {
 		return fmt.Errorf("mark life: %w", err)
 	}
@@ -101,6 +104,15 @@ func (s *Store) commit(ctx context.Context, sync, clean bool, fill func(*sql.Tx)
 	}
 	s.begun = true
 	return nil
+}
+
+// sentRecord is s.sent as a record; empty while nothing was sent.
+func (s *Store) sentRecord() []byte {
+	if s.sent == (replication.Position{}) {
+		return []byte{}
+	}
+	s.buf = sealRecord(appendPosition(startRecord(s.buf), s.sent))
+	return s.buf
 }
 
 // notice closes the store to saves after a sync that failed: the kernel may
@@ -188,12 +200,6 @@ func (s *Store) saveCalls(ctx context.Context, tx *sql.Tx, sv *Save) error {
 		s.grown += len(s.buf)
 		if _, err := tx.StmtContext(ctx, s.stmts.start).ExecContext(ctx, s.callID(call.ID), len(call.Keys), s.buf); err != nil {
 			return fmt.Errorf("save call: %w", err)
-		}
-	}
-	if s.sent.Compare(sv.Sent) < 0 {
-		s.buf = appendPosition(startRecord(s.buf), sv.Sent)
-		if _, err := tx.StmtContext(ctx, s.stmts.sent).ExecContext(ctx, sealRecord(s.buf)); err != nil {
-			return fmt.Errorf("save what was sent: %w", err)
 		}
 	}
 	for _, id := range sv.Ended {

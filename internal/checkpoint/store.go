@@ -33,11 +33,11 @@ type Store struct {
 	write  *sql.DB    // one connection, so that its PRAGMAs hold
 	stmts  statements
 	ck     *Checkpoint
-	sent   replication.Position
-	life   int64 // of the last save; lives count from 1
-	begun  bool  // whether this process has saved
-	full   bool  // whether commits are synced now
-	grown  int   // bytes written to the log since it was last emptied, about
+	sent   replication.Position // of the last save, or the one under way
+	life   int64                // of the last save; lives count from 1
+	begun  bool                 // whether this process has saved
+	full   bool                 // whether commits are synced now
+	grown  int                  // bytes written to the log since it was last emptied, about
 	buf    []byte
 	broken error
 }
@@ -45,7 +45,7 @@ type Store struct {
 // statements are the prepared steps of a Save.
 type statements struct {
 	touch, move                  *sql.Stmt
-	start, end, endAll, sent     *sql.Stmt
+	start, end, endAll           *sql.Stmt
 	settle, prune, park, resolve *sql.Stmt
 	discard, regain              *sql.Stmt
 	quota                        *sql.Stmt
@@ -135,12 +135,11 @@ func database(path string, n int, pragmas ...string) (*sql.DB, error) {
 
 func (s *Store) prepare(ctx context.Context) error {
 	for stmt, text := range map[**sql.Stmt]string{
-		&s.stmts.touch:   `UPDATE life SET number = ?, clean = ?, boot = ?, saves = saves + 1, saved_at = ?`,
+		&s.stmts.touch:   `UPDATE life SET number = ?, clean = ?, boot = ?, saves = saves + 1, saved_at = ?, sent = ?`,
 		&s.stmts.move:    `UPDATE checkpoint SET position = ?1, checksum = ?2 WHERE position <= ?1`,
 		&s.stmts.start:   `INSERT INTO inflight (id, keys, data) VALUES (?, ?, ?)`,
 		&s.stmts.end:     `DELETE FROM inflight WHERE id = ?`,
 		&s.stmts.endAll:  `DELETE FROM inflight`,
-		&s.stmts.sent:    `UPDATE life SET sent = ?`,
 		&s.stmts.settle:  `INSERT INTO settled (max_commit, entries, data) VALUES (?, ?, ?)`,
 		&s.stmts.prune:   `DELETE FROM settled WHERE max_commit < ?`,
 		&s.stmts.park:    parkSQL,
