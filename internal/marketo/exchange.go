@@ -102,6 +102,11 @@ type request struct {
 func (x *exchange) do(ctx context.Context, r request) (answer, *Fault) {
 	ctx, cancel := context.WithTimeout(ctx, x.timeout)
 	defer cancel()
+	var body *payload
+	if r.body != nil {
+		body = newPayload(r.body)
+		ctx = body.traced(ctx)
+	}
 	req, err := http.NewRequestWithContext(ctx, r.method, r.url, nil)
 	if err != nil {
 		r.body.discard()
@@ -109,11 +114,8 @@ func (x *exchange) do(ctx context.Context, r request) (answer, *Fault) {
 	}
 	req.Header = r.header
 	req.Header.Set("User-Agent", x.agent)
-	var body *payload
-	if r.body != nil {
-		req.ContentLength = int64(len(r.body.b))
-		body = &payload{buf: r.body}
-		req.Body = body
+	if body != nil {
+		req.ContentLength, req.Body = int64(len(r.body.b)), body.body()
 	}
 	failpoint.Hit("call.before_send")
 	resp, err := x.transport.RoundTrip(req)

@@ -1,8 +1,10 @@
 package marketo
 
 import (
-	"errors"
+	"bytes"
+	"context"
 	"io"
+	"net/http/httptrace"
 	"sync"
 
 	"github.com/cdcsync/cdcsync/internal/failpoint"
@@ -26,55 +28,71 @@ func (b *buffer) release() {
 	}
 }
 
-var errClosed = errors.New("read after close")
-
-// payload is a request's body. The HTTP layer may still be reading it when the
-// call has already failed, from a goroutine of its own, so the buffer goes
-// back to the pool only when that layer closes the body. It has no way to be
-// rewound: net/http repeats a POST by itself only when it can rewind the body
-// or when the request carries an Idempotency-Key.
+// payload is a request's body. net/http writes the headers and a body in one
+// go only where it knows the body's type to be in memory, which rules out one
+// of our own that would see what is read of it; the trace of the request tells
+// instead. The HTTP layer may still be reading when the call has already
+// failed, from a goroutine of its own, so the buffer goes back to the pool only
+// when that layer says that it is done; if it never does, the garbage
+// collector sees to the buffer.
+//
+// The body has no way to be rewound: net/http repeats a POST by itself only
+// when it can rewind the body or when the request carries an Idempotency-Key.
 type payload struct {
-	mu   sync.Mutex
-	buf  *buffer
-	off  int
-	read bool
+	mu     sync.Mutex
+	buf    *buffer
+	reader bytes.Reader
+	// begun is set once any byte of the body may be on its way, over when the
+	// call has ended before that: then none ever may.
+	begun, over bool
 }
 
-// Read implements io.Reader.
-func (p *payload) Read(into []byte) (int, error) {
+// newPayload takes buf over.
+func newPayload(buf *buffer) *payload {
+	p := &payload{buf: buf}
+	p.reader.Reset(buf.b)
+	return p
+}
+
+func (p *payload) body() io.ReadCloser { return io.NopCloser(&p.reader) }
+
+// traced returns a context that tells p how its request fares.
+func (p *payload) traced(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: p.begin, WroteRequest: p.taken})
+}
+
+// begin is called where the body is about to be read, by the one who reads it.
+func (p *payload) begin() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.buf == nil {
-		return 0, errClosed
+	if p.over {
+		p.reader.Reset(nil) // shorter than announced: the request breaks off
+		return
 	}
-	p.read = true
-	n := copy(into, p.buf.b[p.off:])
-	p.off += n
-	if p.off == len(p.buf.b) {
-		failpoint.Hit("call.request_taken")
-		return n, io.EOF
-	}
-	return n, nil
+	p.begun = true
 }
 
-// Close implements io.Closer.
-func (p *payload) Close() error {
+// taken is called when nobody reads the body any more.
+func (p *payload) taken(httptrace.WroteRequestInfo) {
+	failpoint.Hit("call.request_taken")
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.buf != nil {
+		p.reader.Reset(nil)
 		p.buf.release()
 		p.buf = nil
 	}
-	return nil
 }
 
-// started reports whether any byte was taken. If not, the other side has no
-// body and cannot have executed the call. A nil payload never started.
+// started reports whether any byte was taken, and sees to it that none is
+// after it has said no: then the other side has no body and cannot have
+// executed the call. A nil payload never started.
 func (p *payload) started() bool {
 	if p == nil {
 		return false
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.read
+	p.over = !p.begun
+	return p.begun
 }

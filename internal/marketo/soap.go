@@ -29,7 +29,7 @@ type SOAPConfig struct {
 	// UserAgent is sent with each call; empty means DefaultUserAgent.
 	UserAgent string
 	// Transport makes the HTTP exchange. Nil means one of our own. It must
-	// not repeat requests.
+	// not repeat requests, and tell their httptrace what http.Transport does.
 	Transport http.RoundTripper
 	// Now is the clock that signatures are made by; nil means time.Now.
 	Now func() time.Time
