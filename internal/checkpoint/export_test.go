@@ -26,6 +26,9 @@ func Seal(b []byte) []byte { return sealRecord(append(startRecord(nil), b...)) }
 // SettledRecord writes entries as the store does.
 func SettledRecord(entries []Settled) []byte { return appendSettled(nil, entries) }
 
+// Checksum is the one that is stored with a checkpoint.
+func (c Checkpoint) Checksum() int64 { return c.checksum() }
+
 // Keys reads a record of keys.
 func Keys(b []byte) ([]string, error) { return readKeys(b) }
 

@@ -118,6 +118,7 @@ func TestOpenRefusesDamage(t *testing.T) {
 	}{
 		{"position", `UPDATE checkpoint SET position = position | 4294967296`, []string{"checkpoint", "damaged", "restore"}},
 		{"slot", `UPDATE checkpoint SET slot = 'other'`, []string{"checkpoint", "damaged"}},
+		{"sent", `UPDATE life SET sent = x'0102030405060708'`, []string{"sent", "damaged", "restore"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -112,21 +112,85 @@ func TestStoreRoundTrip(t *testing.T) {
 		Started:    []checkpoint.Call{{ID: 1, Keys: []string{odd, "", "b"}}, {ID: 2}},
 		Settled:    []checkpoint.Settled{{Key: odd, Through: position(0x16B3750, 1)}, {Key: "", Through: position(0x16B3751, 1<<64-1)}},
 		Parked:     parked,
+		Discarded:  []string{odd + "x", "gone", "second"},
+		Resolved:   []string{"gone"},
 		Quota:      &quota,
+		Sent:       position(0x16B3760, 1<<63+7),
 	})
+	save(t, s, checkpoint.Save{Sent: position(0x16B3760, 3)}) // not newer
 	s = reopen(t, s, path)
 	got := load(t, s)
 	ck := home
 	ck.LSN = 0x16B3750
 	want := checkpoint.State{
 		Checkpoint: &ck, SameBoot: true,
-		InFlight: []checkpoint.Call{{ID: 1<<40 | 1, Keys: []string{odd, "", "b"}}, {ID: 1<<40 | 2}},
-		Settled:  []checkpoint.Settled{{Key: odd, Through: position(0x16B3750, 1)}, {Key: "", Through: position(0x16B3751, 1<<64-1)}},
-		Parked:   parked,
-		Quota:    quota,
+		InFlight:  []checkpoint.Call{{ID: 1<<40 | 1, Keys: []string{odd, "", "b"}}, {ID: 1<<40 | 2}},
+		Settled:   []checkpoint.Settled{{Key: odd, Through: position(0x16B3750, 1)}, {Key: "", Through: position(0x16B3751, 1<<64-1)}},
+		Parked:    parked,
+		Discarded: []string{odd + "x"},
+		Quota:     quota,
+		Sent:      position(0x16B3760, 1<<63+7),
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("loaded:\n got %+v\nwant %+v", got, want)
+	}
+}
+
+// What is given up stays known until the object is resolved, or parked anew.
+func TestStoreDiscarded(t *testing.T) {
+	s, path := identified(t)
+	save(t, s, checkpoint.Save{Parked: []checkpoint.Parked{{Key: "a"}, {Key: "b"}, {Key: "c"}}})
+	save(t, s, checkpoint.Save{Discarded: []string{"a", "b", "c"}})
+	save(t, s, checkpoint.Save{Resolved: []string{"a"}, Parked: []checkpoint.Parked{{Key: "b"}}})
+	state := load(t, reopen(t, s, path))
+	if want := []string{"c"}; !slices.Equal(state.Discarded, want) {
+		t.Errorf("discarded %q, want %q", state.Discarded, want)
+	}
+	if len(state.Parked) != 1 || state.Parked[0].Key != "b" {
+		t.Errorf("parked %v, want b alone", state.Parked)
+	}
+}
+
+// A store of the first release is brought up to date with all it holds.
+func TestStoreOfVersionOne(t *testing.T) {
+	schema, err := os.ReadFile("testdata/version1.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "state.db")
+	writeFile(t, path, nil)
+	execSQL(t, path, string(schema))
+	db := otherProgram(t, path)
+	for _, row := range []struct {
+		sql  string
+		args []any
+	}{
+		{`UPDATE life SET number = 4, clean = 0, saves = 9`, nil},
+		{`INSERT INTO checkpoint (id, system, timeline, database, slot, position, checksum) VALUES (1, ?, ?, ?, ?, ?, ?)`,
+			[]any{home.System, home.Timeline, home.Database, home.Slot, int64(home.LSN), home.Checksum()}},
+		{`INSERT INTO inflight (id, keys, data) VALUES (4 << 40 | 7, 2, ?)`, []any{checkpoint.PlainKeysRecord([]string{"a", "b"})}},
+		{`INSERT INTO settled (max_commit, entries, data) VALUES (?, 1, ?)`,
+			[]any{int64(home.LSN) + 5, checkpoint.PlainSettledRecord("a", position(uint64(home.LSN)+5, 2))}},
+	} {
+		if _, err := db.Exec(row.sql, row.args...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, path)
+	want := checkpoint.State{
+		Checkpoint: &home,
+		InFlight:   []checkpoint.Call{{ID: 4<<40 | 7, Keys: []string{"a", "b"}}},
+		Settled:    []checkpoint.Settled{{Key: "a", Through: position(uint64(home.LSN)+5, 2)}},
+	}
+	if got := load(t, s); !reflect.DeepEqual(got, want) {
+		t.Errorf("loaded:\n got %+v\nwant %+v", got, want)
+	}
+	save(t, s, checkpoint.Save{Sent: position(uint64(home.LSN)+9, 1), Discarded: []string{"a"}})
+	if got := load(t, reopen(t, s, path)); got.Sent != position(uint64(home.LSN)+9, 1) || len(got.Discarded) != 1 {
+		t.Errorf("after a save: sent %v, discarded %q", got.Sent, got.Discarded)
 	}
 }
 

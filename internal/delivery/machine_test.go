@@ -61,7 +61,7 @@ func (r *rig) step(ev Event) {
 			s := *e.Save
 			s.Started, s.Ended = slices.Clone(s.Started), slices.Clone(s.Ended)
 			s.Settled, s.Parked = slices.Clone(s.Settled), slices.Clone(s.Parked)
-			s.Resolved = slices.Clone(s.Resolved)
+			s.Resolved, s.Discarded = slices.Clone(s.Resolved), slices.Clone(s.Discarded)
 			r.saves = append(r.saves, &s)
 			if !r.holdSaves {
 				r.step(Saved{})

@@ -149,3 +149,82 @@ func TestRetryOfParkedObjects(t *testing.T) {
 		}
 	})
 }
+
+// What was given up is missing at Marketo. A later change that carries a part
+// of the row only has to bring the whole of it.
+func TestPartOfARowAfterADiscard(t *testing.T) {
+	partial := upsert("1", "b")
+	partial.Partial = true
+	discarded := func(t *testing.T) (*rig, checkpoint.State) {
+		r := newRig(t, nil)
+		r.commit(upsert("1", "a", "n"))
+		r.pass(time.Second)
+		r.answer(r.take(1)[0], marketo.Reject)
+		r.step(Act{Keys: []string{partial.Key}, Discard: true, Reply: make(chan Acted, 1)})
+		r.pass(time.Second)
+		return r, checkpoint.State{
+			Clean: true, Checkpoint: &checkpoint.Checkpoint{LSN: r.confirmed}, Discarded: r.discarded(),
+		}
+	}
+	completed := func(t *testing.T, r *rig) {
+		r.commit(partial)
+		if len(r.reads) != 1 {
+			t.Fatalf("%d rows are read, want 1", len(r.reads))
+		}
+		r.step(RowRead{Read: r.reads[0].Read, Found: true, Write: upsert("1", "b", "n")})
+		r.pass(time.Second)
+		calls := r.take(1)
+		r.want(calls, "UPSERT[1,b,n]")
+		r.answer(calls[0])
+		if got := r.resolved(); !slices.Contains(got, partial.Key) {
+			t.Errorf("resolved %q, want the key: it lacks nothing any more", got)
+		}
+		r.commit(partial)
+		if len(r.reads) != 1 {
+			t.Error("the row is read although nothing is missing")
+		}
+	}
+	t.Run("in the same life", func(t *testing.T) {
+		r, _ := discarded(t)
+		completed(t, r)
+	})
+	t.Run("in the next", func(t *testing.T) {
+		_, state := discarded(t)
+		r := restartRig(t, state, nil)
+		r.lsn = 5000
+		completed(t, r)
+	})
+}
+
+// What somebody gives up is what they have seen: not what is being refused
+// anew, and not what they have just had tried again.
+func TestDiscardOfWhatIsBeingTried(t *testing.T) {
+	discard := func(r *rig, key string) Acted {
+		reply := make(chan Acted, 1)
+		r.step(Act{Keys: []string{key}, Discard: true, Reply: reply})
+		return <-reply
+	}
+	key := upsert("1").Key
+	r := newRig(t, nil)
+	r.commit(upsert("1", "a"))
+	r.pass(time.Second)
+	r.holdSaves = true
+	r.answer(r.take(1)[0], marketo.Reject)
+	if got := discard(r, key); got.Done != 0 || len(got.Problems) != 1 {
+		t.Errorf("while it is being parked: %+v, want a problem", got)
+	}
+	r.holdSaves = false
+	r.step(Saved{})
+	r.pass(time.Second)
+	r.step(Act{Keys: []string{key}, Reply: make(chan Acted, 1)})
+	if got := discard(r, key); got.Done != 0 || len(got.Problems) != 1 {
+		t.Errorf("while it is tried again: %+v, want a problem", got)
+	}
+	r.step(RowRead{Read: r.reads[0].Read, Found: true, Write: upsert("1", "a")})
+	r.pass(time.Second)
+	r.answer(r.take(1)[0], marketo.Reject)
+	r.pass(time.Second)
+	if got := discard(r, key); got.Done != 1 {
+		t.Errorf("once it is refused again: %+v, want it done", got)
+	}
+}
