@@ -68,7 +68,9 @@ func (w *world) startLoad(keys, rows int, pause time.Duration) *load {
 	return l
 }
 
-// change commits transactions over one connection until it breaks.
+// change commits transactions over one connection until it breaks. One that has
+// begun is waited for: given up, it might still commit when all is thought to
+// be at rest.
 func (l *load) change(ctx context.Context, url string, choose func() []int64, pause time.Duration) {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
@@ -77,7 +79,10 @@ func (l *load) change(ctx context.Context, url string, choose func() []int64, pa
 	}
 	defer conn.Close(context.Background())
 	for ctx.Err() == nil {
-		if _, err := conn.Exec(ctx, `UPDATE items SET version = version + 1 WHERE id = ANY ($1)`, choose()); err != nil {
+		patience, done := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+		_, err := conn.Exec(patience, `UPDATE items SET version = version + 1 WHERE id = ANY ($1)`, choose())
+		done()
+		if err != nil {
 			return
 		}
 		l.count.Add(1)

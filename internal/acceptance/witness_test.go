@@ -81,6 +81,8 @@ func (s *witness) swear() {
 	if s.err != nil {
 		t.Fatalf("watch the slot: %v", s.err)
 	}
+	// The watch may have missed the last move.
+	s.samples = append(s.samples, evidence.Position{Confirmed: replication.LSN(s.w.confirmed()), At: time.Now()})
 	changes := s.changes()
 	if len(s.samples) < 10 {
 		t.Fatalf("%d positions of the slot prove nothing", len(s.samples))
