@@ -57,26 +57,21 @@ func load(ctx context.Context, db querier) (State, error) {
 	return state, nil
 }
 
-// loadSent is empty in a store that no call has been saved in.
+// loadSent is zero in a store that no call has been saved in.
 func loadSent(ctx context.Context, db querier) (replication.Position, error) {
-	var data sql.RawBytes
-	var sent replication.Position
-	rows, err := db.QueryContext(ctx, `SELECT sent FROM life WHERE sent <> x''`)
-	if err != nil {
-		return sent, fmt.Errorf("sent: %w", err)
+	var data []byte
+	if err := db.QueryRowContext(ctx, `SELECT sent FROM life`).Scan(&data); err != nil {
+		return replication.Position{}, fmt.Errorf("sent: %w", err)
 	}
-	defer rows.Close()
-	if !rows.Next() {
-		return sent, rows.Err()
-	}
-	if err := rows.Scan(&data); err != nil {
-		return sent, fmt.Errorf("sent: %w", err)
+	if len(data) == 0 {
+		return replication.Position{}, nil
 	}
 	f := openRecord(data)
-	if sent = f.position(); f.err != nil {
+	sent := f.position()
+	if f.err != nil {
 		return sent, fmt.Errorf("sent: %w", f.err)
 	}
-	return sent, rows.Err()
+	return sent, nil
 }
 
 func loadCheckpoint(ctx context.Context, db querier) (*Checkpoint, error) {
