@@ -64,7 +64,7 @@ func (s *Source) open(ctx context.Context, from LSN) (*Stream, error) {
 		return nil, err
 	}
 	stream.conn, stream.wire = hijacked.Conn, w
-	w.gather = gathers(hijacked.Conn)
+	w.gather, w.lowWater = gathers(hijacked.Conn), lowWater(hijacked.Conn)
 	stream.probe = func(ctx context.Context) error { return s.ask(ctx, network, address) }
 	return stream, nil
 }

@@ -23,8 +23,8 @@ const (
 	// nothing.
 	busyBytes  = 10 << 10
 	busyTime   = 10 * time.Millisecond
-	smallRead  = 16 << 10
-	gatherTime = 500 * time.Microsecond
+	smallRead  = 64 << 10
+	gatherTime = time.Millisecond
 )
 
 // wire cuts the server's bytes into protocol messages without copying them.
@@ -46,7 +46,10 @@ type wire struct {
 	// gather is how long to let rows come together while the stream is busy;
 	// zero means not at all. Since began, came bytes have come, lastRead of
 	// them in the last read.
-	gather   time.Duration
+	gather time.Duration
+	// lowWater, where there is one, has the kernel keep what comes to itself
+	// until it is as many bytes.
+	lowWater func(bytes int)
 	busy     bool
 	began    int64
 	came     int
@@ -143,7 +146,7 @@ func (w *wire) fill() error {
 // read reads at least one byte, or returns an error.
 func (w *wire) read(p []byte) (n int, err error) {
 	if w.gather > 0 && w.busy && w.lastRead < smallRead {
-		time.Sleep(w.gather)
+		w.rest()
 	}
 	w.waiting.Store(w.now())
 	defer func() {
@@ -158,6 +161,17 @@ func (w *wire) read(p []byte) (n int, err error) {
 		}
 	}
 	return 0, io.ErrNoProgress
+}
+
+// rest lets rows come together, with as little notice of them as can be.
+func (w *wire) rest() {
+	if w.lowWater == nil {
+		time.Sleep(w.gather)
+		return
+	}
+	w.lowWater(smallRead)
+	time.Sleep(w.gather)
+	w.lowWater(1)
 }
 
 // note takes in a read of n bytes for the question whether the stream is busy.
