@@ -18,6 +18,7 @@ type book struct {
 	results []result
 	latency []latencyResult
 	limits  []limitsResult
+	helds   []heldResult
 }
 
 // heading says when and on what machine.
@@ -146,7 +147,7 @@ func thousands(n int) string {
 // keep writes the files that were asked for.
 func (b *book) keep(o options) error {
 	if o.json != "" {
-		text, err := json.MarshalIndent(map[string]any{"backlogs": b.results, "latency": b.latency, "limits": b.limits}, "", "  ")
+		text, err := json.MarshalIndent(map[string]any{"backlogs": b.results, "latency": b.latency, "limits": b.limits, "held": b.helds}, "", "  ")
 		if err != nil {
 			return err
 		}

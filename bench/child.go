@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"time"
 )
 
 // awaitParent returns when the process that holds the other end of our input
@@ -73,8 +72,8 @@ func (p *sinkProcess) get(ctx context.Context, path string) ([]byte, error) {
 	return io.ReadAll(resp.Body)
 }
 
-func (p *sinkProcess) reset(ctx context.Context, latency time.Duration, track bool) error {
-	query := url.Values{"latency": {latency.String()}, "track": {fmt.Sprint(track)}}
+func (p *sinkProcess) reset(ctx context.Context, settings sinkSettings) error {
+	query := url.Values{"latency": {settings.Latency.String()}, "track": {fmt.Sprint(settings.Track)}, "hold": {fmt.Sprint(settings.Hold)}}
 	_, err := p.get(ctx, "/reset?"+query.Encode())
 	return err
 }

@@ -59,7 +59,7 @@ func (s *stage) latencyOf(ctx context.Context, c contender, w workload) (r laten
 		return r, err
 	}
 	defer func() { err = errors.Join(err, s.database.dropSlot(ctx, slot)) }()
-	if err := s.sink.reset(ctx, 0, true); err != nil {
+	if err := s.sink.reset(ctx, sinkSettings{Track: true}); err != nil {
 		return r, err
 	}
 	cmd, err := s.command(ctx, c, setting{workload: w, slot: slot, delivery: "{max_wait: 10ms}"})

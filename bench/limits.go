@@ -9,13 +9,16 @@ import (
 	"time"
 )
 
-// The limits of the limits workload are those that Adobe advises one
-// integration to keep, and the latency is that of a call of full size.
+// The limits of the limits workload are those of a Marketo instance, and the
+// latency is that of a call of full size.
 const (
-	limitCalls       = 50
-	limitConcurrency = 5
+	limitCalls       = 100
+	limitConcurrency = 10
 	limitWindow      = 20 * time.Second
 	limitLatency     = 800 * time.Millisecond
+	// limitWindows is how many windows' calls the backlog needs: they last for
+	// more than a minute.
+	limitWindows = 4
 )
 
 // limitsResult is one run with a sink as slow as Marketo.
@@ -35,11 +38,10 @@ type limitsResult struct {
 
 // limitsRun measures how much of the limits a backlog uses.
 func (s *stage) limitsRun(ctx context.Context, book *book) error {
-	windows := pick(s.full, 5, 2)
 	var results []limitsResult
 	for _, c := range s.field(workload{pair: true}) {
 		perCall := pick(c.api == "soap", 100, 300)
-		w := workload{name: limitsWorkload, rows: windows * limitCalls * perCall, size: 100, tables: 1}
+		w := workload{name: limitsWorkload, rows: limitWindows * limitCalls * perCall, size: 100, tables: 1}
 		progress("%s over %s", w, c.api)
 		b, err := s.database.fill(ctx, w)
 		if err != nil {
@@ -64,7 +66,7 @@ func (s *stage) limitsOf(ctx context.Context, c contender, b backlog) (r limitsR
 		return r, err
 	}
 	defer func() { err = errors.Join(err, s.database.dropSlot(ctx, slot)) }()
-	if err := s.sink.reset(ctx, limitLatency, true); err != nil {
+	if err := s.sink.reset(ctx, sinkSettings{Latency: limitLatency, Track: true}); err != nil {
 		return r, err
 	}
 	cmd, err := s.command(ctx, c, setting{
@@ -117,17 +119,17 @@ func allowed(starts []int64) int {
 	}
 	took := time.Duration(slices.Max(starts) - slices.Min(starts))
 	whole, rest := int(took/limitWindow), took%limitWindow
-	burst := (int(rest/limitLatency) + 1) * limitConcurrency
+	burst := (int(rest/shortest(limitLatency)) + 1) * limitConcurrency
 	return whole*limitCalls + min(burst, limitCalls)
 }
 
 func (b *book) limited(results []limitsResult) {
 	b.limits = append(b.limits, results...)
-	fmt.Fprintf(b.out, "\nlimits: %d calls in 20 s, %d at once, a call takes %v\n", limitCalls, limitConcurrency, limitLatency)
+	fmt.Fprintf(b.out, "\nlimits: %d calls in 20 s, %d at once, a call takes %v ± 20 %%\n", limitCalls, limitConcurrency, limitLatency)
 	t := tabwriter.NewWriter(b.out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "contender\trows\tseconds\tcalls\tcalls/1000\tmost in 20 s\tmost at once\tof the calls allowed\t")
 	for _, r := range results {
-		fmt.Fprintf(t, "%s\t%s\t%.1f\t%d\t%.2f\t%d\t%d\t%.0f %%\t\n", r.Contender, thousands(r.Rows), r.Seconds, r.Calls,
+		fmt.Fprintf(t, "%s\t%s\t%.1f\t%d\t%.2f\t%d\t%d\t%.1f %%\t\n", r.Contender, thousands(r.Rows), r.Seconds, r.Calls,
 			float64(r.Calls)/float64(r.Rows)*1e3, r.MostInWindow, r.MostAtOnce, 100*r.Used)
 	}
 	t.Flush()

@@ -58,6 +58,11 @@ func (s *stage) others(ctx context.Context, book *book) error {
 			return fmt.Errorf("%s: %w", limitsWorkload, err)
 		}
 	}
+	if s.wanted(heldWorkload) {
+		if err := s.heldRun(ctx, book); err != nil {
+			return fmt.Errorf("%s: %w", heldWorkload, err)
+		}
+	}
 	return nil
 }
 

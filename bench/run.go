@@ -42,7 +42,7 @@ func (s *stage) run(ctx context.Context, c contender, b backlog) (r result, err 
 		return r, err
 	}
 	defer func() { err = errors.Join(err, s.database.dropSlot(ctx, slot)) }()
-	if err := s.sink.reset(ctx, 0, false); err != nil {
+	if err := s.sink.reset(ctx, sinkSettings{}); err != nil {
 		return r, err
 	}
 	r = result{Workload: b.name, Contender: c.name, Rows: b.rows, Load: loadAverage()}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"strconv"
@@ -28,8 +29,10 @@ type sink struct {
 
 // sinkSettings are what a reset sets.
 type sinkSettings struct {
-	// Latency is how long a call takes.
+	// Latency is how long a call takes, give or take a fifth.
 	Latency time.Duration
+	// Hold has the row with id 1 get no status.
+	Hold bool
 	// Track has the times of calls and of objects kept.
 	Track bool
 }
@@ -42,6 +45,7 @@ type sinkStats struct {
 	Last          bool // the last row of the backlog has come
 	InFlight      int
 	MostInFlight  int
+	Withheld      int             // statuses
 	Starts        []int64         // of calls, in nanoseconds since 1970
 	Answered      map[int64]int64 // id of an object: when its status was sent, likewise
 	lastRowMarker []byte
@@ -150,11 +154,11 @@ func (s *sink) answer(dst []byte, path string, body []byte) []byte {
 	case strings.HasPrefix(path, "/rest/"):
 		n := countRecords(body)
 		s.begin(body, n)
-		dst = appendResponse(dst, "application/json", restReply(n))
+		dst = appendResponse(dst, "application/json", restReply(s.withheld(body, restID), n))
 		s.end(body, restID)
 	case strings.HasPrefix(path, "/soap/"):
 		var reply []byte
-		reply, n := soapReply(nil, body)
+		reply, n := soapReply(nil, body, s.withheld(body, soapID))
 		s.begin(body, n)
 		dst = appendResponse(dst, "text/xml; charset=UTF-8", reply)
 		s.end(body, soapID)
@@ -199,8 +203,23 @@ func (s *sink) begin(body []byte, objects int) {
 	latency := s.settings.Latency
 	s.mu.Unlock()
 	if latency > 0 {
-		time.Sleep(latency)
+		time.Sleep(shortest(latency) + rand.N(latency*2/5))
 	}
+}
+
+// shortest is what a call takes at least.
+func shortest(latency time.Duration) time.Duration { return latency * 4 / 5 }
+
+// withheld is how many of a call's objects, from the first, get no status. The
+// row that is held is the first of its call: it is the oldest of all.
+func (s *sink) withheld(body []byte, id func([]byte) (int64, []byte, bool)) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n, _, ok := id(body); !s.settings.Hold || !ok || n != 1 {
+		return 0
+	}
+	s.stats.Withheld++
+	return 1
 }
 
 // end notes when the objects of a body were answered. id finds the next one's.
@@ -224,6 +243,6 @@ func (s *sink) reset(path string) {
 	latency, _ := time.ParseDuration(values.Get("latency"))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.settings = sinkSettings{Latency: latency, Track: values.Get("track") == "true"}
+	s.settings = sinkSettings{Latency: latency, Track: values.Get("track") == "true", Hold: values.Get("hold") == "true"}
 	s.stats = freshStats()
 }

@@ -25,20 +25,21 @@ func countRecords(body []byte) int { return bytes.Count(body, restRecord) }
 
 var restReplies = struct {
 	sync.Mutex
-	of map[int][]byte
-}{of: make(map[int][]byte)}
+	of map[[2]int][]byte
+}{of: make(map[[2]int][]byte)}
 
-// restReply is the reply to a call of n records; it is made once.
-func restReply(n int) []byte {
+// restReply is the reply to a call of n records, with a status for those from
+// the given one on; it is made once.
+func restReply(from, n int) []byte {
 	restReplies.Lock()
 	defer restReplies.Unlock()
-	reply, ok := restReplies.of[n]
+	reply, ok := restReplies.of[[2]int{from, n}]
 	if ok {
 		return reply
 	}
 	reply = append(reply, `{"requestId":"e42b#14272d07d78","success":true,"result":[`...)
-	for i := range n {
-		if i > 0 {
+	for i := from; i < n; i++ {
+		if i > from {
 			reply = append(reply, ',')
 		}
 		reply = append(reply, `{"seq":`...)
@@ -46,7 +47,7 @@ func restReply(n int) []byte {
 		reply = append(reply, `,"status":"created","marketoGUID":"dff23271-f996-47d7-984f-f2676861b5fa"}`...)
 	}
 	reply = append(reply, `]}`...)
-	restReplies.of[n] = reply
+	restReplies.of[[2]int{from, n}] = reply
 	return reply
 }
 
@@ -58,9 +59,9 @@ const (
 )
 
 // soapReply appends the reply to a SOAP body: a status with the key of every
-// object, which is copied from the request as it stands. It returns the number
-// of objects.
-func soapReply(dst, body []byte) ([]byte, int) {
+// object behind the first ones that are withheld, which is copied from the
+// request as it stands. It returns the number of objects.
+func soapReply(dst, body []byte, withheld int) ([]byte, int) {
 	_, rest, _ := bytes.Cut(body, soapTypeOpen)
 	objType, rest, _ := bytes.Cut(rest, soapTypeEnd)
 	dst = append(dst, soapReplyOpen...)
@@ -75,11 +76,13 @@ func soapReply(dst, body []byte) ([]byte, int) {
 			break
 		}
 		to += from + len(soapKeyClose)
-		dst = append(dst, "<syncCustomObjStatus><objTypeName>"...)
-		dst = append(dst, objType...)
-		dst = append(dst, "</objTypeName>"...)
-		dst = append(dst, rest[from:to]...)
-		dst = append(dst, "<status>CREATED</status></syncCustomObjStatus>"...)
+		if n >= withheld {
+			dst = append(dst, "<syncCustomObjStatus><objTypeName>"...)
+			dst = append(dst, objType...)
+			dst = append(dst, "</objTypeName>"...)
+			dst = append(dst, rest[from:to]...)
+			dst = append(dst, "<status>CREATED</status></syncCustomObjStatus>"...)
+		}
 		rest = rest[to:]
 		n++
 	}

@@ -26,6 +26,7 @@ type workload struct {
 const (
 	latencyWorkload = "latency"
 	limitsWorkload  = "limits"
+	heldWorkload    = "held"
 )
 
 // wideColumns is how many text columns a wide row has.
@@ -68,7 +69,7 @@ func workloadNames() []string {
 	for _, w := range workloads(false) {
 		names = append(names, w.name)
 	}
-	return append(names, latencyWorkload, limitsWorkload)
+	return append(names, latencyWorkload, limitsWorkload, heldWorkload)
 }
 
 func (w workload) String() string {
