@@ -117,7 +117,7 @@ func (w workload) schema() string {
 	}
 	// The last transaction leaves room for the row that marks the end.
 	fmt.Fprintf(&b, `CREATE PROCEDURE fill_%s(rows bigint, size bigint) LANGUAGE plpgsql AS $$
-DECLARE done bigint := 0; n bigint := 0; part bigint;
+DECLARE done bigint := 0; n bigint := 0; part bigint; hot bigint;
 BEGIN
   PERFORM setseed(0.5);
   WHILE done < rows LOOP
@@ -142,8 +142,9 @@ END $$`, w.name, w.statement(), w.ending(), w.statement())
 func (w workload) statement() string {
 	if w.keys > 0 {
 		return fmt.Sprintf(`FOR j IN 1..part LOOP
-      UPDATE %s SET city = 'Springfield ' || done + j, visited_at = clock_timestamp() WHERE id = floor(exp(random() * ln(%d + 1)));
-    END LOOP;`, w.table(0), w.keys)
+      hot := floor(exp(random() * ln(%d + 1)));
+      UPDATE %s SET city = 'Springfield ' || done + j, visited_at = clock_timestamp() WHERE id = hot;
+    END LOOP;`, w.keys, w.table(0))
 	}
 	return w.insert(fmt.Sprintf("SELECT %s FROM generate_series(1, $2) j", strings.Join(w.values("$1 + j"), ", ")), "done, part")
 }
