@@ -29,7 +29,8 @@ type mappingState struct {
 func (m *Machine) answered(now time.Time, ev Answered) {
 	c := m.calls[ev.Call]
 	delete(m.calls, ev.Call)
-	m.limiter.Done(now)
+	m.left(c, ev.Reply.Left)
+	m.limiter.Done(c.counted)
 	fault := ev.Reply.Fault
 	if fault == nil && len(ev.Reply.Results) != len(c.items) {
 		fault = &marketo.Fault{Class: marketo.FaultUnknown, Code: "reply", Message: "the reply does not match the call"}
@@ -51,6 +52,16 @@ func (m *Machine) answered(now time.Time, ev Answered) {
 	for i, it := range c.items {
 		m.concluded(now, it, ev.Reply.Results[i])
 	}
+}
+
+// left notes when a call left: later than it was sent, when the process was
+// stopped in between. Marketo counts it, and may execute it, from then on.
+func (m *Machine) left(c *call, at time.Time) {
+	if at.Sub(c.started) <= prompt {
+		return
+	}
+	m.limiter.Again(c.counted, at)
+	c.started, c.counted, m.ledger.counted = at, at, true
 }
 
 // concluded acts on the status of one object.

@@ -223,8 +223,8 @@ func (m *Machine) send(now time.Time, c *call) {
 	c.started = now
 	if now.Sub(c.counted) > prompt {
 		// The store was slow: the window has to know the later time too.
-		m.limiter.Again(now)
-		m.ledger.counted = true
+		m.limiter.Again(c.counted, now)
+		c.counted, m.ledger.counted = now, true
 	}
 	m.count.Calls++
 	m.count.Objects += uint64(len(c.items))
@@ -273,6 +273,7 @@ func (m *Machine) absorbNext(it *item) bool {
 		Partial: next.partial, Bytes: next.bytes - itemBytes,
 	})
 	it.ends = next.ends
+	it.anew = operation != marketo.Delete && (it.anew || next.anew)
 	m.bytes += it.bytes
 	it.at, it.xid, it.newest = next.at, next.xid, next.newest
 	it.changes += next.changes

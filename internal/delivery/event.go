@@ -50,7 +50,7 @@ type Entry struct {
 	Write mapping.Write
 }
 
-// Answered brings what came of a call.
+// Answered brings what came of a call. Reply.Left is by the clock of Step.
 type Answered struct {
 	Call  uint64
 	Reply marketo.Reply

@@ -207,7 +207,7 @@ func (m *Machine) restore(state checkpoint.State, now time.Time) {
 	m.ghosts = len(state.InFlight)
 	for _, c := range state.InFlight {
 		// It may have left later than it was counted.
-		m.limiter.Again(now)
+		m.limiter.Again(time.Time{}, now)
 		for _, key := range c.Keys {
 			m.hold(key, until)
 		}

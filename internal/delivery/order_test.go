@@ -155,3 +155,32 @@ func TestClockThatIsSetMovesNothing(t *testing.T) {
 		}
 	}
 }
+
+// Whether changes of a key are merged one by one or in parts must not decide
+// what they make: the next life may do it in another way.
+func TestMergingIsAssociative(t *testing.T) {
+	for name, operations := range map[string][]marketo.Operation{
+		"insert":          {marketo.Insert, marketo.Delete, marketo.Upsert},
+		"upsert":          {marketo.Upsert, marketo.Delete},
+		"upsert, set end": {marketo.Upsert, marketo.Update},
+		"update":          {marketo.Update},
+	} {
+		for _, a := range operations {
+			for _, b := range operations {
+				ab, ok := merged(a, b)
+				if !ok {
+					t.Errorf("%s: %s and %s do not merge", name, a, b)
+					continue
+				}
+				for _, c := range operations {
+					bc, _ := merged(b, c)
+					left, leftOK := merged(ab, c)
+					right, rightOK := merged(a, bc)
+					if left != right || leftOK != rightOK {
+						t.Errorf("%s: %s, %s, %s: %s one by one, %s in parts", name, a, b, c, left, right)
+					}
+				}
+			}
+		}
+	}
+}

@@ -195,6 +195,8 @@ func (m *Machine) merge(now time.Time, it *item, w *mapping.Write, at replicatio
 }
 
 // merged returns the operation that stands for a waiting one and a newer one.
+// Whether changes of a key are merged one by one or in parts must not decide
+// how far they are: the next life may do it in another way.
 func merged(older, newer marketo.Operation) (marketo.Operation, bool) {
 	switch {
 	case newer == marketo.Delete:
@@ -206,10 +208,11 @@ func merged(older, newer marketo.Operation) (marketo.Operation, bool) {
 		// row, since the object may still be there. An update would have
 		// found nothing to update.
 		return marketo.Upsert, newer != marketo.Update
-	case older == marketo.Insert || newer == marketo.Insert:
+	case older == marketo.Update && newer == marketo.Insert, older == marketo.Insert && newer == marketo.Update:
 		// An insert of an existing object is skipped, the other is not.
 		return 0, false
 	}
+	// With an insert, the upsert is itself one of an object created again.
 	return marketo.Upsert, true
 }
 

@@ -128,10 +128,52 @@ func TestCallsThatAreLateKeepOthersBack(t *testing.T) {
 	batch(20)
 	r.holdSaves = false
 	r.step(Saved{})
+	for _, call := range r.take(2) {
+		r.answer(call)
+	}
 	r.pass(19 * time.Second)
-	r.take(2)
+	r.take(0)
 	r.pass(5 * time.Second)
 	r.take(1)
+}
+
+// A process that is stopped between sending a call and its leaving: Marketo
+// counts it, and may execute it, from when it left.
+func TestCallThatLeavesLate(t *testing.T) {
+	t.Run("is counted when it left", func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.Limits = marketo.Limits{CallsPer20s: 1, ConcurrentCalls: 5} })
+		r.commit(upsert("1", "a"))
+		r.pass(time.Second)
+		late := r.take(1)[0]
+		r.commit(upsert("2", "a"))
+		r.pass(30 * time.Second)
+		r.take(0) // it may leave at any time
+		left := r.now
+		r.pass(time.Second)
+		r.step(Answered{Call: late.Call, Reply: marketo.Reply{
+			Results: []marketo.Result{{Outcome: marketo.Confirmed, Status: marketo.Updated}}, Left: left,
+		}})
+		r.pass(19 * time.Second)
+		r.take(0)
+		r.pass(time.Second)
+		r.take(1)
+	})
+	t.Run("is held from when it left", func(t *testing.T) {
+		r := newRig(t, nil)
+		r.commit(upsert("1", "a"))
+		r.pass(time.Second)
+		late := r.take(1)[0]
+		r.commit(upsert("1", "b"))
+		r.pass(5 * time.Minute)
+		left := r.now
+		r.step(Answered{Call: late.Call, Reply: marketo.Reply{Fault: &marketo.Fault{Class: marketo.FaultUnknown}, Left: left}})
+		r.pass(time.Second)
+		r.answer(r.take(1)[0]) // the same again
+		r.pass(r.m.cfg.UnknownHold - 5*time.Second)
+		r.take(0)
+		r.pass(5 * time.Second)
+		r.want(r.take(1), "UPSERT[1,b,-]")
+	})
 }
 
 func TestHoldAfterPowerLossOutlivesTheNextKill(t *testing.T) {

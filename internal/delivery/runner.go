@@ -121,6 +121,9 @@ func (r *Runner) decide(stop <-chan struct{}, life context.Context, group *errgr
 		case used = <-in:
 			ev = &Received{Entries: used.entries}
 		case a := <-r.answers:
+			if !a.Reply.Left.IsZero() {
+				a.Reply.Left = clock.steady(a.Reply.Left)
+			}
 			ev = a
 		case err := <-r.saved:
 			ev = Saved{Err: err}

@@ -86,7 +86,9 @@ type answer struct {
 	status int
 	header http.Header
 	date   time.Time
-	buf    *buffer
+	// left is set with a fault, too; see Reply.Left.
+	left time.Time
+	buf  *buffer
 }
 
 // request is one attempt to make.
@@ -120,11 +122,12 @@ func (x *exchange) do(ctx context.Context, r request) (answer, *Fault) {
 	failpoint.Hit("call.before_send")
 	resp, err := x.transport.RoundTrip(req)
 	if err != nil {
-		return answer{}, broken(ctx, err, body.started())
+		started := body.started()
+		return answer{left: body.leftAt()}, broken(ctx, err, started)
 	}
 	failpoint.Hit("call.after_headers")
 	defer resp.Body.Close()
-	a := answer{status: resp.StatusCode, header: resp.Header}
+	a := answer{status: resp.StatusCode, header: resp.Header, left: body.leftAt()}
 	if t, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 		a.date = t
 	}

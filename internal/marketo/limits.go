@@ -1,6 +1,9 @@
 package marketo
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Marketo's limits hold for an instance, shared by all its integrations: 100
 // calls in 20 seconds, 10 at once, and a number of calls a day. Adobe advises
@@ -64,12 +67,11 @@ type Limiter struct {
 	// ahead is how far the wall clock is ahead of the times given.
 	ahead time.Duration
 
-	// starts is a ring of the latest CallsPer20s starts; oldest is the next
-	// one to be replaced once the ring is full.
+	// starts holds the latest CallsPer20s starts, oldest first.
 	starts []time.Time
-	oldest int
 
-	inFlight int
+	// flying holds the starts of the calls that are not done.
+	flying []time.Time
 	// lowered is the concurrency Marketo forced on us at loweredAt; 0 is none.
 	lowered   int
 	loweredAt time.Time
@@ -97,15 +99,15 @@ func NewLimiter(l Limits) *Limiter {
 
 // Ready reports whether a call may start now. If not, why is "quota", "rate"
 // or "concurrency", and at is the earliest time worth asking again; it is
-// zero for "concurrency", which ends with a Done.
+// zero where only a Done can change the answer.
 func (l *Limiter) Ready(now time.Time) (ok bool, at time.Time, why string) {
 	if at := l.quotaFrom(now); now.Before(at) {
 		return false, at, WhyQuota
 	}
-	if at := l.rateFrom(); now.Before(at) {
+	if at, ok := l.rateFrom(now); !ok || now.Before(at) {
 		return false, at, WhyRate
 	}
-	if limit := l.Concurrency(now); limit > 0 && l.inFlight >= limit {
+	if limit := l.Concurrency(now); limit > 0 && len(l.flying) >= limit {
 		return false, time.Time{}, WhyConcurrency
 	}
 	return true, time.Time{}, ""
@@ -141,15 +143,37 @@ func (l *Limiter) quotaFrom(now time.Time) time.Time {
 	return at.Add(-l.ahead)
 }
 
-// rateFrom is when the window allows a call; zero for any time.
-func (l *Limiter) rateFrom() time.Time {
-	at := l.paused
-	if n := l.limits.CallsPer20s; n > 0 && len(l.starts) == n {
-		if free := l.starts[l.oldest].Add(Window + l.limits.Margin); at.Before(free) {
+// rateFrom is when the window allows a call; zero for any time. It is not ok
+// when that is not known: when a call is done.
+func (l *Limiter) rateFrom(now time.Time) (at time.Time, ok bool) {
+	n := l.limits.CallsPer20s
+	if n <= 0 {
+		return l.paused, true
+	}
+	// A call that is still under way may have left only now, whatever we
+	// thought: the process may have been stopped in between.
+	n -= l.long(now)
+	if n <= 0 {
+		return time.Time{}, false
+	}
+	at = l.paused
+	if len(l.starts) >= n {
+		if free := l.starts[len(l.starts)-n].Add(Window + l.limits.Margin); at.Before(free) {
 			at = free
 		}
 	}
-	return at
+	return at, true
+}
+
+// long counts the calls under way that the window has forgotten.
+func (l *Limiter) long(now time.Time) int {
+	n := 0
+	for _, start := range l.flying {
+		if !now.Before(start.Add(Window + l.limits.Margin)) {
+			n++
+		}
+	}
+	return n
 }
 
 // Concurrency is the number of calls allowed at once at now: the configured
@@ -179,37 +203,46 @@ func (l *Limiter) Used(now time.Time) int {
 }
 
 // InFlight is the number of calls started and not done.
-func (l *Limiter) InFlight() int { return l.inFlight }
+func (l *Limiter) InFlight() int { return len(l.flying) }
 
 // Start counts a call that starts now. The caller has asked Ready.
 func (l *Limiter) Start(now time.Time) {
 	l.turn(now)
 	l.calls++
-	l.inFlight++
+	l.flying = append(l.flying, now)
 	l.exhausted = time.Time{}
 	l.note(now)
 }
 
-// Again tells that a call counted by Start really started only now: the
-// window counts both times, so that neither can exceed it.
-func (l *Limiter) Again(now time.Time) { l.note(now) }
+// Again tells that the call that was started then left only at the time given,
+// which may be in the past: the window counts both times, so that neither can
+// exceed it. A call of an earlier life has no start.
+func (l *Limiter) Again(started, at time.Time) {
+	if i := slices.IndexFunc(l.flying, started.Equal); i >= 0 {
+		l.flying[i] = at
+	}
+	l.note(at)
+}
 
-func (l *Limiter) note(now time.Time) {
+func (l *Limiter) note(at time.Time) {
 	n := l.limits.CallsPer20s
-	switch {
-	case n <= 0:
-	case len(l.starts) < n:
-		l.starts = append(l.starts, now)
-	default:
-		l.starts[l.oldest] = now
-		l.oldest = (l.oldest + 1) % n
+	if n <= 0 {
+		return
+	}
+	i := len(l.starts)
+	for i > 0 && l.starts[i-1].After(at) {
+		i--
+	}
+	l.starts = slices.Insert(l.starts, i, at)
+	if len(l.starts) > n {
+		l.starts = append(l.starts[:0], l.starts[1:]...)
 	}
 }
 
-// Done ends a call that Start began.
-func (l *Limiter) Done(time.Time) {
-	if l.inFlight > 0 {
-		l.inFlight--
+// Done ends a call that was started then, by the last word on it.
+func (l *Limiter) Done(started time.Time) {
+	if i := slices.IndexFunc(l.flying, started.Equal); i >= 0 {
+		l.flying = slices.Delete(l.flying, i, i+1)
 	}
 }
 
@@ -245,7 +278,7 @@ func (l *Limiter) Throttled(now time.Time, class FaultClass) {
 	case FaultConcurrency:
 		n := l.Concurrency(now)
 		if n == 0 {
-			n = min(max(l.inFlight, 2), sharedConcurrency)
+			n = min(max(len(l.flying), 2), sharedConcurrency)
 		}
 		l.lowered, l.loweredAt = max(1, n-1), now
 	}
@@ -253,13 +286,7 @@ func (l *Limiter) Throttled(now time.Time, class FaultClass) {
 
 // Snapshot returns what Restore needs.
 func (l *Limiter) Snapshot() Quota {
-	q := Quota{Day: l.day, Calls: l.calls, Exhausted: !l.exhausted.IsZero()}
-	if len(l.starts) > 0 {
-		q.Starts = make([]time.Time, 0, len(l.starts))
-		q.Starts = append(q.Starts, l.starts[l.oldest:]...)
-		q.Starts = append(q.Starts, l.starts[:l.oldest]...)
-	}
-	return q
+	return Quota{Day: l.day, Calls: l.calls, Exhausted: !l.exhausted.IsZero(), Starts: slices.Clone(l.starts)}
 }
 
 // Restore takes over what an earlier life did, as of now. The latest of its
@@ -268,7 +295,7 @@ func (l *Limiter) Snapshot() Quota {
 // been set. Calls that were in flight are not: their connections died with the
 // process.
 func (l *Limiter) Restore(q Quota, now time.Time) {
-	l.starts, l.oldest = nil, 0
+	l.starts = nil
 	if n := l.limits.CallsPer20s; n > 0 {
 		for _, t := range q.Starts[max(0, len(q.Starts)-n):] {
 			l.starts = append(l.starts, now.Add(t.Sub(q.Starts[len(q.Starts)-1])))

@@ -3,6 +3,7 @@ package marketo_test
 import (
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 
 var noon = time.Date(2026, 3, 4, 18, 0, 0, 0, time.UTC) // 12:00 CST
 
-// Any schedule of starts, restarts, complaints and pauses leaves no span of 20
+// Any schedule of starts, late departures, restarts, complaints and pauses leaves no span of 20
 // seconds with more starts than allowed, no more in flight than allowed, and
 // no quota day with more calls than allowed.
 func TestLimiterNeverExceeds(t *testing.T) {
@@ -42,17 +43,27 @@ func TestLimiterCheckCatches(t *testing.T) {
 	}
 }
 
+// flight is a call that was counted when it started, and left then or later.
+type flight struct{ started, left time.Time }
+
 func schedule(rng *rand.Rand, limits marketo.Limits, fresh func(marketo.Limits) *marketo.Limiter) ([]time.Time, bool) {
 	now, l := noon, fresh(limits)
-	var starts []time.Time
-	perDay, inFlight := map[string]int{}, 0
+	var left []time.Time
+	var flying []flight
+	perDay := map[string]int{}
 	for range 400 {
 		now = now.Add(time.Duration(rng.Int64N(int64(4 * time.Second))))
 		switch rng.IntN(40) {
-		case 0: // a restart: what was in flight is gone
+		case 0: // a restart: what was in flight is gone, and counts as made now
 			next := fresh(limits)
 			next.Restore(l.Snapshot(), now)
-			l, inFlight = next, 0
+			for _, f := range flying {
+				next.Again(time.Time{}, now)
+				if !f.left.After(now) {
+					left = append(left, f.left)
+				}
+			}
+			l, flying = next, nil
 		case 1:
 			l.Throttled(now, marketo.FaultConcurrency)
 		case 2:
@@ -60,29 +71,42 @@ func schedule(rng *rand.Rand, limits marketo.Limits, fresh func(marketo.Limits) 
 		case 3:
 			now = now.Add(time.Duration(rng.IntN(10)) * time.Hour)
 		}
-		if inFlight > 0 && rng.IntN(2) == 0 {
-			l.Done(now)
-			inFlight--
+		if i := rng.IntN(2 + len(flying)); i < len(flying) && !flying[i].left.After(now) {
+			if flying[i].left.After(flying[i].started) {
+				l.Again(flying[i].started, flying[i].left)
+			}
+			l.Done(flying[i].left)
+			left = append(left, flying[i].left)
+			flying = slices.Delete(flying, i, i+1)
 		}
-		ok, at, why := l.Ready(now)
-		if !ok && why != marketo.WhyConcurrency && !at.After(now) {
-			return starts, false
+		ok, at, _ := l.Ready(now)
+		if !ok && !at.IsZero() && !at.After(now) || !ok && at.IsZero() && len(flying) == 0 {
+			return left, false
 		}
 		if !ok {
 			continue
 		}
 		l.Start(now)
-		inFlight++
-		perDay[marketo.QuotaDay(now)]++
-		starts = append(starts, now)
-		if inFlight > limits.ConcurrentCalls || perDay[marketo.QuotaDay(now)] > limits.CallsPerDay {
-			return starts, false
+		f := flight{now, now}
+		if rng.IntN(20) == 0 { // stopped in between
+			f.left = now.Add(time.Duration(rng.Int64N(int64(time.Minute))))
 		}
-		if i := len(starts) - 1 - limits.CallsPer20s; i >= 0 && now.Sub(starts[i]) < marketo.Window {
-			return starts, false
+		flying = append(flying, f)
+		perDay[marketo.QuotaDay(now)]++
+		if len(flying) > limits.ConcurrentCalls || perDay[marketo.QuotaDay(now)] > limits.CallsPerDay {
+			return left, false
 		}
 	}
-	return starts, true
+	for _, f := range flying {
+		left = append(left, f.left)
+	}
+	slices.SortFunc(left, time.Time.Compare)
+	for i := limits.CallsPer20s; i < len(left); i++ {
+		if left[i].Sub(left[i-limits.CallsPer20s]) < marketo.Window {
+			return left, false
+		}
+	}
+	return left, true
 }
 
 // What Ready says about the next time is exact: not ready just before it.
@@ -98,6 +122,11 @@ func TestLimiterWindow(t *testing.T) {
 	if ok, _, _ := l.Ready(at.Add(-1)); ok {
 		t.Errorf("ready before the time it named")
 	}
+	if ok, _, _ := l.Ready(at); ok {
+		t.Errorf("ready although a call is under way that may have left only now")
+	}
+	l.Done(noon)
+	l.Done(noon.Add(5 * time.Second))
 	if ok, _, _ := l.Ready(at); !ok {
 		t.Errorf("not ready at the time it named")
 	}

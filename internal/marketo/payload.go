@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http/httptrace"
 	"sync"
+	"time"
 
 	"github.com/cdcsync/cdcsync/internal/failpoint"
 )
@@ -45,6 +46,8 @@ type payload struct {
 	// begun is set once any byte of the body may be on its way, over when the
 	// call has ended before that: then none ever may.
 	begun, over bool
+	// left is when the last byte was on its way.
+	left time.Time
 }
 
 // newPayload takes buf over.
@@ -77,11 +80,29 @@ func (p *payload) taken(httptrace.WroteRequestInfo) {
 	failpoint.Hit("call.request_taken")
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.left = time.Now()
 	if p.buf != nil {
 		p.reader.Reset(nil)
 		p.buf.release()
 		p.buf = nil
 	}
+}
+
+// leftAt returns when the body had left; now, if it has begun to and nobody
+// said when it ended, and zero if it never began. A nil payload never began.
+func (p *payload) leftAt() time.Time {
+	if p == nil {
+		return time.Time{}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case !p.begun:
+		return time.Time{}
+	case p.left.IsZero():
+		return time.Now()
+	}
+	return p.left
 }
 
 // started reports whether any byte was taken, and sees to it that none is

@@ -111,6 +111,11 @@ type Reply struct {
 	Fault   *Fault
 	// Date is the server's clock from the reply's Date header; zero if none.
 	Date time.Time
+	// Left is when the request had left for the network, or the attempt had
+	// ended without that: Marketo had it then at the latest, if ever. It can be
+	// long after Sync was called, when the process was stopped in between. Zero
+	// means that nothing left.
+	Left time.Time
 }
 
 // Capacity is the most one call may carry.

@@ -93,14 +93,14 @@ func (c *REST) Sync(ctx context.Context, b *Batch) Reply {
 	}
 	var results []Result
 	path := typePath(b.Type) + restCalls[b.Operation].suffix
-	date, fault := c.call(ctx, http.MethodPost, path, buf, b, func(body []byte) (failed *restError, err error) {
+	reply := c.call(ctx, http.MethodPost, path, buf, b, func(body []byte) (failed *restError, err error) {
 		results, failed, err = readRESTReply(body, b)
 		return failed, err
 	})
-	if fault != nil {
-		results = nil
+	if reply.Fault == nil {
+		reply.Results = results
 	}
-	return Reply{Results: results, Fault: fault, Date: date}
+	return reply
 }
 
 func typePath(objectType string) string {
@@ -108,40 +108,47 @@ func typePath(objectType string) string {
 }
 
 // call makes one attempt with a token, judges the answer and has read read
-// it. buf is given away; b is what no message may repeat.
-func (c *REST) call(ctx context.Context, method, path string, buf *buffer, b *Batch, read func([]byte) (*restError, error)) (time.Time, *Fault) {
+// it. buf is given away; b is what no message may repeat. The Reply has no
+// Results.
+func (c *REST) call(ctx context.Context, method, path string, buf *buffer, b *Batch, read func([]byte) (*restError, error)) Reply {
 	token, fault := c.token(ctx)
 	if fault != nil {
 		buf.discard()
-		return time.Time{}, fault
+		return Reply{Fault: fault}
 	}
 	header := http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer " + token}}
 	if buf != nil {
 		header.Set("Content-Type", "application/json")
 	}
 	a, fault := c.do(ctx, request{method: method, url: c.base + path, header: header, body: buf})
-	if fault != nil {
-		return a.date, fault
+	if fault == nil {
+		defer a.buf.release()
+		fault = c.judge(a, token, b, read)
 	}
-	defer a.buf.release()
+	return Reply{Fault: fault, Date: a.date, Left: a.left}
+}
+
+// judge has read read an answer, and says why it counts for nothing if it
+// does.
+func (c *REST) judge(a answer, token string, b *Batch, read func([]byte) (*restError, error)) *Fault {
 	if a.status != http.StatusOK {
 		if a.status == http.StatusUnauthorized {
 			c.tokens.refuse(token)
 		}
-		return a.date, statusFault(a, c.now(), restGone)
+		return statusFault(a, c.now(), restGone)
 	}
 	failed, err := read(a.buf.b)
 	switch {
 	case err != nil:
-		return a.date, &Fault{Code: "reply", Message: "the reply is refused as a whole: " + err.Error() + "; check the endpoint and any proxy in between"}
+		return &Fault{Code: "reply", Message: "the reply is refused as a whole: " + err.Error() + "; check the endpoint and any proxy in between"}
 	case failed == nil:
-		return a.date, nil
+		return nil
 	}
 	f := c.failure(a, failed, token, b)
 	if f.Class == FaultExpired {
 		c.tokens.refuse(token)
 	}
-	return a.date, f
+	return f
 }
 
 // failure is the fault of a call that Marketo says has failed.

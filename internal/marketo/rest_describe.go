@@ -66,7 +66,7 @@ func (c *REST) Login(ctx context.Context) error {
 // get reads the result of a call that has no body into into. The reply is held
 // to the same rules as one that confirms.
 func (c *REST) get(ctx context.Context, path string, into any) *Fault {
-	_, fault := c.call(ctx, http.MethodGet, path, nil, nil, func(body []byte) (*restError, error) {
+	reply := c.call(ctx, http.MethodGet, path, nil, nil, func(body []byte) (*restError, error) {
 		failed, err := readRESTEnvelope(body, (*jsonReader).skip)
 		if failed != nil || err != nil {
 			return failed, err
@@ -82,5 +82,5 @@ func (c *REST) get(ctx context.Context, path string, into any) *Fault {
 		}
 		return nil, nil
 	})
-	return fault
+	return reply.Fault
 }

@@ -94,14 +94,14 @@ func (s *SOAP) Sync(ctx context.Context, b *Batch) Reply {
 	}
 	a, fault := s.post(ctx, callOf(b.Operation), buf)
 	if fault != nil {
-		return Reply{Fault: fault, Date: a.date}
+		return Reply{Fault: fault, Date: a.date, Left: a.left}
 	}
 	defer a.buf.release()
 	results, soap, err := readSOAPReply(a.buf.b, b)
 	if fault := s.fault(a, soap, err, secrets, b); fault != nil {
-		return Reply{Fault: fault, Date: a.date}
+		return Reply{Fault: fault, Date: a.date, Left: a.left}
 	}
-	return Reply{Results: results, Date: a.date}
+	return Reply{Results: results, Date: a.date, Left: a.left}
 }
 
 // Login implements Client with listMObjects, which takes no parameters,

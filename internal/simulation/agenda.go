@@ -12,6 +12,9 @@ const (
 	evDeliver
 	evKeepalive
 	evOvertime
+	evKill
+	evPowerLoss
+	evLeave
 	evExecute
 	evReply
 	evSaved
@@ -104,6 +107,12 @@ func (s *Simulator) happen(e event) {
 	case evOvertime:
 		s.tracef("the orderly end takes too long")
 		s.die(false)
+	case evKill, evPowerLoss:
+		if !s.healed {
+			s.die(e.kind == evPowerLoss)
+		}
+	case evLeave:
+		s.leave(int(e.n))
 	case evExecute:
 		s.execute(int(e.n))
 	case evReply:

@@ -10,7 +10,6 @@ import (
 // checkSend holds a call against the rules of batches, of limits and of keys.
 func (s *Simulator) checkSend(r *request) {
 	s.checkBatch(r)
-	s.checkLimits()
 	for i, k := range r.keys {
 		s.checkKey(k, r.stamps[i])
 	}

@@ -20,7 +20,7 @@ type Coverage struct {
 	LostRequests, LostReplies, Late, Slow, ShortReplies, Outages int
 	Faults                                                       [9]int
 	Outcomes                                                     [5]int
-	Repeated                                                     int
+	Repeated, LateLeaves                                         int
 	// What became of the process.
 	Lives, Kills, PowerLosses, PowerStarts, Stops, Pauses int
 	CallsCutByDeath, Days, ClockJumps                     int

@@ -181,8 +181,12 @@ func (s *Simulator) finishSave() {
 	d.unsynced = append(d.unsynced, *sv)
 	s.settleParked(sv)
 	s.checkSaved(sv)
-	if sv.Sync || sv.Clean {
+	switch {
+	case sv.Sync || sv.Clean:
 		s.syncTo(len(d.unsynced))
+	case s.profile.powerLoss && s.rng.IntN(16) == 0:
+		// Power goes when there is something to lose.
+		s.planFor(s.between(0, 100*time.Millisecond), evPowerLoss, 0)
 	}
 	s.tracef("saved #%d: checkpoint %s, sync %v, clean %v", sv.number, d.now.lsn, sv.Sync, sv.Clean)
 }

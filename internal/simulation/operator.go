@@ -18,7 +18,7 @@ type operator struct {
 // act picks what the store shows, or something that is not there.
 func (s *Simulator) act() {
 	a := &s.acted
-	*a = operator{key: int32(s.rng.IntN(len(s.keys))), discard: s.rng.IntN(3) == 0, asked: true}
+	*a = operator{key: int32(s.rng.IntN(len(s.keys))), discard: s.rng.IntN(2) == 0, asked: true}
 	if keys := slices.Sorted(maps.Keys(s.disk.now.parked)); len(keys) > 0 && s.rng.IntN(8) > 0 {
 		a.key = keys[s.rng.IntN(len(keys))]
 	}

@@ -112,6 +112,13 @@ func callPlants() []plant {
 			}
 			return []delivery.Event{ev}
 		}},
+		{name: "a call that leaves late is not told of", event: func(_ *Simulator, ev delivery.Event) []delivery.Event {
+			if a, ok := ev.(delivery.Answered); ok {
+				a.Reply.Left = time.Time{}
+				ev = a
+			}
+			return []delivery.Event{ev}
+		}},
 		{name: "no hold", config: func(c *delivery.Config) { c.UnknownHold = 1 }},
 		{name: "hold shorter than marketo's limit", config: func(c *delivery.Config) { c.UnknownHold = serverLimit - 20*time.Second }},
 		{name: "status of another object", event: func(_ *Simulator, ev delivery.Event) []delivery.Event {

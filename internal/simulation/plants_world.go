@@ -36,15 +36,6 @@ func startPlants() []plant {
 		{name: "what was given up is forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Discarded = nil }},
 		{name: "time is what the wall clock says", wallTime: true},
 		{name: "limits are forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Quota = checkpoint.Quota{} }},
-		{name: "calls that left late are not in the store", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) {
-			if len(sv.Started) == 0 {
-				sv.Quota = nil
-			}
-		}), state: func(_ *Simulator, st *checkpoint.State) {
-			for i := range st.InFlight {
-				st.Quota.Starts = st.Quota.Starts[:max(0, len(st.Quota.Starts)-i)]
-			}
-		}},
 		{name: "parked objects are forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Parked = nil }},
 		{name: "every end is clean", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) { sv.Clean = true })},
 		{name: "finished at once", effect: func(s *Simulator, e delivery.Effect) []delivery.Effect {

@@ -66,6 +66,10 @@ func (s *Simulator) start() {
 	p.machine = delivery.New(config, st, s.time())
 	s.covered.Lives++
 	s.planFor(s.between(time.Millisecond, 200*time.Millisecond), evConnect, 0)
+	if s.profile.kills && !s.healed && s.rng.IntN(4) == 0 {
+		// A short life, which must pass on what the one before it left.
+		s.planFor(s.between(0, 30*time.Second), evKill, 0)
+	}
 	s.step(delivery.Tick{})
 }
 
@@ -144,6 +148,15 @@ func (s *Simulator) confirm(lsn LSN) {
 	}
 }
 
+// dieSoon ends the life now, or between two of its next effects.
+func (s *Simulator) dieSoon(power bool) {
+	if s.rng.IntN(2) == 0 {
+		s.die(power)
+		return
+	}
+	s.process.dying, s.process.powerLoss = 1+s.rng.IntN(4), power
+}
+
 // die ends the life at once.
 func (s *Simulator) die(power bool) {
 	p := &s.process
@@ -190,6 +203,13 @@ func (s *Simulator) finished(e delivery.Finished) {
 	s.plan(s.between(50*time.Millisecond, 40*time.Second), evStart, 0)
 }
 
+// pause has the system stop the process for a while.
+func (s *Simulator) pause() {
+	s.covered.Pauses++
+	s.process.paused = s.now + s.between(time.Second, 5*time.Minute)
+	s.tracef("stopped by the system until %s", s.process.paused)
+}
+
 // chaos lets something go wrong, and plans the next time.
 func (s *Simulator) chaos() {
 	if s.healed {
@@ -200,11 +220,11 @@ func (s *Simulator) chaos() {
 	switch s.rng.IntN(13) {
 	case 0, 1:
 		if p.kills && live {
-			s.process.dying, s.process.powerLoss = 1+s.rng.IntN(4), false
+			s.dieSoon(false)
 		}
 	case 2:
 		if p.powerLoss && live {
-			s.process.dying, s.process.powerLoss = 1+s.rng.IntN(4), true
+			s.dieSoon(true)
 		}
 	case 3:
 		if p.stops && live && !s.process.stopping {
@@ -222,8 +242,7 @@ func (s *Simulator) chaos() {
 		}
 	case 7:
 		if p.pauses && live {
-			s.covered.Pauses++
-			s.process.paused = s.now + s.between(time.Second, 5*time.Minute)
+			s.pause()
 		}
 	case 8:
 		if p.diskFull {

@@ -101,7 +101,7 @@ func (s *Simulator) newProfile(steps int) profile {
 	p.disconnects, p.serverCrashes = s.chance(0.4), s.chance(0.2)
 	p.pauses, p.diskFull, p.slowDisk = s.chance(0.15), s.chance(0.2), s.chance(0.3)
 	p.readErrors = s.sometimes(0.3, 0.6)
-	p.clock, p.operator = s.chance(0.2), s.chance(0.3)
+	p.clock, p.operator = s.chance(0.2), s.chance(0.5)
 	p.configure(s)
 	return p
 }
@@ -164,6 +164,7 @@ func (p *profile) configure(s *Simulator) {
 	if s.chance(0.03) {
 		c.HaltOnReject, p.raised = true, true
 	}
+	c.SyncEvery = pick(s, c.SyncEvery, 3*time.Second)
 	c.MaxAttempts = pick(s, 2, 8)
 	c.Seed = s.rng.Uint64()
 	p.config = c

@@ -26,6 +26,7 @@ type request struct {
 	answer  marketo.Reply
 	partial bool // only a part of the objects is written
 	heard   bool
+	left    bool
 }
 
 // outage is a time in which every call fails in the same way.
@@ -89,6 +90,23 @@ func (s *Simulator) call(e delivery.Send) {
 		s.tracef("call %d: %s %s keys %v changes %v", e.Call, e.Batch.Operation, e.Batch.Type, r.keys, r.stamps)
 	}
 	s.checkSend(r)
+	if s.profile.pauses && s.rng.IntN(16) == 0 {
+		s.pause()
+	}
+	s.planFor(s.between(0, time.Millisecond), evLeave, n)
+}
+
+// leave is the moment at which a request is on its way. It comes soon, unless
+// the process is stopped in between.
+func (s *Simulator) leave(n int) {
+	r := &s.calls[n]
+	if s.now-r.start > time.Second {
+		s.covered.LateLeaves++
+		s.tracef("call %d leaves only now", r.id)
+	}
+	r.left, r.start = true, s.now
+	r.answer.Left = s.time()
+	s.checkLimits()
 	s.fate(n)
 }
 

@@ -53,7 +53,7 @@ func (s *Simulator) beginLife(powerLost bool) {
 // endLife makes every call in flight one that may still be executed.
 func (s *Simulator) endLife() {
 	for i := range s.calls {
-		if r := &s.calls[i]; r.life == s.process.life && !r.heard {
+		if r := &s.calls[i]; r.life == s.process.life && r.left && !r.heard {
 			s.mayExecute(r)
 			s.covered.CallsCutByDeath++
 		}
