@@ -284,7 +284,7 @@ func TestMeasure(t *testing.T) {
 		t.Fatalf("build: %v: %s", err, text)
 	}
 	o, err := parseOptions([]string{"-cdcsync", binary, "-repeats", "1", "-rows", "1000", "-duration", "200ms",
-		"-workloads", "appends,hotkeys,wide,latency", "-json", filepath.Join(dir, "runs.json"), "-plot", filepath.Join(dir, "plot.svg")})
+		"-workloads", "appends,hotkeys,wide,latency,held", "-json", filepath.Join(dir, "runs.json"), "-plot", filepath.Join(dir, "plot.svg")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -292,7 +292,7 @@ func TestMeasure(t *testing.T) {
 	if err := measure(t.Context(), o, &out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range append(contenderNames(), "hotkeys", "wide", "latency") {
+	for _, want := range append(contenderNames(), "hotkeys", "wide", "latency", "held") {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the output does not tell of %s:\n%s", want, out.String())
 		}
