@@ -113,6 +113,36 @@ func (m *Machine) nextLane(now time.Time) *lane {
 	}
 	clear(m.listed[len(kept):])
 	m.listed = kept
+	if best == nil && m.crowded() {
+		best = m.fullest(now)
+	}
+	return best
+}
+
+// crowded reports whether memory is full, mostly of objects that wait for
+// their batches to fill: as nothing is read meanwhile, none of them would.
+func (m *Machine) crowded() bool {
+	if m.items < m.cfg.MaxPending && m.bytes < m.cfg.MaxPendingBytes {
+		return false
+	}
+	waiting := 0
+	for _, l := range m.listed {
+		waiting += l.n
+	}
+	return 2*waiting > m.items
+}
+
+// fullest returns the lane that comes nearest to a full batch.
+func (m *Machine) fullest(now time.Time) *lane {
+	var best *lane
+	for _, l := range m.listed {
+		if m.states[l.mapping].blocked == "" && (best == nil || l.n > best.n) {
+			best = l
+		}
+	}
+	if best == nil || !m.paced(now) {
+		return nil
+	}
 	return best
 }
 
