@@ -59,7 +59,7 @@ bench: build ## measure against pg_recvlogical and bare loops (BENCH_FLAGS=-help
 	CGO_ENABLED=0 go build -trimpath -o bin/bench ./bench
 	./bin/bench $(BENCH_FLAGS)
 
-sweep: ## crash at the first HITS (5) hits of every failure point, over both APIs: a quarter of an hour
+sweep: ## crash at the first HITS (5) hits of every failure point, over both APIs: some minutes
 	CDCSYNC_SWEEP=$(HITS) go test -v -count=1 -timeout 1h -parallel 4 -run '^TestCrashSweep$$' ./internal/acceptance
 
 soak: ## under load with a fault every 20 s, for DURATION (30m)
