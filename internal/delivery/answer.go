@@ -30,7 +30,7 @@ func (m *Machine) answered(now time.Time, ev Answered) {
 	c := m.calls[ev.Call]
 	delete(m.calls, ev.Call)
 	m.left(c, ev.Reply.Left)
-	m.limiter.Done(c.counted)
+	m.limiter.Done(c.counted, ev.Reply.Left)
 	fault := ev.Reply.Fault
 	if fault == nil && len(ev.Reply.Results) != len(c.items) {
 		fault = &marketo.Fault{Class: marketo.FaultUnknown, Code: "reply", Message: "the reply does not match the call"}

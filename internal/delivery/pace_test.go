@@ -48,7 +48,7 @@ func TestPaceLeavesFullBatchesAndQuietDaysAlone(t *testing.T) {
 	r.now = marketo.NextReset(epoch).Add(12 * time.Hour)
 	for range 900 {
 		r.m.limiter.Start(r.now)
-		r.m.limiter.Done(r.now)
+		r.m.limiter.Done(r.now, r.now)
 	}
 	r.commit(upsert("1", "a"))
 	r.pass(time.Second)
@@ -58,7 +58,7 @@ func TestPaceLeavesFullBatchesAndQuietDaysAlone(t *testing.T) {
 	}
 	for range 600 {
 		r.m.limiter.Start(r.now)
-		r.m.limiter.Done(r.now)
+		r.m.limiter.Done(r.now, r.now)
 	}
 	r.commit(upsert("1", "b"))
 	r.pass(time.Second)

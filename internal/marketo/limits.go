@@ -76,9 +76,11 @@ type Limiter struct {
 	lowered   int
 	loweredAt time.Time
 
-	day   string
-	reset time.Time // the end of day, by the wall clock
-	calls int
+	day          string
+	began, reset time.Time // the ends of day, by the wall clock
+	calls        int
+	// turned is set when the last life's calls were of an earlier day.
+	turned bool
 
 	paused time.Time // no start before it: Marketo complained of the rate
 	// exhausted, by the wall clock, is the time before which nothing starts, as
@@ -121,7 +123,7 @@ func (l *Limiter) SetClock(now time.Time, ahead time.Duration) {
 	l.ahead = ahead
 	wall := l.wall(now)
 	if next := NextReset(wall); l.day != "" && l.reset.After(next) {
-		l.day, l.reset = QuotaDay(wall), next
+		l.day, l.began, l.reset = QuotaDay(wall), lastReset(wall), next
 	}
 	if l.exhausted.After(l.reset) {
 		l.exhausted = l.reset
@@ -133,7 +135,7 @@ func (l *Limiter) wall(now time.Time) time.Time { return now.Add(l.ahead) }
 // quotaFrom is when the quota allows a call; zero for any time.
 func (l *Limiter) quotaFrom(now time.Time) time.Time {
 	at := l.exhausted
-	spent := l.limits.CallsPerDay > 0 && l.calls >= l.limits.CallsPerDay
+	spent := l.limits.CallsPerDay > 0 && l.calls+l.early() >= l.limits.CallsPerDay
 	if spent && l.wall(now).Before(l.reset) && at.Before(l.reset) {
 		at = l.reset
 	}
@@ -141,6 +143,18 @@ func (l *Limiter) quotaFrom(now time.Time) time.Time {
 		return at
 	}
 	return at.Add(-l.ahead)
+}
+
+// early counts the calls under way that were started before the day began:
+// they may have left in it.
+func (l *Limiter) early() int {
+	n := 0
+	for _, start := range l.flying {
+		if l.wall(start).Before(l.began) {
+			n++
+		}
+	}
+	return n
 }
 
 // rateFrom is when the window allows a call; zero for any time. It is not ok
@@ -218,6 +232,7 @@ func (l *Limiter) Start(now time.Time) {
 // which may be in the past: the window counts both times, so that neither can
 // exceed it. A call of an earlier life has no start.
 func (l *Limiter) Again(started, at time.Time) {
+	l.cross(started, at)
 	if i := slices.IndexFunc(l.flying, started.Equal); i >= 0 {
 		l.flying[i] = at
 	}
@@ -239,10 +254,28 @@ func (l *Limiter) note(at time.Time) {
 	}
 }
 
-// Done ends a call that was started then, by the last word on it.
-func (l *Limiter) Done(started time.Time) {
+// Done ends a call that was started then, by the last word on it, and left at
+// the time given; zero if it never did.
+func (l *Limiter) Done(started, left time.Time) {
+	if !left.IsZero() {
+		l.cross(started, left)
+	}
 	if i := slices.IndexFunc(l.flying, started.Equal); i >= 0 {
 		l.flying = slices.Delete(l.flying, i, i+1)
+	}
+}
+
+// cross counts a call that left on a later day than it was started on.
+func (l *Limiter) cross(started, at time.Time) {
+	if started.IsZero() {
+		if l.turned {
+			l.calls++
+		}
+		return
+	}
+	l.turn(at)
+	if l.wall(started).Before(l.began) && !l.wall(at).Before(l.began) {
+		l.calls++
 	}
 }
 
@@ -252,7 +285,7 @@ func (l *Limiter) turn(now time.Time) {
 	if l.day != "" && wall.Before(l.reset) {
 		return
 	}
-	l.day, l.reset, l.calls = QuotaDay(wall), NextReset(wall), 0
+	l.day, l.began, l.reset, l.calls = QuotaDay(wall), lastReset(wall), NextReset(wall), 0
 }
 
 // Exhausted notes that Marketo says the calls of the day are used up: nothing
@@ -303,7 +336,7 @@ func (l *Limiter) Restore(q Quota, now time.Time) {
 	}
 	l.day, l.reset, l.calls, l.exhausted = "", time.Time{}, 0, time.Time{}
 	l.turn(now)
-	if q.Day < l.day {
+	if l.turned = q.Day != "" && q.Day < l.day; l.turned || q.Day == "" {
 		return
 	}
 	// A day later than today's is a clock set back: its calls still count.

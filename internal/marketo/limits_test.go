@@ -75,7 +75,7 @@ func schedule(rng *rand.Rand, limits marketo.Limits, fresh func(marketo.Limits) 
 			if flying[i].left.After(flying[i].started) {
 				l.Again(flying[i].started, flying[i].left)
 			}
-			l.Done(flying[i].left)
+			l.Done(flying[i].left, flying[i].left)
 			left = append(left, flying[i].left)
 			flying = slices.Delete(flying, i, i+1)
 		}
@@ -125,8 +125,8 @@ func TestLimiterWindow(t *testing.T) {
 	if ok, _, _ := l.Ready(at); ok {
 		t.Errorf("ready although a call is under way that may have left only now")
 	}
-	l.Done(noon)
-	l.Done(noon.Add(5 * time.Second))
+	l.Done(noon, noon)
+	l.Done(noon.Add(5*time.Second), noon)
 	if ok, _, _ := l.Ready(at); !ok {
 		t.Errorf("not ready at the time it named")
 	}
@@ -165,7 +165,7 @@ func TestLimiterConcurrency(t *testing.T) {
 	if ok, at, why := l.Ready(noon); ok || !at.IsZero() || why != "concurrency" {
 		t.Errorf("Ready = %v, %v, %q, want false, zero, concurrency", ok, at, why)
 	}
-	l.Done(noon)
+	l.Done(noon, noon)
 	if ok, _, _ := l.Ready(noon); !ok {
 		t.Errorf("not ready after a Done")
 	}
@@ -291,6 +291,35 @@ func TestLimiterRestore(t *testing.T) {
 	}
 }
 
+// A call that was started before midnight and left after it is one of the new
+// day: counted when that is known, and reserved for until then.
+func TestLimiterMidnight(t *testing.T) {
+	midnight := marketo.NextReset(noon)
+	before, after := midnight.Add(-time.Second), midnight.Add(time.Second)
+	l := marketo.NewLimiter(marketo.Limits{CallsPerDay: 2})
+	l.Start(before)
+	l.Start(after)
+	if ok, _, why := l.Ready(after); ok || why != marketo.WhyQuota {
+		t.Errorf("ready (%s) for a second call although the one under way may be of this day", why)
+	}
+	l.Done(before, after)
+	if used := l.Used(after); used != 2 {
+		t.Errorf("%d calls used, want 2", used)
+	}
+	l = marketo.NewLimiter(marketo.Limits{CallsPerDay: 2})
+	l.Start(before)
+	l.Done(before, before)
+	if used := l.Used(after); used != 0 {
+		t.Errorf("%d calls used after a call of the day before, want none", used)
+	}
+	again := marketo.NewLimiter(marketo.Limits{CallsPerDay: 2})
+	again.Restore(l.Snapshot(), after)
+	again.Again(time.Time{}, after)
+	if used := again.Used(after); used != 1 {
+		t.Errorf("%d calls used after a start with a call in flight, want 1", used)
+	}
+}
+
 // A wall clock that is set moves the quota day, and nothing else: the window
 // goes by the time that passes, and no time is waited for that the clock has
 // taken back.
@@ -378,7 +407,7 @@ func BenchmarkLimiter(b *testing.B) {
 		now = now.Add(time.Second)
 		if ok, _, _ := l.Ready(now); ok {
 			l.Start(now)
-			l.Done(now)
+			l.Done(now, now)
 		}
 	}
 }
