@@ -73,14 +73,14 @@ func (m *Machine) refused(now time.Time, c *call, f *marketo.Fault) {
 		m.halveCall(c, f.Class == marketo.FaultRefused)
 		return
 	}
-	m.releaseRest(c)
+	m.releaseOther(c)
 	m.rejected(now, c.items[0], marketo.Result{Status: marketo.NoStatus, Code: f.Code, Message: f.Message})
 }
 
 // halveCall halves what a call carried. In order, one half goes first, which
 // saves calls; but only where the call was refused for an object in it.
 func (m *Machine) halveCall(c *call, inOrder bool) {
-	m.releaseRest(c)
+	m.releaseOther(c)
 	m.halve(&group{lane: m.lane(c.items[0].mapping, c.batch.Operation), items: c.items}, inOrder)
 }
 
@@ -101,9 +101,9 @@ func (m *Machine) halve(g *group, inOrder bool) {
 	m.gather(rest)
 }
 
-// releaseRest lets the rest of a group that did not pass go by itself: whether
+// releaseOther lets the rest of a group that did not pass go by itself: whether
 // it has an object to blame, too, is not known.
-func (m *Machine) releaseRest(c *call) {
+func (m *Machine) releaseOther(c *call) {
 	if c.group != nil && c.group.rest != nil {
 		m.gather(c.group.rest)
 		c.group.rest = nil

@@ -26,7 +26,7 @@ func TestVisibleIn(t *testing.T) {
 			t.Errorf("visibleIn(%q, %d) = %v, %v; want %v", tt.snapshot, tt.xid, got, err, tt.want)
 		}
 	}
-	if 21474836480 != epoch {
+	if epoch != 21474836480 {
 		t.Fatal("the table's epoch is wrong")
 	}
 	for _, bad := range []string{"", "1:2", "a:2:", "1:b:", "1:2:3:4"} {

@@ -44,7 +44,6 @@ type profile struct {
 	readErrors      float64
 
 	config delivery.Config
-	size   func(marketo.Object, marketo.Operation) int
 	// raised is set when the operator will have to raise a limit.
 	raised bool
 }
