@@ -119,17 +119,11 @@ func (f *fields) shared(before string) string {
 	return before[:n] + rest
 }
 
+// signed reads what binary.AppendVarint wrote: a number whose lowest bit is the
+// sign.
 func (f *fields) signed() int64 {
-	if f.err != nil {
-		return 0
-	}
-	v, n := binary.Varint(f.b)
-	if n <= 0 {
-		f.err = errDamaged
-		return 0
-	}
-	f.b = f.b[n:]
-	return v
+	n := f.number()
+	return int64(n>>1) ^ -int64(n&1)
 }
 
 func appendPosition(b []byte, at replication.Position) []byte {

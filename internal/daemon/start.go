@@ -126,8 +126,7 @@ func (d *Daemon) begin(ctx context.Context, source *replication.Source, store *c
 
 // inspect holds the server against the mappings.
 func (d *Daemon) inspect(ctx context.Context, source *replication.Source, server replication.Server) error {
-	locate := func(m mapping.Mistake) string { return d.Config.Locate(m).Error() }
-	findings, err := preflight.Source(ctx, source, server, d.Config.Set, locate)
+	findings, err := d.findings(ctx, source, server)
 	if err != nil {
 		return unreachable{err}
 	}
@@ -142,6 +141,11 @@ func (d *Daemon) inspect(ctx context.Context, source *replication.Source, server
 	return nil
 }
 
+func (d *Daemon) findings(ctx context.Context, source *replication.Source, server replication.Server) ([]preflight.Finding, error) {
+	locate := func(m mapping.Mistake) string { return d.Config.Locate(m).Error() }
+	return preflight.Source(ctx, source, server, d.Config.Set, locate)
+}
+
 // fits looks again, while changes stream, at what decides which of them are in
 // the stream, and returns what is wrong with it; "" when nothing is.
 func (d *Daemon) fits(ctx context.Context, source *replication.Source) (string, error) {
@@ -149,7 +153,7 @@ func (d *Daemon) fits(ctx context.Context, source *replication.Source) (string, 
 	if err != nil {
 		return "", err
 	}
-	findings, err := preflight.Source(ctx, source, server, d.Config.Set, func(m mapping.Mistake) string { return d.Config.Locate(m).Error() })
+	findings, err := d.findings(ctx, source, server)
 	if err != nil {
 		return "", err
 	}

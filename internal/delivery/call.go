@@ -122,7 +122,7 @@ func (m *Machine) nextLane(now time.Time) *lane {
 // crowded reports whether memory is full, mostly of objects that wait for
 // their batches to fill: as nothing is read meanwhile, none of them would.
 func (m *Machine) crowded() bool {
-	if m.items < m.cfg.MaxPending && m.bytes < m.cfg.MaxPendingBytes {
+	if !m.full() {
 		return false
 	}
 	waiting := 0

@@ -34,14 +34,15 @@ func (c *clock) now() time.Time { return c.steady(time.Now()) }
 
 func (c *clock) steady(t time.Time) time.Time { return c.start.Round(0).Add(t.Sub(c.start)) }
 
-// moved reports whether the wall clock was set since the last time, and how far
-// it is ahead now.
-func (c *clock) moved() (ahead time.Duration, ok bool) {
+// read returns now, and whether the wall clock was set since the last time; how
+// far it is ahead now is in c.ahead.
+func (c *clock) read() (now time.Time, set bool) {
 	t := time.Now()
-	ahead = t.Round(0).Sub(c.steady(t))
+	now = c.steady(t)
+	ahead := t.Round(0).Sub(now)
 	if d := ahead - c.ahead; d > -clockSet && d < clockSet {
-		return c.ahead, false
+		return now, false
 	}
 	c.ahead = ahead
-	return ahead, true
+	return now, true
 }

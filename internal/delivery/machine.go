@@ -207,7 +207,7 @@ func (m *Machine) restore(state checkpoint.State, now time.Time) {
 	m.ghosts = len(state.InFlight)
 	for _, c := range state.InFlight {
 		// It may have left later than it was counted.
-		m.limiter.Again(time.Time{}, now)
+		m.limiter.Inherit(now)
 		for _, key := range c.Keys {
 			m.hold(key, until)
 		}
@@ -266,7 +266,12 @@ func (m *Machine) Accepting() bool {
 		return false
 	}
 	// What an earlier life held at once, this one can hold, too.
-	return m.behind() || m.items < m.cfg.MaxPending && m.bytes < m.cfg.MaxPendingBytes
+	return m.behind() || !m.full()
+}
+
+// full reports whether as much is held in memory as may be.
+func (m *Machine) full() bool {
+	return m.items >= m.cfg.MaxPending || m.bytes >= m.cfg.MaxPendingBytes
 }
 
 // Deadline returns when the Machine wants its next Step at the latest; zero

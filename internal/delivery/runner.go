@@ -23,8 +23,8 @@ const DefaultShutdownTimeout = 30 * time.Second
 
 // Runner is the shell around a Machine. It owns five kinds of goroutines: one
 // reads the replication connection, one runs the machine, one saves, one per
-// call carries a batch out and its reply back, and one watches the database. (The connection's status
-// messages are its Stream's own.) A Runner runs once.
+// call carries a batch out and its reply back, and one watches the database.
+// (The connection's status messages are its Stream's own.) A Runner runs once.
 type Runner struct {
 	Source   *replication.Source
 	Mappings *mapping.Set
@@ -147,11 +147,12 @@ func (r *Runner) decide(stop <-chan struct{}, life context.Context, group *errgr
 		case <-life.Done():
 			return life.Err()
 		}
-		if ahead, ok := clock.moved(); ok {
-			r.Log.Info("wall clock was set", "ahead", ahead)
-			m.SetClock(clock.now(), ahead)
+		now, set := clock.read()
+		if set {
+			r.Log.Info("wall clock was set", "ahead", clock.ahead)
+			m.SetClock(now, clock.ahead)
 		}
-		for _, e := range m.Step(clock.now(), ev) {
+		for _, e := range m.Step(now, ev) {
 			if done, ok := e.(Finished); ok {
 				return r.finish(life, done)
 			}

@@ -216,9 +216,6 @@ func (l *Limiter) Used(now time.Time) int {
 	return l.calls
 }
 
-// InFlight is the number of calls started and not done.
-func (l *Limiter) InFlight() int { return len(l.flying) }
-
 // Start counts a call that starts now. The caller has asked Ready.
 func (l *Limiter) Start(now time.Time) {
 	l.turn(now)
@@ -230,7 +227,7 @@ func (l *Limiter) Start(now time.Time) {
 
 // Again tells that the call that was started then left only at the time given,
 // which may be in the past: the window counts both times, so that neither can
-// exceed it. A call of an earlier life has no start.
+// exceed it.
 func (l *Limiter) Again(started, at time.Time) {
 	l.cross(started, at)
 	if i := slices.IndexFunc(l.flying, started.Equal); i >= 0 {
@@ -254,6 +251,15 @@ func (l *Limiter) note(at time.Time) {
 	}
 }
 
+// Inherit counts a call that an earlier life left under way: it may have left
+// only now, and on a day that is not the one it was counted on.
+func (l *Limiter) Inherit(now time.Time) {
+	if l.turned {
+		l.calls++
+	}
+	l.note(now)
+}
+
 // Done ends a call that was started then, by the last word on it, and left at
 // the time given; zero if it never did.
 func (l *Limiter) Done(started, left time.Time) {
@@ -267,12 +273,6 @@ func (l *Limiter) Done(started, left time.Time) {
 
 // cross counts a call that left on a later day than it was started on.
 func (l *Limiter) cross(started, at time.Time) {
-	if started.IsZero() {
-		if l.turned {
-			l.calls++
-		}
-		return
-	}
 	l.turn(at)
 	if l.wall(started).Before(l.began) && !l.wall(at).Before(l.began) {
 		l.calls++

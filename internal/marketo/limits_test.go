@@ -58,7 +58,7 @@ func schedule(rng *rand.Rand, limits marketo.Limits, fresh func(marketo.Limits) 
 			next := fresh(limits)
 			next.Restore(l.Snapshot(), now)
 			for _, f := range flying {
-				next.Again(time.Time{}, now)
+				next.Inherit(now)
 				if !f.left.After(now) {
 					left = append(left, f.left)
 				}
@@ -314,7 +314,7 @@ func TestLimiterMidnight(t *testing.T) {
 	}
 	again := marketo.NewLimiter(marketo.Limits{CallsPerDay: 2})
 	again.Restore(l.Snapshot(), after)
-	again.Again(time.Time{}, after)
+	again.Inherit(after)
 	if used := again.Used(after); used != 1 {
 		t.Errorf("%d calls used after a start with a call in flight, want 1", used)
 	}
