@@ -59,31 +59,20 @@ func (s *stage) heldRun(ctx context.Context, book *book) error {
 }
 
 func (s *stage) heldOf(ctx context.Context, c contender, b backlog, held bool) (r heldResult, err error) {
-	slot, err := s.database.copySlot(ctx, b.name)
+	slot, p, err := s.begin(ctx, c, b, sinkSettings{Hold: held}, setting{delivery: s.delivery})
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, s.database.dropSlot(ctx, slot)) }()
-	if err := s.sink.reset(ctx, sinkSettings{Hold: held}); err != nil {
-		return r, err
-	}
-	cmd, err := s.command(ctx, c, setting{workload: b.workload, slot: slot, end: b.end, delivery: s.delivery})
-	if err != nil {
-		return r, err
-	}
-	p, err := start(cmd)
-	if err != nil {
-		return r, err
-	}
 	r = heldResult{Contender: c.name, Held: held, Rows: b.rows}
 	err = s.watchHeld(ctx, p, b, &r)
 	// There is no orderly end to wait for while an object has no status.
-	cmd.Process.Kill()
+	p.cmd.Process.Kill()
 	<-p.ended
 	if err != nil {
 		return r, errors.Join(err, p.failed())
 	}
-	r.CPU = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
+	r.CPU = (p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()).Seconds()
 	r.Settled, err = settledIn(ctx, filepath.Join(s.dir, fmt.Sprintf("life-%d", s.runs), "cdcsync.db"))
 	if err == nil && held && r.Settled < b.rows-1 {
 		err = fmt.Errorf("the store has %d of %d rows as settled", r.Settled, b.rows)

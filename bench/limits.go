@@ -61,25 +61,13 @@ func (s *stage) limitsRun(ctx context.Context, book *book) error {
 }
 
 func (s *stage) limitsOf(ctx context.Context, c contender, b backlog) (r limitsResult, err error) {
-	slot, err := s.database.copySlot(ctx, b.name)
-	if err != nil {
-		return r, err
-	}
-	defer func() { err = errors.Join(err, s.database.dropSlot(ctx, slot)) }()
-	if err := s.sink.reset(ctx, sinkSettings{Latency: limitLatency, Track: true}); err != nil {
-		return r, err
-	}
-	cmd, err := s.command(ctx, c, setting{
-		workload: b.workload, slot: slot, end: b.end,
+	slot, p, err := s.begin(ctx, c, b, sinkSettings{Latency: limitLatency, Track: true}, setting{
 		limits: fmt.Sprintf("{calls_per_20s: %d, concurrent_calls: %d, calls_per_day: 0}", limitCalls, limitConcurrency),
 	})
 	if err != nil {
 		return r, err
 	}
-	p, err := start(cmd)
-	if err != nil {
-		return r, err
-	}
+	defer func() { err = errors.Join(err, s.database.dropSlot(ctx, slot)) }()
 	var run result
 	err = s.watch(ctx, c, b, slot, p, &run)
 	if stopErr := p.stop(true); err != nil || stopErr != nil {

@@ -37,32 +37,44 @@ const longestRun = 30 * time.Minute
 
 // run lets a contender read a backlog from a slot of its own.
 func (s *stage) run(ctx context.Context, c contender, b backlog) (r result, err error) {
-	slot, err := s.database.copySlot(ctx, b.name)
+	r = result{Workload: b.name, Contender: c.name, Rows: b.rows, Load: loadAverage()}
+	slot, p, err := s.begin(ctx, c, b, sinkSettings{}, setting{delivery: s.delivery})
 	if err != nil {
 		return r, err
 	}
 	defer func() { err = errors.Join(err, s.database.dropSlot(ctx, slot)) }()
-	if err := s.sink.reset(ctx, sinkSettings{}); err != nil {
-		return r, err
-	}
-	r = result{Workload: b.name, Contender: c.name, Rows: b.rows, Load: loadAverage()}
-	cmd, err := s.command(ctx, c, setting{workload: b.workload, slot: slot, end: b.end, delivery: s.delivery})
-	if err != nil {
-		return r, err
-	}
-	p, err := start(cmd)
-	if err != nil {
-		return r, err
-	}
 	err = s.watch(ctx, c, b, slot, p, &r)
 	if stopErr := p.stop(c.ours); stopErr != nil {
 		err = errors.Join(err, fmt.Errorf("%s: %w", c.name, stopErr))
 	}
-	r.CPU = (cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()).Seconds()
+	r.CPU = (p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()).Seconds()
 	if err != nil {
 		return r, err
 	}
 	return r, s.account(ctx, c, b, &r)
+}
+
+// begin starts a contender on a backlog, with a slot of its own, which the
+// caller drops, and a sink that has seen nothing yet.
+func (s *stage) begin(ctx context.Context, c contender, b backlog, sink sinkSettings, set setting) (slot string, p *process, err error) {
+	if slot, err = s.database.copySlot(ctx, b.name); err != nil {
+		return "", nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.database.dropSlot(ctx, slot))
+		}
+	}()
+	if err := s.sink.reset(ctx, sink); err != nil {
+		return slot, nil, err
+	}
+	set.workload, set.slot, set.end = b.workload, slot, b.end
+	cmd, err := s.command(ctx, c, set)
+	if err != nil {
+		return slot, nil, err
+	}
+	p, err = start(cmd)
+	return slot, p, err
 }
 
 // watch looks at a run until its end is confirmed.
