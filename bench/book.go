@@ -50,6 +50,25 @@ func (b *book) backlog(w workload, results []result) {
 			s.walsender.median, s.peak.high/(1<<20), orNone(s.calls.median, "%.2f"), orNone(s.bytes.median, "%.0f"))
 	}
 	t.Flush()
+	b.fewest(results)
+}
+
+// fewest prints the calls beside the smallest number possible, run by run:
+// that depends on how fast the run was.
+func (b *book) fewest(results []result) {
+	if !slices.ContainsFunc(results, func(r result) bool { return r.Fewest > 0 }) {
+		return
+	}
+	t := tabwriter.NewWriter(b.out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "contender\tcalls\tfewest possible\t× fewest\t[lowest\thighest]\t")
+	for _, s := range summarize(results) {
+		runs := slices.DeleteFunc(slices.Clone(results), func(r result) bool { return r.Contender != s.contender })
+		calls := spreadOf(runs, func(r result) float64 { return float64(r.Calls) })
+		fewest := spreadOf(runs, func(r result) float64 { return float64(r.Fewest) })
+		times := spreadOf(runs, func(r result) float64 { return float64(r.Calls) / float64(r.Fewest) })
+		fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%.2f\t[%.2f\t%.2f]\t\n", s.contender, calls.median, fewest.median, times.median, times.low, times.high)
+	}
+	t.Flush()
 }
 
 // bareOf names the bare loop that posts what a contender posts.

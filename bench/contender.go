@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -46,6 +47,8 @@ type stage struct {
 	database *database
 	sink     *sinkProcess
 	runs     int
+	// address is where the daemon of the last run answers.
+	address string
 }
 
 // setting is what one run of a contender has to know.
@@ -100,6 +103,10 @@ func (s *stage) daemon(ctx context.Context, c contender, set setting) (*exec.Cmd
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return nil, err
 	}
+	var err error
+	if s.address, err = freeAddress(); err != nil {
+		return nil, err
+	}
 	file := filepath.Join(dir, "cdcsync.yaml")
 	if err := os.WriteFile(file, []byte(s.configuration(c, set)), 0o600); err != nil {
 		return nil, err
@@ -115,6 +122,15 @@ func (s *stage) daemon(ctx context.Context, c contender, set setting) (*exec.Cmd
 	cmd.Stderr = log
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	return cmd, nil
+}
+
+// freeAddress is one that nobody listens on now.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }
 
 // identify makes the state file of a slot that nothing was delivered from.
@@ -153,7 +169,8 @@ func (s *stage) configuration(c contender, set setting) string {
 	if set.delivery != "" {
 		fmt.Fprintf(&b, "delivery: %s\n", set.delivery)
 	}
-	b.WriteString("state: sqlite:cdcsync.db\nhttp: {listen: '127.0.0.1:0'}\nmappings:\n")
+	b.WriteString("state: sqlite:cdcsync.db\n")
+	fmt.Fprintf(&b, "http: {listen: '%s'}\nmappings:\n", s.address)
 	for i := range set.tables {
 		fmt.Fprintf(&b, "  - table: public.%s\n    object: %s\n    key: {%s: id}\n    attributes:\n", set.table(i), set.object(i), keyField)
 		for _, column := range set.columns() {

@@ -71,6 +71,8 @@ func (d *database) exec(ctx context.Context, sql string) error {
 type backlog struct {
 	workload
 	end pglsn
+	// order is the row of each change, where rows come more than once.
+	order []int
 }
 
 type pglsn = replication.LSN
@@ -86,8 +88,13 @@ func (d *database) fill(ctx context.Context, w workload) (backlog, error) {
 		return b, fmt.Errorf("fill %s: %w", w.name, err)
 	}
 	var err error
-	b.end, err = d.position(ctx)
-	return b, err
+	if b.end, err = d.position(ctx); err != nil || w.keys == 0 {
+		return b, err
+	}
+	if b.order, err = d.hotKeys(ctx, w); err != nil {
+		return b, fmt.Errorf("draw the keys of %s again: %w", w.name, err)
+	}
+	return b, nil
 }
 
 // prepare makes everything but the backlog.

@@ -28,6 +28,9 @@ type result struct {
 	Calls   int   `json:"calls"`
 	Objects int   `json:"objects"`
 	Bytes   int64 `json:"bytes"`
+	// Fewest is the smallest number of calls that would have done, given what
+	// was read when; zero where it is not worked out.
+	Fewest int `json:"fewest_calls,omitempty"`
 	// Load is the machine's load average before the run.
 	Load string `json:"load_average"`
 }
@@ -43,7 +46,11 @@ func (s *stage) run(ctx context.Context, c contender, b backlog) (r result, err 
 		return r, err
 	}
 	defer func() { err = errors.Join(err, s.database.dropSlot(ctx, slot)) }()
+	fewest := s.fewest(ctx, c, b, p)
 	err = s.watch(ctx, c, b, slot, p, &r)
+	var fewestErr error
+	r.Fewest, fewestErr = fewest()
+	err = errors.Join(err, fewestErr)
 	if stopErr := p.stop(c.ours); stopErr != nil {
 		err = errors.Join(err, fmt.Errorf("%s: %w", c.name, stopErr))
 	}

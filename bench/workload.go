@@ -142,12 +142,15 @@ END $$`, w.name, w.statement(), w.ending(), w.statement())
 func (w workload) statement() string {
 	if w.keys > 0 {
 		return fmt.Sprintf(`FOR j IN 1..part LOOP
-      hot := floor(exp(random() * ln(%d + 1)));
+      hot := %s;
       UPDATE %s SET city = 'Springfield ' || done + j, visited_at = clock_timestamp() WHERE id = hot;
-    END LOOP;`, w.keys, w.table(0))
+    END LOOP;`, hotKey(w.keys), w.table(0))
 	}
 	return w.insert(fmt.Sprintf("SELECT %s FROM generate_series(1, $2) j", strings.Join(w.values("$1 + j"), ", ")), "done, part")
 }
+
+// hotKey draws one of keys rows, row k about 1/k as often as the first.
+func hotKey(keys int) string { return fmt.Sprintf("floor(exp(random() * ln(%d + 1)))", keys) }
 
 // ending makes the last change.
 func (w workload) ending() string {

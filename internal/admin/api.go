@@ -39,7 +39,8 @@ type Report struct {
 	Held int `json:"held_keys"`
 	// Parked counts the objects that are parked now.
 	Parked int `json:"parked_objects"`
-	// Backpressure is set while reading waits because memory is used up.
+	// Backpressure is set while reading waits: enough for the next calls is
+	// held, or memory is used up.
 	Backpressure bool      `json:"backpressure"`
 	Calls        Calls     `json:"calls"`
 	Source       Source    `json:"source"`
@@ -56,8 +57,8 @@ type Calls struct {
 	Resets time.Time `json:"resets"`
 	// Exhausted is set while Marketo itself says that the day is used up.
 	Exhausted bool `json:"exhausted"`
-	// Pace is the time between two batches that are not full while the calls
-	// of the day run short, 0 otherwise.
+	// Pace is the time between two batches that waiting can fill further while
+	// the calls of the day run short, 0 otherwise.
 	Pace float64 `json:"pace_seconds"`
 	// Limited is the limit that the next call waits for: rate, concurrency,
 	// quota, or missing.

@@ -69,6 +69,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 	group, failed := errgroup.WithContext(serving)
 	group.Go(func() error { return admin.Serve(serving, d.Config.HTTP.Listen, handler) })
 	group.Go(func() error {
+		tuneMemory(serving)
+		return nil
+	})
+	group.Go(func() error {
 		defer stopServing()
 		life, stop := context.WithCancel(ctx)
 		defer context.AfterFunc(failed, stop)()

@@ -22,6 +22,7 @@ type mappingState struct {
 	// blocked, when set, is why nothing of the mapping is sent but a probe.
 	blocked string
 	probe   time.Time
+	keys    recurrence
 	count   MappingCounts
 }
 

@@ -156,7 +156,7 @@ func (m *Machine) due(now time.Time, l *lane) bool {
 		}
 		return true
 	}
-	if l.n >= m.cfg.Capacity.Objects || m.stopping {
+	if l.n >= m.cfg.Capacity.Objects && !m.waitingPays(l.mapping) || m.stopping {
 		return true
 	}
 	at := l.head.since.Add(m.cfg.MaxWait)
@@ -207,7 +207,7 @@ func (m *Machine) fill(now time.Time, l *lane) *call {
 	if len(items) == 0 {
 		return nil
 	}
-	if len(items) < m.cfg.Capacity.Objects {
+	if len(items) < m.cfg.Capacity.Objects || m.waitingPays(l.mapping) {
 		m.pace.last = now
 	}
 	return m.newCall(l, items)

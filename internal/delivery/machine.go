@@ -35,7 +35,8 @@ type Config struct {
 	Mappings []Mapping
 	Capacity marketo.Capacity
 	Limits   marketo.Limits
-	// MaxWait is the longest an object waits for its batch to fill.
+	// MaxWait is the longest an object waits for its batch to fill, or for more
+	// changes of its key.
 	MaxWait time.Duration
 	// MaxPending and MaxPendingBytes bound what is held in memory.
 	MaxPending      int
@@ -93,6 +94,7 @@ type Machine struct {
 	window  *checkpoint.Window
 
 	keys  chains
+	seen  sightings
 	lanes []lane
 	// listed holds the lanes that may have items, in the order they got them.
 	listed []*lane
@@ -154,6 +156,7 @@ func New(cfg Config, state checkpoint.State, now time.Time) *Machine {
 		rng:       rand.New(rand.NewPCG(cfg.Seed, 0)),
 		limiter:   marketo.NewLimiter(cfg.Limits),
 		keys:      newChains(),
+		seen:      newSightings(),
 		lanes:     make([]lane, len(cfg.Mappings)*operations),
 		calls:     make(map[uint64]*call),
 		reads:     make(map[uint64]*item),
@@ -266,7 +269,7 @@ func (m *Machine) Accepting() bool {
 		return false
 	}
 	// What an earlier life held at once, this one can hold, too.
-	return m.behind() || !m.full()
+	return m.behind() || !m.full() && !m.supplied()
 }
 
 // full reports whether as much is held in memory as may be.

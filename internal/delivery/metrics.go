@@ -64,7 +64,7 @@ func NewMetrics(r *Runner, reg prometheus.Registerer) (*Metrics, error) {
 		replayed:     describe("objects_replayed_total", "Object writes skipped because an earlier run had settled them.", "mapping"),
 		pending:      describe("pending_objects", "Objects received and not yet settled.", "mapping"),
 		pendingBytes: describe("pending_bytes", "Bytes held for unsettled objects."),
-		pressure:     describe("backpressure_active", "1 while reading is held because a limit of memory is reached."),
+		pressure:     describe("backpressure_active", "1 while reading waits: enough for the next calls is held, or a limit of memory is reached."),
 
 		limit:       describe("pending_limit_bytes", "Configured ceiling of cdcsync_pending_bytes."),
 		calls:       describe("calls_total", "Calls sent to Marketo."),
@@ -77,7 +77,7 @@ func NewMetrics(r *Runner, reg prometheus.Registerer) (*Metrics, error) {
 		splits:      describe("call_splits_total", "Batches that were halved to find a bad object."),
 		quotaUsed:   describe("quota_used_calls", "Calls counted against today's quota."),
 		quotaLimit:  describe("quota_limit_calls", "Configured calls a day; 0 is unlimited."),
-		paceSeconds: describe("call_pace_seconds", "Time between two batches that are not full, while the calls of the day run short; 0 while there is plenty."),
+		paceSeconds: describe("call_pace_seconds", "Time between two batches that waiting can fill further, while the calls of the day run short; 0 while there is plenty."),
 		limited:     describe("calls_limited", "1 while the next call waits for this limit.", "limit"),
 		paused:      describe("paused", "1 while nothing is sent, whatever the reason."),
 		held:        describe("held_keys", "Keys whose newer values wait out a call with an unknown outcome."),

@@ -17,19 +17,19 @@ const (
 
 // pace spreads what is left of the day's calls over what is left of the day.
 // While the calls made so far, at the rate so far, leave enough, batches wait
-// MaxWait and no longer. When they run short, batches that are not full leave
-// one at a time, so far apart that the day lasts; full ones are never held:
-// nothing carries more in a call.
+// MaxWait and no longer. When they run short, batches leave one at a time, so
+// far apart that the day lasts, if waiting lets them carry more: when they are
+// not full, or their keys come again. Others are never held.
 type pace struct {
 	// every is the time between two such batches; zero while there is plenty,
 	// which after a shortage takes a tenth more than enough.
 	every time.Duration
-	// last is when the last batch left that was not full.
+	// last is when the last such batch left.
 	last time.Time
 }
 
-// paced reports whether a batch that is not full may leave now, and sets the
-// alarm for when it may.
+// paced reports whether a batch that may carry more later may leave now, and
+// sets the alarm for when it may.
 func (m *Machine) paced(now time.Time) bool {
 	every := m.spacing(now)
 	if (every > 0) != (m.pace.every > 0) {

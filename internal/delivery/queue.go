@@ -64,6 +64,7 @@ func (m *Machine) enqueue(now time.Time, w *mapping.Write, at replication.Positi
 		state.count.Replayed++
 		return
 	}
+	state.keys.note(m.seen.see(w.Key, now, m.cfg.MaxWait))
 	hash := m.keys.hash(w.Key)
 	head := m.keys.first(hash, w.Key)
 	if head != nil && m.merge(now, head.last, w, at) {

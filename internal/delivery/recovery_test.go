@@ -128,6 +128,7 @@ func TestCallsThatAreLateKeepOthersBack(t *testing.T) {
 	batch(20)
 	r.holdSaves = false
 	r.step(Saved{})
+	r.pass(joinTime)
 	for _, call := range r.take(2) {
 		r.answer(call)
 	}

@@ -131,7 +131,7 @@ type Report struct {
 	// nothing is unsettled.
 	Through time.Time
 	Quota   marketo.Quota
-	// Pace is the time between two batches that are not full, while the calls
+	// Pace is the time between two batches that waiting can fill further, while the calls
 	// of the day run short; zero while there is plenty.
 	Pace time.Duration
 	// Source is about the replication connection.

@@ -137,12 +137,12 @@ func (m *Machine) syncDue(now time.Time, frontier LSN) bool {
 const joinTime = 2 * time.Millisecond
 
 // joined reports whether the save had better wait for more to go into it:
-// while most of the calls that may be under way are, more answers are about to
-// come, and the calls that wait for this save keep nobody idle.
+// while calls are under way their answers may be about to come. Where they come
+// at once, all calls go round together, with one save a round.
 func (m *Machine) joined(now time.Time) bool {
 	flying := len(m.calls) - len(m.ledger.draft.Started)
 	until := m.ledger.savedAt.Add(joinTime)
-	if flying < 2 || 2*flying <= m.limiter.Concurrency(now) || !until.After(now) {
+	if flying == 0 || !until.After(now) {
 		return false
 	}
 	m.wakeAt(until)

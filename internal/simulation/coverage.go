@@ -30,7 +30,9 @@ type Coverage struct {
 	Saves, SyncedSaves, Confirms, Reads, Logs, Finished  int
 	CleanEnds, Started, Ended, Settled, Parked, Resolved int
 	Retries, ReadErrors, RowsGone                        int
-	Compared                                             int
+	// Supplied: it read no further although there was memory left.
+	Supplied int
+	Compared int
 	// What an operator did.
 	RetriedByHand, Discarded, ActedInVain int
 }
@@ -45,6 +47,16 @@ func (c *Coverage) change(ch *change) {
 	}
 	if ch.set {
 		c.Sets++
+	}
+}
+
+func (c *Coverage) notAccepting(s *Simulator) {
+	config := &s.profile.config
+	if s.profile.stops || config.HaltOnReject {
+		return // it may be the end
+	}
+	if objects, bytes := s.process.machine.Load(); objects < config.MaxPending && bytes < config.MaxPendingBytes {
+		c.Supplied++
 	}
 }
 

@@ -102,7 +102,19 @@ func (s *Simulator) newProfile(steps int) profile {
 	p.readErrors = s.sometimes(0.3, 0.6)
 	p.clock, p.operator = s.chance(0.2), s.chance(0.5)
 	p.configure(s)
+	if s.options.Seed%16 == 2 {
+		p.spread(s)
+	}
 	return p
+}
+
+// spread takes so many keys that few come again, which the machine reads no
+// further ahead for than calls can use.
+func (p *profile) spread(s *Simulator) {
+	p.keys = 500 + s.rng.IntN(1500)
+	p.hot = pick(s, 0, 0.02, 0.1)
+	p.commitEvery = pick(s, 5*time.Millisecond, 30*time.Millisecond)
+	p.config.MaxPending = 100_000
 }
 
 func (p *profile) sinkFaults(s *Simulator) {

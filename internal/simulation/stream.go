@@ -56,7 +56,11 @@ func (s *Simulator) disconnect() {
 // takes it.
 func (s *Simulator) notice() {
 	r := &s.reader
-	if !r.connected || r.due || !s.process.alive() || !s.process.machine.Accepting() {
+	if !r.connected || r.due || !s.process.alive() {
+		return
+	}
+	if !s.process.machine.Accepting() {
+		s.covered.notAccepting(s)
 		return
 	}
 	if r.tx < len(s.txs) {

@@ -1,0 +1,51 @@
+package daemon
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+const (
+	// heapGrowth is by how many percent of what is in use the heap may grow
+	// before garbage is collected.
+	heapGrowth = 400
+	// memoryFloor is what the runtime may use in any case, in bytes.
+	memoryFloor = 48 << 20
+	// memoryEvery is how often the limit follows what is in use.
+	memoryEvery = time.Second
+)
+
+// tuneMemory trades memory that is free for time: while little is in use, which
+// is always but for a queue that is full, garbage is collected a few times a
+// second instead of dozens of times. Beyond memoryFloor, the heap grows to
+// twice what is in use, as by default. It is for ever, until ctx ends, and
+// leaves alone who sets GOGC or GOMEMLIMIT.
+func tuneMemory(ctx context.Context) {
+	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
+		return
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(heapGrowth))
+	defer debug.SetMemoryLimit(debug.SetMemoryLimit(memoryFloor))
+	every := time.NewTicker(memoryEvery)
+	defer every.Stop()
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	for {
+		select {
+		case <-every.C:
+			metrics.Read(live)
+			debug.SetMemoryLimit(memoryLimit(live[0].Value.Uint64()))
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// memoryLimit returns the limit for the runtime, in bytes, while live bytes of
+// the heap are in use.
+func memoryLimit(live uint64) int64 {
+	const besides = 8 << 20 // stacks, and the runtime's own
+	return max(memoryFloor, int64(2*live)+besides)
+}

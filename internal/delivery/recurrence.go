@@ -1,0 +1,93 @@
+package delivery
+
+import (
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+const (
+	// worthWaiting is the share of changes whose key has come not long before
+	// from which on it saves calls to wait for them. Below it, who waits for
+	// nothing makes at most 1/(1-worthWaiting), a tenth more.
+	worthWaiting = 1.0 / 11
+	// memoryOfShares is over how many changes the shares are taken.
+	memoryOfShares = 512
+	// sightingSlots is how many keys are remembered: more than
+	// DefaultConfig().MaxPendingBytes can hold objects of.
+	sightingSlots = 1 << 15
+)
+
+// recurrence is how often the keys of one mapping come again.
+type recurrence struct {
+	// soon is the share of changes whose key had come within MaxWait, ever the
+	// share of those whose key was remembered at all.
+	soon, ever float32
+}
+
+func (r *recurrence) note(soon, ever bool) {
+	r.soon += (share(soon) - r.soon) / memoryOfShares
+	r.ever += (share(ever) - r.ever) / memoryOfShares
+}
+
+func share(of bool) float32 {
+	if of {
+		return 1
+	}
+	return 0
+}
+
+// sightings remembers when keys came last. Every key has one slot, which others
+// have, too: the latest takes it. What is forgotten, or taken for another, only
+// moves a share a little.
+type sightings struct{ slots []sighting }
+
+// sighting is a part of a key's hash, and when it came: in milliseconds, of
+// which uint32 tells those of 49 days apart.
+type sighting struct{ mark, at uint32 }
+
+func newSightings() sightings { return sightings{slots: make([]sighting, sightingSlots)} }
+
+// see notes that key comes now. It returns whether it had come at all, as far
+// as is remembered, and whether that was no longer ago than within.
+func (s *sightings) see(key string, now time.Time, within time.Duration) (soon, ever bool) {
+	hash := xxhash.Sum64String(key)
+	// The mark of an empty slot is zero.
+	mark, at := uint32(hash>>32)|1, uint32(now.UnixMilli())
+	slot := &s.slots[hash%sightingSlots]
+	if slot.mark == mark {
+		ever = true
+		soon = time.Duration(at-slot.at)*time.Millisecond <= within
+	}
+	slot.mark, slot.at = mark, at
+	return soon, ever
+}
+
+// waitingPays reports whether a batch of the mapping that is full had better
+// wait as long as it may: so many of its keys come again meanwhile, for which
+// no other call is needed then.
+func (m *Machine) waitingPays(mapping int) bool {
+	return m.states[mapping].keys.soon > worthWaiting && !m.cfg.Mappings[mapping].Separate
+}
+
+// suppliedCalls is for how many rounds of calls batches are held ready.
+const suppliedCalls = 4
+
+// supplied reports whether enough full batches wait for all calls to go on.
+// Reading on would only fill memory, which costs time: what was not touched for
+// long has to come from far. It pays where keys come again, as their changes
+// merge; those mappings' batches do not count.
+func (m *Machine) supplied() bool {
+	enough := suppliedCalls * m.cfg.Limits.ConcurrentCalls
+	if m.items < enough*m.cfg.Capacity.Objects {
+		return false
+	}
+	full := 0
+	for _, l := range m.listed {
+		s := &m.states[l.mapping]
+		if s.blocked == "" && (s.keys.ever <= worthWaiting || m.cfg.Mappings[l.mapping].Separate) {
+			full += l.n / m.cfg.Capacity.Objects
+		}
+	}
+	return full >= enough
+}
