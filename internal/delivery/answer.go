@@ -43,7 +43,7 @@ func (m *Machine) answered(now time.Time, ev Answered) {
 	m.recovered(now)
 	m.passedGroup(c)
 	m.ledger.draft.Ended = append(m.ledger.draft.Ended, c.id)
-	mapping := c.items[0].mapping
+	mapping := int(c.items[0].mapping)
 	for _, r := range ev.Reply.Results {
 		if r.Outcome == marketo.Confirmed {
 			m.unblock(mapping)
@@ -78,7 +78,7 @@ func (m *Machine) concluded(now time.Time, it *item, r marketo.Result) {
 		m.park(now, it, r, true)
 	case marketo.Retry, marketo.Unknown:
 		it.attempts++
-		if it.attempts >= m.cfg.MaxAttempts {
+		if int(it.attempts) >= m.cfg.MaxAttempts {
 			if r.Outcome == marketo.Unknown {
 				r.Code, r.Message = "no_status", "marketo gave no usable status for the object; look at the custom object there, then retry or discard"
 			}
@@ -87,7 +87,7 @@ func (m *Machine) concluded(now time.Time, it *item, r marketo.Result) {
 		}
 		count.Retries++
 		m.absorb(it)
-		m.later(it, m.together(now.Add(m.jitter(m.backoff(time.Second, 5*time.Minute, it.attempts)))))
+		m.later(it, m.together(now.Add(m.jitter(m.backoff(time.Second, 5*time.Minute, int(it.attempts))))))
 	}
 }
 
@@ -96,7 +96,7 @@ func (m *Machine) confirmed(now time.Time, it *item) {
 	m.resolve(it.key)
 	count := &m.states[it.mapping].count
 	count.Confirmed++
-	count.Latency.observe(m.wall(now).Sub(it.committed))
+	count.Latency.observe(m.wall(now).Sub(it.committed.time()))
 	m.settle(it)
 }
 
@@ -112,7 +112,7 @@ func (m *Machine) rejected(now time.Time, it *item, r marketo.Result) {
 	}
 	state.refused++
 	if state.refused >= refusedInARow && state.blocked == "" {
-		m.block(now, it.mapping, "marketo rejects every object of the mapping, at last with "+r.Loggable(it.object)+
+		m.block(now, int(it.mapping), "marketo rejects every object of the mapping, at last with "+r.Loggable(it.object)+
 			"; mend the mapping or the custom object type")
 	}
 	if state.blocked != "" {
@@ -165,8 +165,8 @@ func (m *Machine) faulted(now time.Time, c *call, f *marketo.Fault) {
 	}
 	for _, it := range c.items {
 		it.faults++
-		if it.failed.IsZero() {
-			it.failed = now
+		if it.failed == 0 {
+			it.failed = stampOf(now)
 		}
 	}
 	switch f.Class {

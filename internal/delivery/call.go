@@ -159,7 +159,7 @@ func (m *Machine) due(now time.Time, l *lane) bool {
 	if l.n >= m.cfg.Capacity.Objects && !m.waitingPays(l.mapping) || m.stopping {
 		return true
 	}
-	at := l.head.since.Add(m.cfg.MaxWait)
+	at := l.head.since.time().Add(m.cfg.MaxWait)
 	if at.After(now) {
 		m.wakeAt(at)
 		return false
@@ -306,7 +306,6 @@ func (m *Machine) absorbNext(it *item) bool {
 	it.anew = operation != marketo.Delete && (it.anew || next.anew)
 	m.bytes += it.bytes
 	it.at, it.xid, it.newest = next.at, next.xid, next.newest
-	it.changes += next.changes
 	it.after = next.after
 	if it.last == next {
 		it.last = it

@@ -15,6 +15,15 @@ func (m *Machine) SetClock(now time.Time, ahead time.Duration) {
 // wall is what the wall clock shows at now.
 func (m *Machine) wall(now time.Time) time.Time { return now.Add(m.ahead) }
 
+// stamp is a time in microseconds since 1970, which is what PostgreSQL's commit
+// times have: a third of the size of a time.Time, of which items would have
+// several.
+type stamp int64
+
+func stampOf(t time.Time) stamp { return stamp(t.UnixMicro()) }
+
+func (s stamp) time() time.Time { return time.UnixMicro(int64(s)).UTC() }
+
 // clock is the Runner's source of time: it starts at what the wall clock shows
 // and goes on by the monotonic clock, so that it never jumps.
 type clock struct {

@@ -30,14 +30,14 @@ type parkedObject struct {
 func (m *Machine) park(now time.Time, it *item, r marketo.Result, waits bool) {
 	earlier := m.parked[it.key]
 	if earlier == nil && len(m.parked) >= m.cfg.MaxParked {
-		m.block(now, it.mapping, "as many objects are parked as delivery.max_parked allows; retry or discard some")
+		m.block(now, int(it.mapping), "as many objects are parked as delivery.max_parked allows; retry or discard some")
 		m.later(it, m.states[it.mapping].probe)
 		return
 	}
 	wall := m.wall(now)
 	p := &parkedObject{Parked: checkpoint.Parked{
 		Mapping: m.cfg.Mappings[it.mapping].Name, Object: m.cfg.Mappings[it.mapping].Object,
-		Key: it.key, Operation: it.parkedAs().String(), At: it.at, Committed: it.newest,
+		Key: it.key, Operation: it.parkedAs().String(), At: it.at, Committed: it.newest.time(),
 		Fields: fields(it.object, true), Payload: fields(it.object, false),
 		Code: r.Code, Message: r.Message, Waits: waits,
 		Attempts: 1, First: wall, Last: wall,
@@ -125,9 +125,9 @@ func (m *Machine) retry(now time.Time, p *checkpoint.Parked) error {
 	m.sequence++
 	it := m.newItem()
 	*it = item{
-		key: p.Key, hash: hash, mapping: index, operation: operationOf(p.Operation), object: object,
-		reread: true, partial: true, ends: p.Operation == marketo.Update.String(), at: p.At, sequence: m.sequence, since: now,
-		committed: p.Committed, newest: p.Committed, changes: 0, bytes: itemBytes + len(p.Payload),
+		key: p.Key, hash: hash, mapping: int32(index), operation: operationOf(p.Operation), object: object,
+		reread: true, partial: true, ends: p.Operation == marketo.Update.String(), at: p.At, sequence: m.sequence, since: stampOf(now),
+		committed: stampOf(p.Committed), newest: stampOf(p.Committed), bytes: itemBytes + len(p.Payload),
 	}
 	it.last = it
 	m.keys.put(it)

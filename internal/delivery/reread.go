@@ -12,7 +12,7 @@ func (m *Machine) read(it *item) {
 	it.place = reading
 	m.lastRead++
 	m.reads[m.lastRead] = it
-	m.emit(Read{Read: m.lastRead, Mapping: it.mapping, Object: it.object, XID: it.xid})
+	m.emit(Read{Read: m.lastRead, Mapping: int(it.mapping), Object: it.object, XID: it.xid})
 }
 
 // rowRead completes the object with the row as it is now. Later changes of
@@ -25,7 +25,7 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 		if it.faults == 1 {
 			m.log(slog.LevelWarn, "row cannot be read again", "mapping", m.cfg.Mappings[it.mapping].Name, "err", ev.Err)
 		}
-		m.later(it, now.Add(m.jitter(m.backoff(time.Second, time.Minute, it.faults))))
+		m.later(it, now.Add(m.jitter(m.backoff(time.Second, time.Minute, int(it.faults)))))
 		return
 	}
 	it.reread, it.partial = false, false

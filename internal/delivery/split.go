@@ -81,7 +81,7 @@ func (m *Machine) refused(now time.Time, c *call, f *marketo.Fault) {
 // saves calls; but only where the call was refused for an object in it.
 func (m *Machine) halveCall(c *call, inOrder bool) {
 	m.releaseOther(c)
-	m.halve(&group{lane: m.lane(c.items[0].mapping, c.batch.Operation), items: c.items}, inOrder)
+	m.halve(&group{lane: m.lane(int(c.items[0].mapping), c.batch.Operation), items: c.items}, inOrder)
 }
 
 func (m *Machine) halve(g *group, inOrder bool) {
@@ -128,5 +128,5 @@ func (m *Machine) passedGroup(c *call) {
 // that one of its objects must be the cause.
 func (m *Machine) isolate(c *call, f *marketo.Fault) bool {
 	it := c.items[0]
-	return (f.Class == marketo.FaultRetry || f.Class == marketo.FaultUnknown) && len(c.items) > 1 && it.faults >= 3 && m.trouble.passed.After(it.failed)
+	return (f.Class == marketo.FaultRetry || f.Class == marketo.FaultUnknown) && len(c.items) > 1 && it.faults >= 3 && m.trouble.passed.After(it.failed.time())
 }

@@ -32,9 +32,10 @@ type span struct{ from, to int }
 
 var scratches = sync.Pool{New: func() any { return &scratch{environment: map[string]any{}} }}
 
-// overhead is what a Write holds besides its texts and values, in bytes.
+// overhead is what is lost when the memory of a Write's texts and values is
+// handed out, in bytes.
 const (
-	overhead   = 128
+	overhead   = 32
 	valueBytes = 24
 )
 
