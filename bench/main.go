@@ -93,7 +93,7 @@ func parseOptions(args []string) (options, error) {
 	set.DurationVar(&o.duration, "duration", 0, "length of the latency workload; 0 means 10s, or 60s with -full")
 	set.StringVar(&o.json, "json", "", "write every single run to this file")
 	set.StringVar(&o.plot, "plot", "", "draw the rows a second of the appends workload into this SVG file")
-	set.StringVar(&o.delivery, "delivery", "", "delivery section of the backlogs' configuration, such as {max_pending_bytes: 16MiB}; the defaults when empty")
+	set.StringVar(&o.delivery, "delivery", "", "delivery section of the backlogs' configuration, such as {max_pending_bytes: 24MiB}; the defaults when empty")
 	set.StringVar(&o.keep, "keep", "", "copy the daemon's configurations and logs into this directory")
 	if err := set.Parse(args); err != nil {
 		return o, err

@@ -104,7 +104,7 @@ type Delivery struct {
 	// MaxPending is the most objects in memory, 100,000 by default; beyond
 	// it reading stops.
 	MaxPending int
-	// MaxPendingBytes is the same in bytes; 16 MiB by default. The process
+	// MaxPendingBytes is the same in bytes; 24 MiB by default. The process
 	// takes about twice that, as garbage is collected when it has grown to as
 	// much again, and 25 MiB besides.
 	MaxPendingBytes int
@@ -152,7 +152,7 @@ func Default() *Config {
 		Delivery: Delivery{
 			MaxWait:         time.Second,
 			MaxPending:      100_000,
-			MaxPendingBytes: 16 << 20,
+			MaxPendingBytes: 24 << 20,
 			MaxParked:       10_000,
 			UnknownHold:     150 * time.Second,
 			ShutdownTimeout: 30 * time.Second,

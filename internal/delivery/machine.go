@@ -77,7 +77,7 @@ func DefaultConfig() Config {
 		Limits:          marketo.Limits{CallsPer20s: 50, ConcurrentCalls: 5, CallsPerDay: 10000},
 		MaxWait:         time.Second,
 		MaxPending:      100_000,
-		MaxPendingBytes: 16 << 20,
+		MaxPendingBytes: 24 << 20,
 		MaxParked:       10_000,
 		UnknownHold:     150 * time.Second,
 		MaxAttempts:     8,

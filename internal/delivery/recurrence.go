@@ -13,7 +13,7 @@ const (
 	worthWaiting = 1.0 / 11
 	// memoryOfShares is over how many changes the shares are taken.
 	memoryOfShares = 512
-	// sightingSlots is how many keys are remembered: more than
+	// sightingSlots is how many keys are remembered: about as many as
 	// DefaultConfig().MaxPendingBytes can hold objects of.
 	sightingSlots = 1 << 15
 )
