@@ -45,7 +45,7 @@ func (w *world) slotBehindState() {
 	w.t.Helper()
 	slot := w.confirmed()
 	var position int64
-	err := w.copyOfState().QueryRow(`SELECT coalesce(max(position), 0) FROM checkpoint`).Scan(&position)
+	err := w.copyOfState().QueryRow(`SELECT coalesce(max(position), 0) FROM state`).Scan(&position)
 	if err != nil {
 		w.t.Fatalf("read state: %v", err)
 	}

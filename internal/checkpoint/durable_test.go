@@ -203,7 +203,7 @@ const normal, full = 1, 2 // PRAGMA synchronous
 func wantSynchronous(t *testing.T, s *checkpoint.Store, want int) {
 	t.Helper()
 	var got int
-	if err := s.Writer().QueryRow(`PRAGMA synchronous`).Scan(&got); err != nil {
+	if err := s.Writer().QueryRowContext(t.Context(), `PRAGMA synchronous`).Scan(&got); err != nil {
 		t.Fatal(err)
 	}
 	if got != want {

@@ -3,12 +3,13 @@ package checkpoint
 import (
 	"database/sql"
 	"errors"
+	"time"
 
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // Writer lets tests look at the store's own connection, and hurt it.
-func (s *Store) Writer() *sql.DB { return s.write }
+func (s *Store) Writer() *sql.Conn { return s.write }
 
 // Database lets tests open a file as another program would.
 func Database(path string) (*sql.DB, error) { return database(path, 1) }
@@ -26,14 +27,31 @@ func Seal(b []byte) []byte { return sealRecord(append(startRecord(nil), b...)) }
 // SettledRecord writes entries as the store does.
 func SettledRecord(entries []Settled) []byte { return appendSettled(nil, entries) }
 
-// Checksum is the one that is stored with a checkpoint.
-func (c Checkpoint) Checksum() int64 { return c.checksum() }
+// Checksum is the one that stores up to version 2 have with a checkpoint.
+func (c Checkpoint) Checksum() int64 { return int64(c.checksum()) }
+
+// Calls reads a record of calls in flight.
+func Calls(b []byte) ([]Call, error) { return readCalls(b) }
+
+// CallsRecord writes calls as the store does.
+func CallsRecord(all []Call) ([]byte, error) {
+	c, err := writeCalls(all)
+	if err != nil {
+		return nil, err
+	}
+	return c.record, nil
+}
+
+// FormatTime writes a time as the store does.
+func FormatTime(t time.Time) string { return formatTime(t) }
 
 // Keys reads a record of keys.
 func Keys(b []byte) ([]string, error) { return readKeys(b) }
 
-// KeysRecord writes keys as the store does.
-func KeysRecord(keys []string) []byte { return appendKeys(nil, keys) }
+// KeysRecord writes keys as store version 2 did.
+func KeysRecord(keys []string) []byte {
+	return sealRecord(appendPacked(append(startRecord(nil), packed), keys))
+}
 
 // PlainKeysRecord writes keys as store version 1 did.
 func PlainKeysRecord(keys []string) []byte {

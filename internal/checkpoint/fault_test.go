@@ -31,7 +31,7 @@ func fillUp(t *testing.T, s *checkpoint.Store) (int, error) {
 
 func TestSaveWithFullDatabase(t *testing.T) {
 	s, path := identified(t)
-	if _, err := s.Writer().Exec(`PRAGMA max_page_count = 1000`); err != nil {
+	if _, err := s.Writer().ExecContext(t.Context(), `PRAGMA max_page_count = 1000`); err != nil {
 		t.Fatal(err)
 	}
 	failed, err := fillUp(t, s)
@@ -43,7 +43,7 @@ func TestSaveWithFullDatabase(t *testing.T) {
 	if got, want := len(before.Parked), failed-1; got != want {
 		t.Errorf("parked after a failed save: got %d, want %d", got, want)
 	}
-	if _, err := s.Writer().Exec(`PRAGMA max_page_count = 100000`); err != nil {
+	if _, err := s.Writer().ExecContext(t.Context(), `PRAGMA max_page_count = 100000`); err != nil {
 		t.Fatal(err)
 	}
 	save(t, s, bigSave(failed))
@@ -55,7 +55,7 @@ func TestSaveWithFullDatabase(t *testing.T) {
 
 func TestSaveAgainstAnotherWriter(t *testing.T) {
 	s, path := identified(t)
-	if _, err := s.Writer().Exec(`PRAGMA busy_timeout = 20`); err != nil {
+	if _, err := s.Writer().ExecContext(t.Context(), `PRAGMA busy_timeout = 20`); err != nil {
 		t.Fatal(err)
 	}
 	db := otherProgram(t, path)
@@ -74,10 +74,10 @@ func TestSaveAgainstAnotherWriter(t *testing.T) {
 func TestSaveAgainstAMovedPosition(t *testing.T) {
 	s, path := identified(t)
 	before := load(t, s)
-	execSQL(t, path, `UPDATE checkpoint SET position = position + 100`)
+	execSQL(t, path, `UPDATE state SET position = position + 100`)
 	err := s.Save(t.Context(), checkpoint.Save{Checkpoint: home.LSN + 1, Quota: &checkpoint.Quota{Calls: 1}})
 	wantError(t, err, "on disk is ahead")
-	execSQL(t, path, `UPDATE checkpoint SET position = position - 100`)
+	execSQL(t, path, `UPDATE state SET position = position - 100`)
 	if after := load(t, s); !reflect.DeepEqual(after, before) {
 		t.Errorf("after a refused save: got %+v, want %+v", after, before)
 	}

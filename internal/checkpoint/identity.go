@@ -2,7 +2,6 @@ package checkpoint
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"math"
@@ -36,19 +35,14 @@ func (s *Store) replace(ctx context.Context, c Checkpoint, check func(old *Check
 	ctx = context.WithoutCancel(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := check(s.ck, c); err != nil {
+	if err := check(s.known.ck, c); err != nil {
 		return err
 	}
-	err := s.commit(ctx, true, false, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `REPLACE INTO checkpoint (id, system, timeline, database, slot, position, checksum)
-			VALUES (1, ?, ?, ?, ?, ?, ?)`, c.System, c.Timeline, c.Database, c.Slot, int64(c.LSN), c.checksum())
+	return s.commit(ctx, &Save{Sync: true}, func(next *known) error {
+		next.ck = &c
+		_, err := s.write.ExecContext(ctx, identifySQL, c.System, c.Timeline, c.Database, c.Slot, int64(c.LSN), storedChecksum(c))
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	s.ck = &c
-	return nil
 }
 
 func checkIntend(old *Checkpoint, c Checkpoint) error {

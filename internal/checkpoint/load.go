@@ -1,14 +1,11 @@
 package checkpoint
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"time"
-
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"slices"
 )
 
 // Load returns what the store holds, as of the last Save. It changes nothing:
@@ -28,18 +25,13 @@ func (s *Store) Load(ctx context.Context) (State, error) {
 }
 
 func load(ctx context.Context, db querier) (State, error) {
-	var state State
-	var err error
-	if state.Checkpoint, err = loadCheckpoint(ctx, db); err != nil {
+	r, err := loadRow(ctx, db)
+	if err != nil {
 		return State{}, err
 	}
-	if state.Clean, state.SameBoot, err = loadLife(ctx, db); err != nil {
-		return State{}, err
-	}
-	if state.InFlight, err = loadCalls(ctx, db); err != nil {
-		return State{}, err
-	}
-	if state.Settled, err = loadSettled(ctx, db, state.Checkpoint); err != nil {
+	state := State{Checkpoint: r.ck, Clean: r.clean, SameBoot: r.sameBoot, InFlight: r.calls, Quota: r.quota, Sent: r.sent}
+	slices.SortFunc(state.InFlight, func(a, b Call) int { return cmp.Compare(a.ID, b.ID) })
+	if state.Settled, err = loadSettled(ctx, db, r.ck); err != nil {
 		return State{}, err
 	}
 	if state.Parked, err = listParked(ctx, db, Filter{}); err != nil {
@@ -48,70 +40,7 @@ func load(ctx context.Context, db querier) (State, error) {
 	if state.Discarded, err = loadDiscarded(ctx, db); err != nil {
 		return State{}, err
 	}
-	if state.Quota, err = loadQuota(ctx, db); err != nil {
-		return State{}, err
-	}
-	if state.Sent, err = loadSent(ctx, db); err != nil {
-		return State{}, err
-	}
 	return state, nil
-}
-
-// loadSent is zero in a store that no call has been saved in.
-func loadSent(ctx context.Context, db querier) (replication.Position, error) {
-	var data []byte
-	if err := db.QueryRowContext(ctx, `SELECT sent FROM life`).Scan(&data); err != nil {
-		return replication.Position{}, fmt.Errorf("sent: %w", err)
-	}
-	if len(data) == 0 {
-		return replication.Position{}, nil
-	}
-	f := openRecord(data)
-	sent := f.position()
-	if f.err != nil {
-		return sent, fmt.Errorf("sent: %w", f.err)
-	}
-	return sent, nil
-}
-
-func loadCheckpoint(ctx context.Context, db querier) (*Checkpoint, error) {
-	var ck Checkpoint
-	var position, checksum int64
-	err := db.QueryRowContext(ctx, `SELECT system, timeline, database, slot, position, checksum FROM checkpoint`).
-		Scan(&ck.System, &ck.Timeline, &ck.Database, &ck.Slot, &position, &checksum)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("checkpoint: %w", err)
-	}
-	ck.LSN = LSN(position)
-	if checksum != ck.checksum() {
-		return nil, fmt.Errorf("checkpoint: %w", errDamaged)
-	}
-	return &ck, nil
-}
-
-func loadLife(ctx context.Context, db querier) (clean, sameBoot bool, err error) {
-	var saves int64
-	var boot string
-	if err := db.QueryRowContext(ctx, `SELECT clean, boot, saves FROM life`).Scan(&clean, &boot, &saves); err != nil {
-		return false, false, fmt.Errorf("life: %w", err)
-	}
-	return clean, saves == 0 || (boot != "" && boot == bootID()), nil
-}
-
-func loadCalls(ctx context.Context, db querier) ([]Call, error) {
-	var calls []Call
-	err := eachBlob(ctx, db, `SELECT id, data FROM inflight ORDER BY id`, func(id int64, data []byte) error {
-		keys, err := readKeys(data)
-		calls = append(calls, Call{ID: uint64(id), Keys: keys})
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("inflight: %w", err)
-	}
-	return calls, nil
 }
 
 // loadSettled merges the rows of many saves: the newest change of each key
@@ -176,25 +105,4 @@ func eachBlob(ctx context.Context, db querier, query string, each func(id int64,
 		}
 	}
 	return rows.Err()
-}
-
-func loadQuota(ctx context.Context, db querier) (Quota, error) {
-	var q Quota
-	var text string
-	err := db.QueryRowContext(ctx, `SELECT day, calls, exhausted, starts FROM quota`).
-		Scan(&q.Day, &q.Calls, &q.Exhausted, &text)
-	if errors.Is(err, sql.ErrNoRows) {
-		return Quota{}, nil
-	}
-	if err != nil {
-		return Quota{}, fmt.Errorf("quota: %w", err)
-	}
-	var starts []int64
-	if err := json.Unmarshal([]byte(text), &starts); err != nil {
-		return Quota{}, fmt.Errorf("quota: %w", errDamaged)
-	}
-	for _, ns := range starts {
-		q.Starts = append(q.Starts, time.Unix(0, ns).UTC())
-	}
-	return q, nil
 }

@@ -72,11 +72,11 @@ func countParked(ctx context.Context, db *sql.DB) (map[string]int, error) {
 	return counts, rows.Err()
 }
 
-func (s *Store) saveParked(ctx context.Context, tx *sql.Tx, sv *Save) error {
+func (s *Store) saveParked(ctx context.Context, sv *Save) error {
 	eachKey := func(keys []string, statements ...*sql.Stmt) error {
 		for _, key := range keys {
 			for _, stmt := range statements {
-				if _, err := tx.StmtContext(ctx, stmt).ExecContext(ctx, []byte(key)); err != nil {
+				if _, err := stmt.ExecContext(ctx, []byte(key)); err != nil {
 					return err
 				}
 			}
@@ -94,8 +94,8 @@ func (s *Store) saveParked(ctx context.Context, tx *sql.Tx, sv *Save) error {
 		if err := eachKey([]string{p.Key}, s.stmts.regain); err != nil {
 			return fmt.Errorf("park object: %w", err)
 		}
-		s.grown += len(p.Payload) + 4096
-		_, err := tx.StmtContext(ctx, s.stmts.park).ExecContext(ctx, []byte(p.Key), p.Mapping, p.Object,
+		s.grown += len(p.Payload) + pageSize
+		_, err := s.stmts.park.ExecContext(ctx, []byte(p.Key), p.Mapping, p.Object,
 			p.Fields, p.Payload, p.Operation, int64(p.At.Commit), int64(p.At.Seq),
 			formatTime(p.Committed), p.Code, p.Message, p.Waits, formatTime(p.Next), p.Attempts,
 			formatTime(p.First), formatTime(p.Last))
@@ -171,7 +171,13 @@ func formatTime(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
-	return t.UTC().Format(timeLayout)
+	b := t.UTC().AppendFormat(make([]byte, 0, len(timeLayout)), time.RFC3339) // which package time is fast at
+	b = append(b[:len(b)-1], '.')
+	for unit, rest := 100_000_000, t.Nanosecond(); unit > 0; unit /= 10 {
+		b = append(b, byte('0'+rest/unit))
+		rest %= unit
+	}
+	return string(append(b, 'Z'))
 }
 
 func parseTime(s string) (time.Time, error) {

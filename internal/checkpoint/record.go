@@ -13,12 +13,12 @@ import (
 // unsigned varints, strings as their length and their bytes. SQLite has no
 // checksum of its own on what it has stored.
 //
-// Records with many keys are packed: keys that follow each other are mostly
-// alike, and what fits one page of the file costs a save one page. They begin
-// with a zero, which in records of store version 1 would be an empty key, and
-// no key is empty. Then a key is the number of bytes that it shares with the
-// one before it, and its other bytes; a commit position is the difference to
-// the one before it.
+// Keys are packed: those that follow each other are mostly alike, and what fits
+// one page of the file costs a save one page. A key is the number of bytes that
+// it shares with the one before it, and its other bytes; a commit position is
+// the difference to the one before it. Records of settled changes begin with a
+// zero then, and so do those that store version 2 had of each call's keys: in
+// records of version 1 it would be an empty key, and no key is empty.
 
 const (
 	checksumSize = 4
@@ -169,17 +169,18 @@ func readSettled(b []byte, each func(Settled)) error {
 	return f.err
 }
 
-// appendKeys writes keys as a packed record over b.
-func appendKeys(b []byte, keys []string) []byte {
-	b = append(startRecord(b), packed)
+// appendPacked appends keys, each as what it does not share with the one before
+// it.
+func appendPacked(b []byte, keys []string) []byte {
 	before := ""
 	for _, key := range keys {
 		b = appendShared(b, before, key)
 		before = key
 	}
-	return sealRecord(b)
+	return b
 }
 
+// readKeys reads the keys of a call as stores up to version 2 have them.
 func readKeys(b []byte) ([]string, error) {
 	var keys []string
 	f := openRecord(b)
@@ -197,13 +198,35 @@ func readKeys(b []byte) ([]string, error) {
 	return keys, f.err
 }
 
+// sentSize is that of a record of what was sent. It is filled up with zeros: a
+// row that keeps its size is written in place.
+const sentSize = checksumSize + 2*binary.MaxVarintLen64
+
+// appendSent writes at as a record over b; empty for none.
+func appendSent(b []byte, at replication.Position) []byte {
+	if at == (replication.Position{}) {
+		return []byte{}
+	}
+	b = appendPosition(startRecord(b), at)
+	return sealRecord(append(b, make([]byte, sentSize-len(b))...))
+}
+
+func readSent(b []byte) (replication.Position, error) {
+	if len(b) == 0 {
+		return replication.Position{}, nil
+	}
+	f := openRecord(b)
+	at := f.position()
+	return at, f.err
+}
+
 // checksum covers a checkpoint, so that a flipped bit cannot move it.
-func (c Checkpoint) checksum() int64 {
+func (c Checkpoint) checksum() uint32 {
 	b := startRecord(nil)
 	b = appendString(b, c.System)
 	b = binary.AppendVarint(b, int64(c.Timeline))
 	b = appendString(b, c.Database)
 	b = appendString(b, c.Slot)
 	b = binary.AppendUvarint(b, uint64(c.LSN))
-	return int64(crc32.Checksum(b, castagnoli))
+	return crc32.Checksum(b, castagnoli)
 }

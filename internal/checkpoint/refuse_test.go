@@ -36,7 +36,10 @@ func otherProgram(t *testing.T, path string) *sql.DB {
 func closedStore(t *testing.T) string {
 	t.Helper()
 	s, path := identified(t)
-	save(t, s, checkpoint.Save{Settled: []checkpoint.Settled{{Key: "a", Through: position(uint64(home.LSN), 1)}}})
+	save(t, s, checkpoint.Save{
+		Started: []checkpoint.Call{{ID: 1, Keys: []string{"a"}}},
+		Settled: []checkpoint.Settled{{Key: "a", Through: position(uint64(home.LSN), 1)}},
+	})
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -116,9 +119,13 @@ func TestOpenRefusesDamage(t *testing.T) {
 		name, sql string
 		words     []string
 	}{
-		{"position", `UPDATE checkpoint SET position = position | 4294967296`, []string{"checkpoint", "damaged", "restore"}},
-		{"slot", `UPDATE checkpoint SET slot = 'other'`, []string{"checkpoint", "damaged"}},
-		{"sent", `UPDATE life SET sent = x'0102030405060708'`, []string{"sent", "damaged", "restore"}},
+		{"position", `UPDATE state SET position = position | 4294967296`, []string{"checkpoint", "damaged", "restore"}},
+		{"slot", `UPDATE state SET slot = 'other'`, []string{"checkpoint", "damaged"}},
+		{"sent", `UPDATE state SET sent = x'0102030405060708'`, []string{"sent", "damaged", "restore"}},
+		{"no position", `UPDATE state SET position = NULL`, []string{"checkpoint", "damaged", "restore"}},
+		{"calls", `UPDATE state SET calls = zeroblob(length(calls))`, []string{"inflight", "damaged", "restore"}},
+		{"a call short", `UPDATE state SET calls = substr(calls, 1, length(calls) - 1)`, []string{"inflight", "damaged", "restore"}},
+		{"starts", `UPDATE state SET starts = '[1'`, []string{"quota", "damaged", "restore"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -140,7 +147,7 @@ func TestOpenRefusesDamage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := 4096; i < len(b); i++ { // everything but the header page
+		for i := 8192; i < len(b); i++ { // everything but the header page
 			b[i] ^= 0x55
 		}
 		writeFile(t, path, b)
@@ -179,7 +186,7 @@ func TestOtherProgramsMayRead(t *testing.T) {
 		}
 		save(t, s, checkpoint.Save{Checkpoint: lsn})
 		var got string
-		if err := db.QueryRow(`SELECT lsn FROM checkpoint WHERE slot = 'cdcsync'`).Scan(&got); err != nil {
+		if err := db.QueryRow(`SELECT lsn FROM state WHERE slot = 'cdcsync'`).Scan(&got); err != nil {
 			t.Fatal(err)
 		}
 		if got != want {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"strings"
 )
 
 const (
@@ -12,32 +11,44 @@ const (
 	applicationID = 0x43444353
 	// schemaVersion is SQLite's user_version. A store of a newer version is
 	// refused, one of an older version is brought up to this one by migrations.
-	schemaVersion = 2
+	schemaVersion = 3
+	// pageSize is that of new stores; older ones keep theirs. The row of the
+	// table state fits one such page, or a few: a save is cheaper the fewer it
+	// writes.
+	pageSize = 8192
 )
+
+// stateTable has the one row that every save rewrites, and most saves nothing
+// else: one table, so that such a save costs a page or two.
+const stateTable = `
+CREATE TABLE state (           -- one row
+  id        INTEGER PRIMARY KEY CHECK (id = 1),
+  life      INTEGER NOT NULL,  -- processes that have saved so far
+  clean     INTEGER NOT NULL,  -- 1 after an orderly end
+  boot      TEXT    NOT NULL,  -- the machine's boot id at the last save
+  saves     INTEGER NOT NULL,
+  saved_at  TEXT    NOT NULL,
+  sent      BLOB    NOT NULL,  -- the newest change that a call has carried
+  system    TEXT,              -- the checkpoint; NULL to checksum: no slot yet
+  timeline  INTEGER,
+  database  TEXT,
+  slot      TEXT,
+  position  INTEGER,           -- 0: the slot is about to be created
+  checksum  INTEGER,
+  day       TEXT    NOT NULL,  -- the quota day, YYYY-MM-DD
+  day_calls INTEGER NOT NULL,
+  exhausted INTEGER NOT NULL,
+  starts    TEXT    NOT NULL,  -- JSON: nanoseconds since 1970
+  inflight  INTEGER NOT NULL,  -- number of calls whose outcome is not known yet
+  calls     BLOB    NOT NULL,
+  lsn       TEXT AS (CASE WHEN position NOT NULL THEN printf('%X/%X', position >> 32, position & 4294967295) END)
+);
+`
 
 // schema is meant to be read by people too, also while the daemon runs. Keys
 // may hold any byte and are blobs; positions are integers, with their usual
 // text beside them; times are RFC 3339 in UTC.
-const schema = `
-CREATE TABLE life (            -- one row: this store's processes
-  id       INTEGER PRIMARY KEY CHECK (id = 1),
-  number   INTEGER NOT NULL,   -- lives so far
-  clean    INTEGER NOT NULL,   -- 1 after an orderly end
-  boot     TEXT    NOT NULL,   -- the machine's boot id at the last save
-  saves    INTEGER NOT NULL,
-  saved_at TEXT    NOT NULL,
-  sent     BLOB    NOT NULL    -- the newest change that a call has carried
-);
-CREATE TABLE checkpoint (      -- at most one row
-  id       INTEGER PRIMARY KEY CHECK (id = 1),
-  system   TEXT    NOT NULL,
-  timeline INTEGER NOT NULL,
-  database TEXT    NOT NULL,
-  slot     TEXT    NOT NULL,
-  position INTEGER NOT NULL,   -- 0: the slot is about to be created
-  checksum INTEGER NOT NULL,
-  lsn      TEXT AS (printf('%X/%X', position >> 32, position & 4294967295))
-);
+const schema = stateTable + `
 CREATE TABLE parked (          -- objects that were not confirmed
   key       BLOB    PRIMARY KEY,
   mapping   TEXT    NOT NULL,
@@ -68,30 +79,13 @@ CREATE TABLE settled (         -- settled changes at or above the checkpoint
   data       BLOB    NOT NULL
 );
 CREATE INDEX settled_max_commit ON settled (max_commit);
-CREATE TABLE inflight (        -- calls whose outcome is not known yet
-  id   INTEGER PRIMARY KEY,    -- life << 40 | number
-  keys INTEGER NOT NULL,
-  data BLOB    NOT NULL
-);
-CREATE TABLE quota (           -- at most one row
-  id        INTEGER PRIMARY KEY CHECK (id = 1),
-  day       TEXT    NOT NULL,
-  calls     INTEGER NOT NULL,
-  exhausted INTEGER NOT NULL,
-  starts    TEXT    NOT NULL   -- JSON: nanoseconds since 1970
-);
-INSERT INTO life VALUES (1, 0, 1, '', 0, '', x'');
+INSERT INTO state (id, life, clean, boot, saves, saved_at, sent, day, day_calls, exhausted, starts, inflight, calls)
+  VALUES (1, 0, 1, '', 0, '', x'', '', 0, 0, '[]', 0, x'');
 `
-
-// migrations holds what brings a store of version i+1 to version i+2.
-var migrations = [schemaVersion - 1]string{
-	`ALTER TABLE life ADD COLUMN sent BLOB NOT NULL DEFAULT x'';
-	 CREATE TABLE discarded (key BLOB PRIMARY KEY)`,
-}
 
 // checkSchema refuses what is not a sound store of this version, and turns an
 // empty file into a store. It changes nothing in a file that it refuses.
-func checkSchema(ctx context.Context, db *sql.DB) error {
+func checkSchema(ctx context.Context, db *sql.Conn) error {
 	var application, version, tables int64
 	err := db.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id),
 		(SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)`).
@@ -116,39 +110,41 @@ func checkSchema(ctx context.Context, db *sql.DB) error {
 	if version == schemaVersion {
 		return nil
 	}
-	steps := strings.Join(migrations[version-1:], ";")
-	if err := inTransaction(ctx, db, fmt.Sprintf("%s; PRAGMA user_version = %d;", steps, schemaVersion)); err != nil {
+	if err := migrate(ctx, db, version); err != nil {
 		return fmt.Errorf("migrate from store version %d to %d: %w", version, schemaVersion, err)
 	}
 	return nil
 }
 
-func createSchema(ctx context.Context, db *sql.DB) error {
-	if _, err := db.ExecContext(ctx, `PRAGMA journal_mode = WAL`); err != nil {
+func createSchema(ctx context.Context, db *sql.Conn) error {
+	if _, err := db.ExecContext(ctx, fmt.Sprintf("PRAGMA page_size = %d; PRAGMA journal_mode = WAL", pageSize)); err != nil {
 		return fmt.Errorf("create schema: %w", err)
 	}
-	header := fmt.Sprintf("PRAGMA application_id = %d; PRAGMA user_version = %d;", applicationID, schemaVersion)
-	if err := inTransaction(ctx, db, schema+header); err != nil {
+	err := inTransaction(ctx, db, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, fmt.Sprintf("%s; PRAGMA application_id = %d; PRAGMA user_version = %d", schema, applicationID, schemaVersion))
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("create schema: %w", err)
 	}
 	return nil
 }
 
-// inTransaction runs all of statements, or none.
-func inTransaction(ctx context.Context, db *sql.DB, statements string) error {
+// inTransaction does all of what step does, or nothing.
+func inTransaction(ctx context.Context, db *sql.Conn, step func(*sql.Tx) error) error {
 	tx, err := db.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback()
-	if _, err := tx.ExecContext(ctx, statements); err != nil {
+	if err := step(tx); err != nil {
 		return err
 	}
 	return tx.Commit()
 }
 
 // checkSound has SQLite look at the structure of every page.
-func checkSound(ctx context.Context, db *sql.DB) error {
+func checkSound(ctx context.Context, db *sql.Conn) error {
 	var verdict string
 	if err := db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&verdict); err != nil {
 		return fmt.Errorf("check file: %w", err)

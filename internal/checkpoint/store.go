@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"net/url"
 	"path/filepath"
 	"sync"
@@ -30,26 +31,31 @@ type Store struct {
 	read *sql.DB
 
 	mu     sync.Mutex // guards all below
-	write  *sql.DB    // one connection, so that its PRAGMAs hold
+	pool   *sql.DB    // has write alone
+	write  *sql.Conn  // one connection, so that its PRAGMAs hold
 	stmts  statements
-	ck     *Checkpoint
-	sent   replication.Position // of the last save, or the one under way
-	life   int64                // of the last save; lives count from 1
-	begun  bool                 // whether this process has saved
-	full   bool                 // whether commits are synced now
-	grown  int                  // bytes written to the log since it was last emptied, about
+	known  known
+	spare  *calls // to make the next known.calls in
+	begun  bool   // whether this process has saved
+	full   bool   // whether commits are synced now
+	grown  int    // bytes written to the log since it was last emptied, about
 	buf    []byte
 	broken error
 }
 
-// statements are the prepared steps of a Save.
-type statements struct {
-	touch, move                  *sql.Stmt
-	start, end, endAll           *sql.Stmt
-	settle, prune, park, resolve *sql.Stmt
-	discard, regain              *sql.Stmt
-	quota                        *sql.Stmt
+// known is what the store remembers of its file, as of the last save. The
+// next one is made from it, and takes its place when it is committed.
+type known struct {
+	ck    *Checkpoint
+	sent  replication.Position
+	life  int64  // lives count from 1
+	calls *calls // in flight
+	// oldest is below or at the first max_commit of the table settled;
+	// noneSettled when that is empty.
+	oldest int64
 }
+
+const noneSettled = math.MaxInt64
 
 const (
 	remedyUnwritable = "make the file and its directory writable for this user"
@@ -87,7 +93,7 @@ func open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, boot: bootID(), lock: l, full: true}
+	s := &Store{path: path, boot: bootID(), lock: l, spare: &calls{}, full: true}
 	if err := s.connect(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -97,7 +103,10 @@ func open(ctx context.Context, path string) (*Store, error) {
 // connect opens the database, checks it and reads what Save needs to know.
 func (s *Store) connect(ctx context.Context) error {
 	var err error
-	if s.write, err = database(s.path, 1, "synchronous(FULL)", "fullfsync(1)", "checkpoint_fullfsync(1)", "wal_autocheckpoint(0)"); err != nil {
+	if s.pool, err = database(s.path, 1, "synchronous(FULL)", "fullfsync(1)", "checkpoint_fullfsync(1)", "wal_autocheckpoint(0)"); err != nil {
+		return err
+	}
+	if s.write, err = s.pool.Conn(ctx); err != nil {
 		return err
 	}
 	if err := checkSchema(ctx, s.write); err != nil {
@@ -106,16 +115,25 @@ func (s *Store) connect(ctx context.Context) error {
 	if s.read, err = database(s.path, 2, "query_only(1)"); err != nil {
 		return err
 	}
-	if s.ck, err = loadCheckpoint(ctx, s.write); err != nil {
-		return err
-	}
-	if err := s.write.QueryRowContext(ctx, `SELECT number FROM life`).Scan(&s.life); err != nil {
-		return fmt.Errorf("load life: %w", err)
-	}
-	if s.sent, err = loadSent(ctx, s.write); err != nil {
+	if s.known, err = loadKnown(ctx, s.write); err != nil {
 		return err
 	}
 	return s.prepare(ctx)
+}
+
+func loadKnown(ctx context.Context, db querier) (known, error) {
+	r, err := loadRow(ctx, db)
+	if err != nil {
+		return known{}, err
+	}
+	k := known{ck: r.ck, sent: r.sent, life: r.life}
+	if k.calls, err = writeCalls(r.calls); err != nil {
+		return known{}, fmt.Errorf("inflight: %w", err)
+	}
+	if err := db.QueryRowContext(ctx, oldestSQL, int64(noneSettled)).Scan(&k.oldest); err != nil {
+		return known{}, fmt.Errorf("settled: %w", err)
+	}
+	return k, nil
 }
 
 // database opens path with at most n connections. A lock that another program
@@ -133,29 +151,6 @@ func database(path string, n int, pragmas ...string) (*sql.DB, error) {
 	return db, nil
 }
 
-func (s *Store) prepare(ctx context.Context) error {
-	for stmt, text := range map[**sql.Stmt]string{
-		&s.stmts.touch:   `UPDATE life SET number = ?, clean = ?, boot = ?, saves = saves + 1, saved_at = ?, sent = ?`,
-		&s.stmts.move:    `UPDATE checkpoint SET position = ?1, checksum = ?2 WHERE position <= ?1`,
-		&s.stmts.start:   `INSERT INTO inflight (id, keys, data) VALUES (?, ?, ?)`,
-		&s.stmts.end:     `DELETE FROM inflight WHERE id = ?`,
-		&s.stmts.endAll:  `DELETE FROM inflight`,
-		&s.stmts.settle:  `INSERT INTO settled (max_commit, entries, data) VALUES (?, ?, ?)`,
-		&s.stmts.prune:   `DELETE FROM settled WHERE max_commit < ?`,
-		&s.stmts.park:    parkSQL,
-		&s.stmts.resolve: `DELETE FROM parked WHERE key = ?`,
-		&s.stmts.discard: `INSERT OR IGNORE INTO discarded (key) VALUES (?)`,
-		&s.stmts.regain:  `DELETE FROM discarded WHERE key = ?`,
-		&s.stmts.quota:   `REPLACE INTO quota (id, day, calls, exhausted, starts) VALUES (1, ?, ?, ?, ?)`,
-	} {
-		var err error
-		if *stmt, err = s.write.PrepareContext(ctx, text); err != nil {
-			return fmt.Errorf("prepare statement: %w", err)
-		}
-	}
-	return nil
-}
-
 // Close empties SQLite's log into the file, closes it and gives up the lock.
 // It saves nothing: an orderly end is a Save with Clean before it.
 func (s *Store) Close() error {
@@ -168,8 +163,11 @@ func (s *Store) Close() error {
 }
 
 func (s *Store) close() error {
-	var errs []error
-	for _, db := range []*sql.DB{s.read, s.write} {
+	errs := []error{s.stmts.close()}
+	if s.write != nil {
+		errs = append(errs, s.write.Close())
+	}
+	for _, db := range []*sql.DB{s.read, s.pool} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}

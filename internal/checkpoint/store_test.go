@@ -80,10 +80,14 @@ func wantError(t *testing.T, err error, words ...string) {
 
 func TestStoreNew(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.db")
-	state := load(t, open(t, path))
+	s := open(t, path)
+	state := load(t, s)
 	want := checkpoint.State{Clean: true, SameBoot: true}
 	if !reflect.DeepEqual(state, want) {
 		t.Errorf("new store: got %+v, want %+v", state, want)
+	}
+	if n := rows(t, s, "state WHERE lsn IS NULL AND slot IS NULL"); n != 1 {
+		t.Errorf("rows of a new store that show no slot: got %d, want 1", n)
 	}
 	for _, name := range []string{path, path + ".lock", path + "-wal", path + "-shm"} {
 		info, err := os.Stat(name)
@@ -151,49 +155,6 @@ func TestStoreDiscarded(t *testing.T) {
 	}
 }
 
-// A store of the first release is brought up to date with all it holds.
-func TestStoreOfVersionOne(t *testing.T) {
-	schema, err := os.ReadFile("testdata/version1.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "state.db")
-	writeFile(t, path, nil)
-	execSQL(t, path, string(schema))
-	db := otherProgram(t, path)
-	for _, row := range []struct {
-		sql  string
-		args []any
-	}{
-		{`UPDATE life SET number = 4, clean = 0, saves = 9`, nil},
-		{`INSERT INTO checkpoint (id, system, timeline, database, slot, position, checksum) VALUES (1, ?, ?, ?, ?, ?, ?)`,
-			[]any{home.System, home.Timeline, home.Database, home.Slot, int64(home.LSN), home.Checksum()}},
-		{`INSERT INTO inflight (id, keys, data) VALUES (4 << 40 | 7, 2, ?)`, []any{checkpoint.PlainKeysRecord([]string{"a", "b"})}},
-		{`INSERT INTO settled (max_commit, entries, data) VALUES (?, 1, ?)`,
-			[]any{int64(home.LSN) + 5, checkpoint.PlainSettledRecord("a", position(uint64(home.LSN)+5, 2))}},
-	} {
-		if _, err := db.Exec(row.sql, row.args...); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := db.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s := open(t, path)
-	want := checkpoint.State{
-		Checkpoint: &home,
-		InFlight:   []checkpoint.Call{{ID: 4<<40 | 7, Keys: []string{"a", "b"}}},
-		Settled:    []checkpoint.Settled{{Key: "a", Through: position(uint64(home.LSN)+5, 2)}},
-	}
-	if got := load(t, s); !reflect.DeepEqual(got, want) {
-		t.Errorf("loaded:\n got %+v\nwant %+v", got, want)
-	}
-	save(t, s, checkpoint.Save{Sent: position(uint64(home.LSN)+9, 1), Discarded: []string{"a"}})
-	if got := load(t, reopen(t, s, path)); got.Sent != position(uint64(home.LSN)+9, 1) || len(got.Discarded) != 1 {
-		t.Errorf("after a save: sent %v, discarded %q", got.Sent, got.Discarded)
-	}
-}
-
 func TestStoreOddPath(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a b?c#d%41&e.db")
 	save(t, open(t, path), checkpoint.Save{})
@@ -234,7 +195,7 @@ func TestStoreSameBoot(t *testing.T) {
 		t.Skip("this system does not tell its boots apart")
 	}
 	for _, boot := range []string{"another", ""} {
-		execSQL(t, path, `UPDATE life SET boot = '`+boot+`'`)
+		execSQL(t, path, `UPDATE state SET boot = '`+boot+`'`)
 		if load(t, s).SameBoot {
 			t.Errorf("last saved in boot %q: got the same boot, want another", boot)
 		}
@@ -318,6 +279,26 @@ func TestStoreSettled(t *testing.T) {
 	save(t, s, checkpoint.Save{Checkpoint: checkpoint.LSN(base + 50), Settled: []checkpoint.Settled{settle("e", base+49, 1)}})
 	if n := rows(t, s, "settled"); n != 0 {
 		t.Errorf("rows for what the same save passed: got %d, want 0", n)
+	}
+}
+
+// What an earlier life has settled is dropped, too, when the checkpoint passes
+// it, and what is above stays.
+func TestStoreSettledOfAnotherLife(t *testing.T) {
+	s, path := identified(t)
+	base := uint64(home.LSN)
+	for _, offset := range []uint64{20, 10, 30} {
+		save(t, s, checkpoint.Save{Settled: []checkpoint.Settled{{Key: "a", Through: position(base+offset, 1)}}})
+	}
+	for _, step := range []struct{ checkpoint, rows uint64 }{{0, 3}, {10, 3}, {11, 2}, {21, 1}, {30, 1}, {31, 0}, {32, 0}} {
+		s = reopen(t, s, path)
+		if step.checkpoint > 0 {
+			step.checkpoint += base
+		}
+		save(t, s, checkpoint.Save{Checkpoint: checkpoint.LSN(step.checkpoint)})
+		if n := rows(t, s, "settled"); n != int(step.rows) {
+			t.Errorf("rows at %d: got %d, want %d", step.checkpoint, n, step.rows)
+		}
 	}
 }
 
@@ -427,11 +408,38 @@ func TestStoreCancelled(t *testing.T) {
 	}
 }
 
+// A Save without a part of the row leaves that part as it is.
+func TestSaveKeepsWhatItLeavesOut(t *testing.T) {
+	s, path := identified(t)
+	quota := checkpoint.Quota{Day: "2025-11-23", Calls: 7, Exhausted: true, Starts: []time.Time{time.Unix(5, 7).UTC()}}
+	call := checkpoint.Call{ID: 1, Keys: []string{"a"}}
+	save(t, s, checkpoint.Save{Checkpoint: home.LSN + 5, Started: []checkpoint.Call{call}, Quota: &quota, Sent: position(uint64(home.LSN)+9, 1)})
+	want := load(t, s)
+	for range 2 {
+		save(t, s, checkpoint.Save{})
+		if got := load(t, s); !reflect.DeepEqual(got, want) || len(got.InFlight) != 1 {
+			t.Errorf("after an empty save: got %+v, want %+v", got, want)
+		}
+		s = reopen(t, s, path)
+	}
+}
+
+func TestFormatTime(t *testing.T) {
+	for _, when := range []time.Time{
+		time.Date(2025, 11, 23, 15, 4, 5, 0, time.UTC), time.Date(2025, 1, 2, 3, 4, 5, 6, time.UTC),
+		time.Date(2025, 11, 23, 15, 4, 5, 999999999, time.FixedZone("east", 7200)), time.Date(2025, 11, 23, 15, 4, 5, 120000000, time.UTC),
+	} {
+		if got, want := checkpoint.FormatTime(when), when.UTC().Format("2006-01-02T15:04:05.000000000Z"); got != want {
+			t.Errorf("time: got %s, want %s", got, want)
+		}
+	}
+}
+
 // rows counts the rows of a table as somebody with a SQLite shell would.
 func rows(t *testing.T, s *checkpoint.Store, table string) int {
 	t.Helper()
 	var n int
-	if err := s.Writer().QueryRow(`SELECT count(*) FROM ` + table).Scan(&n); err != nil {
+	if err := s.Writer().QueryRowContext(t.Context(), `SELECT count(*) FROM `+table).Scan(&n); err != nil {
 		t.Fatal(err)
 	}
 	return n

@@ -1,0 +1,62 @@
+package checkpoint
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// statements are the prepared steps of a Save. Those of the transaction are
+// among them: to parse them costs as much as to run them.
+type statements struct {
+	begin, commit, rollback *sql.Stmt
+	update                  *sql.Stmt
+	settle, prune, oldest   *sql.Stmt
+	park, resolve           *sql.Stmt
+	discard, regain         *sql.Stmt
+}
+
+// prepare fills in the statements that are given with their text.
+func (s *Store) prepare(ctx context.Context) error {
+	for _, p := range s.stmts.texts() {
+		var err error
+		if *p.stmt, err = s.write.PrepareContext(ctx, p.text); err != nil {
+			return fmt.Errorf("prepare statement: %w", err)
+		}
+	}
+	return nil
+}
+
+type statementText struct {
+	stmt **sql.Stmt
+	text string
+}
+
+func (st *statements) texts() []statementText {
+	return []statementText{
+		{&st.begin, `BEGIN IMMEDIATE`},
+		{&st.commit, `COMMIT`},
+		{&st.rollback, `ROLLBACK`},
+		{&st.update, updateSQL},
+		{&st.settle, `INSERT INTO settled (max_commit, entries, data) VALUES (?, ?, ?)`},
+		{&st.prune, `DELETE FROM settled WHERE max_commit < ?`},
+		{&st.oldest, oldestSQL},
+		{&st.park, parkSQL},
+		{&st.resolve, `DELETE FROM parked WHERE key = ?`},
+		{&st.discard, `INSERT OR IGNORE INTO discarded (key) VALUES (?)`},
+		{&st.regain, `DELETE FROM discarded WHERE key = ?`},
+	}
+}
+
+// close closes them. Package sql does not, for those of one connection, and
+// SQLite keeps a file open while one of them is.
+func (st *statements) close() error {
+	var errs []error
+	for _, p := range st.texts() {
+		if *p.stmt != nil {
+			errs = append(errs, (*p.stmt).Close())
+		}
+	}
+	return errors.Join(errs...)
+}
