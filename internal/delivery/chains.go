@@ -1,6 +1,15 @@
 package delivery
 
-import "hash/maphash"
+import (
+	"math/bits"
+	"math/rand/v2"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// keyHash is worked out where a key is put together: to look at its text again
+// in another goroutine costs more than all the rest of finding its chain.
+func keyHash(key string) uint64 { return xxhash.Sum64String(key) }
 
 // chains finds the first item of a key's chain. It is a hash table of its own
 // because the items have what a map would keep a second time: a removal need
@@ -11,7 +20,9 @@ import "hash/maphash"
 type chains struct {
 	slots []slot // their number is a power of two, at least twice n
 	n     int
-	seed  maphash.Seed
+	// salt and seed spread the hashes in a way that nobody can know, who might
+	// choose keys to make them meet.
+	salt, seed uint64
 }
 
 // slot is empty when it has no item.
@@ -23,10 +34,13 @@ type slot struct {
 const fewestSlots = 64
 
 func newChains() chains {
-	return chains{slots: make([]slot, fewestSlots), seed: maphash.MakeSeed()}
+	return chains{slots: make([]slot, fewestSlots), salt: rand.Uint64(), seed: rand.Uint64() | 1}
 }
 
-func (c *chains) hash(key string) uint64 { return maphash.String(c.seed, key) }
+func (c *chains) hash(keyHash uint64) uint64 {
+	high, low := bits.Mul64(keyHash^c.salt, c.seed)
+	return high ^ low
+}
 
 // first returns the first item of a key whose hash is known, nil where there
 // is none.

@@ -45,9 +45,10 @@ type Entry struct {
 	Time   time.Time
 	// XID is the transaction's number on an EntryBegin.
 	XID uint32
-	// Seq is the place of an EntryWrite's change in its transaction.
-	Seq   uint64
-	Write mapping.Write
+	// Seq is the place of an EntryWrite's change in its transaction, Hash that
+	// of its key; zero when it is not worked out yet.
+	Seq, Hash uint64
+	Write     mapping.Write
 }
 
 // Answered brings what came of a call. Reply.Left is by the clock of Step.

@@ -51,8 +51,9 @@ func (r *reader) change(m *replication.Change) {
 	r.writes = r.runner.Mappings.Apply(m, r.writes[:0])
 	r.countRow(m, r.writes)
 	for i := range r.writes {
-		r.add(Entry{Kind: EntryWrite, Seq: r.seq, Write: r.writes[i]})
-		r.bytes += r.writes[i].Bytes
+		w := &r.writes[i]
+		r.add(Entry{Kind: EntryWrite, Seq: r.seq, Hash: keyHash(w.Key), Write: *w})
+		r.bytes += w.Bytes
 	}
 	clear(r.writes)
 }

@@ -25,7 +25,7 @@ func (m *Machine) received(now time.Time, entries []Entry) {
 			m.passed(replication.Position{Commit: e.LSN})
 		case EntryWrite:
 			at := replication.Position{Commit: m.commit, Seq: e.Seq}
-			m.enqueue(now, &e.Write, at)
+			m.enqueue(now, e, at)
 			m.passed(at)
 		case EntryCommit:
 			m.passed(replication.Position{Commit: m.commit, Seq: math.MaxUint64})
@@ -57,15 +57,20 @@ func (m *Machine) passed(at replication.Position) {
 
 // enqueue takes one write: as a part of the item that waits for its key, or
 // as a new item at the end of its key's chain.
-func (m *Machine) enqueue(now time.Time, w *mapping.Write, at replication.Position) {
+func (m *Machine) enqueue(now time.Time, e *Entry, at replication.Position) {
+	w := &e.Write
 	state := &m.states[w.Mapping]
 	state.count.Received++
 	if through, ok := m.replayed[w.Key]; ok && at.Compare(through) <= 0 {
 		state.count.Replayed++
 		return
 	}
-	state.keys.note(m.seen.see(w.Key, now, m.cfg.MaxWait))
-	hash := m.keys.hash(w.Key)
+	keyed := e.Hash
+	if keyed == 0 {
+		keyed = keyHash(w.Key)
+	}
+	state.keys.note(m.seen.see(keyed, now, m.cfg.MaxWait))
+	hash := m.keys.hash(keyed)
 	head := m.keys.first(hash, w.Key)
 	if head != nil && m.merge(now, head.last, w, at) {
 		state.count.Coalesced++

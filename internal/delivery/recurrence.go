@@ -1,9 +1,8 @@
 package delivery
 
 import (
+	"cmp"
 	"time"
-
-	"github.com/cespare/xxhash/v2"
 )
 
 const (
@@ -48,10 +47,9 @@ type sighting struct{ mark, at uint32 }
 
 func newSightings() sightings { return sightings{slots: make([]sighting, sightingSlots)} }
 
-// see notes that key comes now. It returns whether it had come at all, as far
+// see notes that the key of that hash comes now. It returns whether it had come at all, as far
 // as is remembered, and whether that was no longer ago than within.
-func (s *sightings) see(key string, now time.Time, within time.Duration) (soon, ever bool) {
-	hash := xxhash.Sum64String(key)
+func (s *sightings) see(hash uint64, now time.Time, within time.Duration) (soon, ever bool) {
 	// The mark of an empty slot is zero.
 	mark, at := uint32(hash>>32)|1, uint32(now.UnixMilli())
 	slot := &s.slots[hash%sightingSlots]
@@ -70,15 +68,20 @@ func (m *Machine) waitingPays(mapping int) bool {
 	return m.states[mapping].keys.soon > worthWaiting && !m.cfg.Mappings[mapping].Separate
 }
 
-// suppliedCalls is for how many rounds of calls batches are held ready.
-const suppliedCalls = 4
+const (
+	// suppliedRounds is for how many rounds of calls batches are held ready.
+	suppliedRounds = 4
+	// roundOfUnlimited is the number of calls in a round where as many as one
+	// likes may be under way.
+	roundOfUnlimited = 10
+)
 
 // supplied reports whether enough full batches wait for all calls to go on.
 // Reading on would only fill memory, which costs time: what was not touched for
 // long has to come from far. It pays where keys come again, as their changes
 // merge; those mappings' batches do not count.
 func (m *Machine) supplied() bool {
-	enough := suppliedCalls * m.cfg.Limits.ConcurrentCalls
+	enough := suppliedRounds * cmp.Or(m.cfg.Limits.ConcurrentCalls, roundOfUnlimited)
 	if m.items < enough*m.cfg.Capacity.Objects {
 		return false
 	}

@@ -118,7 +118,7 @@ func TestPaceHoldsFullBatchesWhereKeysComeAgain(t *testing.T) {
 // merge with what waits.
 func TestReadingStopsWhenCallsAreSupplied(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.MaxPending = 10_000 })
-	enough := suppliedCalls * r.m.cfg.Limits.ConcurrentCalls * r.m.cfg.Capacity.Objects
+	enough := suppliedRounds * r.m.cfg.Limits.ConcurrentCalls * r.m.cfg.Capacity.Objects
 	n := 0
 	next := func() {
 		r.commit(upsert(fmt.Sprint(n), "a"))
@@ -137,6 +137,18 @@ func TestReadingStopsWhenCallsAreSupplied(t *testing.T) {
 	r.pass(joinTime)
 	if !r.m.Accepting() {
 		t.Error("reading did not go on after a call")
+	}
+}
+
+// Where calls are not limited all is sent at once, and reading goes on.
+func TestUnlimitedCallsAreNeverSupplied(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.MaxPending, c.Limits = 10_000, marketo.Limits{} })
+	for i := range 1000 {
+		r.commit(upsert(fmt.Sprint(i), "a"))
+		r.pass(joinTime)
+		if !r.m.Accepting() {
+			t.Fatalf("reading stopped after %d objects", i+1)
+		}
 	}
 }
 

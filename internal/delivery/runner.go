@@ -22,8 +22,9 @@ import (
 const DefaultShutdownTimeout = 30 * time.Second
 
 // Runner is the shell around a Machine. It owns five kinds of goroutines: one
-// reads the replication connection, one runs the machine, one saves, one per
-// call carries a batch out and its reply back, and one watches the database.
+// reads the replication connection, one runs the machine, one saves, one for
+// each of the calls under way carries a batch out and its reply back, and one
+// watches the database.
 // (The connection's status messages are its Stream's own.) A Runner runs once.
 type Runner struct {
 	Source   *replication.Source
@@ -46,6 +47,7 @@ type Runner struct {
 	prepared sync.Once
 
 	in      chan piece
+	sends   chan Send
 	answers chan Answered
 	rows    chan RowRead
 	// rowReaders holds a place for each row that is being read.
@@ -92,6 +94,7 @@ func (r *Runner) prepare() {
 		r.ShutdownTimeout = DefaultShutdownTimeout
 	}
 	r.in = make(chan piece, 2)
+	r.sends = make(chan Send)
 	r.answers = make(chan Answered, 16)
 	r.rows = make(chan RowRead, 16)
 	r.rowReaders = make(chan struct{}, rowReaders)
@@ -176,15 +179,11 @@ func resetAlarm(alarm *time.Timer, now, at time.Time) {
 func (r *Runner) carryOut(e Effect, life context.Context, group *errgroup.Group) {
 	switch e := e.(type) {
 	case Send:
-		group.Go(func() error {
-			reply := r.Client.Sync(life, e.Batch)
-			failpoint.Hit("call.before_answer")
-			select {
-			case r.answers <- Answered{Call: e.Call, Reply: reply}:
-			case <-life.Done():
-			}
-			return nil
-		})
+		select {
+		case r.sends <- e:
+		default: // all are busy
+			group.Go(func() error { return r.call(life, e) })
+		}
 	case Save:
 		r.toSave <- e.Save
 	case Confirm:
@@ -206,6 +205,24 @@ func (r *Runner) carryOut(e Effect, life context.Context, group *errgroup.Group)
 		e.To <- e.Answer
 	case Log:
 		r.Log.Log(life, e.Level, e.Message, e.Args...)
+	}
+}
+
+// call carries e out and its reply back, and then what else is to be sent.
+func (r *Runner) call(life context.Context, e Send) error {
+	for {
+		reply := r.Client.Sync(life, e.Batch)
+		failpoint.Hit("call.before_answer")
+		select {
+		case r.answers <- Answered{Call: e.Call, Reply: reply}:
+		case <-life.Done():
+			return nil
+		}
+		select {
+		case e = <-r.sends:
+		case <-life.Done():
+			return nil
+		}
 	}
 }
 

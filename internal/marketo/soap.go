@@ -85,10 +85,10 @@ func (s *SOAP) Sync(ctx context.Context, b *Batch) Reply {
 		return Reply{Fault: fault}
 	}
 	enc := soapEncoders.Get().(*soapEncoder)
-	buf.b = enc.appendBody(buf.b, b)
+	body, valid := enc.appendBody(buf.b, b)
 	soapEncoders.Put(enc)
-	buf.b = append(buf.b, soapClose...)
-	if !validXML(buf.b) {
+	buf.b = append(body, soapClose...)
+	if !valid {
 		buf.release()
 		return Reply{Fault: &Fault{Class: FaultRefused, Code: "value", Message: "a value holds a character that XML cannot carry; set the mapping's policy for characters"}}
 	}

@@ -94,6 +94,9 @@ func appendSOAPHeader(dst []byte, userID, signature, timestamp string) []byte {
 type soapEncoder struct {
 	shape *Shape
 	tags  []string // by index of value
+	// named is whether XML can carry the names of shape, valid whether it can
+	// carry all that was appended to the body.
+	named, valid bool
 }
 
 var soapEncoders = sync.Pool{New: func() any { return new(soapEncoder) }}
@@ -104,40 +107,44 @@ func (e *soapEncoder) use(shape *Shape) {
 	if e.shape == shape {
 		return
 	}
-	e.shape, e.tags = shape, e.tags[:0]
+	e.shape, e.tags, e.named = shape, e.tags[:0], true
 	for _, names := range [][]string{shape.Key, shape.Attributes} {
 		for _, name := range names {
+			e.named = e.named && validXML([]byte(name))
 			e.tags = append(e.tags, "<attribute><attrName>"+string(appendXML(nil, name))+"</attrName><attrValue>")
 		}
 	}
 }
 
-// appendBody appends the element that goes into the SOAP body.
-func (e *soapEncoder) appendBody(dst []byte, b *Batch) []byte {
+// appendBody appends the element that goes into the SOAP body, and reports
+// whether XML can carry it.
+func (e *soapEncoder) appendBody(dst []byte, b *Batch) (out []byte, valid bool) {
 	call := callOf(b.Operation)
+	e.valid = validXML([]byte(b.Type))
 	dst = append(dst, call.open...)
 	dst = appendXML(dst, b.Type)
 	dst = append(dst, call.objects...)
 	for _, o := range b.Objects {
 		e.use(o.Shape)
+		e.valid = e.valid && e.named
 		if b.Operation == Delete {
 			dst = append(dst, "<keyList>"...)
-			dst, _ = appendAttributes(dst, e.tags, o.Key())
+			dst, _ = e.appendAttributes(dst, e.tags, o.Key())
 			dst = append(dst, "</keyList>"...)
 			continue
 		}
 		dst = e.appendObject(dst, o)
 	}
-	return append(dst, call.end...)
+	return append(dst, call.end...), e.valid
 }
 
 func (e *soapEncoder) appendObject(dst []byte, o Object) []byte {
 	dst = append(dst, "<customObj><customObjKeyList>"...)
-	dst, _ = appendAttributes(dst, e.tags, o.Key())
+	dst, _ = e.appendAttributes(dst, e.tags, o.Key())
 	dst = append(dst, "</customObjKeyList>"...)
 	before := len(dst)
 	dst = append(dst, "<customObjAttributeList>"...)
-	dst, some := appendAttributes(dst, e.tags[len(o.Shape.Key):], o.Attributes())
+	dst, some := e.appendAttributes(dst, e.tags[len(o.Shape.Key):], o.Attributes())
 	if !some {
 		dst = dst[:before]
 	} else {
@@ -148,7 +155,7 @@ func (e *soapEncoder) appendObject(dst []byte, o Object) []byte {
 
 // appendAttributes leaves out what is Omitted. Null is an empty attrValue:
 // the schema has no other way, and it clears the attribute.
-func appendAttributes(dst []byte, tags []string, values []Value) (out []byte, some bool) {
+func (e *soapEncoder) appendAttributes(dst []byte, tags []string, values []Value) (out []byte, some bool) {
 	for i := range values {
 		v := &values[i]
 		if v.Kind == Omitted {
@@ -157,7 +164,9 @@ func appendAttributes(dst []byte, tags []string, values []Value) (out []byte, so
 		some = true
 		dst = append(dst, tags[i]...)
 		if v.Kind != Null {
+			from := len(dst)
 			dst = appendXML(dst, v.Text)
+			e.valid = e.valid && validXML(dst[from:])
 		}
 		dst = append(dst, "</attrValue></attribute>"...)
 	}

@@ -116,8 +116,8 @@ func isXMLRune(c rune) bool {
 }
 
 // validXML reports whether data is UTF-8 that XML 1.0 can carry. It looks at
-// eight bytes at a time: it runs over every body sent and received, and most
-// of them are ASCII.
+// eight bytes at a time: it runs over every value sent and every body received,
+// and most of them are ASCII.
 func validXML(data []byte) bool {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	rest, beyond := data, uint64(0)
