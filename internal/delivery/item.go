@@ -28,20 +28,50 @@ const (
 )
 
 // item is one object that waits for its status. It may stand for several
-// changes of its key: they settle together. Its fields are laid out so that it
-// fills three cache lines, as the way of an object through the machine is
-// mostly waiting for these.
+// changes of its key: they settle together.
+//
+// An object's way through the machine is mostly waiting for memory. So an item
+// is three cache lines, and what filling a batch has to see of it is the first.
 type item struct {
-	key     string
-	hash    uint64 // of key, as chains has it
-	object  marketo.Object
-	problem *mapping.Problem
-
-	mapping   int32
-	operation marketo.Operation
-	place     place
+	object marketo.Object
+	// after is the next item of the same key.
+	after      *item
+	prev, next *item // in a lane
+	mapping    int32
+	operation  marketo.Operation
+	place      place
 	// reread is set while the object lacks values that only the table has.
 	reread bool
+	// repeat is set once a call with this content had an unknown outcome: the
+	// same content goes again, so nothing may be merged into it.
+	repeat bool
+
+	key  string
+	hash uint64 // of key, as chains has it
+	// at is the newest change the item stands for, xid its transaction; zero
+	// where that is not known.
+	at replication.Position
+	// sequence is the item's place in the queue: that of its oldest change.
+	sequence uint64
+	since    stamp
+	// committed is the commit time of the oldest change it stands for, newest
+	// that of the newest.
+	committed, newest stamp
+
+	// ref is the oldest transaction the item stands for. The window cannot
+	// pass it, hence none of the later ones either: they need no ref.
+	ref     checkpoint.Ref
+	problem *mapping.Problem
+	// last, kept by the first item of a key's chain only, is the end of it.
+	last *item
+	// bytes is what the item holds in memory, about.
+	bytes int
+	// failed is when the first of the faults was.
+	failed stamp
+	// attempts counts what Marketo said of the object itself, faults the calls
+	// and reads that failed as a whole: those are tried without end.
+	attempts, faults int32
+	xid              uint32
 	// partial is set when attributes were left out because the stream did not
 	// carry them: such an object is right only on top of what was confirmed.
 	partial bool
@@ -51,39 +81,9 @@ type item struct {
 	// ends is set while the newest change is an update that sets attributes,
 	// which may be what the end of the row became: it stands without the row.
 	ends bool
-	// repeat is set once a call with this content had an unknown outcome: the
-	// same content goes again, so nothing may be merged into it.
-	repeat bool
 	// windowed is false for an item that no transaction waits for (the retry
 	// of a parked object).
 	windowed bool
-
-	// attempts counts what Marketo said of the object itself, faults the calls
-	// and reads that failed as a whole: those are tried without end.
-	attempts, faults int32
-	// xid is the transaction of the newest change the item stands for, at that
-	// change; zero where they are not known.
-	xid uint32
-	at  replication.Position
-	// failed is when the first of the faults was.
-	failed stamp
-
-	// ref is the oldest transaction the item stands for. The window cannot
-	// pass it, hence none of the later ones either: they need no ref.
-	ref checkpoint.Ref
-	// bytes is what the item holds in memory, about.
-	bytes int
-	// sequence is the item's place in the queue: that of its oldest change.
-	sequence uint64
-	since    stamp
-	// committed is the commit time of the oldest change it stands for, newest
-	// that of the newest.
-	committed, newest stamp
-
-	// after is the next item of the same key; last, kept by the first item of
-	// a chain only, is the end of that chain.
-	after, last *item
-	prev, next  *item
 }
 
 // lane is the list of ready items of one mapping and one operation, oldest

@@ -94,7 +94,7 @@ type Machine struct {
 	window  *checkpoint.Window
 
 	keys  chains
-	seen  sightings
+	seen  *sightings
 	lanes []lane
 	// listed holds the lanes that may have items, in the order they got them.
 	listed []*lane
@@ -156,7 +156,7 @@ func New(cfg Config, state checkpoint.State, now time.Time) *Machine {
 		rng:       rand.New(rand.NewPCG(cfg.Seed, 0)),
 		limiter:   marketo.NewLimiter(cfg.Limits),
 		keys:      newChains(),
-		seen:      newSightings(),
+		seen:      newSightings(cfg.Capacity.Objects),
 		lanes:     make([]lane, len(cfg.Mappings)*operations),
 		calls:     make(map[uint64]*call),
 		reads:     make(map[uint64]*item),

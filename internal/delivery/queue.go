@@ -69,7 +69,9 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at replication.Position) {
 	if keyed == 0 {
 		keyed = keyHash(w.Key)
 	}
-	state.keys.note(m.seen.see(keyed, now, m.cfg.MaxWait))
+	if m.seen.counts(keyed) {
+		state.keys.note(m.seen.see(keyed, now, m.cfg.MaxWait))
+	}
 	hash := m.keys.hash(keyed)
 	head := m.keys.first(hash, w.Key)
 	if head != nil && m.merge(now, head.last, w, at) {

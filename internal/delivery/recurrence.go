@@ -12,9 +12,12 @@ const (
 	worthWaiting = 1.0 / 11
 	// memoryOfShares is over how many changes the shares are taken.
 	memoryOfShares = 512
-	// sightingSlots is how many keys are remembered: about as many as
-	// DefaultConfig().MaxPendingBytes can hold objects of.
-	sightingSlots = 1 << 15
+	// sightingSlots is how many keys are remembered.
+	sightingSlots = 1 << 12
+	// Where a batch has manyKeys, every eighth key tells enough of all: then
+	// about as many are known as DefaultConfig().MaxPendingBytes can hold.
+	manyKeys = 64
+	eighth   = 1<<3 - 1
 )
 
 // recurrence is how often the keys of one mapping come again.
@@ -38,21 +41,33 @@ func share(of bool) float32 {
 
 // sightings remembers when keys came last. Every key has one slot, which others
 // have, too: the latest takes it. What is forgotten, or taken for another, only
-// moves a share a little.
-type sightings struct{ slots []sighting }
+// moves a share a little. It is small enough to stay in a processor's cache.
+type sightings struct {
+	slots [sightingSlots]sighting
+	// skip are bits of a key's hash, which has none of them if the key counts.
+	skip uint64
+}
 
 // sighting is a part of a key's hash, and when it came: in milliseconds, of
 // which uint32 tells those of 49 days apart.
 type sighting struct{ mark, at uint32 }
 
-func newSightings() sightings { return sightings{slots: make([]sighting, sightingSlots)} }
+func newSightings(keysOfBatch int) *sightings {
+	if keysOfBatch < manyKeys {
+		return &sightings{}
+	}
+	return &sightings{skip: eighth}
+}
+
+// counts reports whether the key of that hash is one that shares are made of.
+func (s *sightings) counts(hash uint64) bool { return hash&s.skip == 0 }
 
 // see notes that the key of that hash comes now. It returns whether it had come at all, as far
 // as is remembered, and whether that was no longer ago than within.
 func (s *sightings) see(hash uint64, now time.Time, within time.Duration) (soon, ever bool) {
 	// The mark of an empty slot is zero.
 	mark, at := uint32(hash>>32)|1, uint32(now.UnixMilli())
-	slot := &s.slots[hash%sightingSlots]
+	slot := &s.slots[hash>>3%sightingSlots]
 	if slot.mark == mark {
 		ever = true
 		soon = time.Duration(at-slot.at)*time.Millisecond <= within
@@ -70,7 +85,7 @@ func (m *Machine) waitingPays(mapping int) bool {
 
 const (
 	// suppliedRounds is for how many rounds of calls batches are held ready.
-	suppliedRounds = 4
+	suppliedRounds = 2
 	// roundOfUnlimited is the number of calls in a round where as many as one
 	// likes may be under way.
 	roundOfUnlimited = 10
