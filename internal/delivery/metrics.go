@@ -26,6 +26,7 @@ type Metrics struct {
 	inFlight, splits, quotaUsed, quotaLimit, limited, paused, held *prometheus.Desc
 	paceSeconds                                                    *prometheus.Desc
 	parkedTotal, parked, resolved, unmappable, gone, blocked       *prometheus.Desc
+	waits                                                          *prometheus.Desc
 	latency                                                        *prometheus.Desc
 }
 
@@ -87,6 +88,7 @@ func NewMetrics(r *Runner, reg prometheus.Registerer) (*Metrics, error) {
 		resolved:    describe("parked_resolved_total", "Parked objects that were confirmed since, or given up."),
 		unmappable:  describe("unmappable_total", "Objects parked because their row could not be mapped.", "mapping"),
 		gone:        describe("rows_gone_total", "Rows that had gone when they were read again.", "mapping"),
+		waits:       describe("mapping_full_batches_wait", "1 while full batches of the mapping wait for max_wait, as its keys come again meanwhile.", "mapping"),
 		blocked:     describe("mapping_blocked", "1 while the mapping sends probes only.", "mapping"),
 		latency:     describe("delivery_latency_seconds", "Time from commit to confirmed.", "mapping"),
 	}
@@ -199,6 +201,7 @@ func (m *Metrics) collectMapping(s scrape, p MappingReport) {
 	s.counter(m.unmappable, p.Unmappable, p.Name)
 	s.counter(m.gone, p.Gone, p.Name)
 	s.gauge(m.pending, float64(p.Pending), p.Name)
+	s.flag(m.waits, p.Waits, p.Name)
 	s.flag(m.blocked, p.Blocked != "", p.Name)
 	for status, n := range p.Statuses {
 		s.counter(m.statuses, n, p.Name, marketo.Status(status).String())

@@ -149,6 +149,8 @@ type MappingReport struct {
 	Mapping
 	MappingCounts
 	Pending int
+	// Waits is set while full batches wait, as their keys come again.
+	Waits   bool
 	Blocked string
 }
 
@@ -174,7 +176,8 @@ func (m *Machine) Report(now time.Time) Report {
 	}
 	for i, s := range m.states {
 		r.Mappings = append(r.Mappings, MappingReport{
-			Mapping: m.cfg.Mappings[i], MappingCounts: s.count, Pending: s.pending, Blocked: s.blocked,
+			Mapping: m.cfg.Mappings[i], MappingCounts: s.count, Pending: s.pending,
+			Waits: m.waitingPays(i), Blocked: s.blocked,
 		})
 	}
 	return r
