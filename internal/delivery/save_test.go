@@ -45,6 +45,35 @@ func TestAnswersShareASave(t *testing.T) {
 	r.take(1)
 }
 
+// TestEndOfABacklogIsSyncedAtOnce: the slot follows as soon as the last of many
+// objects is settled, and for a few it waits.
+func TestEndOfABacklogIsSyncedAtOnce(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Capacity.Objects, c.Limits.ConcurrentCalls = drainedSync/4, 1 })
+	n := 0
+	deliver := func(objects int) LSN {
+		var writes []mapping.Write
+		for range objects {
+			writes = append(writes, upsert(strconv.Itoa(n), "a"))
+			n++
+		}
+		end := r.commit(writes...)
+		for r.m.items > 0 {
+			if len(r.calls) == 0 {
+				r.pass(r.m.cfg.MaxWait)
+			}
+			r.answer(r.take(1)[0])
+		}
+		return end
+	}
+	deliver(1) // the first save of a life is synced
+	if end := deliver(drainedSync); r.confirmed != end {
+		t.Errorf("confirmed %s after %d objects, want %s", r.confirmed, drainedSync, end)
+	}
+	if end := deliver(drainedSync / 4); r.confirmed == end {
+		t.Errorf("a sync for %d objects", drainedSync/4)
+	}
+}
+
 // TestProgressOfOurOwnIsSyncedSoon: once all is settled the slot follows
 // within SyncEvery; only other people's WAL may wait longer.
 func TestProgressOfOurOwnIsSyncedSoon(t *testing.T) {

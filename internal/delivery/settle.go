@@ -24,6 +24,8 @@ type ledger struct {
 	saved, synced LSN
 	syncedAt      time.Time
 	savedAt       time.Time
+	// sinceSync counts the objects that were settled since the last sync.
+	sinceSync int
 	// draftSince and currentSince are when the first call of the draft, and of
 	// the save under way, was counted.
 	draftSince, currentSince time.Time
@@ -125,11 +127,21 @@ func (m *Machine) syncDue(now time.Time, frontier LSN) bool {
 		every = m.cfg.MarkEvery
 	}
 	at := l.syncedAt.Add(every)
-	if l.urgent || !at.After(now) {
+	if l.urgent || !at.After(now) || m.drained() {
 		return true
 	}
 	m.wakeAt(at)
 	return false
+}
+
+// drainedSync is from how many objects on it is worth a sync of its own to be
+// done with them at once.
+const drainedSync = 1000
+
+// drained reports whether a backlog has just come to its end: then the slot
+// follows without waiting for SyncEvery.
+func (m *Machine) drained() bool {
+	return m.items == len(m.ledger.ends) && m.ledger.sinceSync+len(m.ledger.ends) >= drainedSync
 }
 
 // joinTime is the longest a save waits for others to join it: nothing beside a
@@ -162,12 +174,13 @@ func (m *Machine) saved(now time.Time, err error) {
 		l.failures = 0
 	}
 	l.savedAt = now
+	l.sinceSync += len(l.released)
 	if l.current.Checkpoint > l.saved {
 		l.saved = l.current.Checkpoint
 	}
 	l.unsynced = !l.current.Sync
 	if l.current.Sync {
-		l.syncedAt = now
+		l.syncedAt, l.sinceSync = now, 0
 		l.closed = l.last
 		if l.saved > l.synced {
 			l.synced = l.saved
