@@ -110,9 +110,11 @@ func (in *inspection) needed() map[string]string {
 func (in *inspection) inspectStrangers() {
 	const check = "publication tables"
 	p := in.server.Publication
-	mapped := func(schema, name string) bool {
-		return slices.Contains(in.set.Tables(), mapping.Table{Schema: schema, Name: name})
+	of := make(map[mapping.Table]bool)
+	for _, t := range in.set.Tables() {
+		of[t] = true
 	}
+	mapped := func(schema, name string) bool { return of[mapping.Table{Schema: schema, Name: name}] }
 	var members, strangers, covered []string
 	for _, m := range in.facts.Members {
 		covered = append(covered, m.Schema+"."+m.Name)

@@ -9,8 +9,8 @@ import (
 
 // TableName is a table's schema and name, as the catalog spells them.
 type TableName struct {
-	Schema string
-	Name   string
+	Schema string `json:"schema"`
+	Name   string `json:"name"`
 }
 
 // Table is a table as the catalog describes it.
@@ -98,8 +98,13 @@ const indexColumns = `(SELECT jsonb_agg(a.attname ORDER BY k.ord)
 	FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord)
 	JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.ord <= i.indnkeyatts)`
 
-const tableJSON = `
-SELECT COALESCE((SELECT jsonb_build_object(
+// tablesJSON takes the names as a JSON array, and returns one of the tables in
+// their order: null for one that does not exist. It is one statement, because
+// planning it takes the server longer than a look at a table, and is asked
+// again every half minute.
+const tablesJSON = `
+SELECT COALESCE(jsonb_agg(d.description ORDER BY w.ord), '[]')
+FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY w(name, ord) LEFT JOIN LATERAL (SELECT jsonb_build_object(
 	'schema', n.nspname, 'name', c.relname, 'kind', c.relkind, 'persistence', c.relpersistence, 'identity', c.relreplident,
 	'identity_columns', CASE c.relreplident
 		WHEN 'f' THEN (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a
@@ -119,15 +124,17 @@ SELECT COALESCE((SELECT jsonb_build_object(
 			'base', b.oid::bigint, 'base_name', b.typname, 'enum', b.typtype = 'e',
 			'formatted', format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull,
 			'generated', a.attgenerated, 'storage', a.attstorage) ORDER BY a.attnum)
-		FROM pg_attribute a
-		JOIN pg_type b ON b.oid = (WITH RECURSIVE chain(oid) AS (SELECT a.atttypid
+		FROM pg_attribute a JOIN pg_type own ON own.oid = a.atttypid
+		JOIN pg_type b ON b.oid = CASE own.typbasetype WHEN 0 THEN own.oid ELSE (
+			WITH RECURSIVE chain(oid) AS (SELECT own.typbasetype
 			UNION ALL SELECT t.typbasetype FROM chain JOIN pg_type t ON t.oid = chain.oid WHERE t.typbasetype <> 0)
-			SELECT chain.oid FROM chain JOIN pg_type t ON t.oid = chain.oid WHERE t.typbasetype = 0)
-		WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
+			SELECT chain.oid FROM chain JOIN pg_type t ON t.oid = chain.oid WHERE t.typbasetype = 0) END
+		WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)) AS description
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-	WHERE n.nspname = $1 AND c.relname = $2), 'null')`
+	WHERE n.nspname = w.name->>'schema' AND c.relname = w.name->>'name') d ON true`
 
-// UnmarshalJSON reads the answer to tableJSON; null leaves t as it is.
+// UnmarshalJSON reads one table of the answer to tablesJSON; null leaves t as it
+// is.
 func (t *Table) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		return nil
@@ -157,24 +164,41 @@ func (s *Source) Describe(ctx context.Context, schema, name string) (Table, erro
 	return tables[0], nil
 }
 
-// DescribeAll is Describe for any number of tables, in one session: a session
-// costs the server far more than a look into its catalog. The answers are in
-// the order of the names.
+// DescribeAll is Describe for any number of tables. The answers are in the order
+// of the names.
 func (s *Source) DescribeAll(ctx context.Context, names []TableName) ([]Table, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
-	conn, err := s.Connect(ctx)
+	tables, err := s.describe(ctx, names)
+	if err != nil && len(names) > 1 {
+		return nil, fmt.Errorf("describe %d tables: %w", len(names), err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("describe table %s.%s: %w", names[0].Schema, names[0].Name, err)
 	}
+	return tables, nil
+}
+
+func (s *Source) describe(ctx context.Context, names []TableName) ([]Table, error) {
+	conn, err := s.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
 	defer closeQuietly(ctx, conn)
-	tables := make([]Table, len(names))
+	wanted, err := json.Marshal(names)
+	if err != nil {
+		return nil, err
+	}
+	var tables []Table
+	if err := queryJSON(ctx, conn, &tables, tablesJSON, string(wanted)); err != nil {
+		return nil, err
+	}
+	if len(tables) != len(names) {
+		return nil, fmt.Errorf("the catalog knows %d tables of %d names", len(tables), len(names))
+	}
 	for i, n := range names {
-		tables[i] = Table{Schema: n.Schema, Name: n.Name}
-		if err := queryJSON(ctx, conn, &tables[i], tableJSON, n.Schema, n.Name); err != nil {
-			return nil, fmt.Errorf("describe table %s.%s: %w", n.Schema, n.Name, err)
-		}
+		tables[i].Schema, tables[i].Name = n.Schema, n.Name
 	}
 	return tables, nil
 }
