@@ -32,11 +32,11 @@ type post struct {
 
 func newPoster(api, sink string, concurrency int) *poster {
 	p := &poster{
-		soap: api == "soap", most: 300, sink: sink, row: appendJSONRow,
+		soap: api == "soap", most: capacityOf(api), sink: sink, row: appendJSONRow,
 		posts: make(chan post), free: make(chan []byte, 2*concurrency),
 	}
 	if p.soap {
-		p.most, p.row = 100, appendXMLRow
+		p.row = appendXMLRow
 	}
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: concurrency, WriteBufferSize: 64 << 10, ReadBufferSize: 64 << 10}}
 	for range concurrency {

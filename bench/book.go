@@ -61,12 +61,12 @@ func (b *book) fewest(results []result) {
 	}
 	t := tabwriter.NewWriter(b.out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "contender\tcalls\tfewest possible\t× fewest\t[lowest\thighest]\t")
-	for _, s := range summarize(results) {
-		runs := slices.DeleteFunc(slices.Clone(results), func(r result) bool { return r.Contender != s.contender })
+	for _, name := range namesOf(results) {
+		runs := runsOf(results, name)
 		calls := spreadOf(runs, func(r result) float64 { return float64(r.Calls) })
 		fewest := spreadOf(runs, func(r result) float64 { return float64(r.Fewest) })
 		times := spreadOf(runs, func(r result) float64 { return float64(r.Calls) / float64(r.Fewest) })
-		fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%.2f\t[%.2f\t%.2f]\t\n", s.contender, calls.median, fewest.median, times.median, times.low, times.high)
+		fmt.Fprintf(t, "%s\t%.0f\t%.0f\t%.2f\t[%.2f\t%.2f]\t\n", name, calls.median, fewest.median, times.median, times.low, times.high)
 	}
 	t.Flush()
 }
@@ -95,19 +95,25 @@ type summary struct {
 	rate, cpu, walsender, peak, calls, bytes spread
 }
 
-// summarize keeps the order in which contenders first ran.
-func summarize(results []result) []summary {
+// namesOf keeps the order in which contenders first ran.
+func namesOf(results []result) []string {
 	var names []string
-	of := make(map[string][]result)
 	for _, r := range results {
 		if !slices.Contains(names, r.Contender) {
 			names = append(names, r.Contender)
 		}
-		of[r.Contender] = append(of[r.Contender], r)
 	}
+	return names
+}
+
+func runsOf(results []result, contender string) []result {
+	return slices.DeleteFunc(slices.Clone(results), func(r result) bool { return r.Contender != contender })
+}
+
+func summarize(results []result) []summary {
 	var all []summary
-	for _, name := range names {
-		runs := of[name]
+	for _, name := range namesOf(results) {
+		runs := runsOf(results, name)
 		all = append(all, summary{
 			contender: name,
 			rate:      spreadOf(runs, func(r result) float64 { return float64(r.Rows) / r.Seconds }),

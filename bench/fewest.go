@@ -17,7 +17,7 @@ import (
 // hotKeys returns the row of each update of the backlog of w, in their order:
 // PostgreSQL draws them again from the seed they were drawn from.
 func (d *database) hotKeys(ctx context.Context, w workload) ([]int, error) {
-	if err := d.exec(ctx, "SELECT setseed(0.5)"); err != nil {
+	if err := d.exec(ctx, "SELECT "+seedKeys); err != nil {
 		return nil, err
 	}
 	rows, err := d.conn.Query(ctx, "SELECT "+hotKey(w.keys)+"::bigint FROM generate_series(1, $1)", w.rows-1)

@@ -119,7 +119,7 @@ func (w workload) schema() string {
 	fmt.Fprintf(&b, `CREATE PROCEDURE fill_%s(rows bigint, size bigint) LANGUAGE plpgsql AS $$
 DECLARE done bigint := 0; n bigint := 0; part bigint; hot bigint;
 BEGIN
-  PERFORM setseed(0.5);
+  PERFORM %s;
   WHILE done < rows LOOP
     part := least(size, rows - done);
     IF done + part = rows THEN
@@ -134,7 +134,7 @@ BEGIN
     n := n + 1;
     COMMIT;
   END LOOP;
-END $$`, w.name, w.statement(), w.ending(), w.statement())
+END $$`, w.name, seedKeys, w.statement(), w.ending(), w.statement())
 	return b.String()
 }
 
@@ -148,6 +148,9 @@ func (w workload) statement() string {
 	}
 	return w.insert(fmt.Sprintf("SELECT %s FROM generate_series(1, $2) j", strings.Join(w.values("$1 + j"), ", ")), "done, part")
 }
+
+// seedKeys makes hotKey draw the same rows in the same order again.
+const seedKeys = "setseed(0.5)"
 
 // hotKey draws one of keys rows, row k about 1/k as often as the first.
 func hotKey(keys int) string { return fmt.Sprintf("floor(exp(random() * ln(%d + 1)))", keys) }

@@ -21,8 +21,8 @@ const (
 // tuneMemory trades memory that is free for time: while little is in use, which
 // is always but for a queue that is full, garbage is collected a few times a
 // second instead of dozens of times. Beyond memoryFloor, the heap grows to
-// twice what is in use, as by default. It is for ever, until ctx ends, and
-// leaves alone who sets GOGC or GOMEMLIMIT.
+// twice what is in use, as by default. It goes on until ctx ends, and does
+// nothing where GOGC or GOMEMLIMIT is set.
 func tuneMemory(ctx context.Context) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return

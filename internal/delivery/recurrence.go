@@ -77,11 +77,17 @@ func (s *sightings) see(hash uint64, now time.Time, within time.Duration) (soon,
 	return soon, ever
 }
 
+// merges reports whether enough changes of the mapping merge, when again is the
+// share whose keys come again.
+func (m *Machine) merges(mapping int, again float32) bool {
+	return again > worthWaiting && !m.cfg.Mappings[mapping].Separate
+}
+
 // waitingPays reports whether a batch of the mapping that is full had better
 // wait as long as it may: so many of its keys come again meanwhile, for which
 // no other call is needed then.
 func (m *Machine) waitingPays(mapping int) bool {
-	return m.states[mapping].keys.soon > worthWaiting && !m.cfg.Mappings[mapping].Separate
+	return m.merges(mapping, m.states[mapping].keys.soon)
 }
 
 const (
@@ -104,7 +110,7 @@ func (m *Machine) supplied() bool {
 	full := 0
 	for _, l := range m.listed {
 		s := &m.states[l.mapping]
-		if s.blocked == "" && (s.keys.ever <= worthWaiting || m.cfg.Mappings[l.mapping].Separate) {
+		if s.blocked == "" && !m.merges(l.mapping, s.keys.ever) {
 			full += l.n / m.cfg.Capacity.Objects
 		}
 	}
