@@ -13,6 +13,6 @@ func dialer() *net.Dialer {
 		KeepAliveConfig: net.KeepAliveConfig{
 			Enable: true, Idle: 15 * time.Second, Interval: 10 * time.Second, Count: 4,
 		},
-		Control: limitUnacknowledged,
+		Control: tuneSocket,
 	}
 }

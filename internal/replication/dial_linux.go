@@ -1,25 +1,28 @@
 package replication
 
 import (
+	"errors"
 	"strings"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// tcpUserTimeout is TCP_USER_TIMEOUT of linux/tcp.h, which package syscall
-// does not name.
-const tcpUserTimeout = 18
+// unacknowledgedLimit has the kernel drop a connection whose bytes are not
+// acknowledged for that long; the default is about a quarter of an hour.
+const unacknowledgedLimit = time.Minute
 
-// limitUnacknowledged has the kernel drop a connection whose bytes are not
-// acknowledged for a minute; the default is about a quarter of an hour.
-func limitUnacknowledged(network, _ string, raw syscall.RawConn) error {
+// tuneSocket sets what has to be set before the connection is made.
+func tuneSocket(network, _ string, raw syscall.RawConn) error {
 	if !strings.HasPrefix(network, "tcp") {
 		return nil
 	}
 	var err error
-	if controlErr := raw.Control(func(fd uintptr) {
-		err = syscall.SetsockoptInt(int(fd), syscall.IPPROTO_TCP, tcpUserTimeout, 60_000)
-	}); controlErr != nil {
-		return controlErr
-	}
-	return err
+	controlErr := raw.Control(func(fd uintptr) {
+		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(unacknowledgedLimit.Milliseconds()))
+		// Where it is refused, no inbox will be narrow.
+		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG, segment)
+	})
+	return errors.Join(controlErr, err)
 }

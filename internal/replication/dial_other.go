@@ -4,5 +4,5 @@ package replication
 
 import "syscall"
 
-// limitUnacknowledged does nothing: the option is Linux's.
-func limitUnacknowledged(_, _ string, _ syscall.RawConn) error { return nil }
+// tuneSocket does nothing: the options are Linux's.
+func tuneSocket(_, _ string, _ syscall.RawConn) error { return nil }

@@ -2,7 +2,6 @@ package replication
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -64,19 +63,9 @@ func (s *Source) open(ctx context.Context, from LSN) (*Stream, error) {
 		return nil, err
 	}
 	stream.conn, stream.wire = hijacked.Conn, w
-	w.gather, w.lowWater = gathers(hijacked.Conn), lowWater(hijacked.Conn)
+	w.gatherOn(hijacked.Conn)
 	stream.probe = func(ctx context.Context) error { return s.ask(ctx, network, address) }
 	return stream, nil
-}
-
-// gathers is how long a busy stream lets rows come together before it reads.
-// Over TLS that would gain nothing and cost all: a read returns one record,
-// which is one row, however many have come.
-func gathers(conn net.Conn) time.Duration {
-	if _, encrypted := conn.(*tls.Conn); encrypted {
-		return 0
-	}
-	return gatherTime
 }
 
 // start brings the connection from its first query to the running copy.

@@ -10,10 +10,12 @@ func TestEncryptedStreamDoesNotWaitForRows(t *testing.T) {
 	plain, other := net.Pipe()
 	defer plain.Close()
 	defer other.Close()
-	if got := gathers(plain); got != gatherTime {
-		t.Errorf("a plain connection gathers for %s, want %s", got, gatherTime)
+	w := newWire(plain)
+	if w.gatherOn(plain); w.gather != gatherTime {
+		t.Errorf("a plain connection gathers for %s, want %s", w.gather, gatherTime)
 	}
-	if got := gathers(tls.Client(plain, &tls.Config{InsecureSkipVerify: true})); got != 0 {
-		t.Errorf("an encrypted connection gathers for %s, want not at all", got)
+	w = newWire(plain)
+	if w.gatherOn(tls.Client(plain, &tls.Config{InsecureSkipVerify: true})); w.gather != 0 {
+		t.Errorf("an encrypted connection gathers for %s, want not at all", w.gather)
 	}
 }

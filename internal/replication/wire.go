@@ -1,9 +1,11 @@
 package replication
 
 import (
+	"crypto/tls"
 	"encoding/binary"
 	"fmt"
 	"io"
+	"net"
 	"sync/atomic"
 	"time"
 )
@@ -25,6 +27,9 @@ const (
 	busyTime   = 10 * time.Millisecond
 	smallRead  = 64 << 10
 	gatherTime = time.Millisecond
+	// nearGatherTime is that of a narrow inbox: rows that fill the window come
+	// one by one, those behind them together.
+	nearGatherTime = 1500 * time.Microsecond
 )
 
 // wire cuts the server's bytes into protocol messages without copying them.
@@ -58,6 +63,19 @@ type wire struct {
 
 func newWire(r io.Reader) *wire {
 	return &wire{r: r, buf: make([]byte, usualBuffer), clock: time.Now()}
+}
+
+// gatherOn has the rows of a busy stream on conn come together. Over TLS that
+// would gain nothing and cost all: a read returns one record, which is one row,
+// however many have come.
+func (w *wire) gatherOn(conn net.Conn) {
+	if _, encrypted := conn.(*tls.Conn); encrypted {
+		return
+	}
+	w.gather = gatherTime
+	if i := newInbox(conn, w.r); i != nil {
+		w.r, w.gather, w.lowWater = i, i.gather(), i.lowWater
+	}
 }
 
 // now is the time on wire's own clock; never zero.
