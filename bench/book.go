@@ -23,8 +23,8 @@ type book struct {
 
 // heading says when and on what machine.
 func (b *book) heading(postgres string, o options) {
-	fmt.Fprintf(b.out, "%s, %d cores, %.0f GiB of memory, %s/%s, %s, PostgreSQL %s\n",
-		time.Now().UTC().Format("2006-01-02 15:04 UTC"), runtime.NumCPU(), float64(memory())/(1<<30), runtime.GOOS, runtime.GOARCH, runtime.Version(), postgres)
+	fmt.Fprintf(b.out, "%s, %d cores, %.0f GiB of memory, %s/%s, %s, PostgreSQL %s, TCP congestion control %s\n",
+		time.Now().UTC().Format("2006-01-02 15:04 UTC"), runtime.NumCPU(), float64(memory())/(1<<30), runtime.GOOS, runtime.GOARCH, runtime.Version(), postgres, orDash(congestionControl()))
 	fmt.Fprintf(b.out, "load average before the first run %s; medians of %d runs, in brackets the lowest and the highest; %d calls at once\n",
 		orDash(loadAverage()), o.repeats, o.concurrency)
 }

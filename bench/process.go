@@ -72,6 +72,17 @@ func loadAverage() string {
 	return load
 }
 
+// congestionControl is how the kernel decides how much of a TCP stream is under
+// way at once, "" where nobody knows. All contenders read and post over TCP of
+// one machine, and are up to twice as fast with one as with another.
+func congestionControl() string {
+	data, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(data))
+}
+
 // memory is the machine's, in bytes.
 func memory() int64 {
 	data, err := os.ReadFile("/proc/meminfo")

@@ -29,7 +29,7 @@ const (
 	gatherTime = time.Millisecond
 	// nearGatherTime is that of a narrow inbox: rows that fill the window come
 	// one by one, those behind them together.
-	nearGatherTime = 1500 * time.Microsecond
+	nearGatherTime = 2 * time.Millisecond
 )
 
 // wire cuts the server's bytes into protocol messages without copying them.
