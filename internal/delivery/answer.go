@@ -50,6 +50,7 @@ func (m *Machine) answered(now time.Time, ev Answered) {
 			break
 		}
 	}
+	m.touchItems(c.items)
 	for i, it := range c.items {
 		m.concluded(now, it, ev.Reply.Results[i])
 	}

@@ -107,7 +107,7 @@ func (m *Machine) nextLane(now time.Time) *lane {
 			continue
 		}
 		kept = append(kept, l)
-		if m.due(now, l) && (best == nil || l.head.sequence < best.head.sequence) {
+		if m.due(now, l) && (best == nil || l.first().sequence < best.first().sequence) {
 			best = l
 		}
 	}
@@ -159,7 +159,7 @@ func (m *Machine) due(now time.Time, l *lane) bool {
 	if l.n >= m.cfg.Capacity.Objects && !m.waitingPays(l.mapping) || m.stopping {
 		return true
 	}
-	at := l.head.since.time().Add(m.cfg.MaxWait)
+	at := l.first().since.time().Add(m.cfg.MaxWait)
 	if at.After(now) {
 		m.wakeAt(at)
 		return false
@@ -178,8 +178,9 @@ func (m *Machine) fill(now time.Time, l *lane) *call {
 	}
 	items := make([]*item, 0, most)
 	size := m.cfg.Capacity.Envelope
-	for len(items) < most && l.head != nil {
-		it := l.head
+	m.touchNext(l, most)
+	for len(items) < most && l.n > 0 {
+		it := l.first()
 		if m.absorb(it); it.operation != l.operation {
 			l.remove(it)
 			m.promote(now, it)

@@ -35,11 +35,11 @@ const (
 type item struct {
 	object marketo.Object
 	// after is the next item of the same key.
-	after      *item
-	prev, next *item // in a lane
-	mapping    int32
-	operation  marketo.Operation
-	place      place
+	after     *item
+	spot      uint64 // in its lane
+	mapping   int32
+	operation marketo.Operation
+	place     place
 	// reread is set while the object lacks values that only the table has.
 	reread bool
 	// repeat is set once a call with this content had an unknown outcome: the
@@ -84,48 +84,4 @@ type item struct {
 	// windowed is false for an item that no transaction waits for (the retry
 	// of a parked object).
 	windowed bool
-}
-
-// lane is the list of ready items of one mapping and one operation, oldest
-// first, but for items that had to wait for their key: those go to one of the
-// ends, so that inserting costs the same however long the lane is.
-type lane struct {
-	mapping   int
-	operation marketo.Operation
-	head      *item
-	tail      *item
-	n         int
-	listed    bool
-}
-
-// insert puts an item that is older than all others at the front, any other
-// at the end.
-func (l *lane) insert(it *item) {
-	it.place = ready
-	l.n++
-	switch {
-	case l.head == nil:
-		l.head, l.tail = it, it
-	case it.sequence < l.head.sequence:
-		it.next, l.head.prev = l.head, it
-		l.head = it
-	default:
-		it.prev, l.tail.next = l.tail, it
-		l.tail = it
-	}
-}
-
-func (l *lane) remove(it *item) {
-	if it.prev == nil {
-		l.head = it.next
-	} else {
-		it.prev.next = it.next
-	}
-	if it.next == nil {
-		l.tail = it.prev
-	} else {
-		it.next.prev = it.prev
-	}
-	it.prev, it.next = nil, nil
-	l.n--
 }

@@ -16,6 +16,9 @@ const itemBytes = 320
 // received takes a piece of the stream into the queue.
 func (m *Machine) received(now time.Time, entries []Entry) {
 	for i := range entries {
+		if i%touchAtOnce == 0 {
+			m.touchKeys(entries[i:])
+		}
 		e := &entries[i]
 		switch e.Kind {
 		case EntryBegin:

@@ -190,6 +190,7 @@ func (m *Machine) saved(now time.Time, err error) {
 	}
 	m.ghosts -= len(l.current.Ended)
 	m.forgetReplayed()
+	m.touchSlots(l.released)
 	for _, it := range l.released {
 		m.release(now, it)
 	}

@@ -1,0 +1,85 @@
+package delivery
+
+import "github.com/cdcsync/cdcsync/internal/marketo"
+
+// lane is the queue of ready items of one mapping and one operation, oldest
+// first, but for items that had to wait for their key: those go to one of the
+// ends, so that inserting costs the same however long the lane is.
+//
+// It is a ring of pointers and not a list, because a list has to be read item
+// by item: see touchNext.
+type lane struct {
+	mapping   int
+	operation marketo.Operation
+	// ring holds the items at the spots from head to tail, nil where one was
+	// removed. Its length is a power of two; spots count on without end, in
+	// both directions. The first and the last spot hold an item.
+	ring       []*item
+	head, tail uint64
+	n          int
+	listed     bool
+}
+
+const shortestRing = 16
+
+func (l *lane) at(spot uint64) **item { return &l.ring[spot&uint64(len(l.ring)-1)] }
+
+// first returns the first item, nil when there is none.
+func (l *lane) first() *item {
+	if l.n == 0 {
+		return nil
+	}
+	return *l.at(l.head)
+}
+
+// insert puts an item that is older than the first at the front, any other at
+// the end.
+func (l *lane) insert(it *item) {
+	it.place = ready
+	if int(l.tail-l.head) == len(l.ring) {
+		l.makeRoom()
+	}
+	if first := l.first(); first != nil && it.sequence < first.sequence {
+		l.head--
+		it.spot = l.head
+	} else {
+		it.spot = l.tail
+		l.tail++
+	}
+	*l.at(it.spot) = it
+	l.n++
+}
+
+// makeRoom moves the items together, into a longer ring unless most spots are
+// empty.
+func (l *lane) makeRoom() {
+	old, head := *l, l.head
+	if 2*l.n >= len(l.ring) {
+		l.ring = make([]*item, max(shortestRing, 2*len(l.ring)))
+	} else {
+		l.ring = make([]*item, len(l.ring))
+	}
+	l.head, l.tail = 0, 0
+	for ; head != old.tail; head++ {
+		if it := *old.at(head); it != nil {
+			it.spot = l.tail
+			*l.at(l.tail) = it
+			l.tail++
+		}
+	}
+}
+
+func (l *lane) remove(it *item) {
+	*l.at(it.spot) = nil
+	l.n--
+	if l.n == 0 {
+		l.head, l.tail = 0, 0
+		return
+	}
+	for *l.at(l.head) == nil {
+		l.head++
+	}
+	for *l.at(l.tail - 1) == nil {
+		l.tail--
+	}
+}
