@@ -101,8 +101,6 @@ type Machine struct {
 	groups []*group
 	timers timers
 	free   []*item
-	// touched is what touch read: somebody has to want it.
-	touched uint64
 
 	calls    map[uint64]*call
 	lastCall uint64

@@ -1,5 +1,7 @@
 package delivery
 
+import "runtime"
+
 // What the machine works on has mostly been touched last by another processor,
 // or long ago, so each object costs some waits for memory. These add up when
 // they come one after the other, as they do while an object is worked on. So
@@ -13,40 +15,40 @@ const touchAtOnce = 64
 // touchKeys reads what enqueue is about to look up for the next entries, and
 // the items it is about to use again.
 func (m *Machine) touchKeys(entries []Entry) {
-	sum := m.touched
+	sum := uint64(0)
 	for i := range entries[:min(len(entries), touchAtOnce)] {
 		sum += m.keys.at(m.keys.hash(entries[i].Hash)).hash
 	}
-	m.touched = sum
+	runtime.KeepAlive(sum)
 	m.touchItems(m.free[len(m.free)-min(len(m.free), touchAtOnce):])
 }
 
 // touchNext reads the items that fill is about to take from l.
 func (m *Machine) touchNext(l *lane, n int) {
-	sum := m.touched
+	sum := uint64(0)
 	for spot := l.head; spot != l.tail && n > 0; spot++ {
 		if it := *l.at(spot); it != nil {
 			sum += it.spot + it.sequence
 			n--
 		}
 	}
-	m.touched = sum
+	runtime.KeepAlive(sum)
 }
 
 // touchItems reads all of the items.
 func (m *Machine) touchItems(items []*item) {
-	sum := m.touched
+	sum := uint64(0)
 	for _, it := range items {
 		sum += it.spot + it.sequence + uint64(it.bytes)
 	}
-	m.touched = sum
+	runtime.KeepAlive(sum)
 }
 
 // touchSlots reads where the items are found by their keys.
 func (m *Machine) touchSlots(items []*item) {
-	sum := m.touched
+	sum := uint64(0)
 	for _, it := range items {
 		sum += m.keys.at(it.hash).hash
 	}
-	m.touched = sum
+	runtime.KeepAlive(sum)
 }
