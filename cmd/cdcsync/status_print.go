@@ -90,7 +90,7 @@ func callsToday(c admin.Calls, now time.Time) string {
 		text += "; Marketo says that they are used up"
 	}
 	if c.Pace > 0 {
-		text += fmt.Sprintf("; they run short, so batches that are not full leave every %s", seconds(c.Pace))
+		text += fmt.Sprintf("; they run short, so batches that waiting can fill further leave every %s", seconds(c.Pace))
 	}
 	return text
 }

@@ -34,7 +34,7 @@ func (m *Machine) paced(now time.Time) bool {
 	every := m.spacing(now)
 	if (every > 0) != (m.pace.every > 0) {
 		if every > 0 {
-			m.log(slog.LevelWarn, "calls of the day run short; batches that are not full wait longer", "every", every.Round(time.Second))
+			m.log(slog.LevelWarn, "calls of the day run short; batches that waiting can fill further wait longer", "every", every.Round(time.Second))
 		} else {
 			m.log(slog.LevelInfo, "calls of the day suffice again; batches wait no longer than max_wait")
 		}

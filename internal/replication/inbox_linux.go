@@ -18,7 +18,7 @@ import (
 // what waits. So a server that is near gets a narrow window: it is closed most
 // of the time, and opens for many rows at once.
 type inbox struct {
-	// r reads conn, and may hold bytes of it, fewer than worthTaking.
+	// r reads the connection, and may hold pieces of it that came before.
 	r      io.Reader
 	raw    syscall.RawConn
 	narrow bool
@@ -39,8 +39,10 @@ const (
 	// Ethernet. Those of the loopback interface are larger than a narrow
 	// window, which may then open by the sender's timer only.
 	segment = 1460
-	// worthTaking is how much a read must bring for more to be there.
-	worthTaking = narrowBuffer / 2
+	// worthTaking is how much a read must bring for more to be there. It is
+	// more than one of the pieces that pgconn reads in the background while it
+	// waits to write, of 8 KiB: nothing may be taken past one of those.
+	worthTaking = narrowBuffer * 3 / 4
 )
 
 // newInbox returns that of conn, which r reads; nil where there is none.

@@ -161,3 +161,26 @@ func TestNarrowInboxBreaks(t *testing.T) {
 		t.Errorf("Read() = %d, %v; want the error that came behind bytes", n, err)
 	}
 }
+
+// TestNarrowInboxKeepsTheOrder: what the reader above still holds comes before
+// what the kernel has, also when it holds as much as it can at once.
+func TestNarrowInboxKeepsTheOrder(t *testing.T) {
+	i, server := narrowed(t)
+	const piece = 8 << 10 // of pgconn's background reader
+	held := bytes.Repeat([]byte{1}, 2*piece)
+	i.r = io.MultiReader(bytes.NewReader(held[:piece]), bytes.NewReader(held[piece:]), i.r)
+	if _, err := server.Write(bytes.Repeat([]byte{2}, narrowBuffer)); err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	for p := make([]byte, usualBuffer); len(got) < len(held)+narrowBuffer; {
+		n, err := i.Read(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, p[:n]...)
+	}
+	if !bytes.HasPrefix(got, held) || bytes.Count(got, []byte{2}) != narrowBuffer {
+		t.Error("bytes came out of order")
+	}
+}
