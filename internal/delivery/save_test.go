@@ -45,9 +45,10 @@ func TestAnswersShareASave(t *testing.T) {
 	r.take(1)
 }
 
-// TestEndOfABacklogIsSyncedAtOnce: the slot follows as soon as the last of many
-// objects is settled, and for a few it waits.
-func TestEndOfABacklogIsSyncedAtOnce(t *testing.T) {
+// TestEndOfABacklogIsSyncedSoon: the slot follows in a part of SyncEvery when
+// the last of many objects is settled, also of those that came when everything
+// seemed to be done; for a few it waits.
+func TestEndOfABacklogIsSyncedSoon(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Capacity.Objects, c.Limits.ConcurrentCalls = drainedSync/4, 1 })
 	n := 0
 	deliver := func(objects int) LSN {
@@ -65,12 +66,25 @@ func TestEndOfABacklogIsSyncedAtOnce(t *testing.T) {
 		}
 		return end
 	}
+	soon := r.m.cfg.SyncEvery / drainedShare
 	deliver(1) // the first save of a life is synced
-	if end := deliver(drainedSync); r.confirmed != end {
+	end := deliver(drainedSync)
+	if r.pass(soon); r.confirmed != end {
 		t.Errorf("confirmed %s after %d objects, want %s", r.confirmed, drainedSync, end)
 	}
-	if end := deliver(drainedSync / 4); r.confirmed == end {
-		t.Errorf("a sync for %d objects", drainedSync/4)
+	end = deliver(drainedSync / 4)
+	if r.confirmed == end {
+		t.Error("one sync right after another")
+	}
+	if r.pass(soon); r.confirmed != end {
+		t.Errorf("confirmed %s with the last %d of many objects, want %s", r.confirmed, drainedSync/4, end)
+	}
+	end = deliver(drainedSync / 4)
+	if r.pass(soon); r.confirmed == end {
+		t.Errorf("an early sync for %d objects", drainedSync/2)
+	}
+	if r.pass(r.m.cfg.SyncEvery - soon); r.confirmed != end {
+		t.Errorf("confirmed %s after SyncEvery, want %s", r.confirmed, end)
 	}
 }
 

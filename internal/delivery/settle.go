@@ -24,8 +24,10 @@ type ledger struct {
 	saved, synced LSN
 	syncedAt      time.Time
 	savedAt       time.Time
-	// sinceSync counts the objects that were settled since the last sync.
-	sinceSync int
+	// sinceSync counts the objects that were settled since the last sync. burst
+	// is the most of them between any two, halved with every sync that came
+	// after.
+	sinceSync, burst int
 	// draftSince and currentSince are when the first call of the draft, and of
 	// the save under way, was counted.
 	draftSince, currentSince time.Time
@@ -125,23 +127,33 @@ func (m *Machine) syncDue(now time.Time, frontier LSN) bool {
 		every = m.cfg.MarkEvery
 	case m.items == 0 && emptyDraft(&l.draft) && l.synced != 0 && !l.unsynced:
 		every = m.cfg.MarkEvery
+	case m.drained():
+		every /= drainedShare
 	}
 	at := l.syncedAt.Add(every)
-	if l.urgent || !at.After(now) || m.drained() {
+	if l.urgent || !at.After(now) {
 		return true
 	}
 	m.wakeAt(at)
 	return false
 }
 
-// drainedSync is from how many objects on it is worth a sync of its own to be
-// done with them at once.
-const drainedSync = 1000
+const (
+	// drainedSync is from how many objects on a backlog is worth a sync of its
+	// own to be done with it.
+	drainedSync = 1000
+	// drainedShare is the part of SyncEvery that lies between two of those: a
+	// stream that keeps up may come to its end, as far as it has been read, a
+	// thousand times a second.
+	drainedShare = 10
+)
 
 // drained reports whether a backlog has just come to its end: then the slot
-// follows without waiting for SyncEvery.
+// follows without waiting for SyncEvery. The last objects may come after syncs
+// that found everything else done, so those before them count, too.
 func (m *Machine) drained() bool {
-	return m.items == len(m.ledger.ends) && m.ledger.sinceSync+len(m.ledger.ends) >= drainedSync
+	l := &m.ledger
+	return m.items == len(l.ends) && l.burst+l.sinceSync+len(l.ends) >= drainedSync
 }
 
 // joinTime is the longest a save waits for others to join it: nothing beside a
@@ -180,7 +192,7 @@ func (m *Machine) saved(now time.Time, err error) {
 	}
 	l.unsynced = !l.current.Sync
 	if l.current.Sync {
-		l.syncedAt, l.sinceSync = now, 0
+		l.syncedAt, l.burst, l.sinceSync = now, max(l.sinceSync, l.burst/2), 0
 		l.closed = l.last
 		if l.saved > l.synced {
 			l.synced = l.saved

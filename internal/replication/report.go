@@ -11,9 +11,12 @@ import (
 )
 
 const (
-	// statusPause is the least time between two statuses, so that neither a
-	// busy Confirm nor a server that keeps asking makes more than 10 a second.
-	statusPause = 100 * time.Millisecond
+	// statusPause is the least time between two statuses, so that a server that
+	// keeps asking gets no more than 10 a second; confirmPause that before one
+	// that confirms more than the last, as what was confirmed last of all
+	// should not wait for long.
+	statusPause  = 100 * time.Millisecond
+	confirmPause = 25 * time.Millisecond
 	// writeTimeout bounds one write of a status. It is a deadline on writing
 	// alone: one on reading would cut the stream, and the server reads its
 	// few bytes even while it cannot send.
@@ -30,6 +33,7 @@ const (
 func (s *Stream) report(ctx context.Context) {
 	var buf []byte
 	var last, probed time.Time
+	var told LSN // what the last status confirmed
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -43,7 +47,11 @@ func (s *Stream) report(ctx context.Context) {
 			}
 			return
 		case <-s.wake:
-			timer.Reset(max(0, statusPause-time.Since(last)))
+			pause := statusPause
+			if s.Confirmed() > told {
+				pause = confirmPause
+			}
+			timer.Reset(max(0, pause-time.Since(last)))
 			continue
 		case <-timer.C:
 		}
@@ -54,7 +62,8 @@ func (s *Stream) report(ctx context.Context) {
 			return
 		}
 		last = time.Now()
-		buf = s.status(waited >= s.silence/2).append(buf[:0])
+		next := s.status(waited >= s.silence/2)
+		told, buf = next.flush, next.append(buf[:0])
 		failpoint.Hit("status.before")
 		if err := s.write(buf); err != nil {
 			s.fail(fmt.Errorf("write status: %w", err))

@@ -126,8 +126,8 @@ func TestConfirmRate(t *testing.T) {
 		time.Sleep(150 * time.Millisecond)
 		s.Abort()
 		seen := w.seen()
-		if len(seen) < 9 || len(seen) > 13 {
-			t.Errorf("%d statuses for a second of confirmations, want about 11", len(seen))
+		if len(seen) < 36 || len(seen) > 44 {
+			t.Errorf("%d statuses for a second of confirmations, want about 41", len(seen))
 		}
 		if last := seen[len(seen)-1]; last.flush != 1000 {
 			t.Errorf("the last status confirms %d, want 1000", last.flush)
