@@ -13,9 +13,9 @@ import (
 // read yet: the place where the rows of a busy stream come together.
 //
 // A walsender writes every row by itself. A write that finds the window open
-// is sent, acknowledged and announced by itself, which costs the server twice
-// of what decoding the row does; one that finds it closed is only appended to
-// what waits. So a server that is near gets a narrow window: it is closed most
+// is sent, acknowledged and announced by itself, which costs the server as much
+// again as decoding the row, or more; one that finds it closed is only appended
+// to what waits. So a server that is near gets a narrow window: it is closed most
 // of the time, and opens for many rows at once.
 type inbox struct {
 	// r reads the connection, and may hold pieces of it that came before.
