@@ -53,15 +53,13 @@ func (l *lane) insert(it *item) {
 // makeRoom moves the items together, into a longer ring unless most spots are
 // empty.
 func (l *lane) makeRoom() {
-	old, head := *l, l.head
-	if 2*l.n >= len(l.ring) {
-		l.ring = make([]*item, max(shortestRing, 2*len(l.ring)))
-	} else {
-		l.ring = make([]*item, len(l.ring))
+	old, length := *l, len(l.ring)
+	if 2*l.n >= length {
+		length = max(shortestRing, 2*length)
 	}
-	l.head, l.tail = 0, 0
-	for ; head != old.tail; head++ {
-		if it := *old.at(head); it != nil {
+	l.ring, l.head, l.tail = make([]*item, length), 0, 0
+	for spot := old.head; spot != old.tail; spot++ {
+		if it := *old.at(spot); it != nil {
 			it.spot = l.tail
 			*l.at(l.tail) = it
 			l.tail++

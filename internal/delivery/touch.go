@@ -8,8 +8,8 @@ import "runtime"
 // the memory of a number of objects is read in advance: loads that do not need
 // each other's results are waited for together. Nothing but time depends on it.
 
-// touchAtOnce is for how many objects memory is read in advance: few enough for
-// all of it to be there still when it is used.
+// touchAtOnce is for how many entries of a piece memory is read in advance: few
+// enough for all of it to be there still when it is used.
 const touchAtOnce = 64
 
 // touchKeys reads what enqueue is about to look up for the next entries, and
