@@ -63,24 +63,21 @@ func parsePeak(data []byte) int64 {
 }
 
 // loadAverage is that of the last minute, "" where nobody knows.
-func loadAverage() string {
-	data, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return ""
-	}
-	load, _, _ := strings.Cut(string(data), " ")
-	return load
-}
+func loadAverage() string { return firstWord("/proc/loadavg") }
 
 // congestionControl is how the kernel decides how much of a TCP stream is under
 // way at once, "" where nobody knows. All contenders read and post over TCP of
 // one machine, and are up to twice as fast with one as with another.
-func congestionControl() string {
-	data, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control")
+func congestionControl() string { return firstWord("/proc/sys/net/ipv4/tcp_congestion_control") }
+
+// firstWord returns the first word of a file, "" where there is none.
+func firstWord(path string) string {
+	data, err := os.ReadFile(path)
 	if err != nil {
 		return ""
 	}
-	return strings.TrimSpace(string(data))
+	word, _, _ := strings.Cut(strings.TrimSpace(string(data)), " ")
+	return word
 }
 
 // memory is the machine's, in bytes.
