@@ -147,6 +147,7 @@ func (p *plan) write(sc *scratch, v *view, is verdict, problem *Problem, complet
 	w := sc.finish(v, keyed, p.definition.Operation)
 	if w.Problem == nil {
 		w.Reread = is == unknown || lacks == lacksInput || complete && lacks == lacksColumn
+		w.Partial = lacks == lacksColumn && !w.Reread
 	}
 	return w
 }

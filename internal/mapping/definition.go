@@ -107,6 +107,7 @@ type Write struct {
 	// Partial is set when at least one attribute is Omitted because the
 	// stream did not carry it (unchanged TOAST), not by a null policy: the
 	// object is right only on top of the values that Marketo already has.
+	// With Reread, which brings all values, it is not set.
 	Partial bool
 	// Bytes is what the write holds in memory, about.
 	Bytes int

@@ -101,6 +101,9 @@ func show(w mapping.Write) string {
 	if w.Reread {
 		b.WriteString(" reread")
 	}
+	if w.Partial {
+		b.WriteString(" partial")
+	}
 	if w.Problem != nil {
 		b.WriteString(" problem:" + w.Problem.Code)
 	}
