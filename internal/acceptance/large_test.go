@@ -15,6 +15,8 @@ func TestLargeValueLeftAlone(t *testing.T) {
 		t.Parallel()
 		w := newItems(t, server, api, 0, simulator.Options{})
 		w.exec(`ALTER TABLE items ALTER pad SET STORAGE EXTERNAL`)
+		// These are older than the slot, and no object is there.
+		w.exec(`INSERT INTO items SELECT i, 0, $1::text FROM generate_series(4, 103) i`, large())
 		p := w.start()
 		refuse := func(id int) simulator.Rule {
 			return simulator.Rule{Objects: &simulator.ObjectFault{Key: fmt.Sprint(id), Message: "Value not allowed"}}

@@ -37,7 +37,7 @@ func load(ctx context.Context, db querier) (State, error) {
 	if state.Parked, err = listParked(ctx, db, Filter{}); err != nil {
 		return State{}, fmt.Errorf("parked: %w", err)
 	}
-	if state.Discarded, err = loadDiscarded(ctx, db); err != nil {
+	if state.Lacking, err = loadLacking(ctx, db); err != nil {
 		return State{}, err
 	}
 	return state, nil
@@ -71,17 +71,17 @@ func loadSettled(ctx context.Context, db querier, ck *Checkpoint) ([]Settled, er
 	return settled, nil
 }
 
-func loadDiscarded(ctx context.Context, db querier) ([]string, error) {
+func loadLacking(ctx context.Context, db querier) ([]string, error) {
 	var keys []string
-	rows, err := db.QueryContext(ctx, `SELECT key FROM discarded ORDER BY key`)
+	rows, err := db.QueryContext(ctx, `SELECT key FROM lacking ORDER BY key`)
 	if err != nil {
-		return nil, fmt.Errorf("discarded: %w", err)
+		return nil, fmt.Errorf("lacking: %w", err)
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var key []byte
 		if err := rows.Scan(&key); err != nil {
-			return nil, fmt.Errorf("discarded: %w", err)
+			return nil, fmt.Errorf("lacking: %w", err)
 		}
 		keys = append(keys, string(key))
 	}

@@ -11,6 +11,7 @@ import (
 var migrations = [schemaVersion - 1]func(context.Context, *sql.Tx) error{
 	keepSentAndDiscarded,
 	gatherState,
+	renameDiscarded,
 }
 
 // migrate brings a store of an older version up to this one, all the way or
@@ -30,6 +31,11 @@ func migrate(ctx context.Context, db *sql.Conn, version int64) error {
 func keepSentAndDiscarded(ctx context.Context, tx *sql.Tx) error {
 	_, err := tx.ExecContext(ctx, `ALTER TABLE life ADD COLUMN sent BLOB NOT NULL DEFAULT x'';
 		CREATE TABLE discarded (key BLOB PRIMARY KEY)`)
+	return err
+}
+
+func renameDiscarded(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, `ALTER TABLE discarded RENAME TO lacking`)
 	return err
 }
 

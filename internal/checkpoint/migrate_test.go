@@ -50,9 +50,9 @@ func TestStoreOfVersionOne(t *testing.T) {
 	if got := load(t, s); !reflect.DeepEqual(got, want) {
 		t.Errorf("loaded:\n got %+v\nwant %+v", got, want)
 	}
-	save(t, s, checkpoint.Save{Sent: position(uint64(home.LSN)+9, 1), Discarded: []string{"a"}})
-	if got := load(t, reopen(t, s, path)); got.Sent != position(uint64(home.LSN)+9, 1) || len(got.Discarded) != 1 {
-		t.Errorf("after a save: sent %v, discarded %q", got.Sent, got.Discarded)
+	save(t, s, checkpoint.Save{Sent: position(uint64(home.LSN)+9, 1), Lacking: []string{"a"}})
+	if got := load(t, reopen(t, s, path)); got.Sent != position(uint64(home.LSN)+9, 1) || len(got.Lacking) != 1 {
+		t.Errorf("after a save: sent %v, lacking %q", got.Sent, got.Lacking)
 	}
 }
 
@@ -78,9 +78,9 @@ func versionTwo() checkpoint.State {
 			Payload: `{"visit":102,"fair":"Expo"}`, Operation: "UPSERT", At: position(uint64(home.LSN)+4, 2), Committed: when,
 			Code: "1006", Message: "Field not found", Waits: true, Next: when.Add(time.Hour), Attempts: 3,
 			First: when, Last: when.Add(time.Minute)}},
-		Discarded: []string{"leads\x0010"},
-		Quota:     checkpoint.Quota{Day: "2025-11-23", Calls: 1234, Starts: []time.Time{when, when.Add(time.Second)}, Exhausted: true},
-		Sent:      position(uint64(home.LSN)+32, 300),
+		Lacking: []string{"leads\x0010"},
+		Quota:   checkpoint.Quota{Day: "2025-11-23", Calls: 1234, Starts: []time.Time{when, when.Add(time.Second)}, Exhausted: true},
+		Sent:    position(uint64(home.LSN)+32, 300),
 	}
 }
 
@@ -143,7 +143,7 @@ func TestDamagedStoresAreNotMigrated(t *testing.T) {
 		execSQL(t, path, damage)
 		before := dump(t, path)
 		_, err := checkpoint.Open(t.Context(), path)
-		wantError(t, err, "migrate from store version 2 to 3", "damaged", "restore")
+		wantError(t, err, "migrate from store version 2 to 4", "damaged", "restore")
 		if after := dump(t, path); after != before {
 			t.Errorf("%s: the refused store was changed:\n%s\nwas\n%s", damage, after, before)
 		}
@@ -198,7 +198,7 @@ func TestMigrationCutAnywhere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if versions[2] < 3 || versions[3] < 1 || len(versions) != 2 {
+	if versions[2] < 3 || versions[4] < 1 || len(versions) != 2 {
 		t.Errorf("versions found: %s, want both", fmt.Sprint(versions))
 	}
 }

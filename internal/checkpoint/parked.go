@@ -83,8 +83,8 @@ func (s *Store) saveParked(ctx context.Context, sv *Save) error {
 		}
 		return nil
 	}
-	if err := eachKey(sv.Discarded, s.stmts.resolve, s.stmts.discard); err != nil {
-		return fmt.Errorf("discard parked object: %w", err)
+	if err := eachKey(sv.Lacking, s.stmts.resolve, s.stmts.lack); err != nil {
+		return fmt.Errorf("note lacking object: %w", err)
 	}
 	if err := eachKey(sv.Resolved, s.stmts.resolve, s.stmts.regain); err != nil {
 		return fmt.Errorf("resolve parked object: %w", err)

@@ -11,7 +11,7 @@ const (
 	applicationID = 0x43444353
 	// schemaVersion is SQLite's user_version. A store of a newer version is
 	// refused, one of an older version is brought up to this one by migrations.
-	schemaVersion = 3
+	schemaVersion = 4
 	// pageSize is that of new stores; older ones keep theirs. The row of the
 	// table state fits one such page, or a few: a save is cheaper the fewer it
 	// writes.
@@ -69,7 +69,7 @@ CREATE TABLE parked (          -- objects that were not confirmed
   lsn       TEXT AS (printf('%X/%X', position >> 32, position & 4294967295))
 );
 CREATE INDEX parked_mapping ON parked (mapping);
-CREATE TABLE discarded (       -- objects that lack what was parked and given up
+CREATE TABLE lacking (         -- objects that may lack a part of their rows
   key BLOB PRIMARY KEY
 );
 CREATE TABLE settled (         -- settled changes at or above the checkpoint

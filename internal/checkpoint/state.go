@@ -107,11 +107,11 @@ type Save struct {
 	// Resolved holds the keys whose parked entries are done with. A key in
 	// both stays parked.
 	Resolved []string
-	// Discarded holds the keys whose parked entries were given up: what they
-	// held is missing at Marketo until the key is resolved. A key in Resolved
-	// or Parked, too, is not discarded.
-	Discarded []string
-	Quota     *Quota
+	// Lacking holds the keys whose objects may lack a part of their rows at
+	// Marketo, until they are resolved. Their parked entries are done with. A
+	// key in Resolved or Parked, too, is not lacking.
+	Lacking []string
+	Quota   *Quota
 	// Sync asks for durability against power loss, not only against the
 	// death of the process. Whatever was saved before becomes durable too.
 	Sync bool
@@ -138,9 +138,9 @@ type State struct {
 	// again.
 	Settled []Settled
 	Parked  []Parked
-	// Discarded holds the keys that were discarded and not resolved since.
-	Discarded []string
-	Quota     Quota
+	// Lacking holds the keys that were lacking and not resolved since.
+	Lacking []string
+	Quota   Quota
 	// Sent is the newest change that a call has carried; zero for none. What
 	// is older has to be known again as a whole before anything is sent: the
 	// value of an object that was sent may stand for several changes, of which

@@ -14,7 +14,7 @@ type statements struct {
 	update                  *sql.Stmt
 	settle, prune, oldest   *sql.Stmt
 	park, resolve           *sql.Stmt
-	discard, regain         *sql.Stmt
+	lack, regain            *sql.Stmt
 }
 
 // prepare fills in the statements that are given with their text.
@@ -44,8 +44,8 @@ func (st *statements) texts() []statementText {
 		{&st.oldest, oldestSQL},
 		{&st.park, parkSQL},
 		{&st.resolve, `DELETE FROM parked WHERE key = ?`},
-		{&st.discard, `INSERT OR IGNORE INTO discarded (key) VALUES (?)`},
-		{&st.regain, `DELETE FROM discarded WHERE key = ?`},
+		{&st.lack, `INSERT OR IGNORE INTO lacking (key) VALUES (?)`},
+		{&st.regain, `DELETE FROM lacking WHERE key = ?`},
 	}
 }
 

@@ -116,7 +116,7 @@ func TestStoreRoundTrip(t *testing.T) {
 		Started:    []checkpoint.Call{{ID: 1, Keys: []string{odd, "", "b"}}, {ID: 2}},
 		Settled:    []checkpoint.Settled{{Key: odd, Through: position(0x16B3750, 1)}, {Key: "", Through: position(0x16B3751, 1<<64-1)}},
 		Parked:     parked,
-		Discarded:  []string{odd + "x", "gone", "second"},
+		Lacking:    []string{odd + "x", "gone", "second"},
 		Resolved:   []string{"gone"},
 		Quota:      &quota,
 		Sent:       position(0x16B3760, 1<<63+7),
@@ -128,12 +128,12 @@ func TestStoreRoundTrip(t *testing.T) {
 	ck.LSN = 0x16B3750
 	want := checkpoint.State{
 		Checkpoint: &ck, SameBoot: true,
-		InFlight:  []checkpoint.Call{{ID: 1<<40 | 1, Keys: []string{odd, "", "b"}}, {ID: 1<<40 | 2}},
-		Settled:   []checkpoint.Settled{{Key: odd, Through: position(0x16B3750, 1)}, {Key: "", Through: position(0x16B3751, 1<<64-1)}},
-		Parked:    parked,
-		Discarded: []string{odd + "x"},
-		Quota:     quota,
-		Sent:      position(0x16B3760, 1<<63+7),
+		InFlight: []checkpoint.Call{{ID: 1<<40 | 1, Keys: []string{odd, "", "b"}}, {ID: 1<<40 | 2}},
+		Settled:  []checkpoint.Settled{{Key: odd, Through: position(0x16B3750, 1)}, {Key: "", Through: position(0x16B3751, 1<<64-1)}},
+		Parked:   parked,
+		Lacking:  []string{odd + "x"},
+		Quota:    quota,
+		Sent:     position(0x16B3760, 1<<63+7),
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("loaded:\n got %+v\nwant %+v", got, want)
@@ -141,14 +141,14 @@ func TestStoreRoundTrip(t *testing.T) {
 }
 
 // What is given up stays known until the object is resolved, or parked anew.
-func TestStoreDiscarded(t *testing.T) {
+func TestStoreLacking(t *testing.T) {
 	s, path := identified(t)
 	save(t, s, checkpoint.Save{Parked: []checkpoint.Parked{{Key: "a"}, {Key: "b"}, {Key: "c"}}})
-	save(t, s, checkpoint.Save{Discarded: []string{"a", "b", "c"}})
+	save(t, s, checkpoint.Save{Lacking: []string{"a", "b", "c"}})
 	save(t, s, checkpoint.Save{Resolved: []string{"a"}, Parked: []checkpoint.Parked{{Key: "b"}}})
 	state := load(t, reopen(t, s, path))
-	if want := []string{"c"}; !slices.Equal(state.Discarded, want) {
-		t.Errorf("discarded %q, want %q", state.Discarded, want)
+	if want := []string{"c"}; !slices.Equal(state.Lacking, want) {
+		t.Errorf("lacking %q, want %q", state.Lacking, want)
 	}
 	if len(state.Parked) != 1 || state.Parked[0].Key != "b" {
 		t.Errorf("parked %v, want b alone", state.Parked)

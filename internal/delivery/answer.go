@@ -72,12 +72,19 @@ func (m *Machine) concluded(now time.Time, it *item, r marketo.Result) {
 	count.Statuses[r.Status]++
 	switch r.Outcome {
 	case marketo.Confirmed:
+		if m.incomplete(it, r.Status) {
+			m.complete(now, it)
+			return
+		}
 		m.confirmed(now, it)
 	case marketo.Reject:
 		m.rejected(now, it, r)
 	case marketo.Wait:
 		m.park(now, it, r, true)
 	case marketo.Retry, marketo.Unknown:
+		if r.Outcome == marketo.Unknown {
+			m.unsure(it)
+		}
 		it.attempts++
 		if int(it.attempts) >= m.cfg.MaxAttempts {
 			if r.Outcome == marketo.Unknown {
@@ -165,6 +172,9 @@ func (m *Machine) faulted(now time.Time, c *call, f *marketo.Fault) {
 		m.ledger.draft.Ended = append(m.ledger.draft.Ended, c.id)
 	}
 	for _, it := range c.items {
+		if f.Class == marketo.FaultUnknown || f.Class == marketo.FaultRetry || f.Class == marketo.FaultTooLarge {
+			m.unsure(it)
+		}
 		it.faults++
 		if it.failed == 0 {
 			it.failed = stampOf(now)

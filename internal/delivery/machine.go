@@ -117,9 +117,10 @@ type Machine struct {
 	// replayedTo is the newest transaction that replayed knows of.
 	replayedTo LSN
 	parked     map[string]*parkedObject
-	// discarded holds the keys whose parked objects were given up: what those
-	// held is missing at Marketo until the whole object is confirmed.
-	discarded map[string]struct{}
+	// lacking holds the keys of which Marketo may lack a part until the whole
+	// object is confirmed: what was parked and given up, and objects that came
+	// to be from a part of their rows, or may have.
+	lacking map[string]struct{}
 	// sentBefore is the newest change that an earlier life has sent, until the
 	// stream has come to it again; see passed.
 	sentBefore replication.Position
@@ -152,19 +153,19 @@ type Machine struct {
 // may still be executing at Marketo, and is held back accordingly.
 func New(cfg Config, state checkpoint.State, now time.Time) *Machine {
 	m := &Machine{
-		cfg:       cfg,
-		rng:       rand.New(rand.NewPCG(cfg.Seed, 0)),
-		limiter:   marketo.NewLimiter(cfg.Limits),
-		keys:      newChains(),
-		seen:      newSightings(cfg.Capacity.Objects),
-		lanes:     make([]lane, len(cfg.Mappings)*operations),
-		calls:     make(map[uint64]*call),
-		reads:     make(map[uint64]*item),
-		holds:     make(map[string]time.Time),
-		parked:    make(map[string]*parkedObject),
-		discarded: make(map[string]struct{}, len(state.Discarded)),
-		states:    make([]mappingState, len(cfg.Mappings)),
-		replayed:  make(map[string]replication.Position, len(state.Settled)),
+		cfg:      cfg,
+		rng:      rand.New(rand.NewPCG(cfg.Seed, 0)),
+		limiter:  marketo.NewLimiter(cfg.Limits),
+		keys:     newChains(),
+		seen:     newSightings(cfg.Capacity.Objects),
+		lanes:    make([]lane, len(cfg.Mappings)*operations),
+		calls:    make(map[uint64]*call),
+		reads:    make(map[uint64]*item),
+		holds:    make(map[string]time.Time),
+		parked:   make(map[string]*parkedObject),
+		lacking:  make(map[string]struct{}, len(state.Lacking)),
+		states:   make([]mappingState, len(cfg.Mappings)),
+		replayed: make(map[string]replication.Position, len(state.Settled)),
 	}
 	for i := range m.lanes {
 		m.lanes[i].mapping = i / operations
@@ -193,8 +194,8 @@ func (m *Machine) restore(state checkpoint.State, now time.Time) {
 	}
 	m.sentBefore, m.ledger.draft.Sent = state.Sent, state.Sent
 	m.passed(replication.Position{Commit: m.ledger.saved})
-	for _, key := range state.Discarded {
-		m.discarded[key] = struct{}{}
+	for _, key := range state.Lacking {
+		m.lacking[key] = struct{}{}
 	}
 	for i := range state.Parked {
 		p := &parkedObject{Parked: state.Parked[i]}
@@ -213,6 +214,7 @@ func (m *Machine) restore(state checkpoint.State, now time.Time) {
 		m.limiter.Inherit(now)
 		for _, key := range c.Keys {
 			m.hold(key, until)
+			m.lack(key)
 		}
 		if len(c.Keys) == 0 {
 			m.holdAll = until

@@ -61,7 +61,7 @@ func (r *rig) step(ev Event) {
 			s := *e.Save
 			s.Started, s.Ended = slices.Clone(s.Started), slices.Clone(s.Ended)
 			s.Settled, s.Parked = slices.Clone(s.Settled), slices.Clone(s.Parked)
-			s.Resolved, s.Discarded = slices.Clone(s.Resolved), slices.Clone(s.Discarded)
+			s.Resolved, s.Lacking = slices.Clone(s.Resolved), slices.Clone(s.Lacking)
 			r.saves = append(r.saves, &s)
 			if !r.holdSaves {
 				r.step(Saved{})

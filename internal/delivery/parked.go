@@ -51,7 +51,7 @@ func (m *Machine) park(now time.Time, it *item, r marketo.Result, waits bool) {
 		m.timers.add(timer{at: p.due, parked: it.key})
 	}
 	m.parked[it.key] = p
-	delete(m.discarded, it.key)
+	delete(m.lacking, it.key)
 	m.ledger.draft.Parked = append(m.ledger.draft.Parked, p.Parked)
 	m.states[it.mapping].count.Parked++
 	m.settle(it)
@@ -69,8 +69,8 @@ func (it *item) parkedAs() marketo.Operation {
 // resolve ends what is remembered of an object that lacked something at
 // Marketo: the whole of it is there now.
 func (m *Machine) resolve(key string) {
-	if _, ok := m.discarded[key]; ok {
-		delete(m.discarded, key)
+	if _, ok := m.lacking[key]; ok {
+		delete(m.lacking, key)
 		m.ledger.draft.Resolved = append(m.ledger.draft.Resolved, key)
 	}
 	if m.parked[key] != nil {
@@ -80,20 +80,11 @@ func (m *Machine) resolve(key string) {
 	}
 }
 
-// discard gives a parked object up. It is remembered that Marketo lacks it: a
-// later change that carries a part of the row only has to be completed.
+// discard gives a parked object up.
 func (m *Machine) discard(key string) {
 	delete(m.parked, key)
-	m.discarded[key] = struct{}{}
-	m.ledger.draft.Discarded = append(m.ledger.draft.Discarded, key)
+	m.lack(key)
 	m.count.Resolved++
-}
-
-// lacking reports whether Marketo lacks something of an object that a change
-// of a part of it would not bring.
-func (m *Machine) lacking(key string) bool {
-	_, discarded := m.discarded[key]
-	return discarded || m.parked[key] != nil
 }
 
 // waited tries a waiting object again whose time has come.

@@ -17,10 +17,10 @@ func (r *rig) resolved() []string {
 	return keys
 }
 
-func (r *rig) discarded() []string {
+func (r *rig) lacking() []string {
 	var keys []string
 	for _, s := range r.saves {
-		keys = append(keys, s.Discarded...)
+		keys = append(keys, s.Lacking...)
 	}
 	return keys
 }
@@ -144,8 +144,8 @@ func TestRetryOfParkedObjects(t *testing.T) {
 		if got := act(r, true); got.Done != 1 {
 			t.Fatalf("acted %+v", got)
 		}
-		if r.m.Report(r.now).Parked != 0 || len(r.discarded()) != 1 {
-			t.Fatalf("parked %d, discarded %q", r.m.Report(r.now).Parked, r.discarded())
+		if r.m.Report(r.now).Parked != 0 || len(r.lacking()) != 1 {
+			t.Fatalf("parked %d, lacking %q", r.m.Report(r.now).Parked, r.lacking())
 		}
 	})
 }
@@ -163,7 +163,7 @@ func TestPartOfARowAfterADiscard(t *testing.T) {
 		r.step(Act{Keys: []string{partial.Key}, Discard: true, Reply: make(chan Acted, 1)})
 		r.pass(time.Second)
 		return r, checkpoint.State{
-			Clean: true, Checkpoint: &checkpoint.Checkpoint{LSN: r.confirmed}, Discarded: r.discarded(),
+			Clean: true, Checkpoint: &checkpoint.Checkpoint{LSN: r.confirmed}, Lacking: r.lacking(),
 		}
 	}
 	completed := func(t *testing.T, r *rig) {

@@ -96,6 +96,10 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at replication.Position) {
 	m.items++
 	m.bytes += it.bytes
 	state.pending++
+	if w.Partial && m.holdAll.After(now) {
+		// A call that nobody knows of may have made the object from a part.
+		m.lack(it.key)
+	}
 	if head != nil {
 		head.last.after = it
 		head.last = it
@@ -103,7 +107,7 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at replication.Position) {
 	}
 	it.last = it
 	m.keys.put(it)
-	if it.partial && m.lacking(it.key) {
+	if it.partial && m.lacks(it.key) {
 		it.reread = true
 	}
 	m.promote(now, it)
@@ -159,7 +163,7 @@ func (m *Machine) release(now time.Time, it *item) {
 	} else {
 		next.last = it.last
 		m.keys.put(next)
-		if next.partial && m.lacking(next.key) {
+		if next.partial && m.lacks(next.key) {
 			next.reread = true
 		}
 		m.promote(now, next)

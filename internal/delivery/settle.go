@@ -230,7 +230,7 @@ func (m *Machine) saveFailed(now time.Time, err error) {
 	l.draft.Settled = append(l.current.Settled, l.draft.Settled...)
 	l.draft.Parked = append(l.current.Parked, l.draft.Parked...)
 	l.draft.Resolved = append(l.current.Resolved, l.draft.Resolved...)
-	l.draft.Discarded = append(l.current.Discarded, l.draft.Discarded...)
+	l.draft.Lacking = append(l.current.Lacking, l.draft.Lacking...)
 	l.ends = append(l.released, l.ends...)
 	l.current, l.released = checkpoint.Save{}, nil
 }
@@ -249,7 +249,7 @@ func above(settled []checkpoint.Settled, frontier LSN) []checkpoint.Settled {
 
 func emptyDraft(s *checkpoint.Save) bool {
 	return len(s.Started) == 0 && len(s.Ended) == 0 && len(s.Settled) == 0 &&
-		len(s.Parked) == 0 && len(s.Resolved) == 0 && len(s.Discarded) == 0
+		len(s.Parked) == 0 && len(s.Resolved) == 0 && len(s.Lacking) == 0
 }
 
 // reset empties s and keeps its memory for the next draft.
@@ -259,7 +259,7 @@ func reset(s checkpoint.Save) checkpoint.Save {
 	clear(s.Parked)
 	return checkpoint.Save{
 		Started: s.Started[:0], Ended: s.Ended[:0], Settled: s.Settled[:0],
-		Parked: s.Parked[:0], Resolved: s.Resolved[:0], Discarded: s.Discarded[:0],
+		Parked: s.Parked[:0], Resolved: s.Resolved[:0], Lacking: s.Lacking[:0],
 	}
 }
 

@@ -96,8 +96,9 @@ func (p *plan) update(sc *scratch, c *replication.Change, out []Write) []Write {
 		return out
 	}
 	// Where the object may not exist yet under this key, an attribute left
-	// out would be missing for good.
-	return append(out, p.write(sc, &now, is, problem, moved || was != matches))
+	// out would be missing for good. An insert has no effect but there.
+	complete := moved || was != matches || p.definition.Operation == marketo.Insert
+	return append(out, p.write(sc, &now, is, problem, complete))
 }
 
 func (p *plan) delete(sc *scratch, c *replication.Change, out []Write) []Write {

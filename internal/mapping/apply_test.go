@@ -132,6 +132,20 @@ func TestApplyOperations(t *testing.T) {
 	}
 }
 
+// An insert that an update asks for counts only where there is no object yet.
+func TestApplyInsertIsWhole(t *testing.T) {
+	rel := relation('d', column("id", int4OID, true), column("big", textOID, false))
+	for op, want := range map[marketo.Operation]string{
+		marketo.Insert: "INSERT rid=1 reread", marketo.Update: "UPDATE rid=1 partial", marketo.Upsert: "UPSERT rid=1 partial",
+	} {
+		s := bound(t, mapping.Definition{Operation: op, Attributes: []mapping.Rule{{Attribute: "big", Column: "big"}}}, rel)
+		c := &replication.Change{Relation: rel, Operation: replication.Update, New: row(1, unchanged)}
+		if got := showAll(s.Apply(c, nil)); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func TestApplyNullAndConstants(t *testing.T) {
 	rel := relation('d', column("id", int4OID, true), column("a", textOID, false))
 	s := bound(t, mapping.Definition{Attributes: []mapping.Rule{

@@ -12,6 +12,7 @@ import (
 type Coverage struct {
 	// What the source did.
 	Foreign, Rollbacks, Huge, Partial, KeyChanges int
+	Old                                           int
 	Marks, Urgent, CutTransactions                int
 	Disconnects, ServerCrashes                    int
 	Operations                                    [4]int
@@ -30,6 +31,9 @@ type Coverage struct {
 	Saves, SyncedSaves, Confirms, Reads, Logs, Finished  int
 	CleanEnds, Started, Ended, Settled, Parked, Resolved int
 	Retries, ReadErrors, RowsGone                        int
+	// Completed counts objects that came to be from a part of their rows, or
+	// may have.
+	Completed int
 	// Supplied: it read no further although there was memory left.
 	Supplied int
 	Compared int

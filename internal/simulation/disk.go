@@ -15,15 +15,15 @@ const lifeBits = 40
 
 // state is what a store holds.
 type state struct {
-	lsn       LSN
-	clean     bool
-	boot      int
-	inFlight  []checkpoint.Call
-	through   []int32 // newest settled change of each key
-	parked    map[int32]checkpoint.Parked
-	discarded map[int32]bool
-	quota     checkpoint.Quota
-	sent      replication.Position
+	lsn      LSN
+	clean    bool
+	boot     int
+	inFlight []checkpoint.Call
+	through  []int32 // newest settled change of each key
+	parked   map[int32]checkpoint.Parked
+	lacking  map[int32]bool
+	quota    checkpoint.Quota
+	sent     replication.Position
 }
 
 // save is one group commit.
@@ -51,13 +51,13 @@ type disk struct {
 var errNoSpace = errors.New("no space left on device")
 
 func newState(keys int) state {
-	return state{lsn: firstLSN, clean: true, through: make([]int32, keys), parked: map[int32]checkpoint.Parked{}, discarded: map[int32]bool{}}
+	return state{lsn: firstLSN, clean: true, through: make([]int32, keys), parked: map[int32]checkpoint.Parked{}, lacking: map[int32]bool{}}
 }
 
 // copyState returns what a loss of power leaves of a synced state.
 func copyState(st state) state {
 	st.inFlight, st.through = slices.Clone(st.inFlight), slices.Clone(st.through)
-	st.parked, st.discarded = maps.Clone(st.parked), maps.Clone(st.discarded)
+	st.parked, st.lacking = maps.Clone(st.parked), maps.Clone(st.lacking)
 	return st
 }
 
@@ -73,7 +73,7 @@ func copySave(sv *checkpoint.Save) checkpoint.Save {
 	c.Settled = slices.Clone(sv.Settled)
 	c.Parked = slices.Clone(sv.Parked)
 	c.Resolved = slices.Clone(sv.Resolved)
-	c.Discarded = slices.Clone(sv.Discarded)
+	c.Lacking = slices.Clone(sv.Lacking)
 	if sv.Quota != nil {
 		q := *sv.Quota
 		c.Quota = &q
@@ -108,17 +108,17 @@ func (s *Simulator) apply(st *state, sv *save) {
 			st.through[k] = i
 		}
 	}
-	for _, key := range sv.Discarded {
+	for _, key := range sv.Lacking {
 		delete(st.parked, parse(key))
-		st.discarded[parse(key)] = true
+		st.lacking[parse(key)] = true
 	}
 	for _, key := range sv.Resolved {
 		delete(st.parked, parse(key))
-		delete(st.discarded, parse(key))
+		delete(st.lacking, parse(key))
 	}
 	for _, p := range sv.Parked {
 		st.parked[parse(p.Key)] = p
-		delete(st.discarded, parse(p.Key))
+		delete(st.lacking, parse(p.Key))
 	}
 	if sv.Quota != nil {
 		st.quota = *sv.Quota
@@ -236,8 +236,8 @@ func (s *Simulator) load() checkpoint.State {
 		if p, ok := d.now.parked[int32(k)]; ok {
 			st.Parked = append(st.Parked, p)
 		}
-		if d.now.discarded[int32(k)] {
-			st.Discarded = append(st.Discarded, texts[k])
+		if d.now.lacking[int32(k)] {
+			st.Lacking = append(st.Lacking, texts[k])
 		}
 	}
 	d.begun = false

@@ -71,7 +71,7 @@ func parkingPlants() []plant {
 		})},
 		{name: "parked nowhere", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) { sv.Parked = nil })},
 		{name: "what was given up is forgotten", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) {
-			sv.Resolved, sv.Discarded = append(sv.Resolved, sv.Discarded...), nil
+			sv.Resolved, sv.Lacking = append(sv.Resolved, sv.Lacking...), nil
 		})},
 		{name: "a retry by hand gives up", event: func(_ *Simulator, ev delivery.Event) []delivery.Event {
 			if act, ok := ev.(delivery.Act); ok {

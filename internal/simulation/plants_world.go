@@ -33,7 +33,7 @@ func startPlants() []plant {
 		}},
 		{name: "what was sent is forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Sent = replication.Position{} }},
 		{name: "what was sent is not saved", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) { sv.Sent = replication.Position{} })},
-		{name: "what was given up is forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Discarded = nil }},
+		{name: "what Marketo lacks is forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Lacking = nil }},
 		{name: "time is what the wall clock says", wallTime: true},
 		{name: "limits are forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Quota = checkpoint.Quota{} }},
 		{name: "parked objects are forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Parked = nil }},
@@ -98,6 +98,18 @@ func streamPlants() []plant {
 			}
 			return entries
 		})},
+		{name: "objects made of a part are taken for whole", event: func(_ *Simulator, ev delivery.Event) []delivery.Event {
+			if a, ok := ev.(delivery.Answered); ok {
+				a.Reply.Results = slices.Clone(a.Reply.Results)
+				for i := range a.Reply.Results {
+					if r := &a.Reply.Results[i]; r.Status == marketo.Created {
+						r.Status = marketo.Updated
+					}
+				}
+				ev = a
+			}
+			return []delivery.Event{ev}
+		}},
 		{name: "row is not read again", event: onEntries(func(_ *Simulator, entries []delivery.Entry) []delivery.Entry {
 			for i := range entries {
 				entries[i].Write.Reread = false

@@ -11,6 +11,9 @@ import (
 // given up.
 const serverLimit = 120 * time.Second
 
+// roomy is a number of objects that no run comes near.
+const roomy = 100_000
+
 // callTimeout is how long a caller waits for a reply.
 const callTimeout = 130 * time.Second
 
@@ -24,8 +27,10 @@ type profile struct {
 
 	// Shares of what the source does.
 	hot, toast, null, problem, keyChange, huge, foreign float64
-	keys                                                int
-	piece                                               int
+	// old is the share of the rows that are older than the slot.
+	old   float64
+	keys  int
+	piece int
 
 	// Shares of what becomes of a call.
 	lostRequest, lostReply, late, slow, short float64
@@ -102,8 +107,11 @@ func (s *Simulator) newProfile(steps int) profile {
 	p.readErrors = s.sometimes(0.3, 0.6)
 	p.clock, p.operator = s.chance(0.2), s.chance(0.5)
 	p.configure(s)
-	if s.options.Seed%16 == 2 {
+	switch s.options.Seed % 16 {
+	case 2:
 		p.spread(s)
+	case 1, 6, 12:
+		p.old = 0.7
 	}
 	return p
 }
@@ -114,7 +122,7 @@ func (p *profile) spread(s *Simulator) {
 	p.keys = 500 + s.rng.IntN(1500)
 	p.hot = pick(s, 0, 0.02, 0.1)
 	p.commitEvery = pick(s, 5*time.Millisecond, 30*time.Millisecond)
-	p.config.MaxPending = 100_000
+	p.config.MaxPending = roomy
 }
 
 func (p *profile) sinkFaults(s *Simulator) {
@@ -164,7 +172,7 @@ func (p *profile) configure(s *Simulator) {
 		c.Limits.CallsPerDay = 20 + s.rng.IntN(80)
 	}
 	c.MaxWait = pick(s, 50*time.Millisecond, time.Second)
-	c.MaxPending = pick(s, 3, 20, 100_000)
+	c.MaxPending = pick(s, 3, 20, roomy)
 	if s.chance(0.1) {
 		c.MaxPendingBytes = 8_000
 	}

@@ -69,6 +69,11 @@ func (s *Simulator) resetSource() {
 	s.keys = append(s.keys[:0], make([]key, s.profile.keys)...)
 	for i := range s.keys {
 		s.keys[i].mapping = min(s.rng.IntN(len(mappings)+3), s.rng.IntN(len(mappings)))
+		if s.chance(s.profile.old) {
+			// No change of its own has the number of its values.
+			s.keys[i].present, s.keys[i].a, s.keys[i].b = true, int32(len(texts)-1-i), int32(len(texts)-1-i)
+			s.covered.Old++
+		}
 	}
 	s.changes = append(s.changes[:0], change{settled: true})
 	s.txs = s.txs[:0]
@@ -100,7 +105,7 @@ func (s *Simulator) commit() {
 		n = 40 + s.rng.IntN(120)
 		s.covered.Huge++
 	}
-	if len(s.changes)+2*n >= len(texts) {
+	if len(s.changes)+2*n >= len(texts)-len(s.keys) {
 		return
 	}
 	tx := transaction{first: int32(len(s.changes)), at: s.now}
@@ -187,8 +192,12 @@ func (s *Simulator) update(k int32, seq uint64) {
 	}
 	c := s.whole(k)
 	if !touched && row.b != null && s.chance(s.profile.toast) {
-		c.b, c.partial = omitted, true
-		s.covered.Partial++
+		c.b = omitted
+		// An insert that the stream does not carry whole is completed first.
+		c.reread = mappings[row.mapping].operation == marketo.Insert
+		if c.partial = !c.reread; c.partial {
+			s.covered.Partial++
+		}
 	}
 	s.add(k, seq, c)
 }

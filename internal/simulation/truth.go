@@ -12,6 +12,12 @@ type truth struct {
 	// floor is the newest change that was sent, in any life: nothing older may
 	// follow it. Only a loss of power may take it back.
 	floor int32
+	// lacking is set while Marketo may have made the object of a part of its row.
+	lacking bool
+	// whole is set while the machine has the row, read for what it sends next.
+	whole bool
+	// excused is set while it may stay so.
+	excused bool
 	// discarded is the newest change when the operator gave the object up.
 	discarded int32
 	// flying counts the calls of this life that carry the key.
@@ -40,10 +46,16 @@ type confirmation struct{ key, through int32 }
 func (s *Simulator) beginLife(powerLost bool) {
 	for i := range s.keys {
 		k := &s.keys[i]
-		k.flying, k.tries, k.fromRow, k.asked = 0, 0, 0, 0
+		k.flying, k.tries, k.fromRow, k.asked, k.whole = 0, 0, 0, 0, false
 		switch {
 		case powerLost:
 			k.floor = 0
+			// Nobody knows what was in flight. Of the parts that may have made
+			// an object, the next life completes those that it holds while it
+			// waits: all of them, if it can hold what this one had sent.
+			if s.profile.config.MaxPending < roomy {
+				k.lacking, k.excused = false, k.excused || k.lacking
+			}
 		case k.floor != 0 && s.position(k.floor).Compare(s.disk.now.sent) > 0:
 			s.fail("I4", "change %d was sent, and the store does not know of it", k.floor)
 		}
@@ -64,6 +76,31 @@ func (s *Simulator) mayExecute(r *request) {
 	for i, k := range r.keys {
 		s.keys[k].unknown = append(s.keys[k].unknown, unknownCall{r.start, r.stamps[i]})
 	}
+	s.unsure(r)
+}
+
+// unsure: Marketo may have made objects of what a request carries.
+func (s *Simulator) unsure(r *request) {
+	for i, k := range r.keys {
+		if s.part(r, i) {
+			s.keys[k].lacking = true
+		}
+	}
+}
+
+// part reports whether a request carries a part only of what an object is.
+func (s *Simulator) part(r *request, i int) bool {
+	if r.batch.Operation != marketo.Upsert || number(r.batch.Objects[i].Values[3]) != omitted {
+		return false
+	}
+	if s.keys[r.keys[i]].whole {
+		return false
+	}
+	c := &s.changes[r.stamps[i]]
+	for c.set {
+		c = &s.changes[c.previous]
+	}
+	return c.partial
 }
 
 // heard takes note of an answer, as it is before any planted mistake.
@@ -78,6 +115,9 @@ func (s *Simulator) heard(r *request) {
 		return
 	}
 	if fault != nil {
+		if fault.Class == marketo.FaultRetry || fault.Class == marketo.FaultTooLarge {
+			s.unsure(r)
+		}
 		refused := fault.Class == marketo.FaultRefused || fault.Class == marketo.FaultTooLarge
 		if refused && len(r.keys) == 1 {
 			s.keys[r.keys[0]].refused = r.stamps[0]
@@ -85,8 +125,29 @@ func (s *Simulator) heard(r *request) {
 		return
 	}
 	for i, k := range r.keys {
-		s.concluded(k, r.stamps[i], r.answer.Results[i])
+		result := r.answer.Results[i]
+		if s.part(r, i) && s.incomplete(k, result) {
+			continue
+		}
+		s.concluded(k, r.stamps[i], result)
 	}
+}
+
+// incomplete reports whether what Marketo confirms of a part leaves open
+// whether it has the rest.
+func (s *Simulator) incomplete(k int32, result marketo.Result) bool {
+	key := &s.keys[k]
+	switch result.Outcome {
+	case marketo.Confirmed:
+		key.lacking = key.lacking || result.Status == marketo.Created
+		if key.lacking {
+			s.covered.Completed++
+		}
+		return key.lacking
+	case marketo.Unknown:
+		key.lacking = true
+	}
+	return false
 }
 
 func (s *Simulator) concluded(k, stamp int32, result marketo.Result) {
@@ -100,6 +161,7 @@ func (s *Simulator) concluded(k, stamp int32, result marketo.Result) {
 			key.floor = max(key.floor, key.asked)
 		}
 		key.fromRow, key.asked, key.refused, key.tries, key.discarded = 0, 0, 0, 0, 0
+		key.lacking, key.excused, key.whole = false, false, false
 		s.process.fresh = append(s.process.fresh, confirmation{k, through})
 		s.settle(stamp, 0)
 	case marketo.Reject, marketo.Wait:
@@ -124,7 +186,7 @@ func (s *Simulator) rowKnown(q *reading) {
 		}
 		return
 	}
-	key.fromRow, key.asked = q.row.last, q.asked
+	key.fromRow, key.asked, key.whole = q.row.last, q.asked, true
 	if q.row.bad || s.oversize(q.row.last) {
 		key.refused = q.row.last
 	}
@@ -156,7 +218,7 @@ func (s *Simulator) settleParked(sv *save) {
 		if key.refused < i && !s.changes[i].problem && !s.oversize(i) {
 			s.fail("I6", "key %d is parked with change %d, for which there was no reason", k, i)
 		}
-		key.inexact, key.tries = true, 0
+		key.inexact, key.tries, key.whole = true, 0, false
 		s.settle(i, sv.number)
 		s.covered.Parked++
 		s.tracef("parked: key %d with change %d, %s", k, i, p.Operation)

@@ -1,0 +1,54 @@
+package delivery
+
+import (
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+// A change may carry a part of its row only: PostgreSQL does not send a large
+// value that an update left alone. That is enough where Marketo has the rest.
+// Where it may not have it, the row is read from its table.
+
+// lack remembers that Marketo may lack a part of an object: a change that
+// carries a part of the row only has to be completed.
+func (m *Machine) lack(key string) {
+	if m.lacks(key) {
+		return
+	}
+	m.lacking[key] = struct{}{}
+	m.ledger.draft.Lacking = append(m.ledger.draft.Lacking, key)
+}
+
+// lacks reports whether Marketo may lack something of an object that a change
+// of a part of it would not bring.
+func (m *Machine) lacks(key string) bool {
+	_, lacking := m.lacking[key]
+	return lacking || m.parked[key] != nil
+}
+
+// incomplete reports whether a status confirms an object of which Marketo may
+// lack what the stream did not carry: one that it did not have before, such as
+// that of a row which is older than the slot.
+func (m *Machine) incomplete(it *item, status marketo.Status) bool {
+	return it.creates() && (status == marketo.Created || m.lacks(it.key))
+}
+
+// creates reports whether sending it makes an object of a part of its row,
+// where there is none.
+func (it *item) creates() bool { return it.partial && it.operation != marketo.Update }
+
+// complete has the rest of the object sent, too, before it is settled.
+func (m *Machine) complete(now time.Time, it *item) {
+	m.lack(it.key)
+	it.reread, it.repeat = true, false
+	m.promote(now, it)
+}
+
+// unsure notes that an attempt may have made an object of a part of its row:
+// the status of the next one will not tell.
+func (m *Machine) unsure(it *item) {
+	if it.creates() {
+		m.lack(it.key)
+	}
+}

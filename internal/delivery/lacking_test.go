@@ -1,0 +1,140 @@
+package delivery
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+// part is the write of an update that left a large value of the row alone.
+func part(op marketo.Operation, id string, rest ...string) mapping.Write {
+	w := write(op, id, rest...)
+	w.Partial = true
+	return w
+}
+
+// conclude answers a call for one object with the status that confirms it.
+func (r *rig) conclude(call Send, status marketo.Status) {
+	r.t.Helper()
+	r.step(Answered{Call: call.Call, Reply: marketo.Reply{Results: []marketo.Result{{Status: status, Outcome: marketo.Confirmed}}}})
+}
+
+// wantCompleted answers the question for the row of key 1, and checks that its
+// rest is sent and that only then the change is settled.
+func (r *rig) wantCompleted(end LSN) {
+	r.t.Helper()
+	r.pass(time.Second)
+	if r.confirmed >= end {
+		r.t.Error("settled before the object is whole")
+	}
+	if len(r.reads) != 1 {
+		r.t.Fatalf("%d rows are read, want 1", len(r.reads))
+	}
+	r.step(RowRead{Read: r.reads[0].Read, Found: true, Write: upsert("1", "b", "n")})
+	r.pass(DefaultConfig().UnknownHold)
+	calls := r.take(1)
+	r.want(calls, "UPSERT[1,b,n]")
+	r.conclude(calls[0], marketo.Updated)
+	r.pass(time.Second)
+	if r.confirmed != end || !slices.Contains(r.resolved(), part(marketo.Upsert, "1").Key) {
+		r.t.Errorf("confirmed %s of %s, resolved %q", r.confirmed, end, r.resolved())
+	}
+}
+
+// The row is older than the slot: Marketo has no object of it, and an update
+// that leaves a large value alone makes one without it.
+func TestObjectMadeOfAPart(t *testing.T) {
+	sent := func(t *testing.T) (*rig, LSN, Send) {
+		r := newRig(t, nil)
+		end := r.commit(part(marketo.Upsert, "1", "b"))
+		r.pass(time.Second)
+		calls := r.take(1)
+		r.want(calls, "UPSERT[1,b,-]")
+		return r, end, calls[0]
+	}
+	t.Run("created", func(t *testing.T) {
+		r, end, call := sent(t)
+		r.conclude(call, marketo.Created)
+		r.wantCompleted(end)
+	})
+	t.Run("was there", func(t *testing.T) {
+		r, end, call := sent(t)
+		r.conclude(call, marketo.Updated)
+		r.pass(time.Second)
+		if r.confirmed != end || len(r.reads) != 0 || len(r.lacking()) != 0 {
+			t.Errorf("confirmed %s of %s, %d rows read, lacking %q", r.confirmed, end, len(r.reads), r.lacking())
+		}
+	})
+	t.Run("row is gone meanwhile", func(t *testing.T) {
+		r, end, call := sent(t)
+		r.conclude(call, marketo.Created)
+		r.step(RowRead{Read: r.reads[0].Read})
+		r.pass(time.Second)
+		r.take(0)
+		if r.confirmed != end {
+			t.Errorf("confirmed %s of %s", r.confirmed, end)
+		}
+	})
+	for _, class := range []marketo.FaultClass{marketo.FaultUnknown, marketo.FaultRetry} {
+		t.Run("perhaps created, "+class.String(), func(t *testing.T) {
+			r, end, call := sent(t)
+			r.fail(call, class)
+			r.pass(time.Minute)
+			calls := r.take(1)
+			r.want(calls, "UPSERT[1,b,-]")
+			r.conclude(calls[0], marketo.Updated)
+			r.wantCompleted(end)
+		})
+	}
+	t.Run("perhaps created, no status", func(t *testing.T) {
+		r, end, call := sent(t)
+		r.answer(call, marketo.Unknown)
+		r.pass(time.Minute)
+		r.conclude(r.take(1)[0], marketo.Updated)
+		r.wantCompleted(end)
+	})
+	t.Run("not executed", func(t *testing.T) {
+		r, end, call := sent(t)
+		r.fail(call, marketo.FaultRate)
+		r.pass(time.Minute)
+		r.conclude(r.take(1)[0], marketo.Updated)
+		r.pass(time.Second)
+		if r.confirmed != end || len(r.reads) != 0 {
+			t.Errorf("confirmed %s of %s, %d rows read", r.confirmed, end, len(r.reads))
+		}
+	})
+	t.Run("an update makes none", func(t *testing.T) {
+		r := newRig(t, nil)
+		end := r.commit(part(marketo.Update, "1", "b"))
+		r.pass(time.Second)
+		r.fail(r.take(1)[0], marketo.FaultUnknown)
+		r.pass(time.Minute)
+		r.conclude(r.take(1)[0], marketo.Updated)
+		r.pass(time.Second)
+		if r.confirmed != end || len(r.reads) != 0 {
+			t.Errorf("confirmed %s of %s, %d rows read", r.confirmed, end, len(r.reads))
+		}
+	})
+}
+
+// An earlier life has sent the part: what came of it, it alone knew.
+func TestObjectPerhapsMadeOfAPartByAnEarlierLife(t *testing.T) {
+	key := part(marketo.Upsert, "1").Key
+	for name, state := range map[string]checkpoint.State{
+		"in flight":       {SameBoot: true, InFlight: []checkpoint.Call{{ID: 1, Keys: []string{key}}}},
+		"known to lack":   {SameBoot: true, Lacking: []string{key}},
+		"power was lost":  {},
+		"call of unknown": {SameBoot: true, InFlight: []checkpoint.Call{{ID: 1}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state.Checkpoint = &checkpoint.Checkpoint{LSN: 4000}
+			r := restartRig(t, state, nil)
+			r.lsn = 5000
+			r.wantCompleted(r.commit(part(marketo.Upsert, "1", "b")))
+		})
+	}
+}
