@@ -64,8 +64,9 @@ type item struct {
 	problem *mapping.Problem
 	// last, kept by the first item of a key's chain only, is the end of it.
 	last *item
-	// bytes is what the item holds in memory, about.
-	bytes int
+	// bytes is what the item holds in memory, about; fetched what it held when
+	// its row had been read.
+	bytes, fetched int
 	// failed is when the first of the faults was.
 	failed stamp
 	// attempts counts what Marketo said of the object itself, faults the calls

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -136,5 +137,42 @@ func TestObjectPerhapsMadeOfAPartByAnEarlierLife(t *testing.T) {
 			r.lsn = 5000
 			r.wantCompleted(r.commit(part(marketo.Upsert, "1", "b")))
 		})
+	}
+}
+
+// Rows may be large, and be wanted by the thousand: as many are asked for as
+// memory has room for what comes.
+func TestRowsAreReadAsMemoryAllows(t *testing.T) {
+	const rows, size = 1000, 10_000
+	r := newRig(t, func(c *Config) { c.MaxPendingBytes = 1 << 20 })
+	var writes []mapping.Write
+	for i := range rows {
+		w := upsert(strconv.Itoa(i), "a")
+		w.Reread = true
+		writes = append(writes, w)
+	}
+	end := r.commit(writes...)
+	answered, held, most := 0, 0, 0
+	for round := 0; r.confirmed != end && round < 2*rows; round++ {
+		if n := len(r.reads) - answered; n > readsAtOnce {
+			t.Fatalf("%d rows are asked for at once", n)
+		}
+		for ; answered < len(r.reads); answered, held = answered+1, held+1 {
+			w := upsert(strconv.Itoa(answered), "a", "large")
+			w.Bytes = size
+			r.step(RowRead{Read: r.reads[answered].Read, Found: true, Write: w})
+		}
+		most = max(most, held)
+		r.pass(time.Second)
+		for _, call := range r.take(len(r.calls)) {
+			held -= len(call.Batch.Objects)
+			r.answer(call)
+		}
+	}
+	if answered != rows || r.confirmed != end {
+		t.Errorf("%d of %d rows were read, confirmed %s of %s", answered, rows, r.confirmed, end)
+	}
+	if allowed := 1<<20/2/size + readsAtOnce; most > allowed {
+		t.Errorf("%d rows of %d bytes in memory, want at most %d", most, size, allowed)
 	}
 }

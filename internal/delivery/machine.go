@@ -106,7 +106,10 @@ type Machine struct {
 	lastCall uint64
 	// ghosts counts the calls that the store has, or will have, as in flight:
 	// those under way and those that may still be executing.
-	ghosts   int
+	ghosts int
+	// unread holds the items whose rows are to be read, reads those that have
+	// been asked for.
+	unread   []*item
 	reads    map[uint64]*item
 	lastRead uint64
 	holds    map[string]time.Time
@@ -135,6 +138,8 @@ type Machine struct {
 	sequence uint64
 	items    int
 	bytes    int
+	// fetched is the part of bytes that was read from tables.
+	fetched int
 
 	trouble  trouble
 	pace     pace
@@ -259,6 +264,7 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 	}
 	m.expire(now)
 	m.dispatch(now)
+	m.fetch()
 	m.save(now)
 	m.finish(now)
 	return m.effects

@@ -157,6 +157,7 @@ func (m *Machine) later(it *item, at time.Time) {
 func (m *Machine) release(now time.Time, it *item) {
 	m.items--
 	m.bytes -= it.bytes
+	m.fetched -= it.fetched
 	next := it.after
 	if next == nil {
 		m.keys.remove(it)

@@ -7,12 +7,30 @@ import (
 	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
-// read asks for the row behind an object that the stream did not carry whole.
+// readsAtOnce is the most rows that are asked for and not yet there. Rows may
+// be large.
+const readsAtOnce = 200
+
+// read has the row read that is behind an object which the stream did not carry
+// whole.
 func (m *Machine) read(it *item) {
 	it.place = reading
-	m.lastRead++
-	m.reads[m.lastRead] = it
-	m.emit(Read{Read: m.lastRead, Mapping: int(it.mapping), Object: it.object, XID: it.xid})
+	m.unread = append(m.unread, it)
+}
+
+// fetch asks for rows, the longest wanted first, while those that were read and
+// are not yet settled leave room in memory.
+func (m *Machine) fetch() {
+	n := 0
+	for n < len(m.unread) && len(m.reads) < readsAtOnce && m.fetched < m.cfg.MaxPendingBytes/2 {
+		it := m.unread[n]
+		n++
+		m.lastRead++
+		m.reads[m.lastRead] = it
+		m.emit(Read{Read: m.lastRead, Mapping: int(it.mapping), Object: it.object, XID: it.xid})
+	}
+	clear(m.unread[:n])
+	m.unread = m.unread[n:]
 }
 
 // rowRead completes the object with the row as it is now. Later changes of
@@ -41,6 +59,8 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 	}
 	m.bytes += ev.Write.Bytes + itemBytes - it.bytes
 	it.bytes = ev.Write.Bytes + itemBytes
+	m.fetched += it.bytes - it.fetched
+	it.fetched = it.bytes
 	it.ends = false
 	it.object, it.problem = ev.Write.Object, ev.Write.Problem
 	if it.anew && it.problem == nil {

@@ -21,9 +21,10 @@ import (
 // DefaultShutdownTimeout is how long Run takes at most to end in order.
 const DefaultShutdownTimeout = 30 * time.Second
 
-// Runner is the shell around a Machine. It owns five kinds of goroutines: one
+// Runner is the shell around a Machine. It owns six kinds of goroutines: one
 // reads the replication connection, one runs the machine, one saves, one for
-// each of the calls under way carries a batch out and its reply back, and one
+// each of the calls under way carries a batch out and its reply back, up to
+// four read rows from their tables while there are any to read, and one
 // watches the database.
 // (The connection's status messages are its Stream's own.) A Runner runs once.
 type Runner struct {
@@ -50,13 +51,12 @@ type Runner struct {
 	sends   chan Send
 	answers chan Answered
 	rows    chan RowRead
-	// rowReaders holds a place for each row that is being read.
-	rowReaders chan struct{}
-	toSave     chan *checkpoint.Save
-	saved      chan error
-	reports    chan chan Report
-	acts       chan Act
-	reader     *reader
+	wanted  rowQueue
+	toSave  chan *checkpoint.Save
+	saved   chan error
+	reports chan chan Report
+	acts    chan Act
+	reader  *reader
 
 	// confirmed is the last position confirmed, or the checkpoint at start;
 	// synced is zero until this life has confirmed one.
@@ -97,7 +97,6 @@ func (r *Runner) prepare() {
 	r.sends = make(chan Send)
 	r.answers = make(chan Answered, 16)
 	r.rows = make(chan RowRead, 16)
-	r.rowReaders = make(chan struct{}, rowReaders)
 	r.toSave = make(chan *checkpoint.Save, 1)
 	r.saved = make(chan error, 1)
 	r.reports = make(chan chan Report)
@@ -193,14 +192,9 @@ func (r *Runner) carryOut(e Effect, life context.Context, group *errgroup.Group)
 		r.reader.confirm(e.LSN)
 		failpoint.Hit("confirm.after")
 	case Read:
-		group.Go(func() error {
-			row := r.row(life, e)
-			select {
-			case r.rows <- row:
-			case <-life.Done():
-			}
-			return nil
-		})
+		if r.wanted.put(e) {
+			group.Go(func() error { return r.readRows(life) })
+		}
 	case Tell:
 		e.To <- e.Answer
 	case Log:

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // TableName is a table's schema and name, as the catalog spells them.
@@ -186,6 +188,10 @@ func (s *Source) describe(ctx context.Context, names []TableName) ([]Table, erro
 		return nil, err
 	}
 	defer closeQuietly(ctx, conn)
+	return describe(ctx, conn, names)
+}
+
+func describe(ctx context.Context, conn *pgconn.PgConn, names []TableName) ([]Table, error) {
 	wanted, err := json.Marshal(names)
 	if err != nil {
 		return nil, err

@@ -11,74 +11,132 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Row is one row read from its table, in the shape of the stream.
-type Row struct {
-	// Relation has the table's columns in their order, generated ones
-	// included. Its ID is the table's OID; key columns are not marked.
+// RowReader is a session that reads single rows of tables. It is not for
+// several goroutines at once. Close ends it.
+type RowReader struct{ conn *pgconn.PgConn }
+
+// RowReader opens a session to read rows over.
+func (s *Source) RowReader(ctx context.Context) (*RowReader, error) {
+	conn, err := s.Connect(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read rows: %w", err)
+	}
+	return &RowReader{conn}, nil
+}
+
+// Close ends the session.
+func (r *RowReader) Close(ctx context.Context) { closeQuietly(ctx, r.conn) }
+
+// Snapshot is a table as of one moment, to read rows of. It must have ended
+// before its RowReader begins another.
+type Snapshot struct {
+	Table Table
+	// Relation is Table's.
 	Relation *Relation
-	// Values has a Null or Text for every column. It owns its memory.
-	Values []Value
+
+	conn *pgconn.PgConn
+	keys int
+	// transactions says which of them can be seen.
+	transactions string
+	// broken is why no more rows can be read.
+	broken error
+}
+
+// Snapshot looks at a table and prepares to read rows by the values of the key
+// columns. Row filters and column lists of a publication are not looked at.
+// Reading fails where row security would hide rows.
+func (r *RowReader) Snapshot(ctx context.Context, name TableName, key []string) (*Snapshot, error) {
+	s := &Snapshot{conn: r.conn, keys: len(key)}
+	if err := s.begin(ctx, name, key); err != nil {
+		return nil, errors.Join(fmt.Errorf("read rows of %s.%s: %w", name.Schema, name.Name, err), s.End(ctx))
+	}
+	return s, nil
+}
+
+func (s *Snapshot) begin(ctx context.Context, name TableName, key []string) error {
+	if len(key) == 0 {
+		return errors.New("no key columns")
+	}
+	if err := s.conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").Close(); err != nil {
+		return err
+	}
+	result := s.conn.ExecParams(ctx, "SELECT pg_current_snapshot()::text", nil, nil, nil, nil).Read()
+	if result.Err != nil {
+		return result.Err
+	}
+	s.transactions = string(result.Rows[0][0])
+	tables, err := describe(ctx, s.conn, []TableName{name})
+	if err != nil {
+		return err
+	}
+	s.Table = tables[0]
+	s.Relation = s.Table.Relation()
+	if len(s.Relation.Columns) == 0 {
+		return problem(TableMissing, "the table does not exist or has no columns")
+	}
+	_, err = s.conn.Prepare(ctx, "", rowQuery(s.Relation, key), nil)
+	return err
 }
 
 // Row reads the row whose key columns have these values, given as text, and
-// returns nil when there is none. The values come in the same text form as the
-// stream's. More than one such row is an error, as is a missing table or
-// column. Row filters and column lists of a publication are not looked at.
-// Reading fails where row security would hide rows.
-func (s *Source) Row(ctx context.Context, table TableName, key []string, values []string) (*Row, error) {
-	conn, err := s.Connect(ctx)
+// returns nil when there is none: otherwise a Null or Text for every column of
+// Relation, in the text form of the stream. It owns its memory. A key that is no
+// value of its columns' types, which have changed then, is that of no row.
+//
+// A snapshot taken before the transaction xid could be seen does not tell:
+// ErrNotVisible. A zero xid asks for any snapshot. More than one row is an
+// error. Where the server has refused something, Broken is set.
+func (s *Snapshot) Row(ctx context.Context, xid uint32, key []string) ([]Value, error) {
+	row, err := s.row(ctx, xid, key)
 	if err != nil {
-		return nil, fmt.Errorf("read row: %w", err)
+		return nil, fmt.Errorf("read row of %s.%s: %w", s.Table.Schema, s.Table.Name, err)
 	}
-	defer closeQuietly(ctx, conn)
-	return ReadRow(ctx, conn, table, key, values)
+	return row, nil
 }
 
-// ReadRow is Source.Row on a session of Source.Connect, for reading many.
-func ReadRow(ctx context.Context, conn *pgconn.PgConn, table TableName, key []string, values []string) (*Row, error) {
-	if len(key) == 0 || len(key) != len(values) {
-		return nil, fmt.Errorf("read row of %s.%s: %d key columns and %d values", table.Schema, table.Name, len(key), len(values))
+func (s *Snapshot) row(ctx context.Context, xid uint32, key []string) ([]Value, error) {
+	if s.broken != nil {
+		return nil, s.broken
 	}
-	relation, err := DescribeRelation(ctx, conn, table)
-	if err != nil {
-		return nil, err
+	if len(key) != s.keys {
+		return nil, fmt.Errorf("%d key columns and %d values", s.keys, len(key))
 	}
-	result := conn.ExecParams(ctx, rowQuery(relation, key), texts(values), nil, nil, nil).Read()
+	if xid != 0 {
+		visible, err := visibleIn(s.transactions, xid)
+		if err != nil {
+			return nil, err
+		}
+		if !visible {
+			return nil, ErrNotVisible
+		}
+	}
+	result := s.conn.ExecPrepared(ctx, "", texts(key), nil, nil).Read()
 	if result.Err != nil {
-		return nil, fmt.Errorf("read row of %s.%s: %w", table.Schema, table.Name, withoutValues(result.Err))
+		s.broken = errors.New("an earlier row has ended the snapshot")
+		if isDataError(result.Err) {
+			return nil, nil
+		}
+		return nil, result.Err
 	}
 	switch len(result.Rows) {
 	case 0:
 		return nil, nil
 	case 1:
-		return &Row{Relation: relation, Values: rowValues(result.Rows[0])}, nil
+		return rowValues(result.Rows[0]), nil
 	}
-	return nil, fmt.Errorf("read row of %s.%s: more than one row has this key; choose key columns that are unique", table.Schema, table.Name)
+	return nil, errors.New("more than one row has this key; choose key columns that are unique")
 }
 
-// DescribeRelation returns a table as a Relation on a session of
-// Source.Connect, generated columns included; key columns are not marked.
-func DescribeRelation(ctx context.Context, conn *pgconn.PgConn, table TableName) (*Relation, error) {
-	var found struct {
-		ID       uint32
-		Identity string
-		Columns  []Column
+// Broken reports whether the server has ended the snapshot: what was not read
+// yet takes another.
+func (s *Snapshot) Broken() bool { return s.broken != nil }
+
+// End ends the snapshot.
+func (s *Snapshot) End(ctx context.Context) error {
+	if s.conn.IsClosed() {
+		return nil
 	}
-	err := queryJSON(ctx, conn, &found, `SELECT COALESCE((SELECT jsonb_build_object('id', c.oid::bigint, 'identity', c.relreplident,
-			'columns', (SELECT jsonb_agg(jsonb_build_object('name', a.attname, 'type', a.atttypid::bigint, 'modifier', a.atttypmod)
-				ORDER BY a.attnum) FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
-		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2), '{}')`,
-		table.Schema, table.Name)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("describe table %s.%s: %w", table.Schema, table.Name, err)
-	case found.ID == 0 || len(found.Identity) != 1 || len(found.Columns) == 0:
-		return nil, problem(TableMissing, "table %s.%s does not exist or has no columns", table.Schema, table.Name)
-	}
-	return &Relation{
-		ID: found.ID, Schema: table.Schema, Name: table.Name,
-		Identity: Identity(found.Identity[0]), Columns: found.Columns,
-	}, nil
+	return s.conn.Exec(ctx, "ROLLBACK").Close()
 }
 
 // rowQuery compares the key in the columns' own types, and asks for a second
@@ -121,12 +179,9 @@ func rowValues(row [][]byte) []Value {
 	return values
 }
 
-// withoutValues drops the server's words where they may repeat a value, which
-// those about data (SQLSTATE class 22) do.
-func withoutValues(err error) error {
+// isDataError reports whether the server could not read a value (SQLSTATE class
+// 22). Its words may repeat the value.
+func isDataError(err error) bool {
 	var server *pgconn.PgError
-	if errors.As(err, &server) && strings.HasPrefix(server.Code, "22") {
-		return fmt.Errorf("a key value is not one of its column's type (SQLSTATE %s)", server.Code)
-	}
-	return err
+	return errors.As(err, &server) && strings.HasPrefix(server.Code, "22")
 }

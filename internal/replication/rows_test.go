@@ -191,11 +191,11 @@ func TestTextForm(t *testing.T) {
 	if line := got[strings.Index(got, "\n")+1:]; line != "insert t: - -> "+want {
 		t.Errorf("stream: got %s, want %s", line, want)
 	}
-	row, err := d.source.Row(t.Context(), replication.TableName{Schema: "public", Name: "t"}, []string{"id", "d"}, []string{"1", "2024-02-29"})
+	row, _, err := readRow(t, d.source, 0, "t", []string{"id", "d"}, []string{"1", "2024-02-29"})
 	if err != nil || row == nil {
 		t.Fatalf("Row() = %v, %v", row, err)
 	}
-	if got := show(row.Values); got != want {
+	if got := show(row); got != want {
 		t.Errorf("row: got %s, want %s", got, want)
 	}
 }

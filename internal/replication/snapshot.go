@@ -1,13 +1,10 @@
 package replication
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // ErrNotVisible says that a transaction which the stream has carried cannot be
@@ -15,43 +12,6 @@ import (
 // it to others only later, with synchronous standbys much later. What is read
 // meanwhile is older than what was streamed. It passes.
 var ErrNotVisible = &Error{Reason: Unavailable, Err: fmt.Errorf("the transaction of a streamed change is not visible yet")}
-
-// RowSince is Source.Row as seen by a snapshot that includes the transaction
-// xid, or ErrNotVisible. A zero xid asks for any snapshot.
-func (s *Source) RowSince(ctx context.Context, xid uint32, table TableName, key []string, values []string) (*Row, error) {
-	conn, err := s.Connect(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read row: %w", err)
-	}
-	defer closeQuietly(ctx, conn)
-	if err := conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").Close(); err != nil {
-		return nil, fmt.Errorf("read row: %w", err)
-	}
-	if err := seen(ctx, conn, xid); err != nil {
-		return nil, fmt.Errorf("read row: %w", err)
-	}
-	return ReadRow(ctx, conn, table, key, values)
-}
-
-// seen checks xid against the snapshot of the open transaction, which all its
-// statements share.
-func seen(ctx context.Context, conn *pgconn.PgConn, xid uint32) error {
-	if xid == 0 {
-		return nil
-	}
-	result := conn.ExecParams(ctx, "SELECT pg_current_snapshot()::text", nil, nil, nil, nil).Read()
-	if result.Err != nil {
-		return result.Err
-	}
-	visible, err := visibleIn(string(result.Rows[0][0]), xid)
-	if err != nil {
-		return err
-	}
-	if !visible {
-		return ErrNotVisible
-	}
-	return nil
-}
 
 // visibleIn reports whether a transaction that has committed is visible in a
 // snapshot, as pg_snapshot's text has it: xmin:xmax:xip,xip. The snapshot's

@@ -2,6 +2,7 @@ package replication_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -161,48 +162,113 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
+// readRow reads one row over a session of its own.
+func readRow(t *testing.T, source *replication.Source, xid uint32, table string, key, values []string) ([]replication.Value, *replication.Snapshot, error) {
+	t.Helper()
+	r, err := source.RowReader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close(t.Context())
+	s, err := r.Snapshot(t.Context(), replication.TableName{Schema: "public", Name: table}, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	row, err := s.Row(t.Context(), xid, values)
+	return row, s, err
+}
+
 func TestRow(t *testing.T) {
 	d := newDatabase(t, `CREATE DOMAIN email AS text; CREATE TABLE "T" (id bigint, "Na""me" text, e email, b bytea);
 		INSERT INTO "T" VALUES (1, NULL, 'a@b', '\x01'), (2, '', 'c', NULL), (2, 'x', 'd', NULL)`)
-	name := replication.TableName{Schema: "public", Name: "T"}
-	row, err := d.source.Row(t.Context(), name, []string{"id"}, []string{"1"})
-	if err != nil || row == nil {
+	row, s, err := readRow(t, d.source, 0, "T", []string{"id"}, []string{"1"})
+	if err != nil {
 		t.Fatalf("Row() = %v, %v", row, err)
 	}
-	if got, want := show(row.Values), `"1" null "a@b" "\\x01"`; got != want {
+	if got, want := show(row), `"1" null "a@b" "\\x01"`; got != want {
 		t.Errorf("values %s, want %s", got, want)
 	}
-	c := row.Relation.Columns
+	c := s.Relation.Columns
 	if len(c) != 4 || c[1].Name != `Na"me` || c[0].Type != 20 || c[2].Type < 16384 {
 		t.Errorf("columns %+v, want the domain's own type", c)
 	}
-	row, err = d.source.Row(t.Context(), name, []string{"id", `Na"me`}, []string{"2", ""})
-	if err != nil || row == nil || show(row.Values) != `"2" "" "c" null` {
+	row, _, err = readRow(t, d.source, 0, "T", []string{"id", `Na"me`}, []string{"2", ""})
+	if err != nil || show(row) != `"2" "" "c" null` {
 		t.Errorf("Row() by two columns = %+v, %v", row, err)
 	}
-	if row, err := d.source.Row(t.Context(), name, []string{"id"}, []string{"3"}); row != nil || err != nil {
+	if row, _, err := readRow(t, d.source, 0, "T", []string{"id"}, []string{"3"}); row != nil || err != nil {
 		t.Errorf("Row() of a row that is gone = %v, %v; want nil, nil", row, err)
 	}
 	bad := []struct {
 		name        string
-		table       replication.TableName
+		table       string
 		key, values []string
 		want        string
 	}{
-		{"two rows", name, []string{"id"}, []string{"2"}, "more than one row"},
-		{"not a number", name, []string{"id"}, []string{"hunter2"}, "SQLSTATE 22P02"},
-		{"no such column", name, []string{"missing"}, []string{"1"}, "missing"},
-		{"no such table", replication.TableName{Schema: "public", Name: "t"}, []string{"id"}, []string{"1"}, "does not exist"},
-		{"no key", name, nil, nil, "0 key columns"},
-		{"key without value", name, []string{"id"}, nil, "1 key columns and 0 values"},
+		{"two rows", "T", []string{"id"}, []string{"2"}, "more than one row"},
+		{"no such column", "T", []string{"missing"}, []string{"1"}, "missing"},
+		{"no such table", "t", []string{"id"}, []string{"1"}, "does not exist"},
+		{"no key", "T", nil, nil, "no key columns"},
+		{"key without value", "T", []string{"id"}, nil, "1 key columns and 0 values"},
 	}
 	for _, tt := range bad {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := d.source.Row(t.Context(), tt.table, tt.key, tt.values)
-			if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("Row() = %v, want an error with %q and no value", err, tt.want)
+			_, _, err := readRow(t, d.source, 0, tt.table, tt.key, tt.values)
+			if err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("Row() = %v, want an error with %q", err, tt.want)
 			}
 		})
+	}
+}
+
+// One session reads many rows, as of one moment at a time. What the server
+// refuses ends the snapshot and not the session.
+func TestSnapshots(t *testing.T) {
+	d := newDatabase(t, table+"; INSERT INTO t VALUES (1, 'a'), (2, 'b')")
+	r, err := d.source.RowReader(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close(t.Context())
+	begin := func() *replication.Snapshot {
+		t.Helper()
+		s, err := r.Snapshot(t.Context(), replication.TableName{Schema: "public", Name: "t"}, []string{"id"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	want := func(s *replication.Snapshot, id, want string) {
+		t.Helper()
+		if row, err := s.Row(t.Context(), 0, []string{id}); err != nil || show(row) != want {
+			t.Errorf("row %s: %s, %v, want %s", id, show(row), err, want)
+		}
+	}
+	s := begin()
+	d.exec("UPDATE t SET s = 'c' WHERE id = 2")
+	want(s, "1", `"1" "a"`)
+	want(s, "2", `"2" "b"`)
+	later := d.value("SELECT txid_current()")
+	var xid uint32
+	if _, err := fmt.Sscan(later, &xid); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Row(t.Context(), xid, []string{"2"}); !errors.Is(err, replication.ErrNotVisible) || s.Broken() {
+		t.Errorf("a row of a later transaction: %v, broken %v", err, s.Broken())
+	}
+	if row, err := s.Row(t.Context(), 0, []string{"x"}); row != nil || err != nil || !s.Broken() {
+		t.Errorf("a key that is no number: %v, %v, broken %v", row, err, s.Broken())
+	}
+	if _, err := s.Row(t.Context(), 0, []string{"1"}); err == nil {
+		t.Error("a broken snapshot reads on")
+	}
+	if err := s.End(t.Context()); err != nil {
+		t.Error(err)
+	}
+	s = begin()
+	want(s, "2", `"2" "c"`)
+	if row, err := s.Row(t.Context(), xid, []string{"2"}); err != nil || row == nil {
+		t.Errorf("a row of an earlier transaction: %v", err)
 	}
 }
 
@@ -231,9 +297,9 @@ func TestPlainRole(t *testing.T) {
 	if err != nil || described.MayRead {
 		t.Errorf("Describe() = %+v, %v; want MayRead unset", described, err)
 	}
-	_, err = plain.Row(t.Context(), replication.TableName{Schema: "public", Name: "t"}, []string{"id"}, []string{"1"})
+	_, _, err = readRow(t, plain, 0, "t", []string{"id"}, []string{"1"})
 	wantReason(t, err, replication.Privileges)
-	_, err = plain.Row(t.Context(), replication.TableName{Schema: "public", Name: "hidden"}, []string{"id"}, []string{"1"})
+	_, _, err = readRow(t, plain, 0, "hidden", []string{"id"}, []string{"1"})
 	wantReason(t, err, replication.Privileges)
 
 	other := as(role)
