@@ -48,13 +48,15 @@ func serveSink(t *testing.T) *sinkProcess {
 	return &sinkProcess{url: "http://" + listener.Addr().String()}
 }
 
+func object(shape *marketo.Shape, key, city string) marketo.Object {
+	return marketo.NewObject(shape, []marketo.Value{{Kind: marketo.Number, Text: key}, {Kind: marketo.String, Text: city}})
+}
+
 func batch(n int) *marketo.Batch {
 	shape := &marketo.Shape{Type: "Bench0", Key: []string{keyField}, Attributes: []string{"city"}}
 	b := &marketo.Batch{Type: "Bench0", Operation: marketo.Upsert}
 	for i := range n {
-		b.Objects = append(b.Objects, marketo.Object{Shape: shape, Values: []marketo.Value{
-			{Kind: marketo.Number, Text: fmt.Sprint(i + 1)}, {Kind: marketo.String, Text: "R&D <1>"},
-		}})
+		b.Objects = append(b.Objects, object(shape, fmt.Sprint(i+1), "R&D <1>"))
 	}
 	return b
 }
@@ -122,7 +124,7 @@ func TestSinkLatencyAndLastRow(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := batch(1)
-	b.Objects[0].Values[1].Text = lastRow
+	b.Objects[0] = object(b.Objects[0].Shape, "1", lastRow)
 	began := time.Now()
 	if reply := rest.Sync(ctx, b); reply.Fault != nil {
 		t.Fatal(reply.Fault)

@@ -76,9 +76,9 @@ func (s *script) seed(keys int) {
 		for k := 0; k <= keys; k += 3 {
 			key := fmt.Sprint(k)
 			e.objects[key] = map[string]string{"rid": key, "city": "seeded"}
-			batch.Objects = append(batch.Objects, marketo.Object{Shape: shape, Values: []marketo.Value{
+			batch.Objects = append(batch.Objects, marketo.NewObject(shape, []marketo.Value{
 				{Kind: marketo.Number, Text: key}, {Kind: marketo.String, Text: "seeded"},
-			}})
+			}))
 		}
 		if reply := client.Sync(t.Context(), batch); reply.Fault != nil {
 			t.Fatal(reply.Fault)

@@ -11,8 +11,8 @@ import (
 // keyOf names an object by its key. No text of PostgreSQL holds a zero byte.
 func keyOf(o marketo.Object) string {
 	var b strings.Builder
-	for _, v := range o.Key() {
-		b.WriteString(moment(v.Text) + "\x00")
+	for i := range o.Shape.Key {
+		b.WriteString(moment(o.Value(i).Text) + "\x00")
 	}
 	return b.String()
 }
@@ -33,25 +33,25 @@ func moment(text string) string {
 func keyFields(o marketo.Object) []string {
 	fields := make([]string, len(o.Shape.Key))
 	for i, name := range o.Shape.Key {
-		fields[i] = name + "=" + o.Values[i].Text
+		fields[i] = name + "=" + o.Value(i).Text
 	}
 	return fields
 }
 
 // bare is an object of which only the key is known.
 func bare(shape *marketo.Shape, fields map[string]string) marketo.Object {
-	values := make([]marketo.Value, len(shape.Key)+len(shape.Attributes))
+	values := make([]marketo.Value, len(shape.Key))
 	for i, name := range shape.Key {
 		values[i] = marketo.Value{Kind: marketo.String, Text: fields[name]}
 	}
-	return marketo.Object{Shape: shape, Values: values}
+	return marketo.NewObject(shape, values)
 }
 
 // differ returns the attributes of want that object does not have so.
 func differ(want marketo.Object, object map[string]string) []Attribute {
 	var differences []Attribute
-	for i, v := range want.Attributes() {
-		name := want.Shape.Attributes[i]
+	for i := len(want.Shape.Key); i < want.Len(); i++ {
+		name, v := want.Shape.Name(i), want.Value(i)
 		if v.Kind == marketo.Omitted || same(v, object[name]) {
 			continue
 		}

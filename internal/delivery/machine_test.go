@@ -103,17 +103,15 @@ func (r *rig) pass(d time.Duration) {
 }
 
 func write(op marketo.Operation, id string, rest ...string) mapping.Write {
-	w := mapping.Write{
-		Key: "\x00" + id + "\x00", Operation: op, Bytes: 10,
-		Object: marketo.Object{Shape: visit, Values: make([]marketo.Value, 3)},
-	}
-	w.Object.Values[0] = marketo.Value{Kind: marketo.String, Text: id}
-	for i, text := range rest {
-		if text != "-" {
-			w.Object.Values[1+i] = marketo.Value{Kind: marketo.String, Text: text}
+	values := []marketo.Value{{Kind: marketo.String, Text: id}}
+	for _, text := range rest {
+		v := marketo.Value{Kind: marketo.String, Text: text}
+		if text == "-" {
+			v = marketo.Value{}
 		}
+		values = append(values, v)
 	}
-	return w
+	return mapping.Write{Key: "\x00" + id + "\x00", Operation: op, Bytes: 10, Object: marketo.NewObject(visit, values)}
 }
 
 func upsert(id string, rest ...string) mapping.Write { return write(marketo.Upsert, id, rest...) }
@@ -170,7 +168,7 @@ func text(calls []Send) string {
 			if i > 0 {
 				s += " "
 			}
-			for j, v := range o.Values {
+			for j, v := range o.Values() {
 				if j > 0 {
 					s += ","
 				}

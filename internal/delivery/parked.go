@@ -156,23 +156,23 @@ func objectOf(shape *marketo.Shape, p *checkpoint.Parked) (marketo.Object, error
 	if err != nil {
 		return marketo.Object{}, err
 	}
-	o := marketo.Object{Shape: shape, Values: make([]marketo.Value, len(shape.Key)+len(shape.Attributes))}
+	all := make([]marketo.Value, shape.Len())
 	for i, name := range shape.Key {
-		if o.Values[i] = keys[name]; o.Values[i].Text == "" && o.Values[i].Kind != marketo.String {
+		if all[i] = keys[name]; all[i].Text == "" && all[i].Kind != marketo.String {
 			return marketo.Object{}, fmt.Errorf("parked key of mapping %s lacks %s; discard the entry", p.Mapping, name)
 		}
 	}
 	if p.Operation != marketo.Update.String() {
-		return o, nil
+		return marketo.NewObject(shape, all), nil
 	}
 	values, err := decodeFields(p, p.Payload)
 	if err != nil {
 		return marketo.Object{}, err
 	}
 	for i, name := range shape.Attributes {
-		o.Values[len(shape.Key)+i] = values[name]
+		all[len(shape.Key)+i] = values[name]
 	}
-	return o, nil
+	return marketo.NewObject(shape, all), nil
 }
 
 // decodeFields reads what fields wrote. What it left out is omitted.

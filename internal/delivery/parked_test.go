@@ -70,7 +70,7 @@ func TestWaitingObjectSurvivesARestart(t *testing.T) {
 	}
 	again := restartRig(t, checkpoint.State{Checkpoint: &checkpoint.Checkpoint{LSN: start}, Clean: true, Parked: parked}, nil)
 	again.pass(2 * time.Minute)
-	if len(again.reads) != 1 || again.reads[0].Object.Values[0].Text != "1" {
+	if len(again.reads) != 1 || again.reads[0].Object.Value(0).Text != "1" {
 		t.Fatalf("reads %+v, want one of key 1", again.reads)
 	}
 }

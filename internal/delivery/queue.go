@@ -253,30 +253,30 @@ func (it *item) take(operation marketo.Operation, w *mapping.Write) {
 // whole returns o with everything that is left out cleared: the object it
 // replaces may have had a value there.
 func whole(o marketo.Object) marketo.Object {
-	values := append([]marketo.Value(nil), o.Values...)
+	values := o.Values()
 	for i := range values {
 		if values[i].Kind == marketo.Omitted {
 			values[i].Kind = marketo.Null
 		}
 	}
-	return marketo.Object{Shape: o.Shape, Values: values}
+	return marketo.NewObject(o.Shape, values)
 }
 
 // overlay returns newer with what it leaves out taken from older. Neither is
 // changed: older may still be part of a batch.
 func overlay(older, newer marketo.Object) marketo.Object {
 	var values []marketo.Value
-	for i, v := range newer.Values {
-		if v.Kind != marketo.Omitted || older.Values[i].Kind == marketo.Omitted {
+	for i := range newer.Len() {
+		if newer.Kind(i) != marketo.Omitted || older.Kind(i) == marketo.Omitted {
 			continue
 		}
 		if values == nil {
-			values = append(values, newer.Values...)
+			values = newer.Values()
 		}
-		values[i] = older.Values[i]
+		values[i] = older.Value(i)
 	}
 	if values == nil {
 		return newer
 	}
-	return marketo.Object{Shape: newer.Shape, Values: values}
+	return marketo.NewObject(newer.Shape, values)
 }

@@ -210,7 +210,7 @@ func TestProbesOfABlockedMappingTakeTurns(t *testing.T) {
 	}
 	bad := func(call Send) marketo.Outcome {
 		var id int
-		fmt.Sscan(call.Batch.Objects[0].Values[0].Text, &id)
+		fmt.Sscan(call.Batch.Objects[0].Value(0).Text, &id)
 		if id < 30 {
 			return marketo.Reject
 		}

@@ -207,23 +207,24 @@ func fields(o marketo.Object, keyOnly bool) string {
 	if o.Shape == nil {
 		return "{}"
 	}
-	names := o.Shape.Key
+	n := len(o.Shape.Key)
 	if !keyOnly {
-		names = append(append([]string(nil), o.Shape.Key...), o.Shape.Attributes...)
+		n = o.Len()
 	}
 	var b strings.Builder
 	b.WriteByte('{')
-	for i, name := range names {
-		if i >= len(o.Values) || o.Values[i].Kind == marketo.Omitted {
+	for i := range n {
+		v := o.Value(i)
+		if v.Kind == marketo.Omitted {
 			continue
 		}
 		if b.Len() > 1 {
 			b.WriteByte(',')
 		}
-		key, _ := json.Marshal(name)
+		key, _ := json.Marshal(o.Shape.Name(i))
 		b.Write(key)
 		b.WriteByte(':')
-		b.WriteString(jsonValue(o.Values[i]))
+		b.WriteString(jsonValue(v))
 	}
 	b.WriteByte('}')
 	return b.String()

@@ -152,7 +152,7 @@ func keyValues(d mapping.Definition, o marketo.Object) []string {
 	var values []string
 	for i, rule := range d.Key {
 		if rule.Column != "" {
-			values = append(values, o.Values[i].Text)
+			values = append(values, o.Value(i).Text)
 		}
 	}
 	return values

@@ -28,7 +28,7 @@ func sendRefusing(t *testing.T, n int, bad map[int]bool) int {
 		refuse := false
 		for _, o := range call.Batch.Objects {
 			var i int
-			if _, err := fmt.Sscan(o.Values[0].Text, &i); err != nil {
+			if _, err := fmt.Sscan(o.Value(0).Text, &i); err != nil {
 				t.Fatal(err)
 			}
 			refuse = refuse || bad[i]

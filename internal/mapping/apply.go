@@ -167,7 +167,7 @@ func (p *plan) remove(sc *scratch, v *view, out []Write) []Write {
 		return append(out, sc.finish(v, false, p.removal()))
 	}
 	for _, s := range p.set {
-		sc.values[s.at] = s.value
+		sc.buf = sc.buf.Add(s.at, s.value)
 	}
 	return append(out, sc.finish(v, true, p.removal()))
 }

@@ -292,7 +292,7 @@ func TestWriteOwnsItsMemory(t *testing.T) {
 	if got, want := showAll(first), `UPSERT rid=12 a="text" b="text"`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got := first[0].Bytes; got < len(first[0].Key)+8+3*24 {
+	if got := first[0].Bytes; got < len(first[0].Key)+8+3*8 {
 		t.Errorf("got %d bytes, fewer than it holds", got)
 	}
 }

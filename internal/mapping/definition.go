@@ -116,7 +116,7 @@ type Write struct {
 // Problem is why a row cannot become an object.
 type Problem struct {
 	// Code is one of "null_key", "value", "characters", "expression",
-	// "unchanged".
+	// "unchanged", "too_large".
 	Code string
 	// Message names the column and what to do; it holds no row value.
 	Message string

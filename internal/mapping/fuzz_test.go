@@ -35,7 +35,7 @@ func FuzzArray(f *testing.F) {
 			values = append(values, replication.Value{Kind: replication.Text, Text: text})
 		}
 		w := s.Apply(&replication.Change{Relation: rel, New: values}, nil)[0]
-		for i, v := range w.Object.Attributes() {
+		for i, v := range w.Object.Values()[1:] {
 			if v.Kind != marketo.Omitted && !json.Valid([]byte(v.Text)) {
 				t.Errorf("type %d: %q became %q, which is not JSON", oids[i], text, v.Text)
 			}
@@ -96,17 +96,16 @@ func FuzzApply(f *testing.F) {
 
 func checkWrite(t *testing.T, s *mapping.Set, w mapping.Write) {
 	t.Helper()
-	shape := s.Shape(w.Mapping)
-	if len(w.Object.Values) != len(shape.Key)+len(shape.Attributes) {
-		t.Fatalf("%d values for %d fields", len(w.Object.Values), len(shape.Key)+len(shape.Attributes))
+	if w.Object.Shape != s.Shape(w.Mapping) {
+		t.Fatalf("an object of the shape %v", w.Object.Shape)
 	}
 	if w.Key == "" || w.Reread && w.Problem != nil {
 		t.Errorf("key %q, reread %t, problem %v", w.Key, w.Reread, w.Problem)
 	}
-	if w.Problem == nil && w.Object.Key()[0].Text == "" {
+	if w.Problem == nil && w.Object.Value(0).Text == "" {
 		t.Errorf("no key and no problem: %s", show(w))
 	}
-	for _, v := range w.Object.Values {
+	for _, v := range w.Object.Values() {
 		switch v.Kind {
 		case marketo.Omitted, marketo.Null:
 			if v.Text != "" {
@@ -138,7 +137,7 @@ func FuzzRender(f *testing.F) {
 		{Attribute: "n", Column: "n"}, {Attribute: "z", Column: "z"}, {Attribute: "s", Column: "s"}}}, rel)
 	f.Fuzz(func(t *testing.T, text string) {
 		w := s.Apply(&replication.Change{Relation: rel, New: row(1, text, text, text)}, nil)[0]
-		number, moment, plain := w.Object.Values[1], w.Object.Values[2], w.Object.Values[3]
+		number, moment, plain := w.Object.Value(1), w.Object.Value(2), w.Object.Value(3)
 		if number.Kind == marketo.Number && number.Text != text {
 			t.Errorf("number %q became %q", text, number.Text)
 		}

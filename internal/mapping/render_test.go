@@ -96,7 +96,7 @@ func TestRender(t *testing.T) {
 				t.Fatalf("got %d writes, want 1", len(writes))
 			}
 			w := writes[0]
-			if got := w.Object.Values[1]; got.Kind != tt.kind || got.Text != tt.want {
+			if got := w.Object.Value(1); got.Kind != tt.kind || got.Text != tt.want {
 				t.Errorf("got %v %q, want %v %q", got.Kind, got.Text, tt.kind, tt.want)
 			}
 			if broken := w.Problem != nil; broken != (tt.kind == marketo.Omitted) {

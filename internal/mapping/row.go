@@ -33,20 +33,19 @@ func (s *Set) Row(mapping int, rel *replication.Relation, values []replication.V
 // had a key to write.
 func (s *Set) Gone(w Write) (Write, bool) {
 	m := s.mappings[w.Mapping]
-	keys := len(m.shape.Key)
-	for _, v := range w.Object.Values[:keys] {
-		if v.Text == "" {
-			return Write{}, false
-		}
-	}
 	if m.definition.OnDelete.Ignores() {
 		return Write{}, false
 	}
-	values := append(w.Object.Values[:keys:keys], make([]marketo.Value, len(m.shape.Attributes))...)
+	values := make([]marketo.Value, m.shape.Len())
+	for i := range m.shape.Key {
+		if values[i] = w.Object.Value(i); values[i].Text == "" {
+			return Write{}, false
+		}
+	}
 	for _, s := range m.set {
 		values[s.at] = s.value
 	}
 	w.Operation, w.Problem, w.Reread = m.removal(), nil, false
-	w.Object.Values = values
+	w.Object = marketo.NewObject(m.shape, values)
 	return w, true
 }

@@ -12,14 +12,14 @@ import (
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
-// scratch is where one write is put together: all its texts in one buffer,
-// which becomes one string at the end.
+// scratch is where one write is put together.
 type scratch struct {
-	plan    *plan
-	buf     []byte
-	spans   []span
-	values  []marketo.Value
-	problem *Problem
+	plan *plan
+	// buf holds the prefix of the key and the key's values, each ended by a
+	// zero byte, from key to keyEnd, and then all other texts.
+	buf         marketo.Record
+	key, keyEnd int
+	problem     *Problem
 
 	// environment holds the inputs of the programs run so far. A program reads
 	// only its own, which run has just set.
@@ -27,17 +27,11 @@ type scratch struct {
 	machine     vm.VM
 }
 
-// span is where in the buffer the text of a value lies.
-type span struct{ from, to int }
-
 var scratches = sync.Pool{New: func() any { return &scratch{environment: map[string]any{}} }}
 
-// overhead is what is lost when the memory of a Write's texts and values is
-// handed out, in bytes.
-const (
-	overhead   = 32
-	valueBytes = 24
-)
+// overhead is what is lost when the memory of a Write's values is handed out,
+// in bytes.
+const overhead = 16
 
 // keepBuffer is the largest buffer worth keeping for the next write.
 const keepBuffer = 1 << 20
@@ -47,15 +41,11 @@ func (sc *scratch) begin(p *plan) {
 	if cap(sc.buf) > keepBuffer {
 		sc.buf = nil
 	}
-	n := len(p.shape.Key) + len(p.shape.Attributes)
 	sc.plan = p
-	sc.buf = append(sc.buf[:0], p.prefix...)
-	sc.values = make([]marketo.Value, n)
-	if cap(sc.spans) < n {
-		sc.spans = make([]span, n)
-	}
-	sc.spans = sc.spans[:n]
-	clear(sc.spans)
+	sc.buf = sc.buf.Begin(p.shape.Len())
+	sc.key = len(sc.buf)
+	sc.buf = append(sc.buf, p.prefix...)
+	sc.keyEnd = len(sc.buf)
 	sc.problem = nil
 }
 
@@ -73,13 +63,13 @@ func (sc *scratch) keys(v *view) bool {
 		f := &sc.plan.key[i]
 		from := len(sc.buf)
 		if kind := sc.keyText(f, v.at(f.column)); kind != marketo.Omitted {
-			sc.values[i].Kind = kind
-			sc.spans[i] = span{from, len(sc.buf)}
+			sc.buf.Set(i, kind, from, len(sc.buf))
 			sc.buf = append(sc.buf, 0)
 			continue
 		}
 		ok = false
 	}
+	sc.keyEnd = len(sc.buf)
 	return ok
 }
 
@@ -132,7 +122,7 @@ func (sc *scratch) fields(v *view) lack {
 		at := len(sc.plan.key) + i
 		switch {
 		case f.constant != nil:
-			sc.values[at] = *f.constant
+			sc.buf = sc.buf.Add(at, *f.constant)
 		case f.program != nil:
 			if f.program.missing(v) {
 				lacks = lacksInput
@@ -147,8 +137,8 @@ func (sc *scratch) fields(v *view) lack {
 			}
 			sc.copied(f, at, value)
 		}
-		if f.omitNull && sc.values[at].Kind == marketo.Null {
-			sc.values[at].Kind = marketo.Omitted
+		if f.omitNull && sc.buf.Kind(at) == marketo.Null {
+			sc.buf.Set(at, marketo.Omitted, 0, 0)
 		}
 	}
 	return lacks
@@ -157,7 +147,7 @@ func (sc *scratch) fields(v *view) lack {
 // copied renders a column's value into place at.
 func (sc *scratch) copied(f *field, at int, value replication.Value) {
 	if value.Kind == replication.Null {
-		sc.values[at].Kind = marketo.Null
+		sc.buf.Set(at, marketo.Null, 0, 0)
 		return
 	}
 	from := len(sc.buf)
@@ -194,33 +184,32 @@ func (sc *scratch) place(f *field, at, from int, out []byte, kind marketo.Kind) 
 		}
 	}
 	sc.buf = out
-	sc.values[at].Kind = kind
-	sc.spans[at] = span{from, len(out)}
+	sc.buf.Set(at, kind, from, len(out))
 }
 
 // finish makes the write. keyed says whether the buffer begins with a key.
 func (sc *scratch) finish(v *view, keyed bool, op marketo.Operation) Write {
 	p := sc.plan
-	text := string(sc.buf)
-	for i, s := range sc.spans {
-		if s.to > s.from {
-			sc.values[i].Text = text[s.from:s.to]
-		}
+	if len(sc.buf) > marketo.LargestRecord {
+		sc.cut()
 	}
-	w := Write{
-		Mapping:   p.index,
-		Operation: op,
-		Object:    marketo.Object{Shape: p.shape, Values: sc.values},
-		Problem:   sc.problem,
-		Bytes:     overhead + len(text) + valueBytes*len(sc.values),
-	}
+	o := sc.buf.Object(p.shape)
+	w := Write{Mapping: p.index, Operation: op, Object: o, Problem: sc.problem, Bytes: overhead + o.Bytes()}
 	if keyed {
-		w.Key = text[:sc.spans[len(p.key)-1].to+1]
+		w.Key = o.Part(sc.key, sc.keyEnd)
 	} else {
 		w.Key = p.substitute(v)
 	}
-	sc.values = nil
 	return w
+}
+
+// cut leaves nothing but the key of a row that no call could carry.
+func (sc *scratch) cut() {
+	sc.fail("too_large", "the object's values are larger than a gigabyte; map fewer or shorter attributes")
+	for at := len(sc.plan.key); at < sc.plan.shape.Len(); at++ {
+		sc.buf.Set(at, marketo.Omitted, 0, 0)
+	}
+	sc.buf = sc.buf[:sc.keyEnd]
 }
 
 // substitute identifies a row whose key cannot be written. It never equals the

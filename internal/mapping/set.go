@@ -50,11 +50,11 @@ type compiled struct {
 	// the order of Attributes.
 	where       *expression
 	expressions []*expression
-	// set holds the constants of on_delete with their places in Object.Values.
+	// set holds the constants of on_delete with their places in an Object.
 	set []placed
 }
 
-// placed is a constant and its index in Object.Values.
+// placed is a constant and the index of its value in an Object.
 type placed struct {
 	at    int
 	value marketo.Value

@@ -87,7 +87,7 @@ func show(w mapping.Write) string {
 	var b strings.Builder
 	b.WriteString(w.Operation.String())
 	names := append(append([]string(nil), w.Object.Shape.Key...), w.Object.Shape.Attributes...)
-	for i, v := range w.Object.Values {
+	for i, v := range w.Object.Values() {
 		switch v.Kind {
 		case marketo.Omitted:
 		case marketo.Null:

@@ -91,7 +91,7 @@ func TestConcurrentCalls(t *testing.T) {
 					t.Parallel()
 					for i := range 20 {
 						key := fmt.Sprintf("KEY%03d", g*20+i)
-						b := &marketo.Batch{Type: "T", Objects: []marketo.Object{{Shape: shape, Values: []marketo.Value{str(key), str(strings.Repeat("x", i*100))}}}}
+						b := &marketo.Batch{Type: "T", Objects: []marketo.Object{object(shape, str(key), str(strings.Repeat("x", i*100)))}}
 						if r := c.Sync(t.Context(), b); r.Fault != nil || r.Results[0].Outcome != marketo.Confirmed {
 							t.Errorf("%s: %+v, want it confirmed", key, r)
 						}

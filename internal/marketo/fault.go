@@ -207,7 +207,7 @@ func repeats(text string, secrets []string, b *Batch) bool {
 		return false
 	}
 	for _, o := range b.Objects {
-		for _, v := range o.Values {
+		for _, v := range o.Values() {
 			if len(v.Text) > 2 && strings.Contains(text, strings.ToLower(v.Text)) {
 				return true
 			}

@@ -108,7 +108,7 @@ func TestClockSkew(t *testing.T) {
 }
 
 func TestLoggableHoldsNoValue(t *testing.T) {
-	o := marketo.Object{Shape: &marketo.Shape{Key: []string{"id"}}, Values: []marketo.Value{{Kind: marketo.String, Text: "Canary"}}}
+	o := object(&marketo.Shape{Key: []string{"id"}}, str("Canary"))
 	for _, tt := range []struct {
 		result marketo.Result
 		want   string

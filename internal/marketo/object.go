@@ -36,19 +36,16 @@ type Shape struct {
 	Attributes []string
 }
 
-// Object is one custom object to write. Values holds the key values in the
-// order of Shape.Key, then the attributes in the order of Shape.Attributes.
-// An Object is never changed once it is part of a Batch.
-type Object struct {
-	Shape  *Shape
-	Values []Value
+// Len returns the number of all names.
+func (s *Shape) Len() int { return len(s.Key) + len(s.Attributes) }
+
+// Name returns name i, counted over the key and then the attributes.
+func (s *Shape) Name(i int) string {
+	if n := len(s.Key); i >= n {
+		return s.Attributes[i-n]
+	}
+	return s.Key[i]
 }
-
-// Key returns the values of the dedupe fields.
-func (o Object) Key() []Value { return o.Values[:len(o.Shape.Key)] }
-
-// Attributes returns the values of all other attributes.
-func (o Object) Attributes() []Value { return o.Values[len(o.Shape.Key):] }
 
 // Operation is what a call asks Marketo to do with its objects.
 type Operation uint8

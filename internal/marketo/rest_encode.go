@@ -42,28 +42,28 @@ func appendRecord(dst []byte, o *Object, op Operation) ([]byte, bool) {
 	dst = append(dst, '{')
 	first := len(dst)
 	for i := range recordLength(o, op) {
-		v := &o.Values[i]
-		if v.Kind == Omitted {
+		kind, text := o.value(i)
+		if kind == Omitted {
 			continue
 		}
 		if len(dst) > first {
 			dst = append(dst, ',')
 		}
 		dst = append(dst, '"')
-		dst = appendJSON(dst, o.nameOf(i))
+		dst = appendJSON(dst, o.Shape.Name(i))
 		dst = append(dst, `":`...)
-		switch v.Kind {
+		switch kind {
 		case String:
 			dst = append(dst, '"')
-			dst = appendJSON(dst, v.Text)
+			dst = appendJSON(dst, text)
 			dst = append(dst, '"')
 		case Null:
 			dst = append(dst, "null"...)
 		default:
-			if !isLiteral(v) {
+			if !isLiteral(kind, text) {
 				return dst, false
 			}
-			dst = append(dst, v.Text...)
+			dst = append(dst, text...)
 		}
 	}
 	return append(dst, '}'), true
@@ -75,22 +75,14 @@ func recordLength(o *Object, op Operation) int {
 	if op == Delete {
 		return len(o.Shape.Key)
 	}
-	return len(o.Values)
+	return o.Len()
 }
 
-// nameOf is the name of the value with index i.
-func (o *Object) nameOf(i int) string {
-	if n := len(o.Shape.Key); i >= n {
-		return o.Shape.Attributes[i-n]
+func isLiteral(kind Kind, text string) bool {
+	if kind == Boolean {
+		return text == "true" || text == "false"
 	}
-	return o.Shape.Key[i]
-}
-
-func isLiteral(v *Value) bool {
-	if v.Kind == Boolean {
-		return v.Text == "true" || v.Text == "false"
-	}
-	return len(v.Text) > 0 && numberPrefix(v.Text) == len(v.Text)
+	return len(text) > 0 && numberPrefix(text) == len(text)
 }
 
 // recordSize is the exact number of bytes that o adds to a body, with the
@@ -98,18 +90,18 @@ func isLiteral(v *Value) bool {
 func recordSize(o Object, op Operation) int {
 	size, fields := len("{},"), 0
 	for i := range recordLength(&o, op) {
-		v := &o.Values[i]
-		switch v.Kind {
+		kind, text := o.value(i)
+		switch kind {
 		case Omitted:
 			continue
 		case String:
-			size += len(`""`) + jsonSize(v.Text)
+			size += len(`""`) + jsonSize(text)
 		case Null:
 			size += len("null")
 		default:
-			size += len(v.Text)
+			size += len(text)
 		}
-		size += len(`"":`) + jsonSize(o.nameOf(i))
+		size += len(`"":`) + jsonSize(o.Shape.Name(i))
 		fields++
 	}
 	return size + max(0, fields-1)

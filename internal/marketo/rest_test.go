@@ -77,8 +77,8 @@ func FuzzRESTSize(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, text string, op uint8) {
 		shape := &marketo.Shape{Type: "T", Key: []string{"k" + name}, Attributes: []string{name, "x"}}
 		b := &marketo.Batch{Type: "T", Operation: marketo.Operation(op % 4), Objects: []marketo.Object{
-			{Shape: shape, Values: []marketo.Value{str(text), str(name), null}},
-			{Shape: shape, Values: []marketo.Value{str(name), omitted, num("1.5")}},
+			object(shape, str(text), str(name), null),
+			object(shape, str(name), omitted, num("1.5")),
 		}}
 		r := c.Sync(t.Context(), b)
 		if r.Fault != nil && r.Fault.Code == "value" {

@@ -36,14 +36,18 @@ var (
 
 var roadShow = &marketo.Shape{Type: "RoadShow", Key: []string{"MKTOID", "rid"}, Attributes: []string{"city", "zip", "vip", "note"}}
 
+func object(shape *marketo.Shape, values ...marketo.Value) marketo.Object {
+	return marketo.NewObject(shape, values)
+}
+
 // sample is a batch with one of everything that a value can be.
 func sample(op marketo.Operation) *marketo.Batch {
 	other := &marketo.Shape{Type: "RoadShow", Key: []string{"MKTOID", "rid"}, Attributes: []string{"city"}}
 	return &marketo.Batch{Type: "RoadShow", Operation: op, Objects: []marketo.Object{
-		{Shape: roadShow, Values: []marketo.Value{num("1090177"), str("rid1"), str("SanJose"), num("-12.50"), flip("true"), str(rowValue)}},
-		{Shape: roadShow, Values: []marketo.Value{num("1090178"), str(`<r>&"'\]]>`), null, omitted, flip("false"), str("tab\tline\nreturn\rend")}},
-		{Shape: roadShow, Values: []marketo.Value{num("0"), str("  spaced  "), str(""), num("1e3"), omitted, str("Zürich 東京 🚀")}},
-		{Shape: other, Values: []marketo.Value{num("7"), str("nothing else"), omitted}},
+		object(roadShow, num("1090177"), str("rid1"), str("SanJose"), num("-12.50"), flip("true"), str(rowValue)),
+		object(roadShow, num("1090178"), str(`<r>&"'\]]>`), null, omitted, flip("false"), str("tab\tline\nreturn\rend")),
+		object(roadShow, num("0"), str("  spaced  "), str(""), num("1e3"), omitted, str("Zürich 東京 🚀")),
+		object(other, num("7"), str("nothing else"), omitted),
 	}}
 }
 

@@ -124,12 +124,13 @@ func (e *soapEncoder) appendBody(dst []byte, b *Batch) (out []byte, valid bool) 
 	dst = append(dst, call.open...)
 	dst = appendXML(dst, b.Type)
 	dst = append(dst, call.objects...)
-	for _, o := range b.Objects {
+	for i := range b.Objects {
+		o := &b.Objects[i]
 		e.use(o.Shape)
 		e.valid = e.valid && e.named
 		if b.Operation == Delete {
 			dst = append(dst, "<keyList>"...)
-			dst, _ = e.appendAttributes(dst, e.tags, o.Key())
+			dst, _ = e.appendAttributes(dst, o, 0, len(o.Shape.Key))
 			dst = append(dst, "</keyList>"...)
 			continue
 		}
@@ -138,13 +139,13 @@ func (e *soapEncoder) appendBody(dst []byte, b *Batch) (out []byte, valid bool) 
 	return append(dst, call.end...), e.valid
 }
 
-func (e *soapEncoder) appendObject(dst []byte, o Object) []byte {
+func (e *soapEncoder) appendObject(dst []byte, o *Object) []byte {
 	dst = append(dst, "<customObj><customObjKeyList>"...)
-	dst, _ = e.appendAttributes(dst, e.tags, o.Key())
+	dst, _ = e.appendAttributes(dst, o, 0, len(o.Shape.Key))
 	dst = append(dst, "</customObjKeyList>"...)
 	before := len(dst)
 	dst = append(dst, "<customObjAttributeList>"...)
-	dst, some := e.appendAttributes(dst, e.tags[len(o.Shape.Key):], o.Attributes())
+	dst, some := e.appendAttributes(dst, o, len(o.Shape.Key), o.Len())
 	if !some {
 		dst = dst[:before]
 	} else {
@@ -153,19 +154,20 @@ func (e *soapEncoder) appendObject(dst []byte, o Object) []byte {
 	return append(dst, "</customObj>"...)
 }
 
-// appendAttributes leaves out what is Omitted. Null is an empty attrValue:
-// the schema has no other way, and it clears the attribute.
-func (e *soapEncoder) appendAttributes(dst []byte, tags []string, values []Value) (out []byte, some bool) {
-	for i := range values {
-		v := &values[i]
-		if v.Kind == Omitted {
+// appendAttributes appends values first up to end, and leaves out what is
+// Omitted. Null is an empty attrValue: the schema has no other way, and it
+// clears the attribute.
+func (e *soapEncoder) appendAttributes(dst []byte, o *Object, first, end int) (out []byte, some bool) {
+	for i := first; i < end; i++ {
+		kind, text := o.value(i)
+		if kind == Omitted {
 			continue
 		}
 		some = true
-		dst = append(dst, tags[i]...)
-		if v.Kind != Null {
+		dst = append(dst, e.tags[i]...)
+		if kind != Null {
 			from := len(dst)
-			dst = appendXML(dst, v.Text)
+			dst = appendXML(dst, text)
 			e.valid = e.valid && validXML(dst[from:])
 		}
 		dst = append(dst, "</attrValue></attribute>"...)

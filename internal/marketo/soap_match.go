@@ -63,7 +63,10 @@ func (e *soapStatus) isOf(o *Object) bool {
 		if string(e.names[i]) != name {
 			at = e.named(name)
 		}
-		if at < 0 || taken&(1<<at) != 0 || string(e.values[at]) != o.Values[i].Text {
+		if at < 0 || taken&(1<<at) != 0 {
+			return false
+		}
+		if _, text := o.value(i); string(e.values[at]) != text {
 			return false
 		}
 		taken |= 1 << at

@@ -25,9 +25,9 @@ var twoKeys = &Shape{Type: "RoadShow", Key: []string{"MKTOID", "rid"}, Attribute
 func rows(n int, op Operation) *Batch {
 	b := &Batch{Type: "RoadShow", Operation: op}
 	for i := range n {
-		b.Objects = append(b.Objects, Object{Shape: twoKeys, Values: []Value{
+		b.Objects = append(b.Objects, NewObject(twoKeys, []Value{
 			{Number, fmt.Sprint(1000 + i)}, {String, fmt.Sprintf("r%d", i)}, {String, "city"},
-		}})
+		}))
 	}
 	return b
 }

@@ -202,7 +202,9 @@ func TestValuesTheWireCannotCarry(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := sample(marketo.Upsert)
-			b.Objects[0].Values[2] = tt.value
+			values := b.Objects[0].Values()
+			values[2] = tt.value
+			b.Objects[0] = object(roadShow, values...)
 			f := tt.client.Sync(t.Context(), b).Fault
 			if f == nil || f.Class != marketo.FaultRefused || f.Code != "value" {
 				t.Errorf("fault %v, want class refused, code value", f)

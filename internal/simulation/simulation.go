@@ -23,7 +23,6 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/delivery"
-	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
 // LSN is a position in the write-ahead log.
@@ -79,7 +78,6 @@ type Simulator struct {
 	txs     []transaction
 	walEnd  LSN
 	low     int32
-	values  []marketo.Value
 
 	slot    slot
 	reader  reader

@@ -226,10 +226,10 @@ func (s *Simulator) merge(k int32, op marketo.Operation, o marketo.Object) marke
 	}
 	have.present = true
 	have.stamp = stampOf(o)
-	if v := number(o.Values[2]); v != omitted {
+	if v := number(o.Value(2)); v != omitted {
 		have.a = v
 	}
-	if v := number(o.Values[3]); v != omitted {
+	if v := number(o.Value(3)); v != omitted {
 		have.b = v
 	}
 	return status
@@ -289,7 +289,7 @@ func (s *Simulator) rowRead(n int) {
 	m := &mappings[q.row.mapping]
 	w := mapping.Write{
 		Mapping: q.row.mapping, Key: texts[q.key], Operation: m.operation, Bytes: 50,
-		Object: marketo.Object{Shape: m.shape, Values: s.object(q.key, q.row.last, q.row.a, b)},
+		Object: s.object(q.key, q.row.last, q.row.a, b),
 	}
 	if q.row.bad {
 		w.Problem = badRow

@@ -54,7 +54,7 @@ type change struct {
 	settled       bool
 	// parkedBy is the save that settled it by parking.
 	parkedBy int32
-	values   []marketo.Value
+	object   marketo.Object
 }
 
 type transaction struct {
@@ -77,7 +77,6 @@ func (s *Simulator) resetSource() {
 	}
 	s.changes = append(s.changes[:0], change{settled: true})
 	s.txs = s.txs[:0]
-	s.values = nil
 	s.low = 1
 	s.walEnd = firstLSN
 	s.slot = slot{memory: firstLSN, disk: firstLSN}
@@ -264,12 +263,12 @@ func (s *Simulator) txAfter(lsn LSN) int {
 // write is what the mapping makes of a change.
 func (s *Simulator) write(i int32) mapping.Write {
 	c := &s.changes[i]
-	if c.values == nil {
-		c.values = s.object(c.key, i, c.a, c.b)
+	if c.object.Shape == nil {
+		c.object = s.object(c.key, i, c.a, c.b)
 	}
 	w := mapping.Write{
 		Mapping: s.keys[c.key].mapping, Key: texts[c.key], Operation: c.operation,
-		Object:  marketo.Object{Shape: mappings[s.keys[c.key].mapping].shape, Values: c.values},
+		Object:  c.object,
 		Partial: c.partial, Reread: c.reread, Bytes: 50,
 	}
 	if c.problem {
@@ -280,18 +279,12 @@ func (s *Simulator) write(i int32) mapping.Write {
 
 var badRow = &mapping.Problem{Code: "value", Message: "column a is not a number"}
 
-// object returns the values of an object. The stamp names the change they are
+// object returns the object of a key. The stamp names the change its values are
 // from; the machine passes it on as it would any other attribute.
-func (s *Simulator) object(k, stamp, a, b int32) []marketo.Value {
-	if len(s.values) < 4 {
-		s.values = make([]marketo.Value, 256)
-	}
-	v := s.values[:4:4]
-	s.values = s.values[4:]
-	v[0] = marketo.Value{Kind: marketo.String, Text: texts[k]}
-	v[1] = marketo.Value{Kind: marketo.String, Text: texts[stamp]}
-	v[2], v[3] = value(a), value(b)
-	return v
+func (s *Simulator) object(k, stamp, a, b int32) marketo.Object {
+	return marketo.NewObject(mappings[s.keys[k].mapping].shape, []marketo.Value{
+		{Kind: marketo.String, Text: texts[k]}, {Kind: marketo.String, Text: texts[stamp]}, value(a), value(b),
+	})
 }
 
 func value(v int32) marketo.Value {
@@ -323,5 +316,5 @@ func parse(text string) int32 {
 	return n
 }
 
-func stampOf(o marketo.Object) int32 { return number(o.Values[1]) }
-func keyOf(o marketo.Object) int32   { return number(o.Values[0]) }
+func stampOf(o marketo.Object) int32 { return number(o.Value(1)) }
+func keyOf(o marketo.Object) int32   { return number(o.Value(0)) }

@@ -90,7 +90,7 @@ func (s *Simulator) unsure(r *request) {
 
 // part reports whether a request carries a part only of what an object is.
 func (s *Simulator) part(r *request, i int) bool {
-	if r.batch.Operation != marketo.Upsert || number(r.batch.Objects[i].Values[3]) != omitted {
+	if r.batch.Operation != marketo.Upsert || number(r.batch.Objects[i].Value(3)) != omitted {
 		return false
 	}
 	if s.keys[r.keys[i]].whole {

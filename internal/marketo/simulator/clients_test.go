@@ -59,7 +59,7 @@ func randomBatch(random *rand.Rand) *marketo.Batch {
 		if batch.Operation == marketo.Delete {
 			values = append(values[:2:2], make([]marketo.Value, 3)...)
 		}
-		batch.Objects = append(batch.Objects, marketo.Object{Shape: shape, Values: values})
+		batch.Objects = append(batch.Objects, marketo.NewObject(shape, values))
 	}
 	return batch
 }
@@ -112,7 +112,7 @@ func TestOwnClientsFullCall(t *testing.T) {
 		shape := &marketo.Shape{Type: "RoadShow", Key: []string{"rid"}}
 		batch := &marketo.Batch{Type: "RoadShow"}
 		for i := range size {
-			batch.Objects = append(batch.Objects, marketo.Object{Shape: shape, Values: []marketo.Value{{Kind: marketo.Number, Text: fmt.Sprint(i)}}})
+			batch.Objects = append(batch.Objects, marketo.NewObject(shape, []marketo.Value{{Kind: marketo.Number, Text: fmt.Sprint(i)}}))
 		}
 		if reply := in.clients()[api].Sync(t.Context(), batch); reply.Fault != nil {
 			t.Errorf("%s: %v", api, reply.Fault)

@@ -1,0 +1,107 @@
+package marketo
+
+import (
+	"encoding/binary"
+	"slices"
+)
+
+// An Object's values are one string, which is one piece of memory without
+// pointers: a word for each value, and then texts. From its lowest bit a word
+// holds the value's kind, where its text begins and where it ends, both counted
+// from the start of the string.
+const (
+	wordBytes = 8
+	kindBits  = 4
+	placeBits = 30
+)
+
+// LargestRecord is the most bytes that a Record may have.
+const LargestRecord = 1<<placeBits - 1
+
+// Record is an Object in the making. Its owner appends texts to it, and says
+// with Set which of its bytes are the text of which value.
+type Record []byte
+
+// Begin returns r with room for n values, all Omitted, and nothing else.
+func (r Record) Begin(n int) Record {
+	r = slices.Grow(r[:0], n*wordBytes)[:n*wordBytes]
+	clear(r)
+	return r
+}
+
+// Set makes value i what it is: of a kind, with the bytes from from to to.
+func (r Record) Set(i int, kind Kind, from, to int) {
+	binary.LittleEndian.PutUint64(r[i*wordBytes:], uint64(kind)|uint64(from)<<kindBits|uint64(to)<<(kindBits+placeBits))
+}
+
+// Add appends a text and makes it value i.
+func (r Record) Add(i int, v Value) Record {
+	from := len(r)
+	r = append(r, v.Text...)
+	r.Set(i, v.Kind, from, len(r))
+	return r
+}
+
+// Kind returns the kind of value i.
+func (r Record) Kind(i int) Kind { return Kind(r[i*wordBytes] & (1<<kindBits - 1)) }
+
+// Object returns what r holds, in memory of its own. It must have begun with as
+// many values as shape has names.
+func (r Record) Object(shape *Shape) Object { return Object{Shape: shape, record: string(r)} }
+
+// Object is one custom object to write: a value for each name of its Shape, at
+// first those of the key. It never changes.
+type Object struct {
+	Shape  *Shape
+	record string
+}
+
+// NewObject returns an object of the values given, in the order of the Shape's
+// names. Those that are missing are Omitted.
+func NewObject(shape *Shape, values []Value) Object {
+	r := Record(nil).Begin(shape.Len())
+	for i, v := range values {
+		r = r.Add(i, v)
+	}
+	return r.Object(shape)
+}
+
+// Len returns the number of values.
+func (o *Object) Len() int {
+	if o.Shape == nil {
+		return 0
+	}
+	return o.Shape.Len()
+}
+
+// Kind returns the kind of value i.
+func (o *Object) Kind(i int) Kind { return Kind(o.record[i*wordBytes] & (1<<kindBits - 1)) }
+
+// Value returns value i.
+func (o *Object) Value(i int) Value {
+	kind, text := o.value(i)
+	return Value{Kind: kind, Text: text}
+}
+
+func (o *Object) value(i int) (Kind, string) {
+	at := o.record[i*wordBytes : i*wordBytes+wordBytes]
+	word := uint64(at[0]) | uint64(at[1])<<8 | uint64(at[2])<<16 | uint64(at[3])<<24 |
+		uint64(at[4])<<32 | uint64(at[5])<<40 | uint64(at[6])<<48 | uint64(at[7])<<56
+	const places = 1<<placeBits - 1
+	return Kind(word & (1<<kindBits - 1)), o.record[word>>kindBits&places : word>>(kindBits+placeBits)]
+}
+
+// Values returns all values.
+func (o *Object) Values() []Value {
+	values := make([]Value, o.Len())
+	for i := range values {
+		values[i] = o.Value(i)
+	}
+	return values
+}
+
+// Part returns bytes of the Record that the object was made from.
+func (o *Object) Part(from, to int) string { return o.record[from:to] }
+
+// Bytes returns how much memory the values take.
+func (o *Object) Bytes() int { return len(o.record) }
