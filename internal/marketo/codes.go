@@ -114,14 +114,14 @@ func restRule(code string) rule {
 	return rule{FaultRetry, "an error that is not known"}
 }
 
-// soapStatuses are the words of a SOAP status.
-var soapStatuses = map[string]Status{
-	"CREATED":   Created,
-	"UPDATED":   Updated,
-	"UNCHANGED": Unchanged,
-	"SKIPPED":   Skipped,
-	"FAILED":    Failed,
-	"DELETED":   Deleted,
+// soapStatusOf reads the word of a SOAP status.
+func soapStatusOf(word []byte) Status {
+	for s := Created; s <= Deleted; s++ {
+		if string(word) == s.String() {
+			return s
+		}
+	}
+	return NoStatus
 }
 
 // soapOutcome reads a status in the light of the operation. One that the

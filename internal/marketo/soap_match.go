@@ -24,7 +24,7 @@ func (m *matcher) settle(e *soapStatus) {
 		return
 	}
 	m.seen[i] = true
-	status := soapStatuses[string(e.status)]
+	status := soapStatusOf(e.status)
 	m.results[i] = Result{Status: status, Outcome: soapOutcome(m.batch.Operation, status)}
 	if len(e.message) > 0 {
 		m.results[i].Message = brief(e.message)
@@ -34,7 +34,7 @@ func (m *matcher) settle(e *soapStatus) {
 // find returns the index of the object that e is about, or -1. Statuses
 // usually come in the order of the objects, so it starts after the last.
 func (m *matcher) find(e *soapStatus) int {
-	if !strings.EqualFold(m.batch.Type, string(e.objType)) {
+	if string(e.objType) != m.batch.Type && !strings.EqualFold(m.batch.Type, string(e.objType)) {
 		return -1
 	}
 	n := len(m.batch.Objects)

@@ -181,6 +181,8 @@ func readStatuses(r *xmlReader, m *matcher) {
 type soapStatus struct {
 	objType, status, message []byte
 	names, values            [][]byte
+	// same is what was scanned last, from its start up to the first value.
+	same []byte
 }
 
 func (e *soapStatus) read(r *xmlReader) {

@@ -1,5 +1,10 @@
 package marketo
 
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
 // scan reads a status entry of the usual form, the whole of it, and returns
 // false without having moved where the entry is of any other form, right or
 // wrong: read decides then. What it accepts means the same to read.
@@ -11,34 +16,63 @@ func (e *soapStatus) scan(r *xmlReader) bool {
 		return false
 	}
 	s := scanner{rest: r.data[r.pos:]}
-	*e = soapStatus{names: e.names[:0], values: e.values[:0]}
 	s.space()
-	if !s.pass("<syncCustomObjStatus><objTypeName>") {
+	if !e.begin(&s) {
 		return false
 	}
-	e.objType = s.text("</objTypeName><customObjKeyList>")
+	e.values = append(e.values[:0], s.text("</attrValue></attribute>"))
 	for s.pass("<attribute><attrName>") {
-		name := s.text("</attrName>")
-		if s.pass("<attrType") {
-			s.nothing("</attrType>")
-		}
-		if !s.pass("<attrValue>") {
-			return false
-		}
-		e.names, e.values = append(e.names, name), append(e.values, s.text("</attrValue></attribute>"))
+		e.name(&s)
+		e.values = append(e.values, s.text("</attrValue></attribute>"))
 	}
 	if !s.pass("</customObjKeyList><status>") {
 		return false
 	}
 	e.status = s.text("</status>")
+	e.message = nil
 	if s.pass("<error") {
 		s.nothing("</error>")
 	}
 	if !s.pass("</syncCustomObjStatus>") || s.failed {
 		return false
 	}
+	from := r.pos
 	r.pos = len(r.data) - len(s.rest)
+	r.validate(from, r.pos)
+	return r.err == nil
+}
+
+// begin passes over the entry up to the value of its first key attribute, which
+// mostly is what it was in the entry before, byte for byte.
+func (e *soapStatus) begin(s *scanner) bool {
+	if len(e.same) > 0 && bytes.HasPrefix(s.rest, e.same) {
+		s.rest, e.names = s.rest[len(e.same):], e.names[:1]
+		return true
+	}
+	whole := s.rest
+	e.names, e.same = e.names[:0], nil
+	if !s.pass("<syncCustomObjStatus><objTypeName>") {
+		return false
+	}
+	e.objType = s.text("</objTypeName><customObjKeyList>")
+	if !s.pass("<attribute><attrName>") {
+		return false
+	}
+	e.name(s)
+	if s.failed {
+		return false
+	}
+	e.same = whole[:len(whole)-len(s.rest)]
 	return true
+}
+
+// name reads a key attribute up to its value.
+func (e *soapStatus) name(s *scanner) {
+	e.names = append(e.names, s.text("</attrName>"))
+	if s.pass("<attrType") {
+		s.nothing("</attrType>")
+	}
+	s.failed = s.failed || !s.pass("<attrValue>")
 }
 
 // scanner passes over what it expects. Once something else has come it has
@@ -87,10 +121,14 @@ func (s *scanner) nothing(end string) {
 	s.failed = s.failed || !(s.pass(`>`) || s.pass(` xsi:nil="true">`)) || !s.pass(end)
 }
 
-// marks holds what may mean something else than itself in text. A '>' does
-// so behind "]]" only.
+// marks holds what may mean something else than itself in text, or be nothing
+// that XML can hold: only ASCII is told without a closer look. A '>' means
+// something else behind "]]" only.
 var marks = func() (t [256]bool) {
-	for _, c := range []byte("<>&\r") {
+	for c := range t {
+		t[c] = c < 0x20 && c != '\t' && c != '\n' || c >= utf8.RuneSelf
+	}
+	for _, c := range []byte("<>&") {
 		t[c] = true
 	}
 	return t

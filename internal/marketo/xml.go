@@ -32,6 +32,8 @@ type xmlReader struct {
 	// decoded holds text that differs from its source. Its owner may empty
 	// it when no text read before is needed any more.
 	decoded []byte
+	// valid is how much of data is known to be characters that XML can hold.
+	valid int
 	// careful has every element read in full, with no shortcut.
 	careful bool
 	err     error
@@ -59,11 +61,17 @@ type xmlBinding struct {
 
 func newXMLReader(data []byte) *xmlReader {
 	r := &xmlReader{data: bytes.TrimPrefix(data, []byte("\xEF\xBB\xBF"))}
-	if !validXML(r.data) {
-		r.fail("not UTF-8, or a character that XML cannot hold")
-	}
 	r.declaration()
 	return r
+}
+
+// validate looks at the characters up to from, and takes those up to end for
+// good: whoever read them has looked.
+func (r *xmlReader) validate(from, end int) {
+	if from > r.valid && !validXML(r.data[r.valid:from]) {
+		r.fail("not UTF-8, or a character that XML cannot hold")
+	}
+	r.valid = end
 }
 
 func (r *xmlReader) fail(what string) {
@@ -194,8 +202,10 @@ func (r *xmlReader) skip() {
 	}
 }
 
-// finish makes sure that nothing but space and comments is left.
+// finish makes sure that nothing but space and comments is left, and that all
+// was characters that XML can hold.
 func (r *xmlReader) finish() error {
+	r.validate(len(r.data), len(r.data))
 	if r.err == nil && r.depth > 0 {
 		r.fail("ends in the middle")
 	}
