@@ -12,8 +12,9 @@ import (
 )
 
 // commit writes the row of the table state as sv wants it, and what fill adds,
-// in one transaction. Every commit changes the row, so there is always
-// something to sync. What the store knows changes when all is committed.
+// unless it is nil, in one transaction. Every commit changes the row, so there
+// is always something to sync. What the store knows changes when all is
+// committed.
 func (s *Store) commit(ctx context.Context, sv *Save, fill func(next *known) error) error {
 	if s.broken != nil {
 		return s.broken
@@ -25,12 +26,7 @@ func (s *Store) commit(ctx context.Context, sv *Save, fill func(next *known) err
 	if err := s.setSync(ctx, sv.Sync || sv.Clean || !s.begun); err != nil {
 		return err
 	}
-	if err := s.transact(ctx, func() error {
-		if err := s.update(ctx, sv, &next); err != nil {
-			return err
-		}
-		return fill(&next)
-	}); err != nil {
+	if err := s.put(ctx, sv, &next, fill); err != nil {
 		s.notice(err)
 		return err
 	}
@@ -39,6 +35,22 @@ func (s *Store) commit(ctx context.Context, sv *Save, fill func(next *known) err
 	}
 	s.known, s.begun = next, true
 	return nil
+}
+
+// put does what commit is for. One statement is a transaction by itself.
+func (s *Store) put(ctx context.Context, sv *Save, next *known, fill func(*known) error) error {
+	if fill == nil {
+		failpoint.Hit("save.before_commit")
+		err := s.update(ctx, sv, next)
+		failpoint.Hit("save.after_commit")
+		return err
+	}
+	return s.transact(ctx, func() error {
+		if err := s.update(ctx, sv, next); err != nil {
+			return err
+		}
+		return fill(next)
+	})
 }
 
 // after is what the store will know when sv is saved.

@@ -37,8 +37,11 @@ func (s *Store) save(ctx context.Context, sv *Save) error {
 			return err
 		}
 	}
-	err := s.commit(ctx, sv, func(next *known) error { return s.fill(ctx, sv, next) })
-	if err != nil {
+	var fill func(*known) error
+	if s.fills(sv) {
+		fill = func(next *known) error { return s.fill(ctx, sv, next) }
+	}
+	if err := s.commit(ctx, sv, fill); err != nil {
 		return err
 	}
 	s.emptyLog(ctx)
@@ -55,6 +58,23 @@ func (s *Store) checkMove(to LSN) error {
 		return fmt.Errorf("position %s is not possible", to)
 	}
 	return nil
+}
+
+// fills reports whether sv has anything for fill to write.
+func (s *Store) fills(sv *Save) bool {
+	return s.known.oldest < int64(sv.Checkpoint) || len(sv.Parked)+len(sv.Resolved)+len(sv.Lacking) > 0 ||
+		countFrom(sv.Settled, s.floor(sv)) > 0
+}
+
+// floor is the position after sv: changes below it never come again.
+func (s *Store) floor(sv *Save) LSN {
+	switch {
+	case sv.Checkpoint != 0:
+		return sv.Checkpoint
+	case s.known.ck != nil:
+		return s.known.ck.LSN
+	}
+	return 0
 }
 
 // fill writes what is not in the row of the table state.
@@ -88,11 +108,7 @@ func (s *Store) prune(ctx context.Context, to LSN, next *known) error {
 // saveSettled writes one row for all settled changes that the server may still
 // send again.
 func (s *Store) saveSettled(ctx context.Context, sv *Save, next *known) error {
-	var floor LSN
-	if next.ck != nil {
-		floor = next.ck.LSN
-	}
-	entries := sv.Settled
+	floor, entries := s.floor(sv), sv.Settled
 	if needed := countFrom(entries, floor); needed < len(entries) {
 		entries = keepFrom(entries, floor, needed)
 	}
