@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"sync"
+	"unicode/utf8"
 )
 
 // soapCall is the wire's vocabulary for one operation.
@@ -93,7 +94,8 @@ func appendSOAPHeader(dst []byte, userID, signature, timestamp string) []byte {
 // shapes.
 type soapEncoder struct {
 	shape *Shape
-	tags  []string // by index of value
+	// tags open the values, by their index; joints do so behind another value.
+	tags, joints []string
 	// named is whether XML can carry the names of shape, valid whether it can
 	// carry all that was appended to the body.
 	named, valid bool
@@ -101,18 +103,20 @@ type soapEncoder struct {
 
 var soapEncoders = sync.Pool{New: func() any { return new(soapEncoder) }}
 
-// use makes tags those of shape: everything from one value's start tag back
-// to the end of what stands before it.
+// valueEnd closes a value.
+const valueEnd = "</attrValue></attribute>"
+
+// use makes tags and joints those of shape.
 func (e *soapEncoder) use(shape *Shape) {
 	if e.shape == shape {
 		return
 	}
-	e.shape, e.tags, e.named = shape, e.tags[:0], true
-	for _, names := range [][]string{shape.Key, shape.Attributes} {
-		for _, name := range names {
-			e.named = e.named && validXML([]byte(name))
-			e.tags = append(e.tags, "<attribute><attrName>"+string(appendXML(nil, name))+"</attrName><attrValue>")
-		}
+	e.shape, e.tags, e.joints, e.named = shape, e.tags[:0], e.joints[:0], true
+	for i := range shape.Len() {
+		name := shape.Name(i)
+		e.named = e.named && validXML([]byte(name))
+		tag := "<attribute><attrName>" + string(appendXML(nil, name)) + "</attrName><attrValue>"
+		e.tags, e.joints = append(e.tags, tag), append(e.joints, valueEnd+tag)
 	}
 }
 
@@ -163,17 +167,47 @@ func (e *soapEncoder) appendAttributes(dst []byte, o *Object, first, end int) (o
 		if kind == Omitted {
 			continue
 		}
-		some = true
-		dst = append(dst, e.tags[i]...)
-		if kind != Null {
-			from := len(dst)
-			dst = appendXML(dst, text)
-			e.valid = e.valid && validXML(dst[from:])
+		if some {
+			dst = append(dst, e.joints[i]...)
+		} else {
+			dst, some = append(dst, e.tags[i]...), true
 		}
-		dst = append(dst, "</attrValue></attribute>"...)
+		if kind != Null {
+			dst = e.appendText(dst, text)
+		}
+	}
+	if some {
+		dst = append(dst, valueEnd...)
 	}
 	return dst, some
 }
+
+// appendText appends a value's text, and looks whether XML can carry it. Most
+// texts stand for themselves, which is told in one pass.
+func (e *soapEncoder) appendText(dst []byte, text string) []byte {
+	var odd uint8
+	for i := 0; i < len(text); i++ {
+		odd |= oddInXML[text[i]]
+	}
+	if odd == 0 {
+		return append(dst, text...)
+	}
+	from := len(dst)
+	dst = appendXML(dst, text)
+	e.valid = e.valid && validXML(dst[from:])
+	return dst
+}
+
+// oddInXML has 1 for the bytes that stand for themselves in no text, or not in
+// all.
+var oddInXML = func() (t [256]uint8) {
+	for c := range t {
+		if c < 0x20 || c >= utf8.RuneSelf || xmlEscapes[c] != "" {
+			t[c] = 1
+		}
+	}
+	return t
+}()
 
 // xmlEscapes holds what may not stand in text as it is. A carriage return is
 // legal but would arrive as a line feed.
