@@ -32,6 +32,7 @@ func (m *Machine) answered(now time.Time, ev Answered) {
 	delete(m.calls, ev.Call)
 	m.left(c, ev.Reply.Left)
 	m.limiter.Done(c.counted, ev.Reply.Left)
+	m.quick = now.Sub(c.started) < quickCall
 	fault := ev.Reply.Fault
 	if fault == nil && len(ev.Reply.Results) != len(c.items) {
 		fault = &marketo.Fault{Class: marketo.FaultUnknown, Code: "reply", Message: "the reply does not match the call"}

@@ -21,20 +21,31 @@ type call struct {
 	group *group
 	// counted is when the limiter counted it, started when it was sent.
 	counted, started time.Time
+	// recorded is set once the store has a call that was prepared.
+	recorded bool
 }
 
 // dispatch starts as many calls as there is work and leave for.
 func (m *Machine) dispatch(now time.Time) {
 	for m.maySend(now) {
+		if c := m.nextPrepared(); c != nil {
+			m.admit(now, c)
+			m.send(now, c)
+			continue
+		}
 		c := m.nextGroup()
 		if c == nil {
 			c = m.nextBatch(now)
 		}
 		if c == nil {
-			return
+			break
 		}
 		m.start(now, c)
 	}
+	if len(m.prepared) > 0 && !m.mayPrepare(now) && !m.ledger.down(now) {
+		m.dropPrepared(now)
+	}
+	m.prepare(now)
 }
 
 // maySend reports whether a call may start now, and sees to it that the
@@ -231,10 +242,21 @@ func (m *Machine) newCall(l *lane, items []*item) *call {
 // start counts the call and records it in the store. It is sent once the
 // record is there: a life that finds it knows which keys to hold back.
 func (m *Machine) start(now time.Time, c *call) {
+	m.admit(now, c)
+	m.unsent++
+	m.record(now, c)
+}
+
+// admit counts a call that takes one of the places.
+func (m *Machine) admit(now time.Time, c *call) {
 	m.limiter.Start(now)
 	m.ledger.counted = true
 	c.counted = now
 	m.calls[c.id] = c
+}
+
+// record has the store keep the call as in flight.
+func (m *Machine) record(now time.Time, c *call) {
 	m.ghosts++
 	keys := make([]string, len(c.items))
 	for i, it := range c.items {

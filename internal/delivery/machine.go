@@ -102,8 +102,15 @@ type Machine struct {
 	timers timers
 	free   []*item
 
+	// calls holds the calls that are counted and not answered; unsent of them
+	// wait for their records.
 	calls    map[uint64]*call
+	unsent   int
 	lastCall uint64
+	// prepared holds calls that were recorded ahead, oldest first; quick is set
+	// while calls are answered so soon that this pays.
+	prepared []*call
+	quick    bool
 	// ghosts counts the calls that the store has, or will have, as in flight:
 	// those under way and those that may still be executing.
 	ghosts int

@@ -24,6 +24,9 @@ func TestAnswersShareASave(t *testing.T) {
 	r.commit(writes...)
 	calls := r.take(5)
 	before := len(r.saves)
+	// Not so quick that the next calls would be recorded ahead.
+	r.now = r.now.Add(quickCall)
+	r.m.ledger.savedAt = r.now
 	for _, call := range calls[:4] {
 		r.answer(call)
 	}

@@ -103,6 +103,8 @@ func (m *Machine) save(now time.Time) {
 	l.current.Settled = above(l.current.Settled, frontier)
 	if l.counted || last {
 		quota := checkpoint.Quota(m.limiter.Snapshot())
+		// They may be sent before the next save.
+		quota.Calls += len(m.prepared)
 		l.current.Quota = &quota
 		l.counted = false
 	}
@@ -164,9 +166,8 @@ const joinTime = 2 * time.Millisecond
 // while calls are under way their answers may be about to come. Where they come
 // at once, all calls go round together, with one save a round.
 func (m *Machine) joined(now time.Time) bool {
-	flying := len(m.calls) - len(m.ledger.draft.Started)
 	until := m.ledger.savedAt.Add(joinTime)
-	if flying == 0 || !until.After(now) {
+	if len(m.calls) == m.unsent || !until.After(now) {
 		return false
 	}
 	m.wakeAt(until)
@@ -207,9 +208,7 @@ func (m *Machine) saved(now time.Time, err error) {
 		m.release(now, it)
 	}
 	for _, c := range l.current.Started {
-		if c := m.calls[c.ID]; c != nil {
-			m.send(now, c)
-		}
+		m.recorded(now, c.ID)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 // checkSend holds a call against the rules of batches, of limits and of keys.
 func (s *Simulator) checkSend(r *request) {
 	s.checkBatch(r)
+	s.checkRecorded(r)
 	for i, k := range r.keys {
 		s.checkKey(k, r.stamps[i])
 	}
@@ -43,6 +44,24 @@ func (s *Simulator) checkBatch(r *request) {
 	}
 }
 
+// checkRecorded: the store has a call, with all its keys, before it is sent.
+func (s *Simulator) checkRecorded(r *request) {
+	for _, c := range s.disk.now.inFlight {
+		if c.ID != r.id|s.disk.life<<lifeBits {
+			continue
+		}
+		for i, key := range c.Keys {
+			if i >= len(r.keys) || parse(key) != r.keys[i] {
+				s.fail("I4", "call %d has the keys %v, the store has others", r.id, r.keys)
+			}
+		}
+		if len(c.Keys) == len(r.keys) {
+			return
+		}
+	}
+	s.fail("I4", "call %d with the keys %v is sent, and the store does not have it", r.id, r.keys)
+}
+
 // limits is what Marketo counts.
 type limits struct {
 	starts   []time.Duration
@@ -67,14 +86,15 @@ func (s *Simulator) checkLimits() {
 	if n := allowed.ConcurrentCalls; n > 0 && s.process.flying > n {
 		s.fail("I5", "%d calls at once, %d are allowed", s.process.flying, n)
 	}
-	if allowed.CallsPerDay == 0 {
-		return
-	}
 	if s.now >= l.dayEnd {
 		l.dayEnd, l.dayCalls, l.forgotten = s.dayEnd(), 0, 0
 		s.covered.Days++
 	}
-	if l.dayCalls++; l.dayCalls > s.dayLimit()+l.forgotten {
+	l.dayCalls++
+	if known := s.disk.now.quota.Calls; known < l.dayCalls-l.forgotten && !s.profile.clock {
+		s.fail("I5", "call %d of a day is made, the store knows of %d", l.dayCalls, known)
+	}
+	if allowed.CallsPerDay > 0 && l.dayCalls > s.dayLimit()+l.forgotten {
 		s.fail("I5", "call %d of a day, %d are allowed", l.dayCalls, s.dayLimit())
 	}
 }

@@ -34,6 +34,8 @@ type Coverage struct {
 	// Completed counts objects that came to be from a part of their rows, or
 	// may have.
 	Completed int
+	// Ahead: a call was sent that had been recorded before it had a place.
+	Ahead int
 	// Supplied: it read no further although there was memory left.
 	Supplied int
 	Compared int

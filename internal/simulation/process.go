@@ -91,6 +91,9 @@ func (s *Simulator) step(ev delivery.Event) {
 			if p.dying > 0 {
 				p.dying--
 			}
+			if _, saved := ev.(delivery.Saved); !saved && isSend(e) {
+				s.covered.Ahead++
+			}
 			for _, e := range s.plant.effects(s, e) {
 				s.carryOut(e)
 			}
@@ -109,6 +112,11 @@ func (s *Simulator) step(ev delivery.Event) {
 		}
 	}
 	s.notice()
+}
+
+func isSend(e delivery.Effect) bool {
+	_, ok := e.(delivery.Send)
+	return ok
 }
 
 // carryOut does what the shell would do.
