@@ -70,10 +70,13 @@ type limits struct {
 	// forgotten counts the calls of the day that a loss of power took from
 	// the store.
 	forgotten int
+	// late counts the calls of the day that left long after they were counted:
+	// maybe on the day before, which is known when they are answered.
+	late int
 }
 
 // checkLimits: no limit is exceeded in any window, over all lives.
-func (s *Simulator) checkLimits() {
+func (s *Simulator) checkLimits(late bool) {
 	allowed, l := &s.profile.config.Limits, &s.limits
 	if n := allowed.CallsPer20s; n > 0 && len(l.starts) >= n && s.now-l.starts[len(l.starts)-n] < marketo.Window {
 		s.fail("I5", "more than %d calls in 20 seconds", n)
@@ -87,11 +90,14 @@ func (s *Simulator) checkLimits() {
 		s.fail("I5", "%d calls at once, %d are allowed", s.process.flying, n)
 	}
 	if s.now >= l.dayEnd {
-		l.dayEnd, l.dayCalls, l.forgotten = s.dayEnd(), 0, 0
+		l.dayEnd, l.dayCalls, l.forgotten, l.late = s.dayEnd(), 0, 0, 0
 		s.covered.Days++
 	}
 	l.dayCalls++
-	if known := s.disk.now.quota.Calls; known < l.dayCalls-l.forgotten && !s.profile.clock {
+	if late {
+		l.late++
+	}
+	if known := s.disk.now.quota.Calls; known < l.dayCalls-l.forgotten-l.late && !s.profile.clock {
 		s.fail("I5", "call %d of a day is made, the store knows of %d", l.dayCalls, known)
 	}
 	if allowed.CallsPerDay > 0 && l.dayCalls > s.dayLimit()+l.forgotten {
@@ -191,7 +197,7 @@ func (s *Simulator) checkStep() {
 	if most := config.MaxPending + pieces + len(s.disk.now.parked); objects > most {
 		s.fail("memory", "%d objects pending, at most %d are allowed", objects, most)
 	}
-	if most := config.MaxPendingBytes + pieces*1000; bytes > most {
+	if most := config.MaxPendingBytes + (pieces+len(s.disk.now.parked))*1000; bytes > most {
 		s.fail("memory", "%d bytes pending, at most %d are allowed", bytes, most)
 	}
 	if s.now != p.idleAt {

@@ -100,13 +100,14 @@ func (s *Simulator) call(e delivery.Send) {
 // the process is stopped in between.
 func (s *Simulator) leave(n int) {
 	r := &s.calls[n]
-	if s.now-r.start > time.Second {
+	late := s.now-r.start > time.Second
+	if late {
 		s.covered.LateLeaves++
 		s.tracef("call %d leaves only now", r.id)
 	}
 	r.left, r.start = true, s.now
 	r.answer.Left = s.time()
-	s.checkLimits()
+	s.checkLimits(late)
 	s.fate(n)
 }
 
