@@ -120,7 +120,8 @@ type Machine struct {
 	reads    map[uint64]*item
 	lastRead uint64
 	holds    map[string]time.Time
-	// holdAll, when set, holds every key: the last life's calls are unknown.
+	// holdAll, when set, is until when every key is held: the last life's calls
+	// are unknown.
 	holdAll time.Time
 	// replayed holds what the last life settled above its checkpoint.
 	replayed map[string]replication.Position
@@ -283,8 +284,10 @@ func (m *Machine) Accepting() bool {
 	if m.stopping || m.halted != "" {
 		return false
 	}
-	// What an earlier life held at once, this one can hold, too.
-	return m.behind() || !m.full() && !m.supplied()
+	// What an earlier life held at once, this one can hold, too. While nothing
+	// is sent as calls are unknown, what they may have carried is read: see
+	// enqueue.
+	return m.behind() || !m.full() && !(m.supplied() && m.holdAll.IsZero())
 }
 
 // full reports whether as much is held in memory as may be.
@@ -315,6 +318,9 @@ func (m *Machine) log(level slog.Level, message string, args ...any) {
 
 // expire acts on every timer that is due.
 func (m *Machine) expire(now time.Time) {
+	if !m.holdAll.After(now) {
+		m.holdAll = time.Time{}
+	}
 	for {
 		t, ok := m.timers.due(now)
 		if !ok {

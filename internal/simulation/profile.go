@@ -14,6 +14,9 @@ const serverLimit = 120 * time.Second
 // roomy is a number of objects that no run comes near.
 const roomy = 100_000
 
+// narrowBytes is the least memory of a run.
+const narrowBytes = 8_000
+
 // callTimeout is how long a caller waits for a reply.
 const callTimeout = 130 * time.Second
 
@@ -174,7 +177,7 @@ func (p *profile) configure(s *Simulator) {
 	c.MaxWait = pick(s, 50*time.Millisecond, time.Second)
 	c.MaxPending = pick(s, 3, 20, roomy)
 	if s.chance(0.1) {
-		c.MaxPendingBytes = 8_000
+		c.MaxPendingBytes = narrowBytes
 	}
 	if s.chance(0.1) {
 		c.MaxParked = 1 + s.rng.IntN(3)
@@ -195,6 +198,12 @@ func objectSize(o marketo.Object, _ marketo.Operation) int {
 		return 500
 	}
 	return 25
+}
+
+// narrow reports whether a life may be unable to hold at once what an earlier
+// one had sent.
+func (p *profile) narrow() bool {
+	return p.config.MaxPending < roomy || p.config.MaxPendingBytes == narrowBytes
 }
 
 // calm takes all faults out.

@@ -145,6 +145,7 @@ func (s *Simulator) add(k int32, seq uint64, c change) int32 {
 	i := int32(len(s.changes))
 	c.key, c.previous, c.seq, c.tx = k, s.keys[k].last, seq, int32(len(s.txs)-1)
 	s.changes = append(s.changes, c)
+	s.tracef("change %d of key %d: %s, a %d, b %d of %d, partial %v, reread %v", i, k, c.operation, c.a, c.b, c.rowB, c.partial, c.reread)
 	s.keys[k].last = i
 	return i
 }

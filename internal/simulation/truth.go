@@ -53,7 +53,7 @@ func (s *Simulator) beginLife(powerLost bool) {
 			// Nobody knows what was in flight. Of the parts that may have made
 			// an object, the next life completes those that it holds while it
 			// waits: all of them, if it can hold what this one had sent.
-			if s.profile.config.MaxPending < roomy {
+			if s.profile.narrow() {
 				k.lacking, k.excused = false, k.excused || k.lacking
 			}
 		case k.floor != 0 && s.position(k.floor).Compare(s.disk.now.sent) > 0:
@@ -126,10 +126,12 @@ func (s *Simulator) heard(r *request) {
 	}
 	for i, k := range r.keys {
 		result := r.answer.Results[i]
-		if s.part(r, i) && s.incomplete(k, result) {
+		part, excused := s.part(r, i), s.keys[k].excused
+		if part && s.incomplete(k, result) {
 			continue
 		}
 		s.concluded(k, r.stamps[i], result)
+		s.keys[k].excused = part && excused
 	}
 }
 
@@ -179,7 +181,8 @@ func (s *Simulator) rowKnown(q *reading) {
 	key.inexact = true
 	if !q.row.present {
 		if q.retry {
-			key.fromRow, key.asked = q.carried, q.asked
+			// Whatever is sent of it before its end comes is of no matter.
+			key.fromRow, key.asked, key.lacking = q.carried, q.asked, false
 		}
 		if !s.changes[q.asked].set {
 			s.settle(q.asked, 0)
