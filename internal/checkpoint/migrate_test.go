@@ -109,6 +109,22 @@ func TestStoreOfVersionTwo(t *testing.T) {
 	}
 }
 
+// Version 3 had another name for the table lacking.
+func TestStoreOfVersionThree(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	s := open(t, path)
+	save(t, s, checkpoint.Save{Lacking: []string{"a", "b"}})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	execSQL(t, path, `ALTER TABLE lacking RENAME TO discarded; PRAGMA user_version = 3`)
+	s = open(t, path)
+	save(t, s, checkpoint.Save{Resolved: []string{"a"}, Lacking: []string{"c"}})
+	if got := load(t, reopen(t, s, path)).Lacking; !reflect.DeepEqual(got, []string{"b", "c"}) {
+		t.Errorf("lacking: got %q, want b and c", got)
+	}
+}
+
 // A store without a slot, and one whose slot was announced, have little to move.
 func TestEmptyStoresOfOlderVersions(t *testing.T) {
 	intended := home
