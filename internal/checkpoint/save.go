@@ -60,21 +60,9 @@ func (s *Store) checkMove(to LSN) error {
 	return nil
 }
 
-// fills reports whether sv has anything for fill to write.
+// fills reports whether sv may have something for fill to write.
 func (s *Store) fills(sv *Save) bool {
-	return s.known.oldest < int64(sv.Checkpoint) || len(sv.Parked)+len(sv.Resolved)+len(sv.Lacking) > 0 ||
-		countFrom(sv.Settled, s.floor(sv)) > 0
-}
-
-// floor is the position after sv: changes below it never come again.
-func (s *Store) floor(sv *Save) LSN {
-	switch {
-	case sv.Checkpoint != 0:
-		return sv.Checkpoint
-	case s.known.ck != nil:
-		return s.known.ck.LSN
-	}
-	return 0
+	return s.known.oldest < int64(sv.Checkpoint) || len(sv.Settled)+len(sv.Parked)+len(sv.Resolved)+len(sv.Lacking) > 0
 }
 
 // fill writes what is not in the row of the table state.
@@ -108,7 +96,11 @@ func (s *Store) prune(ctx context.Context, to LSN, next *known) error {
 // saveSettled writes one row for all settled changes that the server may still
 // send again.
 func (s *Store) saveSettled(ctx context.Context, sv *Save, next *known) error {
-	floor, entries := s.floor(sv), sv.Settled
+	var floor LSN
+	if next.ck != nil {
+		floor = next.ck.LSN
+	}
+	entries := sv.Settled
 	if needed := countFrom(entries, floor); needed < len(entries) {
 		entries = keepFrom(entries, floor, needed)
 	}

@@ -11,14 +11,11 @@ import (
 )
 
 // aheadRig has 5 calls of one object under way, and many more objects waiting.
-func aheadRig(t *testing.T, change func(*Config)) (*rig, []Send) {
+func aheadRig(t *testing.T) (*rig, []Send) {
 	t.Helper()
 	r := newRig(t, func(c *Config) {
 		c.Capacity.Objects = 1
 		c.Limits = marketo.Limits{ConcurrentCalls: 5}
-		if change != nil {
-			change(c)
-		}
 	})
 	var writes []mapping.Write
 	for i := range 100 {
@@ -49,7 +46,7 @@ func (r *rig) answerRound(calls []Send, took time.Duration) int {
 
 // Where calls are answered at once, the next go without waiting for the store.
 func TestCallsAreRecordedAhead(t *testing.T) {
-	r, calls := aheadRig(t, nil)
+	r, calls := aheadRig(t)
 	r.answerRound(calls, time.Millisecond)
 	ahead := len(r.m.prepared)
 	if ahead != aheadRounds*5 {
@@ -68,7 +65,7 @@ func TestCallsAreRecordedAhead(t *testing.T) {
 
 // Where they take longer, nothing is gained by it.
 func TestSlowCallsAreNotRecordedAhead(t *testing.T) {
-	r, calls := aheadRig(t, nil)
+	r, calls := aheadRig(t)
 	for range 3 {
 		if n := r.answerRound(calls, quickCall); n != 0 || len(r.m.prepared) != 0 {
 			t.Errorf("%d calls went before the answers were saved, %d are recorded ahead", n, len(r.m.prepared))
@@ -86,9 +83,8 @@ func TestPreparedCallsAreTakenBack(t *testing.T) {
 		"the day is used up":     func(r *rig, call Send) { r.fail(call, marketo.FaultQuota) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, calls := aheadRig(t, nil)
+			r, calls := aheadRig(t)
 			r.answerRound(calls, time.Millisecond)
-			r.pass(joinTime)
 			ids := make([]uint64, 0, len(r.m.prepared))
 			for _, c := range r.m.prepared {
 				ids = append(ids, c.id)
@@ -117,7 +113,7 @@ func TestPreparedCallsAreTakenBack(t *testing.T) {
 }
 
 func TestPreparedCallsEndWithAStop(t *testing.T) {
-	r, calls := aheadRig(t, nil)
+	r, calls := aheadRig(t)
 	r.answerRound(calls, time.Millisecond)
 	if len(r.m.prepared) == 0 {
 		t.Fatal("no calls are recorded ahead")

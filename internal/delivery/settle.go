@@ -103,7 +103,7 @@ func (m *Machine) save(now time.Time) {
 	l.current.Settled = above(l.current.Settled, frontier)
 	if l.counted || last {
 		quota := checkpoint.Quota(m.limiter.Snapshot())
-		// They may be sent before the next save.
+		// Those that are recorded ahead may be sent before the next save.
 		quota.Calls += len(m.prepared)
 		l.current.Quota = &quota
 		l.counted = false

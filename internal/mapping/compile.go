@@ -50,7 +50,7 @@ func (c *checker) compile(index int, d Definition) *compiled {
 	c.checkKey(m)
 	c.checkAttributes(m)
 	c.checkDelete(m)
-	if n := len(m.shape.Key) + len(m.shape.Attributes); n > maxFields {
+	if n := m.shape.Len(); n > maxFields {
 		c.wrong("attributes", "makes %d fields with the key; Marketo allows %d in one custom object type", n, maxFields)
 	}
 	return m
@@ -160,7 +160,7 @@ func (c *checker) place(m *compiled, path, attribute string) (int, bool) {
 	}
 	c.checkAttribute(path, attribute)
 	m.shape.Attributes = append(m.shape.Attributes, attribute)
-	return len(m.shape.Key) + len(m.shape.Attributes) - 1, true
+	return m.shape.Len() - 1, true
 }
 
 func (c *checker) checkAttribute(path, name string) {

@@ -13,6 +13,7 @@ const (
 	wordBytes = 8
 	kindBits  = 4
 	placeBits = 30
+	kindMask  = 1<<kindBits - 1
 )
 
 // LargestRecord is the most bytes that a Record may have.
@@ -43,7 +44,7 @@ func (r Record) Add(i int, v Value) Record {
 }
 
 // Kind returns the kind of value i.
-func (r Record) Kind(i int) Kind { return Kind(r[i*wordBytes] & (1<<kindBits - 1)) }
+func (r Record) Kind(i int) Kind { return Kind(r[i*wordBytes] & kindMask) }
 
 // Object returns what r holds, in memory of its own. It must have begun with as
 // many values as shape has names.
@@ -75,7 +76,7 @@ func (o *Object) Len() int {
 }
 
 // Kind returns the kind of value i.
-func (o *Object) Kind(i int) Kind { return Kind(o.record[i*wordBytes] & (1<<kindBits - 1)) }
+func (o *Object) Kind(i int) Kind { return Kind(o.record[i*wordBytes] & kindMask) }
 
 // Value returns value i.
 func (o *Object) Value(i int) Value {
@@ -87,8 +88,7 @@ func (o *Object) value(i int) (Kind, string) {
 	at := o.record[i*wordBytes : i*wordBytes+wordBytes]
 	word := uint64(at[0]) | uint64(at[1])<<8 | uint64(at[2])<<16 | uint64(at[3])<<24 |
 		uint64(at[4])<<32 | uint64(at[5])<<40 | uint64(at[6])<<48 | uint64(at[7])<<56
-	const places = 1<<placeBits - 1
-	return Kind(word & (1<<kindBits - 1)), o.record[word>>kindBits&places : word>>(kindBits+placeBits)]
+	return Kind(word & kindMask), o.record[word>>kindBits&LargestRecord : word>>(kindBits+placeBits)]
 }
 
 // Values returns all values.

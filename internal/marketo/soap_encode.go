@@ -5,7 +5,6 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"sync"
-	"unicode/utf8"
 )
 
 // soapCall is the wire's vocabulary for one operation.
@@ -185,29 +184,16 @@ func (e *soapEncoder) appendAttributes(dst []byte, o *Object, first, end int) (o
 // appendText appends a value's text, and looks whether XML can carry it. Most
 // texts stand for themselves, which is told in one pass.
 func (e *soapEncoder) appendText(dst []byte, text string) []byte {
-	var odd uint8
 	for i := 0; i < len(text); i++ {
-		odd |= oddInXML[text[i]]
-	}
-	if odd == 0 {
-		return append(dst, text...)
-	}
-	from := len(dst)
-	dst = appendXML(dst, text)
-	e.valid = e.valid && validXML(dst[from:])
-	return dst
-}
-
-// oddInXML has 1 for the bytes that stand for themselves in no text, or not in
-// all.
-var oddInXML = func() (t [256]uint8) {
-	for c := range t {
-		if c < 0x20 || c >= utf8.RuneSelf || xmlEscapes[c] != "" {
-			t[c] = 1
+		if marks[text[i]] {
+			from := len(dst)
+			dst = appendXML(dst, text)
+			e.valid = e.valid && validXML(dst[from:])
+			return dst
 		}
 	}
-	return t
-}()
+	return append(dst, text...)
+}
 
 // xmlEscapes holds what may not stand in text as it is. A carriage return is
 // legal but would arrive as a line feed.

@@ -38,8 +38,8 @@ type Snapshot struct {
 	keys int
 	// transactions says which of them can be seen.
 	transactions string
-	// broken is why no more rows can be read.
-	broken error
+	// broken is set when the server has ended it.
+	broken bool
 }
 
 // Snapshot looks at a table and prepares to read rows by the values of the key
@@ -95,8 +95,8 @@ func (s *Snapshot) Row(ctx context.Context, xid uint32, key []string) ([]Value, 
 }
 
 func (s *Snapshot) row(ctx context.Context, xid uint32, key []string) ([]Value, error) {
-	if s.broken != nil {
-		return nil, s.broken
+	if s.broken {
+		return nil, errors.New("an earlier row has ended the snapshot")
 	}
 	if len(key) != s.keys {
 		return nil, fmt.Errorf("%d key columns and %d values", s.keys, len(key))
@@ -112,7 +112,7 @@ func (s *Snapshot) row(ctx context.Context, xid uint32, key []string) ([]Value, 
 	}
 	result := s.conn.ExecPrepared(ctx, "", texts(key), nil, nil).Read()
 	if result.Err != nil {
-		s.broken = errors.New("an earlier row has ended the snapshot")
+		s.broken = true
 		if isDataError(result.Err) {
 			return nil, nil
 		}
@@ -129,7 +129,7 @@ func (s *Snapshot) row(ctx context.Context, xid uint32, key []string) ([]Value, 
 
 // Broken reports whether the server has ended the snapshot: what was not read
 // yet takes another.
-func (s *Snapshot) Broken() bool { return s.broken != nil }
+func (s *Snapshot) Broken() bool { return s.broken }
 
 // End ends the snapshot.
 func (s *Snapshot) End(ctx context.Context) error {
