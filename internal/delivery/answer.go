@@ -55,6 +55,9 @@ func (m *Machine) answered(now time.Time, ev Answered) {
 	for i, it := range c.items {
 		m.concluded(now, it, ev.Reply.Results[i])
 	}
+	if c.group == nil {
+		m.recycle(c)
+	}
 }
 
 // left notes when a call left: later than it was sent, when the process was
@@ -105,7 +108,7 @@ func (m *Machine) confirmed(now time.Time, it *item) {
 	m.resolve(it.key)
 	count := &m.states[it.mapping].count
 	count.Confirmed++
-	count.Latency.observe(m.wall(now).Sub(it.committed.time()))
+	count.Latency.observe(stampOf(m.wall(now)).since(it.committed))
 	m.settle(it)
 }
 

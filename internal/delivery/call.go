@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"slices"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
@@ -15,8 +16,10 @@ const prompt = 50 * time.Millisecond
 // call is one batch on its way: recorded in the store, sent, answered.
 type call struct {
 	id    uint64
-	batch *marketo.Batch
+	batch marketo.Batch
 	items []*item
+	// keys are those of items, for the store.
+	keys []string
 	// group is set when the call carries a part of a batch that was refused.
 	group *group
 	// counted is when the limiter counted it, started when it was sent.
@@ -187,10 +190,10 @@ func (m *Machine) fill(now time.Time, l *lane) *call {
 		most = 1
 		m.states[l.mapping].probe = now.Add(probeEvery)
 	}
-	items := make([]*item, 0, most)
+	c := m.blankCall()
 	size := m.cfg.Capacity.Envelope
 	m.touchNext(l, most)
-	for len(items) < most && l.n > 0 {
+	for len(c.items) < most && l.n > 0 {
 		it := l.first()
 		if m.absorb(it); it.operation != l.operation {
 			l.remove(it)
@@ -214,29 +217,55 @@ func (m *Machine) fill(now time.Time, l *lane) *call {
 			size += need
 		}
 		l.remove(it)
-		items = append(items, it)
+		c.items = append(c.items, it)
 	}
-	if len(items) == 0 {
+	if len(c.items) == 0 {
+		m.recycle(c)
 		return nil
 	}
-	if len(items) < m.cfg.Capacity.Objects || m.waitingPays(l.mapping) {
+	if len(c.items) < m.cfg.Capacity.Objects || m.waitingPays(l.mapping) {
 		m.pace.last = now
 	}
-	return m.newCall(l, items)
+	return m.newCall(c, l)
 }
 
-func (m *Machine) newCall(l *lane, items []*item) *call {
+// newCall makes a call of c, which has its items.
+func (m *Machine) newCall(c *call, l *lane) *call {
 	m.lastCall++
-	batch := &marketo.Batch{
-		Type:      m.cfg.Mappings[l.mapping].Object,
-		Operation: l.operation,
-		Objects:   make([]marketo.Object, len(items)),
-	}
-	for i, it := range items {
+	c.id = m.lastCall
+	c.batch.Type, c.batch.Operation = m.cfg.Mappings[l.mapping].Object, l.operation
+	c.batch.Objects = slices.Grow(c.batch.Objects, len(c.items))
+	c.keys = slices.Grow(c.keys, len(c.items))
+	for _, it := range c.items {
 		it.place = flying
-		batch.Objects[i] = it.object
+		c.batch.Objects = append(c.batch.Objects, it.object)
+		c.keys = append(c.keys, it.key)
 	}
-	return &call{id: m.lastCall, batch: batch, items: items}
+	return c
+}
+
+// blankCall returns a call without items, with the memory of one that is over.
+func (m *Machine) blankCall() *call {
+	n := len(m.spare)
+	if n == 0 {
+		return &call{items: make([]*item, 0, m.cfg.Capacity.Objects)}
+	}
+	c := m.spare[n-1]
+	m.spare = m.spare[:n-1]
+	return c
+}
+
+// recycle keeps the memory of a call that is over. Neither the client nor the
+// store may look at it any more, nor a group hold its items.
+func (m *Machine) recycle(c *call) {
+	clear(c.items)
+	clear(c.batch.Objects)
+	clear(c.keys)
+	*c = call{
+		batch: marketo.Batch{Objects: c.batch.Objects[:0]},
+		items: c.items[:0], keys: c.keys[:0],
+	}
+	m.spare = append(m.spare, c)
 }
 
 // start counts the call and records it in the store. It is sent once the
@@ -258,9 +287,7 @@ func (m *Machine) admit(now time.Time, c *call) {
 // record has the store keep the call as in flight.
 func (m *Machine) record(now time.Time, c *call) {
 	m.ghosts++
-	keys := make([]string, len(c.items))
-	for i, it := range c.items {
-		keys[i] = it.key
+	for _, it := range c.items {
 		if m.ledger.draft.Sent.Compare(it.at) < 0 {
 			m.ledger.draft.Sent = it.at
 		}
@@ -268,7 +295,7 @@ func (m *Machine) record(now time.Time, c *call) {
 	if len(m.ledger.draft.Started) == 0 {
 		m.ledger.draftSince = now
 	}
-	m.ledger.draft.Started = append(m.ledger.draft.Started, checkpoint.Call{ID: c.id, Keys: keys})
+	m.ledger.draft.Started = append(m.ledger.draft.Started, checkpoint.Call{ID: c.id, Keys: c.keys})
 }
 
 // send sends a recorded call.
@@ -281,7 +308,7 @@ func (m *Machine) send(now time.Time, c *call) {
 	}
 	m.count.Calls++
 	m.count.Objects += uint64(len(c.items))
-	m.emit(Send{Call: c.id, Batch: c.batch})
+	m.emit(Send{Call: c.id, Batch: &c.batch})
 }
 
 // comeBack puts the items of a call that settled nothing where they came from.

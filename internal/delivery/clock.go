@@ -22,6 +22,9 @@ type stamp int64
 
 func stampOf(t time.Time) stamp { return stamp(t.UnixMicro()) }
 
+// since is the time from t to s.
+func (s stamp) since(t stamp) time.Duration { return time.Duration(s-t) * time.Microsecond }
+
 func (s stamp) time() time.Time { return time.UnixMicro(int64(s)).UTC() }
 
 // clock is the Runner's source of time: it starts at what the wall clock shows

@@ -106,14 +106,15 @@ func (Stop) event()      {}
 // Log or Finished.
 type Effect interface{ effect() }
 
-// Send asks for one call; its answer comes as Answered.
+// Send asks for one call; its answer comes as Answered, and until then Batch
+// stays as it is.
 type Send struct {
 	Call  uint64
 	Batch *marketo.Batch
 }
 
-// Save asks for one group commit; its end comes as Saved. There is never more
-// than one under way.
+// Save asks for one group commit; its end comes as Saved, and until then what it
+// points to stays as it is. There is never more than one under way.
 type Save struct{ Save *checkpoint.Save }
 
 // Confirm tells the server that it may forget everything up to LSN, which is

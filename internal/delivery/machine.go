@@ -101,6 +101,7 @@ type Machine struct {
 	groups []*group
 	timers timers
 	free   []*item
+	spare  []*call
 
 	// calls holds the calls that are counted and not answered; unsent of them
 	// wait for their records.

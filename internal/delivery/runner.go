@@ -161,6 +161,9 @@ func (r *Runner) decide(stop <-chan struct{}, life context.Context, group *errgr
 			r.carryOut(e, life, group)
 		}
 		used.recycle()
+		if a, ok := ev.(Answered); ok {
+			a.Reply.Recycle()
+		}
 		resetAlarm(alarm, clock.now(), m.Deadline())
 	}
 }

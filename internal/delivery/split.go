@@ -61,9 +61,7 @@ func (m *Machine) nextGroup() *call {
 	}
 	g := m.groups[0]
 	m.groups = append(m.groups[:0], m.groups[1:]...)
-	c := m.newCall(g.lane, g.items)
-	c.group = g
-	return c
+	return m.newCall(&call{group: g, items: g.items}, g.lane)
 }
 
 // refused finds the object to blame for a refused call.

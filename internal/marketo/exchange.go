@@ -128,8 +128,8 @@ func (x *exchange) do(ctx context.Context, r request) (answer, *Fault) {
 	failpoint.Hit("call.after_headers")
 	defer resp.Body.Close()
 	a := answer{status: resp.StatusCode, header: resp.Header, left: body.leftAt()}
-	if t, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
-		a.date = t
+	if date := resp.Header.Get("Date"); date != "" {
+		a.date, _ = http.ParseTime(date)
 	}
 	a.buf = newBuffer()
 	whole, err := a.buf.fill(resp.Body, x.limit)

@@ -2,6 +2,8 @@ package marketo
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"time"
 )
 
@@ -116,6 +118,24 @@ type Reply struct {
 	// long after Sync was called, when the process was stopped in between. Zero
 	// means that nothing left.
 	Left time.Time
+}
+
+// Recycle gives the memory of Results back, for the reply to a later call.
+// Nothing may look at them any more.
+func (r Reply) Recycle() {
+	if r.Results == nil {
+		return
+	}
+	clear(r.Results)
+	results := r.Results[:0]
+	resultsPool.Put(&results)
+}
+
+var resultsPool = sync.Pool{New: func() any { return new([]Result) }}
+
+// newResults returns n results that say nothing yet.
+func newResults(n int) []Result {
+	return slices.Grow(*resultsPool.Get().(*[]Result), n)[:n]
 }
 
 // Capacity is the most one call may carry.

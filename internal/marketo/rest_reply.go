@@ -16,7 +16,7 @@ type restError struct {
 // its objects, or the error in it, or a Go error because it is not exactly one
 // whole reply, of which then nothing counts.
 func readRESTReply(body []byte, b *Batch) ([]Result, *restError, error) {
-	results, seen := make([]Result, len(b.Objects)), make([]bool, len(b.Objects))
+	results, seen := newResults(len(b.Objects)), make([]bool, len(b.Objects))
 	var rec restRecord
 	failed, err := readRESTEnvelope(body, func(r *jsonReader) {
 		rec.read(r, b.Operation)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -41,6 +42,8 @@ type SOAP struct {
 	endpoint string
 	userID   string
 	secret   func() (string, error)
+	// signed is the last signature.
+	signed atomic.Pointer[signature]
 }
 
 var _ Client = (*SOAP)(nil)
@@ -124,7 +127,7 @@ func (s *SOAP) Login(ctx context.Context) error {
 	return nil
 }
 
-// open begins the envelope of an attempt, signed afresh. The secrets are what
+// open begins the envelope of an attempt, signed for this moment. The secrets are what
 // no message may repeat.
 func (s *SOAP) open() (*buffer, []string, *Fault) {
 	secret, err := s.secret()
@@ -134,11 +137,30 @@ func (s *SOAP) open() (*buffer, []string, *Fault) {
 	if err != nil {
 		return nil, nil, &Fault{Class: FaultCredentials, Code: "secret", Message: "secret key: " + err.Error() + "; set marketo.soap.secret_key or secret_key_file"}
 	}
-	timestamp := s.now().Format(timestampLayout)
-	signature := sign(secret, timestamp, s.userID)
+	signed := s.sign(secret, s.now())
 	buf := newBuffer()
-	buf.b = appendSOAPHeader(buf.b, s.userID, signature, timestamp)
-	return buf, []string{s.userID, secret, signature}, nil
+	buf.b = appendSOAPHeader(buf.b, s.userID, signed.text, signed.timestamp)
+	return buf, []string{s.userID, secret, signed.text}, nil
+}
+
+// signature is one of a second.
+type signature struct {
+	secret          string
+	at              int64 // seconds since 1970
+	timestamp, text string
+}
+
+// sign returns the signature of an attempt at now. Those of one second are the
+// same.
+func (s *SOAP) sign(secret string, now time.Time) *signature {
+	last := s.signed.Load()
+	if last != nil && last.at == now.Unix() && last.secret == secret {
+		return last
+	}
+	timestamp := now.Format(timestampLayout)
+	next := &signature{secret: secret, at: now.Unix(), timestamp: timestamp, text: sign(secret, timestamp, s.userID)}
+	s.signed.Store(next)
+	return next
 }
 
 // post sends an envelope. The answer it returns without a fault is one of the

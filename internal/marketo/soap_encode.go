@@ -57,7 +57,7 @@ func callOf(op Operation) *soapCall {
 // The schema has no elementFormDefault: only what stands directly in Header
 // and Body is in Marketo's namespace, everything below is in none.
 const (
-	soapOpen = `<?xml version="1.0" encoding="UTF-8"?>` + "\n" +
+	soapOpen = xmlDeclaration + "\n" +
 		`<SOAP-ENV:Envelope xmlns:SOAP-ENV="` + soapNamespace + `" xmlns:ns1="` + marketoNamespace + `">` +
 		`<SOAP-ENV:Header><ns1:AuthenticationHeader><mktowsUserId>`
 	soapSignature = `</mktowsUserId><requestSignature>`

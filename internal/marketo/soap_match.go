@@ -1,6 +1,10 @@
 package marketo
 
-import "strings"
+import (
+	"slices"
+	"strings"
+	"sync"
+)
 
 // matcher gives each object of a batch the status that repeats its key: a
 // reply has neither index nor id, and its order means nothing.
@@ -9,6 +13,25 @@ type matcher struct {
 	results []Result
 	seen    []bool
 	next    int
+	// entry is the status that was read last.
+	entry soapStatus
+}
+
+var matchers = sync.Pool{New: func() any { return new(matcher) }}
+
+// newMatcher returns one for a reply to b.
+func newMatcher(b *Batch) *matcher {
+	m, n := matchers.Get().(*matcher), len(b.Objects)
+	*m = matcher{batch: b, results: newResults(n), seen: slices.Grow(m.seen, n)[:n], entry: m.entry}
+	clear(m.seen)
+	return m
+}
+
+// recycle ends the use of m, but for its results.
+func (m *matcher) recycle() {
+	m.batch, m.results, m.seen = nil, nil, m.seen[:0]
+	m.entry.forget()
+	matchers.Put(m)
 }
 
 // settle takes in one status. One for an object that was not sent changes

@@ -22,8 +22,9 @@ type soapFault struct {
 // whole reply, of which then nothing counts.
 func readSOAPReply(body []byte, b *Batch) ([]Result, *soapFault, error) {
 	call := callOf(b.Operation)
-	m := matcher{batch: b, results: make([]Result, len(b.Objects)), seen: make([]bool, len(b.Objects))}
-	fault, err := readEnvelope(body, call.success, func(r *xmlReader) { readResult(r, call.list, &m) })
+	m := newMatcher(b)
+	defer m.recycle()
+	fault, err := readEnvelope(body, call.success, func(r *xmlReader) { readResult(r, call.list, m) })
 	if err != nil || fault != nil {
 		return nil, fault, err
 	}
@@ -33,7 +34,9 @@ func readSOAPReply(body []byte, b *Batch) ([]Result, *soapFault, error) {
 // readEnvelope reads an envelope whose body is either the element success,
 // which it has read, or a Fault.
 func readEnvelope(body []byte, success string, read func(*xmlReader)) (*soapFault, error) {
-	r := newXMLReader(body)
+	r := xmlReaders.Get().(*xmlReader)
+	defer r.recycle()
+	r.begin(body)
 	if name, ok := r.child(); !ok || !r.is(name, soapNamespace, "Envelope") {
 		r.fail("not a SOAP 1.1 envelope")
 	}
@@ -156,10 +159,10 @@ func readResult(r *xmlReader, list string, m *matcher) {
 }
 
 func readStatuses(r *xmlReader, m *matcher) {
-	var e soapStatus
+	e := &m.entry
 	for {
 		for e.scan(r) {
-			m.settle(&e)
+			m.settle(e)
 		}
 		name, ok := r.child()
 		if !ok {
@@ -172,7 +175,7 @@ func readStatuses(r *xmlReader, m *matcher) {
 		r.decoded = r.decoded[:0]
 		e.read(r)
 		if r.err == nil {
-			m.settle(&e)
+			m.settle(e)
 		}
 	}
 }
@@ -183,6 +186,14 @@ type soapStatus struct {
 	names, values            [][]byte
 	// same is what was scanned last, from its start up to the first value.
 	same []byte
+}
+
+// forget lets go of the reply, and keeps memory for the next one.
+func (e *soapStatus) forget() {
+	names, values := e.names[:cap(e.names)], e.values[:cap(e.values)]
+	clear(names)
+	clear(values)
+	*e = soapStatus{names: names[:0], values: values[:0]}
 }
 
 func (e *soapStatus) read(r *xmlReader) {

@@ -416,7 +416,8 @@ func TestSOAPScanTakes(t *testing.T) {
 		usually("RoadShow", "rid", "r0", "", "CREATED", ""),
 		usually("RoadShow", "rid", "r0", "", "CREATED", "<error/>"),
 	} {
-		r := newXMLReader([]byte("<list>" + body + "</list>"))
+		r := new(xmlReader)
+		r.begin([]byte("<list>" + body + "</list>"))
 		r.child()
 		var e soapStatus
 		if !e.scan(r) || len(e.names) != 2 || len(e.values) != 2 || len(e.status) == 0 || r.markup() != '/' {

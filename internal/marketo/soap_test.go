@@ -129,6 +129,33 @@ func TestSOAPSecretPerAttempt(t *testing.T) {
 	}
 }
 
+// Attempts of one second share a signature, those of two seconds do not.
+func TestSOAPSignatureOfASecond(t *testing.T) {
+	rec := &recorder{reply: respond(200, "text/xml", listReply)}
+	now := time.Date(2013, 8, 20, 10, 26, 7, 0, time.UTC)
+	c, err := marketo.NewSOAP(marketo.SOAPConfig{
+		Endpoint: serve(t, rec), UserID: userID, Secret: literally(secret),
+		Now: func() time.Time { return now },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var bodies []string
+	for _, step := range []time.Duration{0, 999 * time.Millisecond, time.Millisecond, -time.Second} {
+		now = now.Add(step)
+		_ = c.Login(t.Context())
+		_, _, body := rec.last()
+		if want := "<requestTimestamp>" + now.Format("2006-01-02T15:04:05") + "+00:00<"; !strings.Contains(body, want) {
+			t.Errorf("at %s the body lacks %s:\n%s", now, want, body)
+		}
+		bodies = append(bodies, body)
+	}
+	if bodies[0] != bodies[1] || bodies[1] == bodies[2] || bodies[3] != bodies[0] {
+		t.Errorf("signatures do not follow the clock:\n%s", strings.Join(bodies, "\n"))
+	}
+}
+
 func TestNewSOAPRefuses(t *testing.T) {
 	good := marketo.SOAPConfig{Endpoint: "https://123-ABC-456.mktoapi.com/soap/mktows/2_3", UserID: userID, Secret: literally(secret)}
 	if _, err := marketo.NewSOAP(good); err != nil {

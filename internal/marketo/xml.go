@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"strings"
+	"sync"
 )
 
 // Limits of a reply that no reply of Marketo comes near.
@@ -59,10 +60,24 @@ type xmlBinding struct {
 	depth       int
 }
 
-func newXMLReader(data []byte) *xmlReader {
-	r := &xmlReader{data: bytes.TrimPrefix(data, []byte("\xEF\xBB\xBF"))}
+var xmlReaders = sync.Pool{New: func() any { return new(xmlReader) }}
+
+// begin makes r read data.
+func (r *xmlReader) begin(data []byte) {
+	r.data = bytes.TrimPrefix(data, []byte("\xEF\xBB\xBF"))
 	r.declaration()
-	return r
+}
+
+// recycle ends the use of r, and of every text that was read.
+func (r *xmlReader) recycle() {
+	clear(r.bound[:cap(r.bound)])
+	clear(r.attrs[:cap(r.attrs)])
+	kept := xmlReader{bound: r.bound[:0], attrs: r.attrs[:0]}
+	if cap(r.decoded) <= largestKept {
+		kept.decoded = r.decoded[:0]
+	}
+	*r = kept
+	xmlReaders.Put(r)
 }
 
 // validate looks at the characters up to from, and takes those up to end for
@@ -81,8 +96,15 @@ func (r *xmlReader) fail(what string) {
 	r.pos = len(r.data)
 }
 
+// xmlDeclaration is what documents usually begin with, ours always.
+const xmlDeclaration = `<?xml version="1.0" encoding="UTF-8"?>`
+
 // declaration passes <?xml version="1.0" encoding="UTF-8"?>, if it is there.
 func (r *xmlReader) declaration() {
+	if bytes.HasPrefix(r.data, []byte(xmlDeclaration)) {
+		r.pos = len(xmlDeclaration)
+		return
+	}
 	rest, ok := bytes.CutPrefix(r.data, []byte("<?xml"))
 	if !ok || r.err != nil {
 		return

@@ -69,6 +69,9 @@ func (d *disk) reset(keys int) {
 func copySave(sv *checkpoint.Save) checkpoint.Save {
 	c := *sv
 	c.Started = slices.Clone(sv.Started)
+	for i := range c.Started {
+		c.Started[i].Keys = slices.Clone(c.Started[i].Keys)
+	}
 	c.Ended = slices.Clone(sv.Ended)
 	c.Settled = slices.Clone(sv.Settled)
 	c.Parked = slices.Clone(sv.Parked)
