@@ -191,16 +191,21 @@ func lookAtSource(ctx context.Context, conf *config.Config) (*replication.Server
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	server, err := source.Inspect(ctx)
+	catalog, err := source.Catalog(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	defer catalog.Close(ctx)
+	server, err := catalog.Inspect(ctx)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	locate := func(m mapping.Mistake) string { return conf.Locate(m).Error() }
-	findings, err := preflight.Source(ctx, source, server, conf.Set, locate)
+	findings, err := preflight.Source(ctx, catalog, server, conf.Set, locate)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	tables, err := preflight.Describe(ctx, source, conf.Set)
+	tables, err := preflight.Describe(ctx, catalog, conf.Set)
 	return &server, tables, findings, err
 }
 

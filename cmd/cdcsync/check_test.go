@@ -83,7 +83,7 @@ func TestCheckUnreachable(t *testing.T) {
 	if code != 1 || strings.Contains(output, "keep-this-quiet") {
 		t.Errorf("exit code %d, want 1, and no secret, of:\n%s", code, output)
 	}
-	wantLines(t, output, "PostgreSQL\n  ????  connection  inspect server: connect as nobody", "check that the server runs and can be reached\n", "Marketo\n  ????  login", "skip  start", "failed: 0, not seen: 2, ")
+	wantLines(t, output, "PostgreSQL\n  ????  connection  connect as nobody", "check that the server runs and can be reached\n", "Marketo\n  ????  login", "skip  start", "failed: 0, not seen: 2, ")
 }
 
 // One set-up, broken and mended step by step.

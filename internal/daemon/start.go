@@ -92,41 +92,61 @@ func (d *Daemon) start(ctx context.Context, source *replication.Source, store *c
 
 // begin is one attempt to start.
 func (d *Daemon) begin(ctx context.Context, source *replication.Source, store *checkpoint.Store) (checkpoint.State, error) {
-	server, err := source.Inspect(ctx)
+	found, err := d.examine(ctx, source, store)
 	if err != nil {
-		return checkpoint.State{}, unreachable{err}
+		return found.state, err
 	}
-	state, err := store.Load(ctx)
+	ck, err := d.settleIn(ctx, source, store, found)
+	// All else stays as the last life left it: settling in has marked the
+	// store as ours.
+	found.state.Checkpoint = ck
+	return found.state, err
+}
+
+// found is what a start begins with, and what is to be made of it.
+type found struct {
+	server   replication.Server
+	state    checkpoint.State
+	decision checkpoint.Decision
+}
+
+// examine holds server, store and mappings against each other, and changes
+// nothing.
+func (d *Daemon) examine(ctx context.Context, source *replication.Source, store *checkpoint.Store) (f found, err error) {
+	catalog, err := source.Catalog(ctx)
 	if err != nil {
-		return state, err
+		return f, unreachable{err}
 	}
-	decision := checkpoint.Resume(delivery.View(server, source.Slot), state.Checkpoint)
-	if decision.Refusal != nil {
-		return state, decision.Refusal
+	defer catalog.Close(ctx)
+	if f.server, err = catalog.Inspect(ctx); err != nil {
+		return f, unreachable{err}
 	}
-	if decision.Action == checkpoint.Continue && server.Publication == nil {
-		return state, &checkpoint.Refusal{
+	if f.state, err = store.Load(ctx); err != nil {
+		return f, err
+	}
+	f.decision = checkpoint.Resume(delivery.View(f.server, source.Slot), f.state.Checkpoint)
+	if f.decision.Refusal != nil {
+		return f, f.decision.Refusal
+	}
+	if f.decision.Action == checkpoint.Continue && f.server.Publication == nil {
+		return f, &checkpoint.Refusal{
 			Code:   "publication_missing",
 			Reason: fmt.Sprintf("publication %q does not exist any more: changes since it was dropped are not in the stream", source.Publication),
 			Remedy: fmt.Sprintf("drop the slot with SELECT pg_drop_replication_slot('%s'), move the state file away and start again, or set source.publication to the right name", source.Slot),
 		}
 	}
-	if err := d.inspect(ctx, source, server); err != nil {
-		return state, err
+	if err := d.inspect(ctx, catalog, f.server); err != nil {
+		return f, err
 	}
-	if decision.Warning != "" {
-		d.Log.Warn("replication slot", "warning", decision.Warning)
+	if f.decision.Warning != "" {
+		d.Log.Warn("replication slot", "warning", f.decision.Warning)
 	}
-	ck, err := d.settleIn(ctx, source, store, server, state.Checkpoint, decision)
-	// All else stays as the last life left it: settling in has marked the
-	// store as ours.
-	state.Checkpoint = ck
-	return state, err
+	return f, nil
 }
 
 // inspect holds the server against the mappings.
-func (d *Daemon) inspect(ctx context.Context, source *replication.Source, server replication.Server) error {
-	findings, err := d.findings(ctx, source, server)
+func (d *Daemon) inspect(ctx context.Context, catalog *replication.Catalog, server replication.Server) error {
+	findings, err := d.findings(ctx, catalog, server)
 	if err != nil {
 		return unreachable{err}
 	}
@@ -141,19 +161,24 @@ func (d *Daemon) inspect(ctx context.Context, source *replication.Source, server
 	return nil
 }
 
-func (d *Daemon) findings(ctx context.Context, source *replication.Source, server replication.Server) ([]preflight.Finding, error) {
+func (d *Daemon) findings(ctx context.Context, catalog *replication.Catalog, server replication.Server) ([]preflight.Finding, error) {
 	locate := func(m mapping.Mistake) string { return d.Config.Locate(m).Error() }
-	return preflight.Source(ctx, source, server, d.Config.Set, locate)
+	return preflight.Source(ctx, catalog, server, d.Config.Set, locate)
 }
 
 // fits looks again, while changes stream, at what decides which of them are in
 // the stream, and returns what is wrong with it; "" when nothing is.
 func (d *Daemon) fits(ctx context.Context, source *replication.Source) (string, error) {
-	server, err := source.Inspect(ctx)
+	catalog, err := source.Catalog(ctx)
 	if err != nil {
 		return "", err
 	}
-	findings, err := d.findings(ctx, source, server)
+	defer catalog.Close(ctx)
+	server, err := catalog.Inspect(ctx)
+	if err != nil {
+		return "", err
+	}
+	findings, err := d.findings(ctx, catalog, server)
 	if err != nil {
 		return "", err
 	}
@@ -167,15 +192,14 @@ func (d *Daemon) fits(ctx context.Context, source *replication.Source) (string, 
 
 // settleIn makes what the decision asks for, and returns the checkpoint to go
 // on from.
-func (d *Daemon) settleIn(ctx context.Context, source *replication.Source, store *checkpoint.Store, server replication.Server,
-	known *checkpoint.Checkpoint, decision checkpoint.Decision) (*checkpoint.Checkpoint, error) {
+func (d *Daemon) settleIn(ctx context.Context, source *replication.Source, store *checkpoint.Store, f found) (*checkpoint.Checkpoint, error) {
 	here := &checkpoint.Checkpoint{
-		System: server.System, Timeline: server.Timeline, Database: server.Database,
-		Slot: source.Slot, LSN: decision.LSN,
+		System: f.server.System, Timeline: f.server.Timeline, Database: f.server.Database,
+		Slot: source.Slot, LSN: f.decision.LSN,
 	}
-	switch decision.Action {
+	switch f.decision.Action {
 	case checkpoint.Create:
-		lsn, err := d.create(ctx, source, store, server, *here)
+		lsn, err := d.create(ctx, source, store, f.server, *here)
 		if err != nil {
 			return nil, err
 		}
@@ -183,7 +207,7 @@ func (d *Daemon) settleIn(ctx context.Context, source *replication.Source, store
 	case checkpoint.Adopt:
 		d.Log.Info("slot adopted", "slot", source.Slot, "lsn", here.LSN)
 	case checkpoint.Continue:
-		if known.Timeline == here.Timeline {
+		if known := f.state.Checkpoint; known.Timeline == here.Timeline {
 			return known, nil
 		}
 	}

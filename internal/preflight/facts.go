@@ -127,7 +127,7 @@ SELECT jsonb_build_object(
 		JOIN pg_class r ON r.oid = mapped.oid JOIN pg_namespace n ON n.oid = r.relnamespace))`
 
 // readFacts asks for the facts in one statement.
-func readFacts(ctx context.Context, src *replication.Source, tables []mapping.Table, patience time.Duration) (facts, error) {
+func readFacts(ctx context.Context, catalog *replication.Catalog, tables []mapping.Table, patience time.Duration) (facts, error) {
 	wanted := make([]named, len(tables))
 	for i, t := range tables {
 		wanted[i] = named{Schema: t.Schema, Name: t.Name}
@@ -136,21 +136,8 @@ func readFacts(ctx context.Context, src *replication.Source, tables []mapping.Ta
 	if err != nil {
 		return facts{}, fmt.Errorf("read catalog: %w", err)
 	}
-	conn, err := src.Connect(ctx)
-	if err != nil {
-		return facts{}, fmt.Errorf("read catalog: %w", err)
-	}
-	result := conn.ExecParams(ctx, factsSQL, [][]byte{[]byte(src.Publication), param, []byte(patience.String())}, nil, nil, nil).Read()
-	// The session's work is done; how it ends changes nothing.
-	_ = conn.Close(context.WithoutCancel(ctx))
-	if result.Err != nil {
-		return facts{}, fmt.Errorf("read catalog: %w", result.Err)
-	}
 	var f facts
-	if len(result.Rows) != 1 || len(result.Rows[0]) != 1 {
-		return facts{}, fmt.Errorf("read catalog: %d rows, not one", len(result.Rows))
-	}
-	if err := json.Unmarshal(result.Rows[0][0], &f); err != nil {
+	if err := catalog.JSON(ctx, &f, factsSQL, catalog.Source.Publication, string(param), patience.String()); err != nil {
 		return facts{}, fmt.Errorf("read catalog: %w", err)
 	}
 	return f, nil

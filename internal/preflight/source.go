@@ -14,12 +14,12 @@ import (
 // the role may create them at the start. locate says where in the
 // configuration a mistake stands; nil shows it as it is. The error is only for
 // not being able to look.
-func Source(ctx context.Context, src *replication.Source, server replication.Server, set *mapping.Set, locate func(mapping.Mistake) string) ([]Finding, error) {
-	tables, err := Describe(ctx, src, set)
+func Source(ctx context.Context, catalog *replication.Catalog, server replication.Server, set *mapping.Set, locate func(mapping.Mistake) string) ([]Finding, error) {
+	tables, err := Describe(ctx, catalog, set)
 	if err != nil {
 		return nil, err
 	}
-	known, err := readFacts(ctx, src, set.Tables(), patience)
+	known, err := readFacts(ctx, catalog, set.Tables(), patience)
 	if err != nil {
 		return nil, err
 	}
@@ -27,7 +27,7 @@ func Source(ctx context.Context, src *replication.Source, server replication.Ser
 		locate = func(m mapping.Mistake) string { return m.Error() }
 	}
 	in := &inspection{
-		server: server, slot: src.Slot, publication: src.Publication,
+		server: server, slot: catalog.Source.Slot, publication: catalog.Source.Publication,
 		set: set, locate: locate, facts: known, tables: tables,
 	}
 	in.inspectServer()
@@ -41,12 +41,12 @@ func Source(ctx context.Context, src *replication.Source, server replication.Ser
 
 // Describe reads what the catalog says about every mapped table, in the order
 // of set.Tables. A table that is missing has Exists unset.
-func Describe(ctx context.Context, src *replication.Source, set *mapping.Set) ([]replication.Table, error) {
+func Describe(ctx context.Context, catalog *replication.Catalog, set *mapping.Set) ([]replication.Table, error) {
 	var names []replication.TableName
 	for _, t := range set.Tables() {
 		names = append(names, replication.TableName(t))
 	}
-	tables, err := src.DescribeAll(ctx, names)
+	tables, err := catalog.Describe(ctx, names)
 	if err != nil {
 		return nil, fmt.Errorf("preflight: %w", err)
 	}

@@ -202,13 +202,16 @@ func TestFailed(t *testing.T) {
 
 func TestSourceCannotLook(t *testing.T) {
 	w := newWorld(t, sharedCluster(t), "gone", orders(nil))
-	server, err := w.source.Inspect(t.Context())
+	catalog, err := w.source.Catalog(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.source.URL = w.cluster.URL("no_such_database")
-	defer func() { w.source.URL = w.cluster.URL("gone") }()
-	if findings, err := preflight.Source(t.Context(), w.source, server, w.set, nil); err == nil || findings != nil {
+	server, err := catalog.Inspect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	catalog.Close(t.Context())
+	if findings, err := preflight.Source(t.Context(), catalog, server, w.set, nil); err == nil || findings != nil {
 		t.Errorf("Source() = %v, %v, want an error alone", findings, err)
 	}
 }

@@ -109,11 +109,16 @@ func (w *world) run(sql string) {
 
 func (w *world) look() []preflight.Finding {
 	w.t.Helper()
-	server, err := w.source.Inspect(w.t.Context())
+	catalog, err := w.source.Catalog(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	findings, err := preflight.Source(w.t.Context(), w.source, server, w.set, func(m mapping.Mistake) string {
+	defer catalog.Close(context.Background())
+	server, err := catalog.Inspect(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	findings, err := preflight.Source(w.t.Context(), catalog, server, w.set, func(m mapping.Mistake) string {
 		return "file.yaml: " + m.Path + ": " + m.Text
 	})
 	if err != nil {

@@ -156,23 +156,28 @@ func (t *Table) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Describe reads what the catalog says about a table. A missing table is no
-// error: its Exists is unset.
+// Describe reads what the catalog says about a table, over a session of its
+// own. A missing table is no error: its Exists is unset.
 func (s *Source) Describe(ctx context.Context, schema, name string) (Table, error) {
-	tables, err := s.DescribeAll(ctx, []TableName{{Schema: schema, Name: name}})
+	catalog, err := s.Catalog(ctx)
+	if err != nil {
+		return Table{}, fmt.Errorf("describe table %s.%s: %w", schema, name, err)
+	}
+	defer catalog.Close(ctx)
+	tables, err := catalog.Describe(ctx, []TableName{{Schema: schema, Name: name}})
 	if err != nil {
 		return Table{}, err
 	}
 	return tables[0], nil
 }
 
-// DescribeAll is Describe for any number of tables. The answers are in the order
-// of the names.
-func (s *Source) DescribeAll(ctx context.Context, names []TableName) ([]Table, error) {
+// Describe is Source.Describe for any number of tables. The answers are in the
+// order of the names.
+func (c *Catalog) Describe(ctx context.Context, names []TableName) ([]Table, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
-	tables, err := s.describe(ctx, names)
+	tables, err := describe(ctx, c.conn, names)
 	if err != nil && len(names) > 1 {
 		return nil, fmt.Errorf("describe %d tables: %w", len(names), err)
 	}
@@ -180,15 +185,6 @@ func (s *Source) DescribeAll(ctx context.Context, names []TableName) ([]Table, e
 		return nil, fmt.Errorf("describe table %s.%s: %w", names[0].Schema, names[0].Name, err)
 	}
 	return tables, nil
-}
-
-func (s *Source) describe(ctx context.Context, names []TableName) ([]Table, error) {
-	conn, err := s.Connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer closeQuietly(ctx, conn)
-	return describe(ctx, conn, names)
 }
 
 func describe(ctx context.Context, conn *pgconn.PgConn, names []TableName) ([]Table, error) {

@@ -130,19 +130,21 @@ func (s *Server) UnmarshalJSON(data []byte) error {
 }
 
 // Inspect reads the state of the server, the slot and the publication, in one
-// statement of an ordinary session. It changes nothing.
-func (s *Source) Inspect(ctx context.Context) (Server, error) {
-	if err := s.Validate(); err != nil {
-		return Server{}, err
-	}
-	conn, err := s.Connect(ctx)
-	if err != nil {
-		return Server{}, fmt.Errorf("inspect server: %w", err)
-	}
-	defer closeQuietly(ctx, conn)
+// statement. It changes nothing.
+func (c *Catalog) Inspect(ctx context.Context) (Server, error) {
 	var server Server
-	if err := queryJSON(ctx, conn, &server, serverJSON, s.Slot, s.Publication); err != nil {
+	if err := c.JSON(ctx, &server, serverJSON, c.Source.Slot, c.Source.Publication); err != nil {
 		return Server{}, fmt.Errorf("inspect server: %w", err)
 	}
 	return server, nil
+}
+
+// Inspect is Catalog.Inspect over a session of its own.
+func (s *Source) Inspect(ctx context.Context) (Server, error) {
+	catalog, err := s.Catalog(ctx)
+	if err != nil {
+		return Server{}, fmt.Errorf("inspect server: %w", err)
+	}
+	defer catalog.Close(ctx)
+	return catalog.Inspect(ctx)
 }

@@ -153,12 +153,17 @@ func TestDescribe(t *testing.T) {
 			t.Errorf("Describe(%s) = %+v, %v", name, got, err)
 		}
 	}
-	several, err := d.source.DescribeAll(t.Context(), []replication.TableName{{Schema: "public", Name: "p1"}, {Schema: "public", Name: "missing"}, {Schema: "public", Name: "T"}})
-	if err != nil || len(several) != 3 || several[0].Name != "p1" || several[1].Exists || !reflect.DeepEqual(several[2], got) {
-		t.Errorf("DescribeAll() = %+v, %v", several, err)
+	catalog, err := d.source.Catalog(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
-	if none, err := d.source.DescribeAll(t.Context(), nil); err != nil || none != nil {
-		t.Errorf("DescribeAll(nil) = %+v, %v", none, err)
+	defer catalog.Close(context.Background())
+	several, err := catalog.Describe(t.Context(), []replication.TableName{{Schema: "public", Name: "p1"}, {Schema: "public", Name: "missing"}, {Schema: "public", Name: "T"}})
+	if err != nil || len(several) != 3 || several[0].Name != "p1" || several[1].Exists || !reflect.DeepEqual(several[2], got) {
+		t.Errorf("Catalog.Describe() = %+v, %v", several, err)
+	}
+	if none, err := catalog.Describe(t.Context(), nil); err != nil || none != nil {
+		t.Errorf("Catalog.Describe(nil) = %+v, %v", none, err)
 	}
 }
 
