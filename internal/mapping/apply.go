@@ -70,7 +70,9 @@ func (p *plan) insert(sc *scratch, c *replication.Change, out []Write) []Write {
 	if is == differs {
 		return out
 	}
-	return append(out, p.write(sc, &now, is, problem, true))
+	out, w := more(out)
+	p.write(w, sc, &now, is, problem, true)
+	return out
 }
 
 func (p *plan) update(sc *scratch, c *replication.Change, out []Write) []Write {
@@ -98,7 +100,9 @@ func (p *plan) update(sc *scratch, c *replication.Change, out []Write) []Write {
 	// Where the object may not exist yet under this key, an attribute left
 	// out would be missing for good. An insert has no effect but there.
 	complete := moved || was != matches || p.definition.Operation == marketo.Insert
-	return append(out, p.write(sc, &now, is, problem, complete))
+	out, w := more(out)
+	p.write(w, sc, &now, is, problem, complete)
+	return out
 }
 
 func (p *plan) delete(sc *scratch, c *replication.Change, out []Write) []Write {
@@ -138,19 +142,18 @@ func (f *field) differ(sc *scratch, a, b []byte) bool {
 	return reason != "" || !bytes.Equal(both[:n], both[n:])
 }
 
-// write builds the write of a whole row. complete asks that no attribute be
+// write makes w the write of a whole row. complete asks that no attribute be
 // left out for want of a value in the stream.
-func (p *plan) write(sc *scratch, v *view, is verdict, problem *Problem, complete bool) Write {
+func (p *plan) write(w *Write, sc *scratch, v *view, is verdict, problem *Problem, complete bool) {
 	sc.begin(p)
 	sc.problem = problem
 	keyed := sc.keys(v)
 	lacks := sc.fields(v)
-	w := sc.finish(v, keyed, p.definition.Operation)
+	sc.finish(w, v, keyed, p.definition.Operation)
 	if w.Problem == nil {
 		w.Reread = is == unknown || lacks == lacksInput || complete && lacks == lacksColumn
 		w.Partial = lacks == lacksColumn && !w.Reread
 	}
-	return w
 }
 
 // remove appends what on_delete asks for when the row of v goes. A key that
@@ -164,12 +167,16 @@ func (p *plan) remove(sc *scratch, v *view, out []Write) []Write {
 		if sc.problem.Code != "unchanged" {
 			return out
 		}
-		return append(out, sc.finish(v, false, p.removal()))
+		out, w := more(out)
+		sc.finish(w, v, false, p.removal())
+		return out
 	}
 	for _, s := range p.set {
 		sc.buf = sc.buf.Add(s.at, s.value)
 	}
-	return append(out, sc.finish(v, true, p.removal()))
+	out, w := more(out)
+	sc.finish(w, v, true, p.removal())
+	return out
 }
 
 // removal is the operation of on_delete.

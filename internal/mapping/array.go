@@ -16,7 +16,7 @@ const reasonArray = "is not a PostgreSQL array; report this with the column's ty
 // appendArray renders an array as JSON text: numbers and booleans as such,
 // json elements as they are, all else as strings, NULL as null. Bounds are
 // dropped: JSON has none.
-func appendArray(dst, text []byte, f format) ([]byte, marketo.Kind, string) {
+func appendArray(dst, text []byte, f *format) ([]byte, marketo.Kind, string) {
 	a := arrayReader{rest: text, element: format{kind: f.element}, delimiter: f.delimiter, out: dst}
 	if len(text) > 0 && text[0] == '[' {
 		_, after, ok := bytes.Cut(text, []byte("="))

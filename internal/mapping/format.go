@@ -177,10 +177,19 @@ func (f format) refusal() string {
 	return ""
 }
 
+// plain reports whether all texts of the format are such as XML can carry.
+func (f *format) plain() bool {
+	switch f.kind {
+	case asDate, asTimestamp, asTimestampZone:
+		return true
+	}
+	return false
+}
+
 // append renders text, the value in PostgreSQL's text format. A reason other
 // than "" says why it cannot be rendered and completes the sentence `column
 // "x" …`; it holds nothing of the value, and then what was appended is void.
-func (f format) append(dst, text []byte) (out []byte, kind marketo.Kind, reason string) {
+func (f *format) append(dst, text []byte) (out []byte, kind marketo.Kind, reason string) {
 	switch f.kind {
 	case asBoolean:
 		return appendBoolean(dst, text)

@@ -78,7 +78,7 @@ func convert(kind formatKind, text []byte) (any, bool) {
 	case asTimestamp, asTimestampZone:
 		return orFalse(parseTimestamp(text, kind == asTimestampZone))
 	case asBlankPadded:
-		out, _, _ := format{kind: kind}.append(nil, text)
+		out, _, _ := (&format{kind: kind}).append(nil, text)
 		return string(out), true
 	}
 	return string(text), true

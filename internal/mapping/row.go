@@ -20,11 +20,13 @@ func (s *Set) Row(mapping int, rel *replication.Relation, values []replication.V
 	v := view{columns: p.columns, values: values}
 	is, problem := p.match(sc, &v)
 	if is != differs {
-		return p.write(sc, &v, is, problem, true), true, nil
+		p.write(&w, sc, &v, is, problem, true)
+		return w, true, nil
 	}
 	sc.begin(p)
 	keyed := sc.keys(&v)
-	return sc.finish(&v, keyed, p.definition.Operation), false, nil
+	sc.finish(&w, &v, keyed, p.definition.Operation)
+	return w, false, nil
 }
 
 // Gone returns what on_delete asks for when the row of w turns out to be

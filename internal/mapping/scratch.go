@@ -151,6 +151,12 @@ func (sc *scratch) copied(f *field, at int, value replication.Value) {
 		return
 	}
 	from := len(sc.buf)
+	if f.format.kind == asText && firstBad(value.Text) < 0 {
+		// What most values are: text that goes as it is.
+		sc.buf = append(sc.buf, value.Text...)
+		sc.buf.Set(at, marketo.String, from, len(sc.buf))
+		return
+	}
 	out, kind, reason := f.format.append(sc.buf, value.Text)
 	if reason != "" {
 		sc.fail("value", f.label+reason)
@@ -176,7 +182,7 @@ func (sc *scratch) computed(f *field, at int, v *view) {
 
 // place makes out[from:] the text of the value at; out is the buffer grown.
 func (sc *scratch) place(f *field, at, from int, out []byte, kind marketo.Kind) {
-	if kind == marketo.String {
+	if kind == marketo.String && !f.format.plain() {
 		var ok bool
 		if out, ok = sc.plan.definition.Characters.clean(out, from); !ok {
 			sc.fail("characters", f.label+"holds a character that XML 1.0 cannot carry; clean the value, or set characters: strip or replace")
@@ -187,20 +193,26 @@ func (sc *scratch) place(f *field, at, from int, out []byte, kind marketo.Kind) 
 	sc.buf.Set(at, kind, from, len(out))
 }
 
-// finish makes the write. keyed says whether the buffer begins with a key.
-func (sc *scratch) finish(v *view, keyed bool, op marketo.Operation) Write {
+// finish makes w the write. keyed says whether the buffer begins with a key.
+func (sc *scratch) finish(w *Write, v *view, keyed bool, op marketo.Operation) {
 	p := sc.plan
 	if len(sc.buf) > marketo.LargestRecord {
 		sc.cut()
 	}
-	o := sc.buf.Object(p.shape)
-	w := Write{Mapping: p.index, Operation: op, Object: o, Problem: sc.problem, Bytes: overhead + o.Bytes()}
+	w.Mapping, w.Operation, w.Problem = p.index, op, sc.problem
+	w.Object = sc.buf.Object(p.shape)
+	w.Bytes = overhead + w.Object.Bytes()
 	if keyed {
-		w.Key = o.Part(sc.key, sc.keyEnd)
+		w.Key = w.Object.Part(sc.key, sc.keyEnd)
 	} else {
 		w.Key = p.substitute(v)
 	}
-	return w
+}
+
+// more appends a Write to be filled in.
+func more(out []Write) ([]Write, *Write) {
+	out = append(out, Write{})
+	return out, &out[len(out)-1]
 }
 
 // cut leaves nothing but the key of a row that no call could carry.

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"bytes"
+	"cmp"
 	"strconv"
 	"time"
 
@@ -31,12 +32,9 @@ func appendDate(dst, text []byte) ([]byte, marketo.Kind, string) {
 // would drop them, unless whole asks for an error instead. Without a zone the
 // value is read as UTC.
 func appendTimestamp(dst, text []byte, zone, whole bool) ([]byte, marketo.Kind, string) {
-	if reason := checkDate(text); reason != "" {
-		return dst, marketo.Omitted, reason
-	}
 	const date, moment = len("2006-01-02"), len("2006-01-02 15:04:05")
-	if len(text) < moment || text[date] != ' ' || !isClock(text[date+1:moment]) {
-		return dst, marketo.Omitted, reasonStyle
+	if !beginsWithMoment(text) {
+		return dst, marketo.Omitted, cmp.Or(checkDate(text), reasonStyle)
 	}
 	rest := text[moment:]
 	if len(rest) > 0 && rest[0] == '.' {
@@ -89,9 +87,18 @@ func beyond(rest []byte) string {
 	return reasonStyle
 }
 
-// isClock reports whether text is 15:04:05.
-func isClock(text []byte) bool {
-	return countDigits(text) == 2 && text[2] == ':' && countDigits(text[3:]) == 2 && text[5] == ':' && countDigits(text[6:]) == 2
+// beginsWithMoment reports whether text begins as 2006-01-02 15:04:05 does.
+func beginsWithMoment(text []byte) bool {
+	const form = "0000-00-00 00:00:00"
+	if len(text) < len(form) {
+		return false
+	}
+	for i, c := range text[:len(form)] {
+		if form[i] == '0' && c-'0' > 9 || form[i] != '0' && c != form[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // offsetLength returns the length of the offset that text begins with, +05 or
