@@ -52,7 +52,9 @@ func (r *reader) change(m *replication.Change) {
 	r.countRow(m, r.writes)
 	for i := range r.writes {
 		w := &r.writes[i]
-		r.add(Entry{Kind: EntryWrite, Seq: r.seq, Hash: keyHash(w.Key), Write: *w})
+		r.add(Entry{})
+		e := &r.entries[len(r.entries)-1]
+		e.Kind, e.Seq, e.Hash, e.Write = EntryWrite, r.seq, keyHash(w.Key), *w
 		r.bytes += w.Bytes
 	}
 	clear(r.writes)

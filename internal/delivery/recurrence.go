@@ -62,13 +62,15 @@ func newSightings(keysOfBatch int) *sightings {
 // counts reports whether the key of that hash is one that shares are made of.
 func (s *sightings) counts(hash uint64) bool { return hash&s.skip == 0 }
 
+func (s *sightings) at(hash uint64) *sighting { return &s.slots[hash>>3%sightingSlots] }
+
 // see notes that the key of that hash comes now. It returns whether it had come
 // no longer ago than within, and whether it had come at all, as far as is
 // remembered.
 func (s *sightings) see(hash uint64, now time.Time, within time.Duration) (soon, ever bool) {
 	// The mark of an empty slot is zero.
 	mark, at := uint32(hash>>32)|1, uint32(now.UnixMilli())
-	slot := &s.slots[hash>>3%sightingSlots]
+	slot := s.at(hash)
 	if slot.mark == mark {
 		ever = true
 		soon = time.Duration(at-slot.at)*time.Millisecond <= within

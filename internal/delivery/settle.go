@@ -203,8 +203,10 @@ func (m *Machine) saved(now time.Time, err error) {
 	}
 	m.ghosts -= len(l.current.Ended)
 	m.forgetReplayed()
-	m.touchSlots(l.released)
-	for _, it := range l.released {
+	for i, it := range l.released {
+		if i%touchAtOnce == 0 {
+			m.touchReleased(l.released[i:])
+		}
 		m.release(now, it)
 	}
 	for _, c := range l.current.Started {

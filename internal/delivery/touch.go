@@ -17,7 +17,11 @@ const touchAtOnce = 64
 func (m *Machine) touchKeys(entries []Entry) {
 	sum := uint64(0)
 	for i := range entries[:min(len(entries), touchAtOnce)] {
-		sum += m.keys.at(m.keys.hash(entries[i].Hash)).hash
+		hash := entries[i].Hash
+		sum += m.keys.at(m.keys.hash(hash)).hash
+		if m.seen.counts(hash) {
+			sum += uint64(m.seen.at(hash).mark)
+		}
 	}
 	runtime.KeepAlive(sum)
 	m.touchItems(m.free[len(m.free)-min(len(m.free), touchAtOnce):])
@@ -44,11 +48,12 @@ func (m *Machine) touchItems(items []*item) {
 	runtime.KeepAlive(sum)
 }
 
-// touchSlots reads where the items are found by their keys.
-func (m *Machine) touchSlots(items []*item) {
+// touchReleased reads the next items that are about to be released, and where
+// they are found by their keys.
+func (m *Machine) touchReleased(items []*item) {
 	sum := uint64(0)
-	for _, it := range items {
-		sum += m.keys.at(it.hash).hash
+	for _, it := range items[:min(len(items), touchAtOnce)] {
+		sum += m.keys.at(it.hash).hash + it.spot + uint64(it.bytes)
 	}
 	runtime.KeepAlive(sum)
 }
