@@ -84,7 +84,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 
 // deliver starts the pipeline and runs it to its end.
 func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client marketo.Client, store *checkpoint.Store, registry prometheus.Registerer) error {
-	state, err := d.start(ctx, source, store)
+	f, err := d.start(ctx, source, store)
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -92,7 +92,8 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 		return err
 	}
 	runner := &delivery.Runner{
-		Source: source, Mappings: d.Config.Set, Client: client, Store: store, State: state,
+		Source: source, Mappings: d.Config.Set, Client: client, Store: store,
+		State: f.state, Server: f.server,
 		Config:          d.delivery(client.Capacity()),
 		ShutdownTimeout: d.Config.Delivery.ShutdownTimeout,
 		Fits:            func(ctx context.Context) (string, error) { return d.fits(ctx, source) },

@@ -65,13 +65,13 @@ func passes(err error) bool {
 }
 
 // start waits for the server, holds everything against everything, and makes
-// what is missing. It returns the state to go on from.
-func (d *Daemon) start(ctx context.Context, source *replication.Source, store *checkpoint.Store) (checkpoint.State, error) {
+// what is missing. It returns what to go on from.
+func (d *Daemon) start(ctx context.Context, source *replication.Source, store *checkpoint.Store) (found, error) {
 	pause := firstPause
 	for failures := 0; ; failures++ {
-		state, err := d.begin(ctx, source, store)
+		f, err := d.begin(ctx, source, store)
 		if err == nil || ctx.Err() != nil || !passes(err) {
-			return state, err
+			return f, err
 		}
 		reason := "not connected to postgresql: " + err.Error()
 		d.starting.Store(&reason)
@@ -84,23 +84,22 @@ func (d *Daemon) start(ctx context.Context, source *replication.Source, store *c
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return state, ctx.Err()
+			return f, ctx.Err()
 		}
 		pause = min(2*pause, longestPause)
 	}
 }
 
 // begin is one attempt to start.
-func (d *Daemon) begin(ctx context.Context, source *replication.Source, store *checkpoint.Store) (checkpoint.State, error) {
-	found, err := d.examine(ctx, source, store)
+func (d *Daemon) begin(ctx context.Context, source *replication.Source, store *checkpoint.Store) (found, error) {
+	f, err := d.examine(ctx, source, store)
 	if err != nil {
-		return found.state, err
+		return f, err
 	}
-	ck, err := d.settleIn(ctx, source, store, found)
-	// All else stays as the last life left it: settling in has marked the
-	// store as ours.
-	found.state.Checkpoint = ck
-	return found.state, err
+	// All else stays as the last life left it: settling in marks the store as
+	// ours.
+	f.state.Checkpoint, err = d.settleIn(ctx, source, store, f)
+	return f, err
 }
 
 // found is what a start begins with, and what is to be made of it.

@@ -44,7 +44,9 @@ func (p piece) recycle() {
 // place in memory: after a broken connection it goes on behind what it has
 // handed over, in the middle of a transaction if need be.
 type reader struct {
-	runner  *Runner
+	runner *Runner
+	// seen is the server as the start saw it, until that is used.
+	seen    replication.Server
 	entries []Entry
 	bytes   int
 	writes  []mapping.Write
@@ -75,7 +77,7 @@ type rowCount struct {
 
 func newReader(r *Runner) *reader {
 	return &reader{
-		runner: r, received: r.State.Checkpoint.LSN, reading: make(chan struct{}, 1),
+		runner: r, seen: r.Server, received: r.State.Checkpoint.LSN, reading: make(chan struct{}, 1),
 		rowCounts: make([]rowCount, r.Mappings.Len()),
 		described: make(map[uint32]*replication.Relation),
 	}
@@ -175,7 +177,7 @@ func ended(stop <-chan struct{}) bool {
 // connect holds the server's state against the checkpoint and starts to
 // stream behind what was received.
 func (r *reader) connect(life context.Context) (*replication.Stream, error) {
-	server, err := r.runner.Source.Inspect(life)
+	server, err := r.inspect(life)
 	if err != nil {
 		return nil, err
 	}
@@ -199,6 +201,17 @@ func (r *reader) connect(life context.Context) (*replication.Stream, error) {
 	r.confirm(LSN(r.runner.synced.Load()))
 	r.connected(server, from)
 	return stream, nil
+}
+
+// inspect returns the state of the server. The first time that is what the
+// start has just seen.
+func (r *reader) inspect(life context.Context) (replication.Server, error) {
+	seen := r.seen
+	r.seen = replication.Server{}
+	if seen.Slot != nil {
+		return seen, nil
+	}
+	return r.runner.Source.Inspect(life)
 }
 
 // confirm passes a durable checkpoint on to the server.
