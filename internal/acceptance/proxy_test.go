@@ -174,6 +174,8 @@ func TestServerConnectionFaults(t *testing.T) {
 			w.postgres.Set(f.faults)
 			await(t, time.Minute, f.until)
 			w.postgres.Set(faultproxy.Faults{})
+			// The program may not have noticed yet, and call itself ready.
+			await(t, time.Minute, w.senderBack)
 			w.awaitReady(p)
 			now := w.metrics().Confirmations()
 			w.awaitMetric(f.name+": confirmations once mended", evidence.Metrics.Confirmations, now+1)
@@ -212,6 +214,11 @@ func (w *proxied) reconnects(more float64) func() (bool, string) {
 // keep the slot for a client it does not hear.
 func (w *proxied) senderGone() (bool, string) {
 	return w.activePID() == "", "the server keeps the walsender"
+}
+
+// senderBack waits until the server has a walsender for the slot.
+func (w *proxied) senderBack() (bool, string) {
+	return w.activePID() != "", "the server has no walsender"
 }
 
 // nothingComes waits until the program has been cut off for a while, and the
