@@ -201,11 +201,7 @@ func lookAtSource(ctx context.Context, conf *config.Config) (*replication.Server
 		return nil, nil, nil, err
 	}
 	locate := func(m mapping.Mistake) string { return conf.Locate(m).Error() }
-	findings, err := preflight.Source(ctx, catalog, server, conf.Set, locate)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	tables, err := preflight.Describe(ctx, catalog, conf.Set)
+	findings, tables, err := preflight.Source(ctx, catalog, server, conf.Set, locate)
 	return &server, tables, findings, err
 }
 

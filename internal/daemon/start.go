@@ -162,7 +162,8 @@ func (d *Daemon) inspect(ctx context.Context, catalog *replication.Catalog, serv
 
 func (d *Daemon) findings(ctx context.Context, catalog *replication.Catalog, server replication.Server) ([]preflight.Finding, error) {
 	locate := func(m mapping.Mistake) string { return d.Config.Locate(m).Error() }
-	return preflight.Source(ctx, catalog, server, d.Config.Set, locate)
+	findings, _, err := preflight.Source(ctx, catalog, server, d.Config.Set, locate)
+	return findings, err
 }
 
 // fits looks again, while changes stream, at what decides which of them are in

@@ -191,6 +191,7 @@ func (m *Machine) fill(now time.Time, l *lane) *call {
 		m.states[l.mapping].probe = now.Add(probeEvery)
 	}
 	c := m.blankCall()
+	c.items = slices.Grow(c.items, most)
 	size := m.cfg.Capacity.Envelope
 	m.touchNext(l, most)
 	for len(c.items) < most && l.n > 0 {
@@ -248,7 +249,7 @@ func (m *Machine) newCall(c *call, l *lane) *call {
 func (m *Machine) blankCall() *call {
 	n := len(m.spare)
 	if n == 0 {
-		return &call{items: make([]*item, 0, m.cfg.Capacity.Objects)}
+		return new(call)
 	}
 	c := m.spare[n-1]
 	m.spare = m.spare[:n-1]

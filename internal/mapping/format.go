@@ -163,7 +163,7 @@ func (t pgType) format(array bool) (format, string) {
 
 // refusal says what to do about a column whose type has no text form that
 // Marketo could use; "" where it has one.
-func (f format) refusal() string {
+func (f *format) refusal() string {
 	kind := f.kind
 	if kind == asArray {
 		kind = f.element

@@ -127,8 +127,8 @@ func (s *SOAP) Login(ctx context.Context) error {
 	return nil
 }
 
-// open begins the envelope of an attempt, signed for this moment. The secrets are what
-// no message may repeat.
+// open begins the envelope of an attempt, signed for this moment. The secrets
+// are what no message may repeat.
 func (s *SOAP) open() (*buffer, []string, *Fault) {
 	secret, err := s.secret()
 	if err == nil && secret == "" {

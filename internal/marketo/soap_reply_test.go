@@ -367,10 +367,10 @@ func statusesOf(body []byte) (n int, err error) {
 // carefully is readSOAPReply without its shortcut.
 func carefully(body []byte, b *Batch) ([]Result, *soapFault, error) {
 	call := callOf(b.Operation)
-	m := matcher{batch: b, results: make([]Result, len(b.Objects)), seen: make([]bool, len(b.Objects))}
+	m := newMatcher(b)
 	fault, err := readEnvelope(body, call.success, func(r *xmlReader) {
 		r.careful = true
-		readResult(r, call.list, &m)
+		readResult(r, call.list, m)
 	})
 	if err != nil || fault != nil {
 		return nil, fault, err

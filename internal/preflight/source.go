@@ -12,16 +12,17 @@ import (
 // Source checks server, slot, publication and every mapped table against the
 // mappings. A missing slot, and with it a missing publication, are fine where
 // the role may create them at the start. locate says where in the
-// configuration a mistake stands; nil shows it as it is. The error is only for
-// not being able to look.
-func Source(ctx context.Context, catalog *replication.Catalog, server replication.Server, set *mapping.Set, locate func(mapping.Mistake) string) ([]Finding, error) {
-	tables, err := Describe(ctx, catalog, set)
+// configuration a mistake stands; nil shows it as it is. The tables are as the
+// catalog describes them, in the order of set.Tables; one that is missing has
+// Exists unset. The error is only for not being able to look.
+func Source(ctx context.Context, catalog *replication.Catalog, server replication.Server, set *mapping.Set, locate func(mapping.Mistake) string) ([]Finding, []replication.Table, error) {
+	tables, err := describe(ctx, catalog, set)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	known, err := readFacts(ctx, catalog, set.Tables(), patience)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if locate == nil {
 		locate = func(m mapping.Mistake) string { return m.Error() }
@@ -36,12 +37,10 @@ func Source(ctx context.Context, catalog *replication.Catalog, server replicatio
 	for i := range in.tables {
 		in.inspectTable(&in.tables[i])
 	}
-	return in.findings, nil
+	return in.findings, tables, nil
 }
 
-// Describe reads what the catalog says about every mapped table, in the order
-// of set.Tables. A table that is missing has Exists unset.
-func Describe(ctx context.Context, catalog *replication.Catalog, set *mapping.Set) ([]replication.Table, error) {
+func describe(ctx context.Context, catalog *replication.Catalog, set *mapping.Set) ([]replication.Table, error) {
 	var names []replication.TableName
 	for _, t := range set.Tables() {
 		names = append(names, replication.TableName(t))

@@ -211,7 +211,7 @@ func TestSourceCannotLook(t *testing.T) {
 		t.Fatal(err)
 	}
 	catalog.Close(t.Context())
-	if findings, err := preflight.Source(t.Context(), catalog, server, w.set, nil); err == nil || findings != nil {
+	if findings, _, err := preflight.Source(t.Context(), catalog, server, w.set, nil); err == nil || findings != nil {
 		t.Errorf("Source() = %v, %v, want an error alone", findings, err)
 	}
 }

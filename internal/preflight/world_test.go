@@ -118,7 +118,7 @@ func (w *world) look() []preflight.Finding {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	findings, err := preflight.Source(w.t.Context(), catalog, server, w.set, func(m mapping.Mistake) string {
+	findings, _, err := preflight.Source(w.t.Context(), catalog, server, w.set, func(m mapping.Mistake) string {
 		return "file.yaml: " + m.Path + ": " + m.Text
 	})
 	if err != nil {
