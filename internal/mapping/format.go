@@ -177,7 +177,7 @@ func (f *format) refusal() string {
 	return ""
 }
 
-// plain reports whether all texts of the format are such as XML can carry.
+// plain reports whether all texts of the format are marketo.Plain.
 func (f *format) plain() bool {
 	switch f.kind {
 	case asDate, asTimestamp, asTimestampZone:

@@ -62,8 +62,10 @@ func (sc *scratch) keys(v *view) bool {
 	for i := range sc.plan.key {
 		f := &sc.plan.key[i]
 		from := len(sc.buf)
-		if kind := sc.keyText(f, v.at(f.column)); kind != marketo.Omitted {
-			sc.buf.Set(i, kind, from, len(sc.buf))
+		value := v.at(f.column)
+		if kind := sc.keyText(f, value); kind != marketo.Omitted {
+			// No format makes of a plain text one that is not.
+			sc.buf.Set(i, kind, from, len(sc.buf), marketo.Plain(value.Text))
 			sc.buf = append(sc.buf, 0)
 			continue
 		}
@@ -138,7 +140,7 @@ func (sc *scratch) fields(v *view) lack {
 			sc.copied(f, at, value)
 		}
 		if f.omitNull && sc.buf.Kind(at) == marketo.Null {
-			sc.buf.Set(at, marketo.Omitted, 0, 0)
+			sc.buf.Set(at, marketo.Omitted, 0, 0, false)
 		}
 	}
 	return lacks
@@ -147,14 +149,14 @@ func (sc *scratch) fields(v *view) lack {
 // copied renders a column's value into place at.
 func (sc *scratch) copied(f *field, at int, value replication.Value) {
 	if value.Kind == replication.Null {
-		sc.buf.Set(at, marketo.Null, 0, 0)
+		sc.buf.Set(at, marketo.Null, 0, 0, false)
 		return
 	}
 	from := len(sc.buf)
-	if f.format.kind == asText && firstBad(value.Text) < 0 {
+	if f.format.kind == asText && marketo.Plain(value.Text) {
 		// What most values are: text that goes as it is.
 		sc.buf = append(sc.buf, value.Text...)
-		sc.buf.Set(at, marketo.String, from, len(sc.buf))
+		sc.buf.Set(at, marketo.String, from, len(sc.buf), true)
 		return
 	}
 	out, kind, reason := f.format.append(sc.buf, value.Text)
@@ -182,7 +184,8 @@ func (sc *scratch) computed(f *field, at int, v *view) {
 
 // place makes out[from:] the text of the value at; out is the buffer grown.
 func (sc *scratch) place(f *field, at, from int, out []byte, kind marketo.Kind) {
-	if kind == marketo.String && !f.format.plain() {
+	plain := kind != marketo.String || f.format.plain()
+	if !plain {
 		var ok bool
 		if out, ok = sc.plan.definition.Characters.clean(out, from); !ok {
 			sc.fail("characters", f.label+"holds a character that XML 1.0 cannot carry; clean the value, or set characters: strip or replace")
@@ -190,7 +193,7 @@ func (sc *scratch) place(f *field, at, from int, out []byte, kind marketo.Kind) 
 		}
 	}
 	sc.buf = out
-	sc.buf.Set(at, kind, from, len(out))
+	sc.buf.Set(at, kind, from, len(out), plain)
 }
 
 // finish makes w the write. keyed says whether the buffer begins with a key.
@@ -219,7 +222,7 @@ func more(out []Write) ([]Write, *Write) {
 func (sc *scratch) cut() {
 	sc.fail("too_large", "the object's values are larger than a gigabyte; map fewer or shorter attributes")
 	for at := len(sc.plan.key); at < sc.plan.shape.Len(); at++ {
-		sc.buf.Set(at, marketo.Omitted, 0, 0)
+		sc.buf.Set(at, marketo.Omitted, 0, 0, false)
 	}
 	sc.buf = sc.buf[:sc.keyEnd]
 }

@@ -7,13 +7,16 @@ import (
 
 // An Object's values are one string, which is one piece of memory without
 // pointers: a word for each value, and then texts. From its lowest bit a word
-// holds the value's kind, where its text begins and where it ends, both counted
-// from the start of the string.
+// holds the value's kind, whether its text is plain, where it begins and where
+// it ends, both counted from the start of the string.
 const (
 	wordBytes = 8
-	kindBits  = 4
-	placeBits = 30
+	kindBits  = 3
 	kindMask  = 1<<kindBits - 1
+	plainBit  = 1 << kindBits
+	fromShift = kindBits + 1
+	placeBits = 30
+	toShift   = fromShift + placeBits
 )
 
 // LargestRecord is the most bytes that a Record may have.
@@ -31,15 +34,21 @@ func (r Record) Begin(n int) Record {
 }
 
 // Set makes value i what it is: of a kind, with the bytes from from to to.
-func (r Record) Set(i int, kind Kind, from, to int) {
-	binary.LittleEndian.PutUint64(r[i*wordBytes:], uint64(kind)|uint64(from)<<kindBits|uint64(to)<<(kindBits+placeBits))
+// plain says that they are Plain, and spares them a look whenever the object is
+// written; false is never wrong.
+func (r Record) Set(i int, kind Kind, from, to int, plain bool) {
+	word := uint64(kind) | uint64(from)<<fromShift | uint64(to)<<toShift
+	if plain {
+		word |= plainBit
+	}
+	binary.LittleEndian.PutUint64(r[i*wordBytes:], word)
 }
 
 // Add appends a text and makes it value i.
 func (r Record) Add(i int, v Value) Record {
 	from := len(r)
 	r = append(r, v.Text...)
-	r.Set(i, v.Kind, from, len(r))
+	r.Set(i, v.Kind, from, len(r), Plain(r[from:]))
 	return r
 }
 
@@ -80,15 +89,16 @@ func (o *Object) Kind(i int) Kind { return Kind(o.record[i*wordBytes] & kindMask
 
 // Value returns value i.
 func (o *Object) Value(i int) Value {
-	kind, text := o.value(i)
+	kind, text, _ := o.value(i)
 	return Value{Kind: kind, Text: text}
 }
 
-func (o *Object) value(i int) (Kind, string) {
+// value returns value i, and whether its text is known to be Plain.
+func (o *Object) value(i int) (kind Kind, text string, plain bool) {
 	at := o.record[i*wordBytes : i*wordBytes+wordBytes]
 	word := uint64(at[0]) | uint64(at[1])<<8 | uint64(at[2])<<16 | uint64(at[3])<<24 |
 		uint64(at[4])<<32 | uint64(at[5])<<40 | uint64(at[6])<<48 | uint64(at[7])<<56
-	return Kind(word & kindMask), o.record[word>>kindBits&LargestRecord : word>>(kindBits+placeBits)]
+	return Kind(word & kindMask), o.record[word>>fromShift&LargestRecord : word>>toShift], word&plainBit != 0
 }
 
 // Values returns all values.

@@ -41,7 +41,7 @@ func TestRecordIsUsedAgain(t *testing.T) {
 	}
 	first := r.Object(roadShow)
 	r = r.Begin(6).Add(2, str("second"))
-	r.Set(3, marketo.String, len(r)-len("cond"), len(r))
+	r.Set(3, marketo.String, len(r)-len("cond"), len(r), true)
 	second := r.Object(roadShow)
 	if got, want := first.Values(), slices.Repeat([]marketo.Value{str("first")}, 6); !slices.Equal(got, want) {
 		t.Errorf("first: got %v, want %v", got, want)

@@ -42,7 +42,7 @@ func appendRecord(dst []byte, o *Object, op Operation) ([]byte, bool) {
 	dst = append(dst, '{')
 	first := len(dst)
 	for i := range recordLength(o, op) {
-		kind, text := o.value(i)
+		kind, text, plain := o.value(i)
 		if kind == Omitted {
 			continue
 		}
@@ -55,7 +55,11 @@ func appendRecord(dst []byte, o *Object, op Operation) ([]byte, bool) {
 		switch kind {
 		case String:
 			dst = append(dst, '"')
-			dst = appendJSON(dst, text)
+			if plain {
+				dst = append(dst, text...)
+			} else {
+				dst = appendJSON(dst, text)
+			}
 			dst = append(dst, '"')
 		case Null:
 			dst = append(dst, "null"...)
@@ -90,18 +94,22 @@ func isLiteral(kind Kind, text string) bool {
 func recordSize(o Object, op Operation) int {
 	size, fields := len("{},"), 0
 	for i := range recordLength(&o, op) {
-		kind, text := o.value(i)
+		kind, text, plain := o.value(i)
 		switch kind {
 		case Omitted:
 			continue
 		case String:
-			size += len(`""`) + jsonSize(text)
+			size += len(`""`) + len(text)
+			if !plain {
+				size += jsonEscapes(text)
+			}
 		case Null:
 			size += len("null")
 		default:
 			size += len(text)
 		}
-		size += len(`"":`) + jsonSize(o.Shape.Name(i))
+		name := o.Shape.Name(i)
+		size += len(`"":`) + len(name) + jsonEscapes(name)
 		fields++
 	}
 	return size + max(0, fields-1)
@@ -143,9 +151,9 @@ func appendJSON(dst []byte, text string) []byte {
 	return append(dst, text[from:]...)
 }
 
-// jsonSize is the number of bytes appendJSON appends.
-func jsonSize(text string) int {
-	n := len(text)
+// jsonEscapes is how many bytes more than text appendJSON appends.
+func jsonEscapes(text string) int {
+	n := 0
 	for i := 0; i < len(text); i++ {
 		n += int(jsonExtra[text[i]])
 	}

@@ -162,7 +162,7 @@ func (e *soapEncoder) appendObject(dst []byte, o *Object) []byte {
 // clears the attribute.
 func (e *soapEncoder) appendAttributes(dst []byte, o *Object, first, end int) (out []byte, some bool) {
 	for i := first; i < end; i++ {
-		kind, text := o.value(i)
+		kind, text, plain := o.value(i)
 		if kind == Omitted {
 			continue
 		}
@@ -171,7 +171,11 @@ func (e *soapEncoder) appendAttributes(dst []byte, o *Object, first, end int) (o
 		} else {
 			dst, some = append(dst, e.tags[i]...), true
 		}
-		if kind != Null {
+		switch {
+		case kind == Null:
+		case plain:
+			dst = append(dst, text...)
+		default:
 			dst = e.appendText(dst, text)
 		}
 	}
@@ -181,18 +185,13 @@ func (e *soapEncoder) appendAttributes(dst []byte, o *Object, first, end int) (o
 	return dst, some
 }
 
-// appendText appends a value's text, and looks whether XML can carry it. Most
-// texts stand for themselves, which is told in one pass.
+// appendText appends a text that is not plain, and looks whether XML can carry
+// it.
 func (e *soapEncoder) appendText(dst []byte, text string) []byte {
-	for i := 0; i < len(text); i++ {
-		if marks[text[i]] {
-			from := len(dst)
-			dst = appendXML(dst, text)
-			e.valid = e.valid && validXML(dst[from:])
-			return dst
-		}
-	}
-	return append(dst, text...)
+	from := len(dst)
+	dst = appendXML(dst, text)
+	e.valid = e.valid && validXML(dst[from:])
+	return dst
 }
 
 // xmlEscapes holds what may not stand in text as it is. A carriage return is

@@ -89,7 +89,7 @@ func (e *soapStatus) isOf(o *Object) bool {
 		if at < 0 || taken&(1<<at) != 0 {
 			return false
 		}
-		if _, text := o.value(i); string(e.values[at]) != text {
+		if _, text, _ := o.value(i); string(e.values[at]) != text {
 			return false
 		}
 		taken |= 1 << at

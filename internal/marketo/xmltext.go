@@ -119,7 +119,6 @@ func isXMLRune(c rune) bool {
 // eight bytes at a time: it runs over every value sent and every body received,
 // and most of them are ASCII.
 func validXML(data []byte) bool {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
 	rest, beyond := data, uint64(0)
 	for len(rest) >= 8 {
 		x := binary.LittleEndian.Uint64(rest)
