@@ -334,3 +334,18 @@ func TestRow(t *testing.T) {
 		t.Error("got no error for a relation that is not bound")
 	}
 }
+
+// Every text that is not plain is written as such, in the key as elsewhere.
+func TestTextsThatAreEscaped(t *testing.T) {
+	rel := relation('d', column("id", bpcharOID, true), column("name", textOID, false), column("tags", textArrayOID, false))
+	s := bound(t, mapping.Definition{Attributes: []mapping.Rule{
+		{Attribute: "name", Column: "name"}, {Attribute: "tags", Column: "tags"}, {Attribute: "both", Expr: "name + id"},
+		{Attribute: "fixed", Constant: constant(marketo.String, "R&D")},
+	}}, rel)
+	for _, text := range []string{"plain", "a<b", "R&D", `"quoted"`, `back\slash`, "Zürich", "two\nlines"} {
+		w := s.Apply(&replication.Change{Relation: rel, New: row(text+"  ", text, "{x}")}, nil)[0]
+		if err := w.Object.Check(); err != nil || w.Object.Value(0).Text != text || w.Object.Value(1).Text != text {
+			t.Errorf("%q: %s, %v", text, show(w), err)
+		}
+	}
+}

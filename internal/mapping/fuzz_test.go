@@ -99,6 +99,9 @@ func checkWrite(t *testing.T, s *mapping.Set, w mapping.Write) {
 	if w.Object.Shape != s.Shape(w.Mapping) {
 		t.Fatalf("an object of the shape %v", w.Object.Shape)
 	}
+	if err := w.Object.Check(); err != nil {
+		t.Fatal(err)
+	}
 	if w.Key == "" || w.Reread && w.Problem != nil {
 		t.Errorf("key %q, reread %t, problem %v", w.Key, w.Reread, w.Problem)
 	}

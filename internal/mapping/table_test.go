@@ -86,6 +86,9 @@ func bound(t testing.TB, d mapping.Definition, rel *replication.Relation) *mappi
 func show(w mapping.Write) string {
 	var b strings.Builder
 	b.WriteString(w.Operation.String())
+	if err := w.Object.Check(); err != nil {
+		b.WriteString(" broken: " + err.Error())
+	}
 	names := append(append([]string(nil), w.Object.Shape.Key...), w.Object.Shape.Attributes...)
 	for i, v := range w.Object.Values() {
 		switch v.Kind {

@@ -34,6 +34,30 @@ func TestPlain(t *testing.T) {
 	}
 }
 
+func TestCheck(t *testing.T) {
+	for _, tt := range []struct {
+		from, to int
+		plain    bool
+		want     string
+	}{
+		{24, 27, true, ""},
+		{24, 29, false, ""},
+		{24, 29, true, "value 1: of kind 2 and said to be plain, which it is not"},
+		{24, 30, false, "value 1: no text from 24 to 30 in 29 bytes"},
+		{28, 27, false, "value 1: no text from 28 to 27 in 29 bytes"},
+	} {
+		r := append(Record(nil).Begin(3), "a b<c"...)
+		r.Set(1, String, tt.from, tt.to, tt.plain)
+		o, got := r.Object(twoKeys), ""
+		if err := o.Check(); err != nil {
+			got = err.Error()
+		}
+		if got != tt.want {
+			t.Errorf("%+v: %q", tt, got)
+		}
+	}
+}
+
 func FuzzPlain(f *testing.F) {
 	for _, text := range []string{"", "Amsterdam", "Zürich & <Basel>", `a "quoted" \ text`, "tab\tand line\n", "\uFFFE", "\xff", "\x7f"} {
 		f.Add(text)

@@ -2,6 +2,7 @@ package marketo
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
 )
 
@@ -108,6 +109,22 @@ func (o *Object) Values() []Value {
 		values[i] = o.Value(i)
 	}
 	return values
+}
+
+// Check returns an error if the Record that the object was made from was told
+// of a text that is not there, or that one is Plain which is not: a body would
+// say something else then. For tests.
+func (o *Object) Check() error {
+	for i := range o.Len() {
+		word := binary.LittleEndian.Uint64([]byte(o.record[i*wordBytes:][:wordBytes]))
+		if from, to := word>>fromShift&LargestRecord, word>>toShift; from > to || to > uint64(len(o.record)) {
+			return fmt.Errorf("value %d: no text from %d to %d in %d bytes", i, from, to, len(o.record))
+		}
+		if kind, text, plain := o.value(i); plain && !Plain([]byte(text)) {
+			return fmt.Errorf("value %d: of kind %d and said to be plain, which it is not", i, kind)
+		}
+	}
+	return nil
 }
 
 // Part returns bytes of the Record that the object was made from.
