@@ -61,11 +61,7 @@ func (sc *scratch) keys(v *view) bool {
 	ok := true
 	for i := range sc.plan.key {
 		f := &sc.plan.key[i]
-		from := len(sc.buf)
-		value := v.at(f.column)
-		if kind := sc.keyText(f, value); kind != marketo.Omitted {
-			// No format makes of a plain text one that is not.
-			sc.buf.Set(i, kind, from, len(sc.buf), marketo.Plain(value.Text))
+		if sc.keyText(f, i, v.at(f.column)) {
 			sc.buf = append(sc.buf, 0)
 			continue
 		}
@@ -75,33 +71,37 @@ func (sc *scratch) keys(v *view) bool {
 	return ok
 }
 
-// keyText appends one key value; Omitted when it has none.
-func (sc *scratch) keyText(f *field, value replication.Value) marketo.Kind {
+// keyText renders one key value into place at, and reports whether there is
+// one.
+func (sc *scratch) keyText(f *field, at int, value replication.Value) bool {
 	switch value.Kind {
 	case replication.Null:
 		sc.fail("null_key", f.label+"is null; give the row a key, or leave such rows out with where")
-		return marketo.Omitted
+		return false
 	case replication.Unchanged:
 		sc.fail("unchanged", f.label+"is not in the stream; run: ALTER TABLE … REPLICA IDENTITY FULL")
-		return marketo.Omitted
+		return false
 	}
 	from := len(sc.buf)
 	out, kind, reason := f.format.append(sc.buf, value.Text)
 	if reason != "" {
 		sc.fail("value", f.label+reason)
-		return marketo.Omitted
+		return false
 	}
 	sc.buf = out
+	// No format makes of a plain text one that is not.
+	plain := kind != marketo.String || marketo.Plain(value.Text)
 	switch {
 	case len(out) == from:
 		sc.fail("null_key", f.label+"is empty, which Marketo takes for no key; give the row a key, or leave such rows out with where")
-		return marketo.Omitted
-	case kind == marketo.String && firstBad(out[from:]) >= 0:
+		return false
+	case !plain && firstBad(out[from:]) >= 0:
 		// Whatever the policy: two keys could become one.
 		sc.fail("characters", f.label+"holds a character that XML 1.0 cannot carry; clean the value, as a key is never changed")
-		return marketo.Omitted
+		return false
 	}
-	return kind
+	sc.buf.Set(at, kind, from, len(out), plain)
+	return true
 }
 
 // lack says what the stream did not carry for a write.

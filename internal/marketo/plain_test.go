@@ -79,7 +79,7 @@ func TestPlainIsWrittenAsItIs(t *testing.T) {
 			b := &Batch{Type: "RoadShow", Objects: []Object{r.Object(twoKeys)}}
 			soap, valid := new(soapEncoder).appendBody(nil, b)
 			rest, ok := appendRESTBody(nil, b)
-			if !valid || !ok || len(restCalls[Upsert].open)+len(restClose)+recordSize(b.Objects[0], Upsert) != len(rest)+len(",") {
+			if !valid || !ok || restEnvelope+recordSize(b.Objects[0], Upsert) != len(rest)+len(",") {
 				t.Fatalf("%q, plain %v: %v, %v, size %d of %d", text, known, valid, ok, recordSize(b.Objects[0], Upsert), len(rest))
 			}
 			bodies[i] = string(soap) + string(rest)

@@ -94,11 +94,16 @@ func (o *Object) Value(i int) Value {
 	return Value{Kind: kind, Text: text}
 }
 
+// word returns the word of value i.
+func (o *Object) word(i int) uint64 {
+	at := o.record[i*wordBytes : i*wordBytes+wordBytes]
+	return uint64(at[0]) | uint64(at[1])<<8 | uint64(at[2])<<16 | uint64(at[3])<<24 |
+		uint64(at[4])<<32 | uint64(at[5])<<40 | uint64(at[6])<<48 | uint64(at[7])<<56
+}
+
 // value returns value i, and whether its text is known to be Plain.
 func (o *Object) value(i int) (kind Kind, text string, plain bool) {
-	at := o.record[i*wordBytes : i*wordBytes+wordBytes]
-	word := uint64(at[0]) | uint64(at[1])<<8 | uint64(at[2])<<16 | uint64(at[3])<<24 |
-		uint64(at[4])<<32 | uint64(at[5])<<40 | uint64(at[6])<<48 | uint64(at[7])<<56
+	word := o.word(i)
 	return Kind(word & kindMask), o.record[word>>fromShift&LargestRecord : word>>toShift], word&plainBit != 0
 }
 
@@ -116,7 +121,7 @@ func (o *Object) Values() []Value {
 // say something else then. For tests.
 func (o *Object) Check() error {
 	for i := range o.Len() {
-		word := binary.LittleEndian.Uint64([]byte(o.record[i*wordBytes:][:wordBytes]))
+		word := o.word(i)
 		if from, to := word>>fromShift&LargestRecord, word>>toShift; from > to || to > uint64(len(o.record)) {
 			return fmt.Errorf("value %d: no text from %d to %d in %d bytes", i, from, to, len(o.record))
 		}

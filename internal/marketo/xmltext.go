@@ -116,8 +116,8 @@ func isXMLRune(c rune) bool {
 }
 
 // validXML reports whether data is UTF-8 that XML 1.0 can carry. It looks at
-// eight bytes at a time: it runs over every value sent and every body received,
-// and most of them are ASCII.
+// eight bytes at a time: it runs over every body received, and most of them are
+// ASCII.
 func validXML(data []byte) bool {
 	rest, beyond := data, uint64(0)
 	for len(rest) >= 8 {
