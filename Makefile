@@ -8,15 +8,16 @@ VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10s
 HITS        ?= 5
+VERSIONS    ?= 14 15 16 17 18
 
 # make demo API=rest DURATION=30s
 DEMO_FLAGS  ?= $(if $(API),--api $(API)) $(if $(DURATION),--duration $(DURATION))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test format vet lint fuzz bench sweep soak model clean
+.PHONY: help setup build demo test test-matrix format vet lint fuzz bench sweep soak model clean
 
 help: ## show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
 
 setup: ## make sure PostgreSQL's programs and the tools of the tests are here
 	@./scripts/setup --tests
@@ -36,6 +37,16 @@ test: setup format vet ## format, vet, and all tests with the race detector
 		echo "test: the race detector needs a C compiler and $$(go env CC) is not on PATH; install gcc, or run: go test ./..." >&2; exit 1; }
 	CGO_ENABLED=1 go test -race -timeout 30m ./...
 	go test ./internal/simulation
+
+# One after the other: each run uses all cores by itself.
+test-matrix: ## the tests that need a server, on PostgreSQL 14 to 18 (VERSIONS="14 18", MATRIX_FLAGS="-run Kill")
+	@failed=; for version in $(VERSIONS); do \
+		bin="$$(./scripts/postgres $$version)" || exit 1; \
+		echo "test-matrix: PostgreSQL $$version"; \
+		CDCSYNC_PG_BIN="$$bin" go test -count=1 -timeout 30m $(MATRIX_FLAGS) \
+			./internal/replication ./internal/preflight ./internal/delivery ./internal/agreement ./internal/acceptance || failed="$$failed $$version"; \
+	done; \
+	[ -z "$$failed" ] || { echo "test-matrix: failed on$$failed" >&2; exit 1; }
 
 format:
 	@files="$$(gofmt -l bench cmd internal)" || exit 1; \

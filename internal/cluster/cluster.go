@@ -27,6 +27,9 @@ import (
 
 // Options say how a Cluster differs from the default one.
 type Options struct {
+	// Version is the major version of the server, e.g. 18, as FindVersion finds
+	// it. Zero takes what Find finds.
+	Version int
 	// Dir holds the cluster's files; it is made when missing, and removed by
 	// Close only when Start made it. The user that the server runs as must be
 	// able to reach it. Empty means a new directory below os.TempDir.
@@ -60,7 +63,7 @@ const startupWait = 60 * time.Second
 // accepts connections. ctx bounds the start only; the caller owns the Cluster
 // and must Close it. Without server programs the error is ErrNotInstalled.
 func Start(ctx context.Context, options Options) (*Cluster, error) {
-	bin, err := Find()
+	bin, err := options.find()
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +79,13 @@ func Start(ctx context.Context, options Options) (*Cluster, error) {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
+}
+
+func (o Options) find() (string, error) {
+	if o.Version == 0 {
+		return Find()
+	}
+	return FindVersion(o.Version)
 }
 
 func (c *Cluster) makeDir(dir string) error {

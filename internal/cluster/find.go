@@ -42,18 +42,28 @@ func Find() (string, error) {
 	if path, err := exec.LookPath("initdb"); err == nil && complete(filepath.Dir(path)) {
 		return filepath.Dir(path), nil
 	}
-	var found []string
-	for _, pattern := range places {
-		dirs, err := filepath.Glob(pattern)
-		if err != nil {
-			return "", fmt.Errorf("look for server programs in %s: %w", pattern, err)
-		}
-		found = append(found, slices.DeleteFunc(dirs, func(dir string) bool { return !complete(dir) })...)
+	found, err := installed()
+	if err != nil {
+		return "", err
 	}
 	if len(found) == 0 {
 		return "", ErrNotInstalled
 	}
 	return newest(found), nil
+}
+
+// installed returns the directories in the usual places that hold server
+// programs.
+func installed() ([]string, error) {
+	var found []string
+	for _, pattern := range places {
+		dirs, err := filepath.Glob(pattern)
+		if err != nil {
+			return nil, fmt.Errorf("look for server programs in %s: %w", pattern, err)
+		}
+		found = append(found, slices.DeleteFunc(dirs, func(dir string) bool { return !complete(dir) })...)
+	}
+	return found, nil
 }
 
 // complete reports whether dir holds both programs that a Cluster needs.
