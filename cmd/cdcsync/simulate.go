@@ -23,6 +23,7 @@ type simulateFlags struct {
 	dedupe  []string
 	latency time.Duration
 	limits  string
+	keys    string
 	record  bool
 	options simulator.Options
 }
@@ -58,6 +59,7 @@ under /_simulator/: objects, calls, stats; program faults with faults.`,
 	flags.StringVar(&f.options.ClientSecret, "client-secret", simulator.DefaultClientSecret, "REST client secret")
 	flags.StringVar(&f.objects, "objects", "", "YAML file of the object types; without it types are learnt from the calls")
 	flags.StringArrayVar(&f.dedupe, "dedupe", nil, "dedupe fields of a type to learn, as Type=field,field; may stand several times")
+	flags.StringVar(&f.keys, "keys", string(simulator.ExactKeys), "how keys of learnt types are compared: exact, or fold, which takes keys that differ only in case or trailing blanks for one")
 	flags.DurationVar(&f.latency, "latency", 0, "how long a call takes, give or take a fifth")
 	flags.StringVar(&f.limits, "limits", "marketo", "marketo (100 calls in 20 s, 10 at once, 10,000 SOAP or 50,000 REST calls a day), lifted, or a list such as calls_per_20s=50,concurrent_calls=5,calls_per_day=1000, where 0 lifts one")
 	flags.BoolVar(&f.record, "record", false, "keep the keys of each call and every value of each object, for tests; memory grows with each call")
@@ -68,6 +70,10 @@ under /_simulator/: objects, calls, stats; program faults with faults.`,
 func (f *simulateFlags) complete() error {
 	if f.objects != "" && len(f.dedupe) > 0 {
 		return errors.New("--objects and --dedupe exclude each other: name the dedupe fields in the file")
+	}
+	f.options.Keys = simulator.KeyRule(f.keys)
+	if f.options.Keys != simulator.ExactKeys && f.options.Keys != simulator.FoldKeys {
+		return fmt.Errorf("--keys %q: allowed are %s and %s", f.keys, simulator.ExactKeys, simulator.FoldKeys)
 	}
 	if f.latency < 0 {
 		return errors.New("--latency must not be negative")

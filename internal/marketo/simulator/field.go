@@ -56,7 +56,21 @@ type Type struct {
 	Dedupe []string
 	// Fields holds all fields, the dedupe fields included.
 	Fields []Field
+	// Keys is how keys are compared; the zero value means ExactKeys.
+	Keys KeyRule
 }
+
+// KeyRule says which keys are one to the instance. Marketo does not document
+// its own, so a client has to come out right with either.
+type KeyRule string
+
+const (
+	// ExactKeys tells every two texts apart.
+	ExactKeys KeyRule = "exact"
+	// FoldKeys takes keys that differ only in case or in trailing blanks for
+	// one; the object keeps the spelling that was written last.
+	FoldKeys KeyRule = "fold"
+)
 
 const (
 	maxString    = 255

@@ -151,7 +151,7 @@ func (r *resolver) key(set []assignment) (key, missing string) {
 		}
 		r.values = append(r.values, value)
 	}
-	return Key(r.values...), ""
+	return r.schema.keyOf(r.values...), ""
 }
 
 // duplicates returns the places of objects whose key stands twice in a call.

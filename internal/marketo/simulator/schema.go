@@ -11,10 +11,11 @@ type schema struct {
 	columns map[string]int
 	key     []int // columns of the dedupe fields
 	open    bool  // unknown attributes are added
+	folds   bool  // keys are compared without case and trailing blanks
 }
 
 func newSchema(t Type, open bool) *schema {
-	s := &schema{name: t.Name, open: open, columns: map[string]int{}}
+	s := &schema{name: t.Name, open: open, folds: t.Keys == FoldKeys, columns: map[string]int{}}
 	for _, field := range t.Fields {
 		s.columns[field.Name] = len(s.fields)
 		s.fields = append(s.fields, field)
@@ -31,13 +32,34 @@ func newSchema(t Type, open bool) *schema {
 
 // with returns a schema that has one more field.
 func (s *schema) with(name string) *schema {
-	grown := &schema{name: s.name, key: s.key, open: s.open, columns: make(map[string]int, len(s.columns)+1)}
+	grown := &schema{name: s.name, key: s.key, open: s.open, folds: s.folds, columns: make(map[string]int, len(s.columns)+1)}
 	for other, column := range s.columns {
 		grown.columns[other] = column
 	}
 	grown.columns[name] = len(s.fields)
 	grown.fields = append(s.fields[:len(s.fields):len(s.fields)], Field{Name: name, Type: anything})
 	return grown
+}
+
+// keyOf returns the Key of an object with these values of the dedupe fields.
+func (s *schema) keyOf(values ...string) string {
+	if !s.folds {
+		return Key(values...)
+	}
+	folded := make([]string, len(values))
+	for i, value := range values {
+		folded[i] = foldKey(value)
+	}
+	return Key(folded...)
+}
+
+func foldKey(value string) string {
+	return strings.ToLower(strings.ToUpper(strings.TrimRight(value, " ")))
+}
+
+// same reports whether two values of a column are one to the instance.
+func (s *schema) same(column int, a, b string) bool {
+	return a == b || s.folds && s.isKey(column) && foldKey(a) == foldKey(b)
 }
 
 func (s *schema) isKey(column int) bool {

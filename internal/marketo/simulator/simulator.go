@@ -45,6 +45,9 @@ type Options struct {
 	// Dedupe names the dedupe fields of types that will be learnt. Such a
 	// type exists from the start. Not used when Types is set.
 	Dedupe map[string][]string
+	// Keys is how the keys of types that are learnt are compared; a Type says
+	// it of its own.
+	Keys KeyRule
 	// Limits of the instance; the zero value lifts all. See MarketoLimits.
 	Limits Limits
 	// Latency of every call but the token call; zero answers at once.

@@ -75,7 +75,7 @@ func (q *soapQuery) matches(schema *schema) ([]string, *fault) {
 		for _, column := range schema.key {
 			values = append(values, wanted[column])
 		}
-		candidates = func() []string { return []string{Key(values...)} }
+		candidates = func() []string { return []string{schema.keyOf(values...)} }
 	}
 	var matches []string
 	values := make([]string, len(schema.fields))
@@ -87,7 +87,7 @@ func (q *soapQuery) matches(schema *schema) ([]string, *fault) {
 		readRow(object.row, values)
 		passes := true
 		for column, value := range wanted {
-			passes = passes && values[column] == value
+			passes = passes && schema.same(column, values[column], value)
 		}
 		if passes {
 			matches = append(matches, key)

@@ -68,7 +68,7 @@ func (s *store) reset() {
 		return
 	}
 	for name, dedupe := range s.opts.Dedupe {
-		s.add(newSchema(Type{Name: name, Dedupe: dedupe}, true))
+		s.add(newSchema(Type{Name: name, Dedupe: dedupe, Keys: s.opts.Keys}, true))
 	}
 }
 
@@ -98,7 +98,7 @@ func (s *store) learn(name string, dedupe []string) *table {
 		return nil
 	}
 	// The names alias the whole body of the call.
-	known := Type{Name: strings.Clone(name)}
+	known := Type{Name: strings.Clone(name), Keys: s.opts.Keys}
 	for _, field := range dedupe {
 		known.Dedupe = append(known.Dedupe, strings.Clone(field))
 	}

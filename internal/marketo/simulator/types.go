@@ -18,6 +18,7 @@ var fieldTypes = []FieldType{String, Text, Integer, Float, Currency, Boolean, Da
 
 type typeEntry struct {
 	Name   string       `yaml:"name"`
+	Keys   KeyRule      `yaml:"keys"`
 	Dedupe []string     `yaml:"dedupe"`
 	Fields []fieldEntry `yaml:"fields"`
 }
@@ -84,6 +85,9 @@ func (e *typeEntry) check() error {
 	if !apiName.MatchString(e.Name) {
 		return fmt.Errorf("object name %q: letters, digits and _ are allowed", e.Name)
 	}
+	if e.Keys != "" && e.Keys != ExactKeys && e.Keys != FoldKeys {
+		return fmt.Errorf("object %s has keys: %q; allowed are %s and %s", e.Name, e.Keys, ExactKeys, FoldKeys)
+	}
 	if len(e.Dedupe) < 1 || len(e.Dedupe) > 3 {
 		return fmt.Errorf("object %s has %d dedupe fields: 1 to 3 are allowed", e.Name, len(e.Dedupe))
 	}
@@ -125,7 +129,7 @@ func (e fieldEntry) kind() FieldType {
 }
 
 func (e *typeEntry) compile() Type {
-	t := Type{Name: e.Name, Dedupe: e.Dedupe}
+	t := Type{Name: e.Name, Dedupe: e.Dedupe, Keys: e.Keys}
 	for _, field := range e.Fields {
 		t.Fields = append(t.Fields, Field{Name: field.Name, Type: field.kind(), Length: field.Length})
 	}
