@@ -24,6 +24,12 @@ func statusText(s admin.Status) string {
 	if s.Advice != "" {
 		fmt.Fprintf(&b, "What to do: %s\n", s.Advice)
 	}
+	for _, o := range s.Obstacles[min(1, len(s.Obstacles)):] {
+		fmt.Fprintf(&b, "ALSO (%s): %s\n", printable(o.State), printable(o.Reason))
+		if o.Advice != "" {
+			fmt.Fprintf(&b, "What to do: %s\n", o.Advice)
+		}
+	}
 	b.WriteString("\n")
 	if s.Report == nil {
 		fmt.Fprintf(&b, "%-14s%s\n", "version", printable(s.Version))

@@ -79,6 +79,19 @@ func TestStatusOfADaemonThatIsNotReady(t *testing.T) {
 	}
 }
 
+func TestStatusTellsAllObstacles(t *testing.T) {
+	s := well()
+	s.Ready, s.State, s.Reason, s.Advice = false, "unfit", "table is out", "put it back"
+	s.Obstacles = []admin.Obstacle{
+		{State: "unfit", Reason: "table is out", Advice: "put it back"},
+		{State: "mapping_blocked", Reason: "refused", Advice: "mend it"}, {State: "holding", Reason: "held"},
+	}
+	const want = "NOT READY (unfit): table is out\nWhat to do: put it back\nALSO (mapping_blocked): refused\nWhat to do: mend it\nALSO (holding): held\n\nin Marketo"
+	if got := statusText(s); !strings.HasPrefix(got, want) {
+		t.Errorf("got:\n%s\nwant at its start:\n%s", got, want)
+	}
+}
+
 func TestStatusLines(t *testing.T) {
 	tests := []struct {
 		name   string

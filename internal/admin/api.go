@@ -11,15 +11,24 @@ type Status struct {
 	// or one of delivery.Conditions.
 	State string `json:"state"`
 	// Reason says why it is not ready, and Advice what to do; both are empty
-	// when it is.
+	// when it is. They are those of the first of Obstacles.
 	Reason string `json:"reason,omitempty"`
 	Advice string `json:"advice,omitempty"`
+	// Obstacles are all reasons why it is not ready, the worst first.
+	Obstacles []Obstacle `json:"obstacles,omitempty"`
 	// Ready is what /readyz says.
 	Ready   bool      `json:"ready"`
 	Version string    `json:"version"`
 	Time    time.Time `json:"time"`
 	// Report is missing while the daemon is starting or does not answer.
 	Report *Report `json:"report,omitempty"`
+}
+
+// Obstacle is one reason why the daemon is not ready.
+type Obstacle struct {
+	State  string `json:"state"`
+	Reason string `json:"reason"`
+	Advice string `json:"advice,omitempty"`
 }
 
 // Report is the part of a Status that comes from the pipeline. What it counts,

@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -96,7 +97,7 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 		State: f.state, Server: f.server,
 		Config:          d.delivery(client.Capacity()),
 		ShutdownTimeout: d.Config.Delivery.ShutdownTimeout,
-		Fits:            func(ctx context.Context) (string, error) { return d.fits(ctx, source) },
+		Fits:            func(ctx context.Context) ([]delivery.Obstacle, error) { return d.fits(ctx, source) },
 		Log:             d.Log,
 	}
 	if _, err := delivery.NewMetrics(runner, registry); err != nil {
@@ -159,6 +160,9 @@ func (d *Daemon) ready(ctx context.Context) (bool, string) {
 	if err != nil {
 		return false, err.Error()
 	}
-	reason := report.Reason()
-	return reason == "", reason
+	var lines []string
+	for _, o := range report.Obstacles() {
+		lines = append(lines, string(o.Condition)+": "+o.Reason)
+	}
+	return len(lines) == 0, strings.Join(lines, "\n")
 }

@@ -167,27 +167,31 @@ func (d *Daemon) findings(ctx context.Context, catalog *replication.Catalog, ser
 }
 
 // fits looks again, while changes stream, at what decides which of them are in
-// the stream, and returns what is wrong with it; "" when nothing is.
-func (d *Daemon) fits(ctx context.Context, source *replication.Source) (string, error) {
+// the stream, and returns what is wrong with it.
+func (d *Daemon) fits(ctx context.Context, source *replication.Source) ([]delivery.Obstacle, error) {
 	catalog, err := source.Catalog(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	defer catalog.Close(ctx)
 	server, err := catalog.Inspect(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	findings, err := d.findings(ctx, catalog, server)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	var failed *preflight.Error
 	if !errors.As(preflight.Failed(preflight.OfStream(findings)), &failed) {
-		return "", nil
+		return nil, nil
 	}
-	first := &preflight.Error{Findings: failed.Findings[:1]}
-	return first.Error(), nil
+	var all []delivery.Obstacle
+	for _, finding := range failed.Findings {
+		one := &preflight.Error{Findings: []preflight.Finding{finding}}
+		all = append(all, delivery.Obstacle{Condition: delivery.Unfit, Reason: one.Error()})
+	}
+	return all, nil
 }
 
 // settleIn makes what the decision asks for, and returns the checkpoint to go

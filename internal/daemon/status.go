@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -31,6 +32,7 @@ var advice = map[string]string{
 	string(delivery.Holding):        "wait; it takes no longer than delivery.unknown_hold",
 	string(delivery.QuotaUsed):      "wait, or raise marketo.limits.calls_per_day if Marketo allows this integration more",
 	string(delivery.Unfit):          "do what the reason says; the log tells the time in which changes may have been missed",
+	string(delivery.Stopping):       "wait: it takes no longer than delivery.shutdown_timeout; what is left is sent at the next start",
 	string(delivery.MappingBlocked): "cdcsync parked list shows what Marketo says; once the cause is mended the next probe, within five minutes, opens the mapping",
 }
 
@@ -38,27 +40,38 @@ var advice = map[string]string{
 func (d *Daemon) status(ctx context.Context, store *checkpoint.Store) admin.Status {
 	s := admin.Status{Version: d.Version, Time: time.Now().UTC()}
 	if d.runner.Load() == nil {
-		s.State, s.Reason = stateStarting, d.startingReason()
-		s.Advice = advice[s.State]
-		return s
+		return notReady(s, admin.Obstacle{State: stateStarting, Reason: d.startingReason(), Advice: advice[stateStarting]})
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	report, err := d.Report(ctx)
 	if err != nil {
-		s.State, s.Reason = stateUnresponsive, "the pipeline does not answer"
-		s.Advice = advice[s.State]
-		return s
+		return notReady(s, admin.Obstacle{State: stateUnresponsive, Reason: "the pipeline does not answer", Advice: advice[stateUnresponsive]})
 	}
-	s.State, s.Reason = string(report.Condition()), report.Reason()
-	s.Ready = s.Reason == ""
-	s.Advice = advice[s.State]
+	s.State, s.Ready = string(report.Condition()), true
+	var obstacles []admin.Obstacle
+	for _, o := range report.Obstacles() {
+		obstacles = append(obstacles, admin.Obstacle{
+			State: string(o.Condition), Reason: o.Reason, Advice: cmp.Or(o.Remedy, advice[string(o.Condition)]),
+		})
+	}
+	s = notReady(s, obstacles...)
 	s.Report = d.translate(report, s.Time)
 	// Without the counts the rest is still worth knowing.
 	if counts, err := store.CountParked(ctx); err == nil {
 		for i := range s.Report.Mappings {
 			s.Report.Mappings[i].Parked = counts[s.Report.Mappings[i].Name]
 		}
+	}
+	return s
+}
+
+// notReady puts what stands, the worst first, into a status.
+func notReady(s admin.Status, obstacles ...admin.Obstacle) admin.Status {
+	if len(obstacles) > 0 {
+		worst := obstacles[0]
+		s.State, s.Reason, s.Advice, s.Ready = worst.State, worst.Reason, worst.Advice, false
+		s.Obstacles = obstacles
 	}
 	return s
 }

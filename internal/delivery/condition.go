@@ -1,6 +1,11 @@
 package delivery
 
-import "time"
+import (
+	"slices"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
 
 // Condition is what delivery is doing, in one word of few: what Reason says in
 // a sentence, for programs.
@@ -26,44 +31,63 @@ const (
 	// Unfit: the database no longer fits the mappings, so that changes may be
 	// missing from the stream.
 	Unfit Condition = "unfit"
+	// Stopping: the daemon ends in order.
+	Stopping Condition = "stopping"
 	// MappingBlocked: one mapping, or more, sends probes only.
 	MappingBlocked Condition = "mapping_blocked"
 )
 
-// Conditions are all of them.
+// Conditions are all of them, the worst first: what may lose changes, what waits
+// for a person, what stops everything, what stops a part.
 var Conditions = []Condition{
-	Current, Delivering, Disconnected, Halted, StoreFailing, MarketoFailing, Holding, QuotaUsed, Unfit, MappingBlocked,
+	Unfit, Halted, StoreFailing, Stopping, Disconnected, MarketoFailing, QuotaUsed, MappingBlocked, Holding,
+	Delivering, Current,
 }
 
-// Condition is the one that matters most; all but Current and Delivering come
-// with a Reason.
-func (r Report) Condition() Condition {
+// Obstacle is one reason why changes are not delivered as they should be. The
+// daemon is ready while there is none.
+type Obstacle struct {
+	Condition Condition
+	// Reason says why, in plain words. Remedy says what to do, where that is
+	// more than what is to be done about every Condition of its kind.
+	Reason, Remedy string
+}
+
+// Obstacles are all that stand now, the worst first.
+func (r Report) Obstacles() []Obstacle {
+	all := slices.Concat(r.Misfits, r.Stalled)
 	switch {
-	case r.Stalled != "":
-		return r.Stall
 	case r.Source.Connected && r.Source.Problem != "":
-		return Halted
+		all = append(all, Obstacle{Condition: Halted, Reason: r.Source.Problem})
+	case r.Source.Problem != "":
+		all = append(all, Obstacle{Condition: Disconnected, Reason: r.Source.Problem})
 	case !r.Source.Connected:
-		return Disconnected
-	case r.Misfit != "":
-		return Unfit
-	case r.Pending > 0 || !r.Through.IsZero() || r.Source.Received < r.Source.Server:
+		all = append(all, Obstacle{Condition: Disconnected, Reason: "not connected to postgresql yet"})
+	}
+	slices.SortStableFunc(all, func(a, b Obstacle) int {
+		return slices.Index(Conditions, a.Condition) - slices.Index(Conditions, b.Condition)
+	})
+	return all
+}
+
+// Condition is the one that matters most; all but Current and Delivering are
+// that of an Obstacle.
+func (r Report) Condition() Condition {
+	if all := r.Obstacles(); len(all) > 0 {
+		return all[0].Condition
+	}
+	if r.Pending > 0 || !r.Through.IsZero() || r.Source.Received < r.Source.Server {
 		return Delivering
 	}
 	return Current
 }
 
-// Reason is why the daemon is not ready, in plain words; "" when it is.
+// Reason is that of the worst obstacle; "" when the daemon is ready.
 func (r Report) Reason() string {
-	switch {
-	case r.Stalled != "":
-		return r.Stalled
-	case r.Source.Problem != "":
-		return r.Source.Problem
-	case !r.Source.Connected:
-		return "not connected to postgresql yet"
+	if all := r.Obstacles(); len(all) > 0 {
+		return all[0].Reason
 	}
-	return r.Misfit
+	return ""
 }
 
 // Freshness is the commit time up to which everything is in Marketo, parked
@@ -80,24 +104,38 @@ func (r Report) Freshness(now time.Time) time.Time {
 	return r.Source.Current
 }
 
-// stalled names the one reason that matters most.
-func (m *Machine) stalled(now time.Time) (Condition, string) {
-	switch {
-	case m.halted != "":
-		return Halted, "halted: " + m.halted
-	case m.ledger.failures > 0:
-		return StoreFailing, "the store does not take anything; see the log"
-	case m.trouble.failures > 0:
-		return MarketoFailing, "calls to marketo fail: " + m.trouble.fault.Error()
-	case m.holdAll.After(now):
-		return Holding, "after an unclean start nothing is sent until calls of the last life can no longer be executing"
-	case m.items > 0 && m.count.Limited == "quota":
-		return QuotaUsed, "the calls of the day are used up; sending goes on after midnight US Central"
+// obstacles are those that the Machine knows of.
+func (m *Machine) obstacles(now time.Time) []Obstacle {
+	var all []Obstacle
+	add := func(c Condition, reason string) { all = append(all, Obstacle{Condition: c, Reason: reason}) }
+	if m.halted != "" {
+		add(Halted, m.halted)
+	}
+	if m.ledger.failures > 0 {
+		add(StoreFailing, "the store does not take anything; see the log")
+	}
+	if m.stopping {
+		add(Stopping, "the daemon ends: nothing more is read, and what is under way is waited for")
+	}
+	if m.trouble.failures > 0 {
+		add(MarketoFailing, "calls to marketo fail: "+m.trouble.fault.Error())
+	}
+	if m.items > 0 && m.count.Limited == marketo.WhyQuota {
+		add(QuotaUsed, "the calls of the day are used up; sending goes on after midnight US Central")
 	}
 	for i := range m.states {
-		if m.states[i].blocked != "" {
-			return MappingBlocked, "mapping " + m.cfg.Mappings[i].Name + " is blocked: " + m.states[i].blocked
+		if blocked := m.states[i].blocked; blocked != "" {
+			add(MappingBlocked, "mapping "+m.cfg.Mappings[i].Name+" is blocked: "+blocked)
 		}
 	}
-	return "", ""
+	if m.holdAll.After(now) {
+		add(Holding, "after an unclean start nothing is sent until calls of the last life can no longer be executing")
+	}
+	return all
+}
+
+// paused reports whether nothing is sent, whatever waits.
+func (m *Machine) paused(now time.Time) bool {
+	return m.halted != "" || m.ledger.failures > 0 || m.trouble.failures > 0 || m.holdAll.After(now) ||
+		m.items > 0 && m.count.Limited == marketo.WhyQuota
 }

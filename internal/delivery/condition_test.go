@@ -4,6 +4,8 @@ import (
 	"errors"
 	"log/slog"
 	"math"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,7 +32,7 @@ func TestConditionAndFreshness(t *testing.T) {
 		{"connection lost", Report{Source: SourceReport{Problem: "gone", Received: 20, Server: 20, Current: lost}}, Disconnected, false, lost},
 		{"connection lost with changes pending", Report{Source: SourceReport{Problem: "gone", Current: lost}, Pending: 1, Through: commit}, Disconnected, false, commit},
 		{"reading halted", Report{Source: SourceReport{Connected: true, Problem: "truncated", Received: 20, Server: 20, Current: lost}}, Halted, false, lost},
-		{"a stall comes first", Report{Stalled: "used up", Stall: QuotaUsed}, QuotaUsed, false, time.Time{}},
+		{"a stall comes first", Report{Stalled: []Obstacle{{Condition: QuotaUsed, Reason: "used up"}}, Source: SourceReport{Connected: true, Server: 20}}, QuotaUsed, false, time.Time{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -47,30 +49,72 @@ func TestConditionAndFreshness(t *testing.T) {
 	}
 }
 
-func TestStallHasItsCondition(t *testing.T) {
+func TestAllObstaclesAreToldTheWorstFirst(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(*Machine)
-		want   Condition
+		want   []Condition
 	}{
-		{"nothing", func(*Machine) {}, ""},
-		{"halted before all else", func(m *Machine) { m.halted, m.ledger.failures, m.trouble.failures = "x", 1, 1 }, Halted},
-		{"store before marketo", func(m *Machine) { m.ledger.failures, m.trouble.failures = 1, 1 }, StoreFailing},
-		{"marketo", func(m *Machine) { m.trouble.failures, m.trouble.fault = 1, marketo.Fault{Code: "503"} }, MarketoFailing},
-		{"unclean start", func(m *Machine) { m.holdAll = epoch.Add(time.Second) }, Holding},
-		{"quota", func(m *Machine) { m.items, m.count.Limited = 1, marketo.WhyQuota }, QuotaUsed},
-		{"quota without work", func(m *Machine) { m.count.Limited = marketo.WhyQuota }, ""},
-		{"a mapping", func(m *Machine) { m.states[1].blocked = "refused" }, MappingBlocked},
+		{"nothing", func(*Machine) {}, nil},
+		{"halted before all else", func(m *Machine) { m.trouble.failures, m.ledger.failures, m.halted = 1, 1, "x" }, []Condition{Halted, StoreFailing, MarketoFailing}},
+		{"store before marketo", func(m *Machine) { m.ledger.failures, m.trouble.failures = 1, 1 }, []Condition{StoreFailing, MarketoFailing}},
+		{"marketo", func(m *Machine) { m.trouble.failures, m.trouble.fault = 1, marketo.Fault{Code: "503"} }, []Condition{MarketoFailing}},
+		{"unclean start", func(m *Machine) { m.holdAll = epoch.Add(time.Second) }, []Condition{Holding}},
+		{"quota", func(m *Machine) { m.items, m.count.Limited = 1, marketo.WhyQuota }, []Condition{QuotaUsed}},
+		{"quota without work", func(m *Machine) { m.count.Limited = marketo.WhyQuota }, nil},
+		{"every mapping", func(m *Machine) { m.states[0].blocked, m.states[1].blocked = "refused", "refused" }, []Condition{MappingBlocked, MappingBlocked}},
+		{"stopping", func(m *Machine) { m.stopping, m.trouble.failures = true, 1 }, []Condition{Stopping, MarketoFailing}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t, nil)
 			tt.change(r.m)
 			report := r.m.Report(r.now)
-			if report.Stall != tt.want || (report.Stalled == "") != (tt.want == "") {
-				t.Errorf("got %q %q, want %q", report.Stall, report.Stalled, tt.want)
+			report.Source = SourceReport{Connected: true}
+			var got []Condition
+			for _, o := range report.Obstacles() {
+				got = append(got, o.Condition)
+				if o.Reason == "" {
+					t.Errorf("%s has no reason", o.Condition)
+				}
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("got %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// What may lose changes hides behind nothing.
+func TestAMisfitComesBeforeABlockedMapping(t *testing.T) {
+	report := Report{
+		Stalled: []Obstacle{{Condition: MappingBlocked, Reason: "refused"}}, Source: SourceReport{Problem: "gone"},
+		Misfits: []Obstacle{{Condition: Unfit, Reason: "not in the publication"}},
+	}
+	if report.Condition() != Unfit || report.Reason() != "not in the publication" {
+		t.Errorf("got %s, %q", report.Condition(), report.Reason())
+	}
+	var got []Condition
+	for _, o := range report.Obstacles() {
+		got = append(got, o.Condition)
+	}
+	if want := []Condition{Unfit, Disconnected, MappingBlocked}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Every misfit is told once when it begins and once when it ends.
+func TestWatchTellsOfEveryChange(t *testing.T) {
+	var out strings.Builder
+	w := watch{log: slog.New(slog.NewTextHandler(&out, nil)), reasons: map[string]time.Time{}}
+	a, b := Obstacle{Condition: Unfit, Reason: "first"}, Obstacle{Condition: Unfit, Reason: "second"}
+	for i, found := range [][]Obstacle{nil, {a}, {a, b}, {a, b}, {b}, nil} {
+		w.note(found, epoch.Add(time.Duration(i)*watchEvery))
+	}
+	for text, want := range map[string]int{"no longer fits": 2, "fits the mappings again": 2, "reason=first": 2, "reason=second": 2} {
+		if got := strings.Count(out.String(), text); got != want {
+			t.Errorf("%q: got %d, want %d in\n%s", text, got, want, out.String())
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -43,7 +44,7 @@ func NewMetrics(r *Runner, reg prometheus.Registerer) (*Metrics, error) {
 
 		up:               describe("up", "1 when the pipeline answers, 0 when it is stuck."),
 		ready:            describe("ready", "1 when /readyz answers 200."),
-		state:            describe("state", "1 for what delivery is doing now, 0 for all else it may be doing.", "state"),
+		state:            describe("state", "1 for every reason why the daemon is not ready, or else for what it is doing; 0 for all other states.", "state"),
 		confirmedThrough: describe("confirmed_through_timestamp_seconds", "Commit time through which every change is settled; follows the clock while nothing is unsettled, stays where the connection was lost, 0 while it is not known."),
 
 		connected:      describe("source_connected", "1 while the replication connection is streaming."),
@@ -148,9 +149,11 @@ func (s scrape) time(d *prometheus.Desc, at time.Time) {
 }
 
 func (m *Metrics) collectSource(s scrape, r Report) {
-	s.flag(m.ready, r.Reason() == "")
+	obstacles, doing := r.Obstacles(), r.Condition()
+	s.flag(m.ready, len(obstacles) == 0)
 	for _, c := range Conditions {
-		s.flag(m.state, r.Condition() == c, string(c))
+		stands := slices.ContainsFunc(obstacles, func(o Obstacle) bool { return o.Condition == c })
+		s.flag(m.state, stands || c == doing, string(c))
 	}
 	s.time(m.confirmedThrough, r.Freshness(time.Now()))
 	s.flag(m.connected, r.Source.Connected)
@@ -183,7 +186,7 @@ func (m *Metrics) collectCalls(s scrape, r Report) {
 	s.gauge(m.quotaUsed, float64(r.Quota.Calls))
 	s.gauge(m.quotaLimit, float64(m.limits.CallsPerDay))
 	s.gauge(m.paceSeconds, r.Pace.Seconds())
-	s.flag(m.paused, r.Stalled != "")
+	s.flag(m.paused, r.Paused)
 	for _, limit := range []string{marketo.WhyRate, marketo.WhyConcurrency, marketo.WhyQuota} {
 		s.flag(m.limited, r.Pending > 0 && r.Limited == limit, limit)
 	}

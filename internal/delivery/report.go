@@ -136,12 +136,11 @@ type Report struct {
 	Pace time.Duration
 	// Source is about the replication connection.
 	Source SourceReport
-	// Misfit is why the database no longer fits the mappings; "" when it does.
-	Misfit string
-	// Stalled is why nothing is being sent, in plain words, and Stall the same
-	// in one word; both are "" when all is well.
-	Stalled string
-	Stall   Condition
+	// Misfits are why the database no longer fits, none when it does; Stalled
+	// is what else keeps changes from being sent or settled.
+	Misfits, Stalled []Obstacle
+	// Paused is set while nothing is sent, whatever the reason.
+	Paused bool
 }
 
 // MappingReport is the part of a Report on one mapping.
@@ -166,7 +165,7 @@ func (m *Machine) Report(now time.Time) Report {
 	if !m.ledger.savedAt.IsZero() {
 		r.SavedAt = m.wall(m.ledger.savedAt)
 	}
-	r.Stall, r.Stalled = m.stalled(now)
+	r.Stalled, r.Paused = m.obstacles(now), m.paused(now)
 	r.Faults = make(map[FaultKey]uint64, len(m.count.Faults))
 	for k, v := range m.count.Faults {
 		r.Faults[k] = v

@@ -41,9 +41,9 @@ type Runner struct {
 	// ShutdownTimeout bounds the orderly end. Zero means
 	// DefaultShutdownTimeout.
 	ShutdownTimeout time.Duration
-	// Fits, when set, says why database and mappings do not fit any more; ""
-	// when they do. It is asked every half minute.
-	Fits func(context.Context) (reason string, err error)
+	// Fits, when set, says why database and mappings do not fit any more;
+	// nothing when they do. It is asked every half minute.
+	Fits func(context.Context) ([]Obstacle, error)
 	Log  *slog.Logger
 
 	// prepared guards what prepare makes: Report and Act may be called before
@@ -65,7 +65,7 @@ type Runner struct {
 	// synced is zero until this life has confirmed one.
 	confirmed, synced atomic.Uint64
 	// unfit is the last answer of Fits.
-	unfit atomic.Pointer[string]
+	unfit atomic.Pointer[[]Obstacle]
 }
 
 // ErrUnfinished is returned by Run when the orderly end took longer than
@@ -283,7 +283,7 @@ func (r *Runner) Report(ctx context.Context) (Report, error) {
 	select {
 	case report := <-reply:
 		report.Source = r.reader.status()
-		report.Misfit = r.misfit()
+		report.Misfits = r.misfits()
 		return report, nil
 	case <-ctx.Done():
 		return Report{}, fmt.Errorf("report: %w", ctx.Err())

@@ -230,7 +230,7 @@ func (l *life) settle(limit time.Duration) delivery.Report {
 			return report
 		}
 		if time.Now().After(deadline) {
-			l.b.t.Fatalf("not settled: confirmed %s of %s, pending %d, in flight %d, stalled %q, source %q",
+			l.b.t.Fatalf("not settled: confirmed %s of %s, pending %d, in flight %d, stalled %v, source %q",
 				report.Synced, want, report.Pending, report.InFlight, report.Stalled, report.Source.Problem)
 		}
 		time.Sleep(20 * time.Millisecond)

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"log/slog"
 	"time"
 )
 
@@ -15,33 +16,52 @@ func (r *Runner) watch(life context.Context) error {
 	if r.Fits == nil {
 		return nil
 	}
-	since := time.Time{}
+	watched := watch{log: r.Log, reasons: map[string]time.Time{}}
 	for {
 		select {
 		case <-time.After(watchEvery):
 		case <-life.Done():
 			return nil
 		}
-		reason, err := r.Fits(life)
+		found, err := r.Fits(life)
 		if err != nil {
 			continue // the reader tells of a server that does not answer
 		}
-		was := r.unfit.Swap(&reason)
-		switch {
-		case reason != "" && (was == nil || *was == ""):
-			since = time.Now().Add(-watchEvery).UTC()
-			r.Log.Error("database no longer fits the mappings; changes may be missing from the stream", "since", since, "reason", reason)
-		case reason == "" && was != nil && *was != "":
-			r.Log.Error("database fits the mappings again; what changed in between may have been missing from the stream: update those rows once more, so that they come again",
-				"from", since, "to", time.Now().UTC())
+		r.unfit.Store(&found)
+		watched.note(found, time.Now().UTC())
+	}
+}
+
+// watch tells what changes between two looks at the database.
+type watch struct {
+	log *slog.Logger
+	// reasons holds since when each one has stood.
+	reasons map[string]time.Time
+}
+
+func (w *watch) note(found []Obstacle, now time.Time) {
+	stands := make(map[string]bool, len(found))
+	for _, o := range found {
+		stands[o.Reason] = true
+		if _, known := w.reasons[o.Reason]; !known {
+			w.reasons[o.Reason] = now.Add(-watchEvery)
+			w.log.Error("database no longer fits the mappings; changes may be missing from the stream",
+				"state", string(o.Condition), "since", w.reasons[o.Reason], "reason", o.Reason)
+		}
+	}
+	for reason, since := range w.reasons {
+		if !stands[reason] {
+			delete(w.reasons, reason)
+			w.log.Error("database fits the mappings again; what changed in between may have been missing from the stream: update those rows once more, so that they come again",
+				"from", since, "to", now, "reason", reason)
 		}
 	}
 }
 
-// misfit is why the database no longer fits the mappings; "" when it does.
-func (r *Runner) misfit() string {
-	if reason := r.unfit.Load(); reason != nil {
-		return *reason
+// misfits are why the database no longer fits the mappings.
+func (r *Runner) misfits() []Obstacle {
+	if found := r.unfit.Load(); found != nil {
+		return *found
 	}
-	return ""
+	return nil
 }

@@ -79,7 +79,8 @@ func busy(at time.Time, n uint64) sample {
 	m.Coalesced, m.Latency.Count = n, n
 	m.Latency.Buckets[6] = n
 	r := delivery.Report{Pending: 99_999, Parked: 1234, Mappings: []delivery.MappingReport{m}, Through: at.Add(-99 * time.Second)}
-	r.Calls, r.Objects, r.Limited, r.Stalled = n/100, n, "concurrency", strings.Repeat("a very long reason ", 10)
+	r.Calls, r.Objects, r.Limited = n/100, n, "concurrency"
+	r.Stalled = []delivery.Obstacle{{Condition: delivery.MarketoFailing, Reason: strings.Repeat("a very long reason ", 10)}}
 	r.Quota = marketo.Quota{Calls: 49_999}
 	r.Source.Rows = []delivery.RowReport{{Inserts: n / 3, Updates: n / 3, Deletes: n / 3}}
 	r.Source.Connected = true

@@ -22,7 +22,7 @@ func (s *Simulator) condition() string {
 		s.now, s.walEnd, s.slot.memory, s.disk.now.lsn, s.low, len(s.changes), s.process.flying)
 	if s.process.alive() {
 		r := s.process.machine.Report(s.time())
-		text += fmt.Sprintf(", pending %d, held %d, stalled %q", r.Pending, r.Held, r.Stalled)
+		text += fmt.Sprintf(", pending %d, held %d, stalled %v", r.Pending, r.Held, r.Stalled)
 	}
 	return text
 }
