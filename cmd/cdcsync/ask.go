@@ -29,16 +29,6 @@ func (a *asking) flags(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON")
 }
 
-// counted makes a wrong number of arguments wrong usage.
-func counted(check cobra.PositionalArgs) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
-		}
-		return nil
-	}
-}
-
 // client returns a client of the daemon that the flags name.
 func (a *asking) client() (*admin.Client, error) {
 	address := a.address

@@ -42,7 +42,7 @@ because changes would be lost.`,
 		Example: `  cdcsync check -c cdcsync.yaml
   cdcsync check -c cdcsync.yaml --offline
   cdcsync check -c cdcsync.yaml --json`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c := &checkup{}
 			c.examine(cmd.Context(), file, offline)

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,7 +30,7 @@ leaves at once. Nothing stays behind.`,
 		Example: `  cdcsync demo
   cdcsync demo --api rest --duration 2m
   cdcsync demo --limits real --keep`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.API = demo.API(api)
 			o.RealLimits = limits == "real"
@@ -80,7 +79,7 @@ func isTerminal(w io.Writer) bool {
 func untilSecondSignal(ctx context.Context) (context.Context, context.CancelFunc) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	signal.Notify(signals, endings()...)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -12,8 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -24,21 +22,14 @@ import (
 func main() { os.Exit(execute()) }
 
 func execute() int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	ctx, stop := withSignals(context.Background())
 	defer stop()
-	// A second signal ends the process at once: nothing is lost by it.
-	context.AfterFunc(ctx, stop)
 	err := rootCommand().ExecuteContext(ctx)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "cdcsync: "+err.Error())
 	}
 	return exitCode(err)
 }
-
-// usageError marks wrong usage or configuration.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
 
 func exitCode(err error) int {
 	var usage usageError
@@ -83,13 +74,12 @@ Then write a configuration (config.example.yaml explains every key) and:
   cdcsync run -c cdcsync.yaml`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          noArguments,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
-	})
+	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(runCommand(), checkCommand(), statusCommand(), parkedCommand(), simulateCommand(), demoCommand(), versionCommand())
+	strict(root)
 	return root
 }

@@ -26,7 +26,7 @@ of its row that is confirmed takes a parked object away.
 
 These commands ask the running daemon. While none runs, the table "parked" of
 the state file has the same, for sqlite3 to read.`,
-		Args: counted(cobra.NoArgs),
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(parkedListCommand(), parkedShowCommand(), parkedActCommand(false), parkedActCommand(true))
@@ -42,7 +42,7 @@ func parkedListCommand() *cobra.Command {
 		Example: `  cdcsync parked list
   cdcsync parked list --mapping roadshow --code 1004
   cdcsync parked list --waiting --limit 0 --json`,
-		Args: counted(cobra.NoArgs),
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			limit := query.Limit
 			if limit < 0 {
@@ -106,7 +106,7 @@ the values that were to be written. KEY is written as parked list writes it,
 id=42 or MKTOID=7,rid=42.`,
 		Example: `  cdcsync parked show id=42
   cdcsync parked show 0f2c8d41a7be --json`,
-		Args: counted(cobra.ExactArgs(1)),
+		Args: exactly(1, "one KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			client, err := ask.client()
 			if err != nil {

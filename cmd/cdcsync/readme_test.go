@@ -63,3 +63,30 @@ func TestReadmeCommandsAndLinks(t *testing.T) {
 		}
 	}
 }
+
+// Every page of the documentation is linked, its links lead somewhere, and no
+// place is left to be filled in.
+func TestDocumentationIsWhole(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("..", "..", "docs", "*.md"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	text := readme(t)
+	for _, file := range files {
+		if !strings.Contains(text, "](docs/"+filepath.Base(file)+")") {
+			t.Errorf("the README does not link %s", filepath.Base(file))
+		}
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`@@\w*@@|TODO|FIXME|XXX`).FindAllString(string(data), -1) {
+			t.Errorf("%s has %s", filepath.Base(file), m)
+		}
+		for _, m := range regexp.MustCompile(`\]\(([^):#]+)(#[^)]*)?\)`).FindAllStringSubmatch(string(data), -1) {
+			if _, err := os.Stat(filepath.Join("..", "..", "docs", m[1])); err != nil {
+				t.Errorf("%s links to %s: %v", filepath.Base(file), m[1], err)
+			}
+		}
+	}
+}

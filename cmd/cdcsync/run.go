@@ -1,11 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -21,12 +22,12 @@ func runCommand() *cobra.Command {
 		Short: "Deliver changes until stopped",
 		Long: `Deliver changes until stopped.
 
-The publication and the slot are created when they are missing. SIGTERM and
-SIGINT end in order: what waits is sent, settled and confirmed, within
-delivery.shutdown_timeout; a second signal ends at once. Nothing is lost
-either way.`,
+The publication and the slot are created when they are missing. SIGTERM, SIGINT
+and SIGHUP end in order: what waits is sent, settled and confirmed, within
+delivery.shutdown_timeout; a second SIGTERM or SIGINT ends at once. Nothing is
+lost either way.`,
 		Example: "  cdcsync run -c cdcsync.yaml",
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(file, os.LookupEnv)
 			if err != nil {
@@ -36,6 +37,12 @@ either way.`,
 			for _, w := range c.Warnings {
 				log.Warn("configuration", "warning", w.Error())
 			}
+			// Who reads the log may go first, as in a pipe: that is no reason to die.
+			signal.Ignore(syscall.SIGPIPE)
+			told := context.AfterFunc(cmd.Context(), func() {
+				log.Info("ending in order", "cause", context.Cause(cmd.Context()))
+			})
+			defer told()
 			d := &daemon.Daemon{Config: c, Log: log, Version: buildVersion()}
 			err = d.Run(cmd.Context())
 			var unfit *preflight.Error
@@ -52,12 +59,4 @@ either way.`,
 // configFlag adds -c.
 func configFlag(cmd *cobra.Command, file *string) {
 	cmd.Flags().StringVarP(file, "config", "c", "cdcsync.yaml", "configuration file")
-}
-
-func newLogger(c config.Log, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: c.Level}
-	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
-	}
-	return slog.New(slog.NewTextHandler(w, options))
 }

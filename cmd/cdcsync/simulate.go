@@ -43,7 +43,7 @@ under /_simulator/: objects, calls, stats; program faults with faults.`,
   cdcsync simulate --objects objects.yaml --latency 1200ms
   cdcsync simulate --dedupe RoadShow=MKTOID,rid --limits lifted
   cdcsync simulate --limits calls_per_20s=50,concurrent_calls=5,calls_per_day=1000`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := f.complete(); err != nil {
 				return usageError{err}

@@ -36,7 +36,7 @@ interrupted and exits with 0.`,
 		Example: `  cdcsync status -c cdcsync.yaml
   cdcsync status -c cdcsync.yaml --watch
   cdcsync status --address 127.0.0.1:9640 --json`,
-		Args: counted(cobra.NoArgs),
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			client, err := ask.client()
 			if err != nil {
