@@ -60,13 +60,32 @@ type Answered struct {
 // Saved says what came of the Save that was asked for last.
 type Saved struct{ Err error }
 
-// RowRead brings the row that a Read asked for. Found is false when the row is
-// gone or no longer matches its mapping.
+// RowState says what a read found under an object's key.
+type RowState uint8
+
+const (
+	// RowGone: no row has the key.
+	RowGone RowState = iota
+	// RowMatches: one row has it, and Write is what the mapping makes of it.
+	RowMatches
+	// RowDiffers: one row has it and does not match the mapping's where. Write
+	// is what on_delete asks for; Removes is false when that is nothing.
+	RowDiffers
+	// RowShared: several rows have it.
+	RowShared
+)
+
+// RowRead brings what came of a Read.
 type RowRead struct {
-	Read  uint64
-	Write mapping.Write
-	Found bool
-	Err   error
+	Read    uint64
+	State   RowState
+	Write   mapping.Write
+	Removes bool
+	// Problem is why the row can never be read as it is. It parks the object.
+	Problem *mapping.Problem
+	// Err passes: the connection was lost, the row cannot be seen yet. The row
+	// is asked for again.
+	Err error
 }
 
 // Act asks for parked objects to be tried again, or to be given up. The answer

@@ -35,7 +35,7 @@ func (r *rig) wantCompleted(end LSN) {
 	if len(r.reads) != 1 {
 		r.t.Fatalf("%d rows are read, want 1", len(r.reads))
 	}
-	r.step(RowRead{Read: r.reads[0].Read, Found: true, Write: upsert("1", "b", "n")})
+	r.step(RowRead{Read: r.reads[0].Read, State: RowMatches, Write: upsert("1", "b", "n")})
 	r.pass(DefaultConfig().UnknownHold)
 	calls := r.take(1)
 	r.want(calls, "UPSERT[1,b,n]")
@@ -163,7 +163,7 @@ func TestRowsAreReadAsMemoryAllows(t *testing.T) {
 		for ; answered < len(r.reads); answered, held = answered+1, held+1 {
 			w := upsert(strconv.Itoa(answered), "a", "large")
 			w.Bytes = size
-			r.step(RowRead{Read: r.reads[answered].Read, Found: true, Write: w})
+			r.step(RowRead{Read: r.reads[answered].Read, State: RowMatches, Write: w})
 		}
 		most = max(most, held)
 		r.pass(time.Second)

@@ -410,7 +410,7 @@ func TestPartialChangeOfParkedObjectReadsTheRow(t *testing.T) {
 	if len(r.reads) != 1 {
 		t.Fatalf("reads = %d, want 1", len(r.reads))
 	}
-	r.step(RowRead{Read: r.reads[0].Read, Found: true, Write: upsert("1", "good", "long")})
+	r.step(RowRead{Read: r.reads[0].Read, State: RowMatches, Write: upsert("1", "good", "long")})
 	r.pass(time.Second)
 	calls := r.take(1)
 	r.want(calls, "UPSERT[1,good,long]")

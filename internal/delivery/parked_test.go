@@ -39,7 +39,7 @@ func TestWaitingObjectIsTriedAgainByItself(t *testing.T) {
 		if len(r.reads) != 1 {
 			t.Fatalf("attempt %d: reads = %d, want 1", attempt, len(r.reads))
 		}
-		r.step(RowRead{Read: r.reads[0].Read, Found: true, Write: upsert("1", "newer")})
+		r.step(RowRead{Read: r.reads[0].Read, State: RowMatches, Write: upsert("1", "newer")})
 		r.reads = nil
 		r.pass(time.Second)
 		calls := r.take(1)
@@ -93,7 +93,7 @@ func TestRetryOfParkedObjects(t *testing.T) {
 		if got := act(r, false); got.Done != 1 || got.Missing != 1 {
 			t.Fatalf("acted %+v", got)
 		}
-		r.step(RowRead{Read: r.reads[0].Read, Found: true, Write: upsert("1", "now")})
+		r.step(RowRead{Read: r.reads[0].Read, State: RowMatches, Write: upsert("1", "now")})
 		end := r.commit(upsert("1", "newer"))
 		r.pass(time.Second)
 		calls := r.take(1)
@@ -134,7 +134,7 @@ func TestRetryOfParkedObjects(t *testing.T) {
 		r := newRig(t, nil)
 		park(r, marketo.Delete)
 		act(r, false)
-		r.step(RowRead{Read: r.reads[0].Read, Found: true, Write: upsert("1", "back")})
+		r.step(RowRead{Read: r.reads[0].Read, State: RowMatches, Write: upsert("1", "back")})
 		r.pass(time.Second)
 		r.want(r.take(1), "UPSERT[1,back,-]")
 	})
@@ -171,7 +171,7 @@ func TestPartOfARowAfterADiscard(t *testing.T) {
 		if len(r.reads) != 1 {
 			t.Fatalf("%d rows are read, want 1", len(r.reads))
 		}
-		r.step(RowRead{Read: r.reads[0].Read, Found: true, Write: upsert("1", "b", "n")})
+		r.step(RowRead{Read: r.reads[0].Read, State: RowMatches, Write: upsert("1", "b", "n")})
 		r.pass(time.Second)
 		calls := r.take(1)
 		r.want(calls, "UPSERT[1,b,n]")
@@ -220,7 +220,7 @@ func TestDiscardOfWhatIsBeingTried(t *testing.T) {
 	if got := discard(r, key); got.Done != 0 || len(got.Problems) != 1 {
 		t.Errorf("while it is tried again: %+v, want a problem", got)
 	}
-	r.step(RowRead{Read: r.reads[0].Read, Found: true, Write: upsert("1", "a")})
+	r.step(RowRead{Read: r.reads[0].Read, State: RowMatches, Write: upsert("1", "a")})
 	r.pass(time.Second)
 	r.answer(r.take(1)[0], marketo.Reject)
 	r.pass(time.Second)

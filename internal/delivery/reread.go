@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
@@ -33,6 +34,9 @@ func (m *Machine) fetch() {
 	m.unread = m.unread[n:]
 }
 
+// sharedKey parks an object whose key several rows have.
+var sharedKey = &mapping.Problem{Code: "shared_key", Message: "several rows of the table have this key; choose key columns that are unique, then retry or discard"}
+
 // rowRead completes the object with the row as it is now. Later changes of
 // the row are in the stream behind it, so what is newer comes again.
 func (m *Machine) rowRead(now time.Time, ev RowRead) {
@@ -47,36 +51,62 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 		return
 	}
 	it.reread, it.partial = false, false
-	if !ev.Found && it.ends {
+	switch {
+	case ev.Problem != nil:
+		it.problem = ev.Problem
+	case ev.State == RowShared:
+		it.problem = sharedKey
+	case ev.State == RowMatches:
+		m.completed(it, &ev.Write)
+	case it.ends:
 		// What the end of the row sets still has to be set.
 		it.operation = marketo.Update
-		m.promote(now, it)
-		return
-	}
-	if !ev.Found {
+	case ev.State == RowDiffers && ev.Removes:
+		m.removed(it, &ev.Write)
+	default:
 		m.rowGone(now, it)
 		return
 	}
-	m.bytes += ev.Write.Bytes + itemBytes - it.bytes
-	it.bytes = ev.Write.Bytes + itemBytes
-	m.fetched += it.bytes - it.fetched
-	it.fetched = it.bytes
+	m.promote(now, it)
+}
+
+// completed makes it the object of the row that was read.
+func (m *Machine) completed(it *item, w *mapping.Write) {
+	m.refill(it, w)
 	it.ends = false
-	it.object, it.problem = ev.Write.Object, ev.Write.Problem
 	if it.anew && it.problem == nil {
 		it.object = whole(it.object)
 	}
 	if it.operation == marketo.Update || it.operation == marketo.Delete {
 		// An update that only sets attributes, or the retry of a delete whose
 		// row is there again, has become a whole row.
-		it.operation = ev.Write.Operation
+		it.operation = w.Operation
 	}
-	m.promote(now, it)
 }
 
-// rowGone ends the item of a row that is not there. The change that took it
-// away is in the stream, behind this one or already settled, and says what is
-// to become of the object. Only the retry of a delete still has to be sent.
+// removed makes it what on_delete asks for: the row is there and does not match
+// the mapping's where, which the change itself could not tell. No other change
+// need say so.
+func (m *Machine) removed(it *item, w *mapping.Write) {
+	m.refill(it, w)
+	it.operation, it.anew = w.Operation, false
+	it.ends = w.Operation == marketo.Update
+	it.partial = it.ends
+}
+
+// refill gives it the content of w, whose row was read.
+func (m *Machine) refill(it *item, w *mapping.Write) {
+	m.bytes += w.Bytes + itemBytes - it.bytes
+	it.bytes = w.Bytes + itemBytes
+	m.fetched += it.bytes - it.fetched
+	it.fetched = it.bytes
+	it.object, it.problem = w.Object, w.Problem
+}
+
+// rowGone ends the item of a row that is not there, or that on_delete asks
+// nothing for. The change that took a row away is in the stream, behind this
+// one or already settled, and says what is to become of the object. Only the
+// retry of a delete still has to be sent.
 func (m *Machine) rowGone(now time.Time, it *item) {
 	if it.operation == marketo.Delete {
 		m.promote(now, it)

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -96,8 +97,8 @@ func (r *Runner) readRows(life context.Context) error {
 // readBatch reads rows of one mapping as of one moment, and returns those that
 // it came not to.
 func (r *Runner) readBatch(life context.Context, session *replication.RowReader, reads []Read) ([]Read, error) {
-	mapping := reads[0].Mapping
-	d := r.Mappings.Definition(mapping)
+	index := reads[0].Mapping
+	d := r.Mappings.Definition(index)
 	columns, err := keyColumns(d)
 	if err != nil {
 		return reads, err
@@ -116,14 +117,30 @@ func (r *Runner) readBatch(life context.Context, session *replication.RowReader,
 		result := RowRead{Read: e.Read}
 		values, err := snapshot.Row(life, e.XID, keyValues(d, e.Object))
 		switch {
+		case errors.Is(err, replication.ErrSharedKey):
+			result.State = RowShared
 		case err != nil:
 			result.Err = err
 		case values != nil:
-			result.Write, result.Found, result.Err = r.Mappings.Row(mapping, snapshot.Relation, values)
+			result.found(r.Mappings, index, snapshot.Relation, values)
 		}
 		r.answerRow(life, result)
 	}
 	return reads, snapshot.End(life)
+}
+
+// found says what the row that has the key is to the mapping.
+func (row *RowRead) found(set *mapping.Set, index int, relation *replication.Relation, values []replication.Value) {
+	w, matches, err := set.Row(index, relation, values)
+	switch {
+	case err != nil:
+		row.Err = err
+	case matches:
+		row.State, row.Write = RowMatches, w
+	default:
+		row.State = RowDiffers
+		row.Write, row.Removes = set.Gone(w)
+	}
 }
 
 func (r *Runner) answerRow(life context.Context, row RowRead) {

@@ -11,6 +11,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
+// ErrSharedKey says that several rows have a key.
+var ErrSharedKey = errors.New("more than one row has this key; choose key columns that are unique")
+
 // RowReader is a session that reads single rows of tables. It is not for
 // several goroutines at once. Close ends it.
 type RowReader struct{ conn *pgconn.PgConn }
@@ -84,8 +87,8 @@ func (s *Snapshot) begin(ctx context.Context, name TableName, key []string) erro
 // value of its columns' types, which have changed then, is that of no row.
 //
 // A snapshot taken before the transaction xid could be seen does not tell:
-// ErrNotVisible. A zero xid asks for any snapshot. More than one row is an
-// error. Where the server has refused something, Broken is set.
+// ErrNotVisible. A zero xid asks for any snapshot. More than one row:
+// ErrSharedKey. Where the server has refused something, Broken is set.
 func (s *Snapshot) Row(ctx context.Context, xid uint32, key []string) ([]Value, error) {
 	row, err := s.row(ctx, xid, key)
 	if err != nil {
@@ -124,7 +127,7 @@ func (s *Snapshot) row(ctx context.Context, xid uint32, key []string) ([]Value, 
 	case 1:
 		return rowValues(result.Rows[0]), nil
 	}
-	return nil, errors.New("more than one row has this key; choose key columns that are unique")
+	return nil, ErrSharedKey
 }
 
 // Broken reports whether the server has ended the snapshot: what was not read

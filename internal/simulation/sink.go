@@ -295,5 +295,5 @@ func (s *Simulator) rowRead(n int) {
 	if q.row.bad {
 		w.Problem = badRow
 	}
-	s.step(delivery.RowRead{Read: q.id, Found: true, Write: w})
+	s.step(delivery.RowRead{Read: q.id, State: delivery.RowMatches, Write: w})
 }
