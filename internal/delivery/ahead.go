@@ -26,7 +26,7 @@ const (
 func (m *Machine) prepare(now time.Time) {
 	for m.quick && len(m.groups) == 0 && len(m.prepared) < aheadRounds*m.cfg.Limits.ConcurrentCalls && m.mayPrepare(now) {
 		l := m.nextLane(now)
-		if l == nil || l.n < m.cfg.Capacity.Objects || m.waitingPays(l.mapping) {
+		if l == nil || m.states[l.mapping].block.reason != "" || l.n < m.cfg.Capacity.Objects || m.waitingPays(l.mapping) {
 			return
 		}
 		if c := m.fill(now, l); c != nil {
@@ -75,7 +75,24 @@ func (m *Machine) dropPrepared(now time.Time) {
 	dropped := m.prepared
 	m.prepared = nil
 	for _, c := range dropped {
-		m.ledger.draft.Ended = append(m.ledger.draft.Ended, c.id)
-		m.comeBack(now, c)
+		m.drop(now, c)
 	}
+}
+
+// dropPreparedOf does so with those of one mapping.
+func (m *Machine) dropPreparedOf(now time.Time, mapping int) {
+	dropped := m.prepared
+	m.prepared = nil
+	for _, c := range dropped {
+		if int(c.items[0].mapping) == mapping {
+			m.drop(now, c)
+		} else {
+			m.prepared = append(m.prepared, c)
+		}
+	}
+}
+
+func (m *Machine) drop(now time.Time, c *call) {
+	m.ledger.draft.Ended = append(m.ledger.draft.Ended, c.id)
+	m.comeBack(now, c)
 }

@@ -1,29 +1,19 @@
 package delivery
 
 import (
-	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
-// probeEvery is how often a blocked mapping tries one object.
-const probeEvery = 5 * time.Minute
-
-// refusedInARow is how many objects of a mapping may be rejected without one
-// being confirmed before the mapping itself is taken to be wrong.
-const refusedInARow = 20
-
 // mappingState is what the Machine knows of one mapping.
 type mappingState struct {
-	pending int
-	// refused counts rejected objects since the last confirmed one.
-	refused int
-	// blocked, when set, is why nothing of the mapping is sent but a probe.
-	blocked string
-	probe   time.Time
-	keys    recurrence
-	count   MappingCounts
+	pending  int
+	evidence evidence
+	block    block
+	keys     recurrence
+	count    MappingCounts
 }
 
 // answered reads the reply to a call.
@@ -44,16 +34,17 @@ func (m *Machine) answered(now time.Time, ev Answered) {
 	m.recovered(now)
 	m.passedGroup(c)
 	m.ledger.draft.Ended = append(m.ledger.draft.Ended, c.id)
-	mapping := int(c.items[0].mapping)
-	for _, r := range ev.Reply.Results {
-		if r.Outcome == marketo.Confirmed {
-			m.unblock(mapping)
-			break
-		}
+	m.probed(now, c, false)
+	// What a reply refuses beside objects that it confirms is no evidence
+	// against the mapping.
+	evidence := c.id
+	if slices.ContainsFunc(ev.Reply.Results, func(r marketo.Result) bool { return r.Outcome == marketo.Confirmed }) {
+		m.accepted(int(c.items[0].mapping))
+		evidence = 0
 	}
 	m.touchItems(c.items)
 	for i, it := range c.items {
-		m.concluded(now, it, ev.Reply.Results[i])
+		m.concluded(now, it, ev.Reply.Results[i], evidence)
 	}
 	if c.group == nil {
 		m.recycle(c)
@@ -70,8 +61,9 @@ func (m *Machine) left(c *call, at time.Time) {
 	c.started, c.counted, m.ledger.counted = at, at, true
 }
 
-// concluded acts on the status of one object.
-func (m *Machine) concluded(now time.Time, it *item, r marketo.Result) {
+// concluded acts on the status of one object. evidence is the call if what it
+// refuses may speak against the mapping, else 0.
+func (m *Machine) concluded(now time.Time, it *item, r marketo.Result, evidence uint64) {
 	count := &m.states[it.mapping].count
 	count.Statuses[r.Status]++
 	switch r.Outcome {
@@ -82,7 +74,7 @@ func (m *Machine) concluded(now time.Time, it *item, r marketo.Result) {
 		}
 		m.confirmed(now, it)
 	case marketo.Reject:
-		m.rejected(now, it, r)
+		m.rejected(now, it, r, evidence)
 	case marketo.Wait:
 		m.park(now, it, r, true)
 	case marketo.Retry, marketo.Unknown:
@@ -94,7 +86,7 @@ func (m *Machine) concluded(now time.Time, it *item, r marketo.Result) {
 			if r.Outcome == marketo.Unknown {
 				r.Code, r.Message = "no_status", "marketo gave no usable status for the object; look at the custom object there, then retry or discard"
 			}
-			m.rejected(now, it, r)
+			m.rejected(now, it, r, evidence)
 			return
 		}
 		count.Retries++
@@ -114,24 +106,15 @@ func (m *Machine) confirmed(now time.Time, it *item) {
 
 // rejected parks an object that will not be accepted, unless that is a reason
 // to stop.
-func (m *Machine) rejected(now time.Time, it *item, r marketo.Result) {
-	state := &m.states[it.mapping]
+func (m *Machine) rejected(now time.Time, it *item, r marketo.Result, evidence uint64) {
 	if m.cfg.HaltOnReject {
 		m.halt("marketo rejected an object of mapping " + m.cfg.Mappings[it.mapping].Name + " (" + r.Loggable(it.object) +
 			"); mend the row or the mapping and start again, or set delivery.on_reject: park")
 		m.back(now, it)
 		return
 	}
-	state.refused++
-	if state.refused >= refusedInARow && state.blocked == "" {
-		m.block(now, int(it.mapping), "marketo rejects every object of the mapping, at last with "+r.Loggable(it.object)+
-			"; mend the mapping or the custom object type")
-	}
-	if state.blocked != "" {
-		// The next probe is another object: this one may be the cause.
-		m.sequence++
-		it.sequence = m.sequence
-		m.later(it, state.probe)
+	if m.parked[it.key] == nil && m.refuse(now, it, evidence, r) {
+		m.back(now, it)
 		return
 	}
 	m.park(now, it, r, false)
@@ -146,25 +129,7 @@ func (m *Machine) unmappable(now time.Time, it *item) {
 		it.place = timed
 		return
 	}
-	m.states[it.mapping].count.Unmappable++
 	m.park(now, it, r, false)
-}
-
-func (m *Machine) block(now time.Time, mapping int, reason string) {
-	s := &m.states[mapping]
-	if s.blocked == "" {
-		m.log(slog.LevelError, "mapping blocked", "mapping", m.cfg.Mappings[mapping].Name, "reason", reason)
-	}
-	s.blocked, s.probe = reason, now.Add(probeEvery)
-	m.dissolve(mapping)
-}
-
-func (m *Machine) unblock(mapping int) {
-	s := &m.states[mapping]
-	if s.blocked != "" {
-		m.log(slog.LevelInfo, "mapping unblocked", "mapping", m.cfg.Mappings[mapping].Name)
-	}
-	s.refused, s.blocked = 0, ""
 }
 
 // faulted acts on a call that failed as a whole.
@@ -188,6 +153,9 @@ func (m *Machine) faulted(now time.Time, c *call, f *marketo.Fault) {
 	case marketo.FaultRefused, marketo.FaultTooLarge:
 		m.refused(now, c, f)
 		return
+	}
+	m.unprobed(c)
+	switch f.Class {
 	case marketo.FaultRate, marketo.FaultConcurrency:
 		m.limiter.Throttled(now, f.Class)
 	case marketo.FaultQuota:

@@ -150,7 +150,7 @@ func (m *Machine) crowded() bool {
 func (m *Machine) fullest(now time.Time) *lane {
 	var best *lane
 	for _, l := range m.listed {
-		if m.states[l.mapping].blocked == "" && (best == nil || l.n > best.n) {
+		if m.states[l.mapping].block.reason == "" && (best == nil || l.n > best.n) {
 			best = l
 		}
 	}
@@ -163,12 +163,8 @@ func (m *Machine) fullest(now time.Time) *lane {
 // due reports whether l has a batch to send, and sets the alarm for when it
 // will have.
 func (m *Machine) due(now time.Time, l *lane) bool {
-	if s := &m.states[l.mapping]; s.blocked != "" {
-		if s.probe.After(now) {
-			m.wakeAt(s.probe)
-			return false
-		}
-		return true
+	if m.states[l.mapping].block.reason != "" {
+		return m.probeDue(now, l)
 	}
 	if l.n >= m.cfg.Capacity.Objects && !m.waitingPays(l.mapping) || m.stopping {
 		return true
@@ -185,11 +181,15 @@ func (m *Machine) due(now time.Time, l *lane) bool {
 // nil when there was nothing but objects that are too large for any call, or
 // have become ones of another lane.
 func (m *Machine) fill(now time.Time, l *lane) *call {
-	most := min(m.cfg.Capacity.Objects, l.n)
-	if m.states[l.mapping].blocked != "" {
-		most = 1
-		m.states[l.mapping].probe = now.Add(probeEvery)
+	if m.states[l.mapping].block.reason != "" {
+		return m.fillProbe(now, l)
 	}
+	return m.fillUpTo(now, l, m.cfg.Capacity.Objects)
+}
+
+// fillUpTo is fill for a call of at most so many objects.
+func (m *Machine) fillUpTo(now time.Time, l *lane, most int) *call {
+	most = min(most, l.n)
 	c := m.blankCall()
 	c.items = slices.Grow(c.items, most)
 	size := m.cfg.Capacity.Envelope

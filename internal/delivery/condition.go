@@ -124,7 +124,7 @@ func (m *Machine) obstacles(now time.Time) []Obstacle {
 		add(QuotaUsed, "the calls of the day are used up; sending goes on after midnight US Central")
 	}
 	for i := range m.states {
-		if blocked := m.states[i].blocked; blocked != "" {
+		if blocked := m.states[i].block.reason; blocked != "" {
 			add(MappingBlocked, "mapping "+m.cfg.Mappings[i].Name+" is blocked: "+blocked)
 		}
 	}

@@ -62,7 +62,7 @@ func TestAllObstaclesAreToldTheWorstFirst(t *testing.T) {
 		{"unclean start", func(m *Machine) { m.holdAll = epoch.Add(time.Second) }, []Condition{Holding}},
 		{"quota", func(m *Machine) { m.items, m.count.Limited = 1, marketo.WhyQuota }, []Condition{QuotaUsed}},
 		{"quota without work", func(m *Machine) { m.count.Limited = marketo.WhyQuota }, nil},
-		{"every mapping", func(m *Machine) { m.states[0].blocked, m.states[1].blocked = "refused", "refused" }, []Condition{MappingBlocked, MappingBlocked}},
+		{"every mapping", func(m *Machine) { m.states[0].block.reason, m.states[1].block.reason = "refused", "refused" }, []Condition{MappingBlocked, MappingBlocked}},
 		{"stopping", func(m *Machine) { m.stopping, m.trouble.failures = true, 1 }, []Condition{Stopping, MarketoFailing}},
 	}
 	for _, tt := range tests {

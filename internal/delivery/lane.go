@@ -35,11 +35,17 @@ func (l *lane) first() *item {
 // insert puts an item that is older than the first at the front, any other at
 // the end.
 func (l *lane) insert(it *item) {
+	first := l.first()
+	l.put(it, first != nil && it.sequence < first.sequence)
+}
+
+// put puts an item at the front or at the end.
+func (l *lane) put(it *item, front bool) {
 	it.place = ready
 	if int(l.tail-l.head) == len(l.ring) {
 		l.makeRoom()
 	}
-	if first := l.first(); first != nil && it.sequence < first.sequence {
+	if front {
 		l.head--
 		it.spot = l.head
 	} else {

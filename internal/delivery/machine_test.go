@@ -421,39 +421,6 @@ func TestPartialChangeOfParkedObjectReadsTheRow(t *testing.T) {
 	}
 }
 
-func TestMappingOfWhichEveryObjectIsRefusedIsBlocked(t *testing.T) {
-	r := newRig(t, nil)
-	for i := range 60 {
-		r.commit(upsert(fmt.Sprint(i), "a"))
-	}
-	for len(r.calls) > 0 {
-		call := r.calls[0]
-		r.calls = r.calls[1:]
-		r.answer(call, marketo.Reject, marketo.Reject, marketo.Reject)
-		r.pass(time.Second)
-	}
-	rep := r.m.Report(r.now)
-	if rep.Parked >= refusedInARow || rep.Mappings[0].Blocked == "" || len(rep.Stalled) == 0 {
-		t.Fatalf("parked %d, blocked %q, stalled %v", rep.Parked, rep.Mappings[0].Blocked, rep.Stalled)
-	}
-	r.pass(probeEvery)
-	probe := r.take(1)
-	if len(probe[0].Batch.Objects) != 1 {
-		t.Fatalf("probe carries %d objects", len(probe[0].Batch.Objects))
-	}
-	r.answer(probe[0])
-	for i := 0; i < 100 && r.m.Report(r.now).Pending > 0; i++ {
-		for _, call := range r.calls {
-			r.calls = r.calls[1:]
-			r.answer(call)
-		}
-		r.pass(10 * time.Second)
-	}
-	if got := r.m.Report(r.now); got.Pending != 0 || len(got.Stalled) > 0 {
-		t.Fatalf("pending %d, stalled %v after the cause is gone", got.Pending, got.Stalled)
-	}
-}
-
 func TestStoreThatFailsStopsSendingAndConfirming(t *testing.T) {
 	r := newRig(t, nil)
 	r.commit(upsert("1", "a"), upsert("2", "a"), upsert("3", "a"))

@@ -16,6 +16,9 @@ const (
 	// lead that does not exist yet, comes within minutes or within days.
 	firstRetry = time.Minute
 	lastRetry  = 4 * time.Hour
+	// unparkable is after how long an object is looked at again that cannot be
+	// built from its row, while nothing more may be parked.
+	unparkable = time.Minute
 )
 
 // parkedObject is an entry among the parked objects; due is when it is tried
@@ -30,8 +33,12 @@ type parkedObject struct {
 func (m *Machine) park(now time.Time, it *item, r marketo.Result, waits bool) {
 	earlier := m.parked[it.key]
 	if earlier == nil && len(m.parked) >= m.cfg.MaxParked {
-		m.block(now, int(it.mapping), "as many objects are parked as delivery.max_parked allows; retry or discard some")
-		m.later(it, m.states[it.mapping].probe)
+		m.block(now, int(it.mapping), true, "as many objects are parked as delivery.max_parked allows; retry or discard some, or raise it")
+		if it.problem != nil {
+			m.later(it, now.Add(unparkable))
+		} else {
+			m.back(now, it)
+		}
 		return
 	}
 	wall := m.wall(now)
@@ -54,6 +61,9 @@ func (m *Machine) park(now time.Time, it *item, r marketo.Result, waits bool) {
 	delete(m.lacking, it.key)
 	m.ledger.draft.Parked = append(m.ledger.draft.Parked, p.Parked)
 	m.states[it.mapping].count.Parked++
+	if it.problem != nil {
+		m.states[it.mapping].count.Unmappable++
+	}
 	m.settle(it)
 }
 
@@ -77,6 +87,7 @@ func (m *Machine) resolve(key string) {
 		delete(m.parked, key)
 		m.ledger.draft.Resolved = append(m.ledger.draft.Resolved, key)
 		m.count.Resolved++
+		m.makeRoom()
 	}
 }
 
@@ -85,6 +96,7 @@ func (m *Machine) discard(key string) {
 	delete(m.parked, key)
 	m.lack(key)
 	m.count.Resolved++
+	m.makeRoom()
 }
 
 // waited tries a waiting object again whose time has come.
@@ -223,6 +235,9 @@ func (m *Machine) act(now time.Time, ev Act) {
 			if err := m.retry(now, &p.Parked); err != nil {
 				answer.Problems = append(answer.Problems, err.Error())
 				continue
+			}
+			if i, ok := m.mappingOf(&p.Parked); ok {
+				m.probe(now, i)
 			}
 			answer.Done++
 		}

@@ -203,38 +203,6 @@ func TestHoldAfterPowerLossOutlivesTheNextKill(t *testing.T) {
 	}
 }
 
-func TestProbesOfABlockedMappingTakeTurns(t *testing.T) {
-	r := newRig(t, nil)
-	for i := range 60 {
-		r.commit(upsert(fmt.Sprint(i), "a"))
-	}
-	bad := func(call Send) marketo.Outcome {
-		var id int
-		fmt.Sscan(call.Batch.Objects[0].Value(0).Text, &id)
-		if id < 30 {
-			return marketo.Reject
-		}
-		return marketo.Confirmed
-	}
-	for range 1000 {
-		if len(r.calls) == 0 {
-			r.pass(probeEvery)
-			continue
-		}
-		call := r.calls[0]
-		r.calls = r.calls[1:]
-		outcomes := make([]marketo.Outcome, len(call.Batch.Objects))
-		for i := range outcomes {
-			outcomes[i] = bad(Send{Batch: &marketo.Batch{Objects: call.Batch.Objects[i:]}})
-		}
-		r.answer(call, outcomes...)
-		r.pass(time.Second)
-	}
-	if got := r.m.Report(r.now); got.Pending != 0 || got.Parked != 30 {
-		t.Errorf("pending %d, parked %d; want 0 and 30", got.Pending, got.Parked)
-	}
-}
-
 func TestBooksBalanceWhileAnEndIsBeingSaved(t *testing.T) {
 	r := newRig(t, nil)
 	r.commit(upsert("1", "a"), upsert("2", "a"), upsert("3", "a"))

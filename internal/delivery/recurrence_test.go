@@ -166,7 +166,7 @@ func TestReadingGoesOnWhereKeysComeAgain(t *testing.T) {
 // The objects of a blocked mapping do not keep the others from being read.
 func TestBlockedMappingDoesNotSupply(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.MaxPending = 10_000 })
-	r.m.block(r.now, 0, "test")
+	r.m.block(r.now, 0, false, "test")
 	for i := range 200 {
 		r.commit(upsert(fmt.Sprint(i), "a"))
 	}

@@ -176,7 +176,7 @@ func (m *Machine) Report(now time.Time) Report {
 	for i, s := range m.states {
 		r.Mappings = append(r.Mappings, MappingReport{
 			Mapping: m.cfg.Mappings[i], MappingCounts: s.count, Pending: s.pending,
-			Waits: m.waitingPays(i), Blocked: s.blocked,
+			Waits: m.waitingPays(i), Blocked: s.block.reason,
 		})
 	}
 	return r

@@ -22,7 +22,7 @@ type group struct {
 // gather puts a group among those to be sent. Of a blocked mapping only probes
 // are sent, and those come from its lanes.
 func (m *Machine) gather(g *group) {
-	if m.states[g.lane.mapping].blocked != "" {
+	if m.states[g.lane.mapping].block.reason != "" {
 		m.scatter(g)
 		return
 	}
@@ -67,12 +67,13 @@ func (m *Machine) nextGroup() *call {
 // refused finds the object to blame for a refused call.
 func (m *Machine) refused(now time.Time, c *call, f *marketo.Fault) {
 	m.recovered(now)
+	m.probed(now, c, len(c.items) > 1)
 	if len(c.items) > 1 {
 		m.halveCall(c, f.Class == marketo.FaultRefused)
 		return
 	}
 	m.releaseOther(c)
-	m.rejected(now, c.items[0], marketo.Result{Status: marketo.NoStatus, Code: f.Code, Message: f.Message})
+	m.rejected(now, c.items[0], marketo.Result{Status: marketo.NoStatus, Code: f.Code, Message: f.Message}, c.id)
 }
 
 // halveCall halves what a call carried. In order, one half goes first, which

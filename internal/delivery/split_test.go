@@ -65,7 +65,7 @@ func TestEveryBadObjectOfABatchIsFound(t *testing.T) {
 	for range 200 {
 		n := 2 + rng.IntN(99)
 		bad := map[int]bool{}
-		for range 1 + rng.IntN(min(n, refusedInARow-1)) {
+		for range 1 + rng.IntN(min(n, enoughRefused-1)) {
 			bad[rng.IntN(n)] = true
 		}
 		extra := sendRefusing(t, n, bad) - 1
