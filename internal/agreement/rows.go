@@ -43,7 +43,7 @@ func (c *comparison) readTables(ctx context.Context, source *replication.Source)
 
 func (c *comparison) readTable(ctx context.Context, conn *pgconn.PgConn, table *replication.Table) error {
 	rel := table.Relation()
-	if err := c.set.Bind(rel, table.TypeName); err != nil {
+	if err := c.set.Bind(rel, table.Facts()); err != nil {
 		return err
 	}
 	defer c.set.Unbind(rel)

@@ -1,14 +1,16 @@
 package delivery
 
 import (
+	"context"
 	"fmt"
+	"time"
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // handle takes one message into the piece that is being gathered.
-func (r *reader) handle(stream *replication.Stream, message replication.Message) error {
+func (r *reader) handle(life context.Context, stream *replication.Stream, message replication.Message) error {
 	switch m := message.(type) {
 	case *replication.Begin:
 		return r.begin(m)
@@ -21,7 +23,7 @@ func (r *reader) handle(stream *replication.Stream, message replication.Message)
 	case *replication.Keepalive:
 		r.keepalive(m)
 	case *replication.Relation:
-		return r.relation(stream, m)
+		return r.relation(life, stream, m)
 	}
 	return nil
 }
@@ -83,15 +85,38 @@ func (r *reader) keepalive(m *replication.Keepalive) {
 }
 
 // relation fits the mappings to a table that is new or has changed.
-func (r *reader) relation(stream *replication.Stream, m *replication.Relation) error {
+func (r *reader) relation(life context.Context, stream *replication.Stream, m *replication.Relation) error {
 	if old := r.described[m.ID]; old != nil {
 		r.runner.Mappings.Unbind(old)
 	}
 	r.described[m.ID] = m
-	if err := r.runner.Mappings.Bind(m, stream.TypeName); err != nil {
+	facts, err := r.facts(life, stream, m)
+	if err != nil {
+		return err
+	}
+	if err := r.runner.Mappings.Bind(m, facts); err != nil {
 		return r.halt(fmt.Sprintf("table %s.%s no longer fits its mapping: %v; mend the mapping or the table and start again", m.Schema, m.Name, err))
 	}
 	return nil
+}
+
+// factsTimeout bounds a question about types: the stream waits for its answer.
+const factsTimeout = 10 * time.Second
+
+// facts asks what the types of a mapped table are, which the stream only
+// names, and how its keys compare.
+func (r *reader) facts(life context.Context, stream *replication.Stream, m *replication.Relation) (*replication.Facts, error) {
+	if len(r.runner.Mappings.Mappings(mapping.Table{Schema: m.Schema, Name: m.Name})) == 0 || m.Plain() {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(life, factsTimeout)
+	defer cancel()
+	catalog, err := r.runner.Source.Catalog(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the types of %s.%s: %w", m.Schema, m.Name, err)
+	}
+	defer catalog.Close(ctx)
+	return catalog.Facts(ctx, m, stream.TypeName)
 }
 
 // truncate acts on an emptied table: its rows are not in the stream.

@@ -253,7 +253,7 @@ func (r *reader) read(life context.Context, stop <-chan struct{}, stream *replic
 			return err
 		}
 		failpoint.Hit("stream.after_receive")
-		if err := r.handle(stream, message); err != nil {
+		if err := r.handle(life, stream, message); err != nil {
 			return err
 		}
 	}

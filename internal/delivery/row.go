@@ -107,7 +107,7 @@ func (r *Runner) readBatch(life context.Context, session *replication.RowReader,
 	if err != nil {
 		return reads, err
 	}
-	if err := r.Mappings.Bind(snapshot.Relation, snapshot.Table.TypeName); err != nil {
+	if err := r.Mappings.Bind(snapshot.Relation, snapshot.Table.Facts()); err != nil {
 		return reads, fmt.Errorf("read rows of %s.%s: %w", d.Schema, d.Table, err)
 	}
 	defer r.Mappings.Unbind(snapshot.Relation)

@@ -14,10 +14,11 @@ const maxDimensions = 6
 const reasonArray = "is not a PostgreSQL array; report this with the column's type"
 
 // appendArray renders an array as JSON text: numbers and booleans as such,
-// json elements as they are, all else as strings, NULL as null. Bounds are
-// dropped: JSON has none.
+// json elements as they are, elements that are arrays themselves (of a domain)
+// as such, all else as strings, NULL as null. Bounds are dropped: JSON has
+// none.
 func appendArray(dst, text []byte, f *format) ([]byte, marketo.Kind, string) {
-	a := arrayReader{rest: text, element: format{kind: f.element}, delimiter: f.delimiter, out: dst}
+	a := arrayReader{rest: text, element: f.element, delimiter: f.delimiter, out: dst}
 	if len(text) > 0 && text[0] == '[' {
 		_, after, ok := bytes.Cut(text, []byte("="))
 		if !ok {
@@ -39,7 +40,7 @@ func appendArray(dst, text []byte, f *format) ([]byte, marketo.Kind, string) {
 // of the grammar: PostgreSQL documentation, §8.15.6.
 type arrayReader struct {
 	rest      []byte
-	element   format
+	element   *format
 	delimiter byte
 	out       []byte
 	// plain holds an element without its escapes, json its rendering.
@@ -146,7 +147,7 @@ func (a *arrayReader) render() string {
 	switch {
 	case reason != "":
 		return reason
-	case kind == marketo.String:
+	case kind == marketo.String && a.element.kind != asArray:
 		a.out = appendQuoted(a.out, text)
 	default:
 		a.out = append(a.out, text...)

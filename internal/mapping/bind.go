@@ -36,7 +36,7 @@ type field struct {
 type binder struct {
 	*compiled
 	relation *replication.Relation
-	typeName func(uint32) (replication.TypeName, bool)
+	facts    *replication.Facts
 	mistakes Mistakes
 }
 
@@ -71,6 +71,9 @@ func (b *binder) keyField(r Rule) field {
 		b.wrong(path, "column %q has type %s, which is not fit for a key: equal keys need equal texts; choose a column of an integer, text, uuid or date type", r.Column, name)
 	}
 	fm.inKey = true
+	if locale := b.facts.Locale(r.Column); locale != "" {
+		fm.loosely = equalIn(locale)
+	}
 	f.format = fm
 	if !b.relation.Columns[at].Key && b.relation.Identity != replication.IdentityNothing {
 		b.wrong(path, "column %q is not part of the table's replica identity (%s), so that deletes and key changes would not carry it; key the object by the identity's columns (%s), or run: ALTER TABLE %s REPLICA IDENTITY FULL",
@@ -110,7 +113,7 @@ func (b *binder) column(path, name string) (int, bool) {
 // format returns how column at is rendered, and its type's name.
 func (b *binder) format(path string, at int) (format, string) {
 	c := b.relation.Columns[at]
-	f, name, ok := formatOf(c.Type, b.typeName)
+	f, name, ok := formatOf(c.Type, b.facts)
 	if name == "" {
 		name = "OID " + strconv.FormatUint(uint64(c.Type), 10)
 	}

@@ -144,7 +144,7 @@ func TestBindMistakes(t *testing.T) {
 		{"float key", relation('d', column("id", float8OID, true), column("city", textOID, false)),
 			in("key.rid", `column "id" has type float8, which is not fit for a key: equal keys need equal texts; choose a column of an integer, text, uuid or date type`)},
 		{"unlisted key", relation('d', column("id", 2205, true), column("city", textOID, false)),
-			in("key.rid", `column "id" has type OID 2205, which is not fit for a key: equal keys need equal texts; choose a column of an integer, text, uuid or date type`)},
+			in("key.rid", `column "id" has type regclass, which is not fit for a key: equal keys need equal texts; choose a column of an integer, text, uuid or date type`)},
 		{"identity", relation('i', column("id", int4OID, false), column("city", textOID, true)),
 			in("key.rid", `column "id" is not part of the table's replica identity (USING INDEX), so that deletes and key changes would not carry it; key the object by the identity's columns (city), or run: ALTER TABLE "public"."visits" REPLICA IDENTITY FULL`)},
 		{"identity full", relation('f', column("id", int4OID, false), column("city", textOID, false)), ""},

@@ -135,14 +135,14 @@ func (s *Set) Columns(i int) []string {
 
 // Bind fits the mappings of rel's table to it, before the first Apply or Row
 // with rel. A relation of another table binds nothing and is no error.
-// typeName resolves the OIDs that are not built in: to the name of the type,
-// or of the base type of a domain. The error is a Mistakes; then nothing of
-// rel is bound and its changes must not be passed over: the caller stops.
-func (s *Set) Bind(rel *replication.Relation, typeName func(oid uint32) (replication.TypeName, bool)) error {
+// facts knows the types of rel that are not built in. The error is a Mistakes;
+// then nothing of rel is bound and its changes must not be passed over: the
+// caller stops.
+func (s *Set) Bind(rel *replication.Relation, facts *replication.Facts) error {
 	var plans []*plan
 	var mistakes Mistakes
 	for _, i := range s.Mappings(Table{rel.Schema, rel.Name}) {
-		b := binder{compiled: s.mappings[i], relation: rel, typeName: typeName}
+		b := binder{compiled: s.mappings[i], relation: rel, facts: facts}
 		plans = append(plans, b.bind())
 		mistakes = append(mistakes, b.mistakes...)
 	}

@@ -17,7 +17,7 @@ func (in *inspection) inspectColumns(t *replication.Table) {
 	check := label(name) + ": columns"
 	generated := in.inspectGenerated(t)
 	rel := in.relation(t)
-	err := in.set.Bind(rel, t.TypeName)
+	err := in.set.Bind(rel, t.Facts())
 	in.set.Unbind(rel)
 	var mistakes mapping.Mistakes
 	switch {

@@ -48,6 +48,9 @@ type Table struct {
 	// Rows is the planner's estimate of the number of rows; -1 when the table
 	// was never analysed.
 	Rows float64 `json:"rows"`
+	// Types are those of the columns that are not the same in every database,
+	// and all that they are made from.
+	Types map[uint32]TypeFacts `json:"-"`
 }
 
 // TableColumn is one column of a Table.
@@ -71,6 +74,9 @@ type TableColumn struct {
 	Storage string `json:"storage"`
 	// Enum is set when the base type is an enum.
 	Enum bool `json:"enum"`
+	// Locale is that of a collation that takes texts for equal that are not
+	// the same, "" for all others.
+	Locale string `json:"locale"`
 }
 
 // Column returns the column of that name, nil when there is none.
@@ -123,7 +129,7 @@ FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY w(name, ord) LEFT JOIN LATE
 	'rows', c.reltuples,
 	'columns', (SELECT jsonb_agg(jsonb_build_object(
 			'number', a.attnum, 'name', a.attname, 'type', a.atttypid::bigint, 'modifier', a.atttypmod,
-			'base', b.oid::bigint, 'base_name', b.typname, 'enum', b.typtype = 'e',
+			'base', b.oid::bigint, 'base_name', b.typname, 'enum', b.typtype = 'e', 'locale', ` + looseLocale + `,
 			'formatted', format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull,
 			'generated', a.attgenerated, 'storage', a.attstorage) ORDER BY a.attnum)
 		FROM pg_attribute a JOIN pg_type own ON own.oid = a.atttypid
@@ -202,5 +208,29 @@ func describe(ctx context.Context, conn *pgconn.PgConn, names []TableName) ([]Ta
 	for i, n := range names {
 		tables[i].Schema, tables[i].Name = n.Schema, n.Name
 	}
-	return tables, nil
+	return tables, describeTypes(ctx, conn, tables)
+}
+
+// describeTypes asks for the types of all columns at once, unless all are the
+// same in every database.
+func describeTypes(ctx context.Context, conn *pgconn.PgConn, tables []Table) error {
+	var columns []Column
+	for i := range tables {
+		for _, c := range tables[i].Columns {
+			if c.Type >= FixedOIDs {
+				columns = append(columns, Column{Type: c.Type})
+			}
+		}
+	}
+	if columns == nil {
+		return nil
+	}
+	facts, err := askFacts(ctx, conn, 0, columns)
+	if err != nil {
+		return err
+	}
+	for i := range tables {
+		tables[i].Types = facts.Types
+	}
+	return nil
 }

@@ -2,9 +2,6 @@ package replication
 
 import "slices"
 
-// firstUserOID is the lowest OID of what is not built in.
-const firstUserOID = 16384
-
 // Relation returns the table as the stream would describe it, were all its
 // columns published: generated columns are left out, and Key marks the
 // columns of the replica identity.
@@ -22,21 +19,17 @@ func (t *Table) Relation() *Relation {
 	return rel
 }
 
-// TypeName names a type of one of the columns, as the stream's Type messages
-// do: it is the name of the base type of a domain. It knows only types that
-// are not built in.
-func (t *Table) TypeName(oid uint32) (TypeName, bool) {
+// Facts returns what is known of the columns beyond Relation.
+func (t *Table) Facts() *Facts {
+	f := &Facts{Types: t.Types}
 	for _, c := range t.Columns {
-		if c.Type != oid {
+		if c.Locale == "" {
 			continue
 		}
-		name := TypeName{Name: c.BaseName}
-		if c.Base < firstUserOID {
-			name.Schema = "pg_catalog"
-		} else {
-			name.Schema = "public"
+		if f.Locales == nil {
+			f.Locales = make(map[string]string)
 		}
-		return name, true
+		f.Locales[c.Name] = c.Locale
 	}
-	return TypeName{}, false
+	return f
 }

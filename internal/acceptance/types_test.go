@@ -1,0 +1,82 @@
+package acceptance_test
+
+import (
+	"maps"
+	"testing"
+
+	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+)
+
+// TestTypesAreToldByTheCatalog: what a type is does not follow from its name.
+// A row that comes with the stream and one that is read again make the same
+// object.
+func TestTypesAreToldByTheCatalog(t *testing.T) {
+	columns := []struct{ name, typ, value, want string }{
+		{"mood", `_mood`, `'{x}'`, `{x}`},
+		{"calm", `_mood`, `'ok'`, `ok`},
+		{"moods", `_mood[]`, `array['ok', '{x}', null]::_mood[]`, `["ok","{x}",null]`},
+		{"positive", `posint[]`, `'{1,null,3}'`, `[1,null,3]`},
+		{"list", `intlist`, `'{{1,2},{3,4}}'`, `[[1,2],[3,4]]`},
+		{"lists", `intlist[]`, `array['{1,2}', null, '{}']::intlist[]`, `[[1,2],null,[]]`},
+		{"feeling", `feeling`, `'{x}'`, `{x}`},
+		{"feelings", `feeling[]`, `array['ok', '{x}']::feeling[]`, `["ok","{x}"]`},
+		{"whole", `far.int4`, `'seven'`, `seven`},
+		{"wholes", `far.int4[]`, `'{seven,"{x}"}'`, `["seven","{x}"]`},
+		{"pair", `pair`, `row(1, 'a b')`, `(1,"a b")`},
+		{"pairs", `pair[]`, `array[row(1, 'a b'), null]::pair[]`, `["(1,\"a b\")",null]`},
+		{"somewhere", `somewhere`, `row(1, 'a')`, `(1,a)`},
+		{"boxes", `box[]`, `'{(1,1),(0,0);(3,3),(2,2)}'`, `["(1,1),(0,0)","(3,3),(2,2)"]`},
+		{"myboxes", `mybox[]`, `'{(1,1),(0,0);(3,3),(2,2)}'`, `["(1,1),(0,0)","(3,3),(2,2)"]`},
+		{"flag", `flag`, `true`, `true`},
+		{"span", `span`, `'[1,5)'`, `[1,5)`},
+		{"spans", `span[]`, `array['[1,5)', 'empty']::span[]`, `["[1,5)","empty"]`},
+		{"docs", `doc[]`, `array['{"a": 1}', 'null']::doc[]`, `[{"a": 1},null]`},
+		{"classes", `regclass[]`, `'{pg_class,pg_type}'`, `["pg_class","pg_type"]`},
+		{"identifier", `information_schema.sql_identifier`, `'abc'`, `abc`},
+		{"numbers", `information_schema.cardinal_number[]`, `'{1,2}'`, `[1,2]`},
+	}
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		w := newWorld(t, server, api, simulator.Options{Dedupe: map[string][]string{"Thing": {"id"}}})
+		w.exec(`CREATE SCHEMA far;
+			CREATE TYPE _mood AS ENUM ('ok', '{x}'); CREATE TYPE far.int4 AS ENUM ('seven', '{x}');
+			CREATE DOMAIN posint AS int CHECK (value > 0); CREATE DOMAIN intlist AS int[];
+			CREATE DOMAIN feeling AS _mood; CREATE TYPE pair AS (a int, b text); CREATE DOMAIN somewhere AS pair;
+			CREATE DOMAIN mybox AS box; CREATE DOMAIN yes AS bool; CREATE DOMAIN flag AS yes;
+			CREATE TYPE span AS RANGE (subtype = int8, multirange_type_name = spanset); CREATE DOMAIN doc AS jsonb;
+			CREATE TABLE thing (id int PRIMARY KEY, n int, memo text); ALTER TABLE thing ALTER COLUMN memo SET STORAGE external`)
+		names, values, attributes, want := "", "", "", map[string]string{}
+		for _, c := range columns {
+			w.exec(`ALTER TABLE thing ADD COLUMN ` + c.name + ` ` + c.typ)
+			names += ", " + c.name
+			values += ", " + c.value
+			attributes += ", " + c.name + ": " + c.name
+			want[c.name] = c.want
+		}
+		insert := `INSERT INTO thing (n, memo, id` + names + `) VALUES (0, repeat('x', 9000), $1` + values + `)`
+		w.exec(insert, 1)
+		w.config.mappings = `
+  - table: public.thing
+    object: Thing
+    key: {id: id}
+    attributes: {n: n, memo: memo` + attributes + `}
+`
+		p := w.start()
+		w.exec(insert, 2)
+		w.exec(`UPDATE thing SET n = 1 WHERE id = 1`) // lacks memo, so that the row is read
+		w.settle(p)
+		p.stop(t)
+		for _, id := range []string{"1", "2"} {
+			object := maps.Clone(w.sim.Objects("Thing")[id])
+			if len(object["memo"]) != 9000 {
+				t.Errorf("object %s has a memo of %d bytes", id, len(object["memo"]))
+			}
+			for name, text := range want {
+				if object[name] != text {
+					t.Errorf("object %s: %s is %q, want %q", id, name, object[name], text)
+				}
+			}
+		}
+		w.noViolations()
+	})
+}
