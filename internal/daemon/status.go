@@ -30,10 +30,11 @@ var advice = map[string]string{
 	string(delivery.StoreFailing):   "the log says what the state file lacks, mostly room on its disk; it goes on by itself then",
 	string(delivery.MarketoFailing): "it tries again by itself; cdcsync check looks at the endpoint and the credentials",
 	string(delivery.Holding):        "wait; it takes no longer than delivery.unknown_hold",
-	string(delivery.QuotaUsed):      "wait, or raise marketo.limits.calls_per_day if Marketo allows this integration more",
+	string(delivery.QuotaUsed):      "wait, or raise marketo.limits.calls_per_day if Marketo allows this integration more, and restart",
+	string(delivery.Throttled):      "see in Marketo which integration makes the calls (Admin > Web Services), and have it make fewer, or lower marketo.limits; sending goes on by itself",
 	string(delivery.Unfit):          "do what the reason says; the log tells the time in which changes may have been missed",
 	string(delivery.Stopping):       "wait: it takes no longer than delivery.shutdown_timeout; what is left is sent at the next start",
-	string(delivery.MappingBlocked): "cdcsync parked list shows what Marketo says; once the cause is mended the next probe, within five minutes, opens the mapping",
+	string(delivery.MappingBlocked): "cdcsync parked list shows what Marketo says; once the cause is mended the next probe, within five minutes, opens the mapping, and cdcsync parked retry probes at once",
 }
 
 // status is what /api/v1/status shows.

@@ -39,7 +39,7 @@ func (m *Machine) prepare(now time.Time) {
 
 // mayPrepare reports whether nothing but other calls stands in the way of one.
 func (m *Machine) mayPrepare(now time.Time) bool {
-	if m.items == 0 || m.behind() || m.halted != "" || m.stopping || m.trouble.failures > 0 || m.holdAll.After(now) || m.ledger.down(now) {
+	if m.items == 0 || m.behind() || m.halted != "" || m.stopping || m.trouble.failures > 0 || m.throttle.refusals > 0 || m.wish.After(now) || m.holdAll.After(now) || m.ledger.down(now) {
 		return false
 	}
 	ok, _, why := m.limiter.Ready(now)

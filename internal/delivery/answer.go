@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"log/slog"
 	"slices"
 	"time"
 
@@ -31,7 +32,7 @@ func (m *Machine) answered(now time.Time, ev Answered) {
 		m.faulted(now, c, fault)
 		return
 	}
-	m.recovered(now)
+	m.recovered(now, c.started)
 	m.passedGroup(c)
 	m.ledger.draft.Ended = append(m.ledger.draft.Ended, c.id)
 	m.probed(now, c, false)
@@ -135,8 +136,9 @@ func (m *Machine) unmappable(now time.Time, it *item) {
 // faulted acts on a call that failed as a whole.
 func (m *Machine) faulted(now time.Time, c *call, f *marketo.Fault) {
 	m.count.fault(f)
+	m.wait(now, f)
 	if f.Class == marketo.FaultUnknown {
-		m.unknown(now, c)
+		m.unknown(now, c, f)
 	} else {
 		m.ledger.draft.Ended = append(m.ledger.draft.Ended, c.id)
 	}
@@ -157,11 +159,15 @@ func (m *Machine) faulted(now time.Time, c *call, f *marketo.Fault) {
 	m.unprobed(c)
 	switch f.Class {
 	case marketo.FaultRate, marketo.FaultConcurrency:
-		m.limiter.Throttled(now, f.Class)
+		m.throttled(now, c.started, f)
 	case marketo.FaultQuota:
+		if !m.limiter.IsExhausted() {
+			m.log(slog.LevelWarn, "marketo says that the calls of the day are used up; one call asks every 15 minutes", "code", f.Code, "ours", m.limiter.Used(now))
+		}
 		m.limiter.Exhausted(now)
 		m.ledger.counted = true
 	case marketo.FaultExpired:
+		m.limiter.Ask() // it was no answer to that
 		// The next attempt signs afresh. Only a second one in a row is
 		// trouble, such as a clock that is wrong.
 		if m.trouble.expired++; m.trouble.expired > 1 {
@@ -179,9 +185,12 @@ func (m *Machine) faulted(now time.Time, c *call, f *marketo.Fault) {
 
 // unknown notes that the call may have been executed, or may still be: its
 // objects go again as they are, and whatever is newer of their keys waits.
-func (m *Machine) unknown(now time.Time, c *call) {
+func (m *Machine) unknown(now time.Time, c *call, f *marketo.Fault) {
 	m.count.Unknown++
 	until := c.started.Add(m.cfg.UnknownHold)
+	if f.MayRun() {
+		m.limiter.Lose(until)
+	}
 	for _, it := range c.items {
 		it.repeat = true
 		m.hold(it.key, until)

@@ -61,16 +61,11 @@ func (m *Machine) maySend(now time.Time) bool {
 		m.wakeAt(m.holdAll)
 		return false
 	}
-	if m.trouble.failures > 0 {
-		if m.trouble.until.After(now) {
-			m.wakeAt(m.trouble.until)
-			return false
-		}
-		if len(m.calls) > 0 {
-			return false
-		}
+	if m.pausedByFaults(now) {
+		return false
 	}
 	ok, at, why := m.limiter.Ready(now)
+	m.tellQuota(ok, why)
 	if !ok {
 		m.count.Limited = why
 		if !at.IsZero() {

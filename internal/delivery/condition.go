@@ -28,6 +28,9 @@ const (
 	Holding Condition = "holding"
 	// QuotaUsed: the calls of the day are used up.
 	QuotaUsed Condition = "quota_used"
+	// Throttled: Marketo has been refusing calls for a minute or more, as too
+	// many are made, by all integrations together.
+	Throttled Condition = "throttled"
 	// Unfit: the database no longer fits the mappings, so that changes may be
 	// missing from the stream.
 	Unfit Condition = "unfit"
@@ -40,7 +43,7 @@ const (
 // Conditions are all of them, the worst first: what may lose changes, what waits
 // for a person, what stops everything, what stops a part.
 var Conditions = []Condition{
-	Unfit, Halted, StoreFailing, Stopping, Disconnected, MarketoFailing, QuotaUsed, MappingBlocked, Holding,
+	Unfit, Halted, StoreFailing, Stopping, Disconnected, MarketoFailing, QuotaUsed, Throttled, MappingBlocked, Holding,
 	Delivering, Current,
 }
 
@@ -121,7 +124,16 @@ func (m *Machine) obstacles(now time.Time) []Obstacle {
 		add(MarketoFailing, "calls to marketo fail: "+m.trouble.fault.Error())
 	}
 	if m.items > 0 && m.count.Limited == marketo.WhyQuota {
-		add(QuotaUsed, "the calls of the day are used up; sending goes on after midnight US Central")
+		if m.limiter.IsExhausted() {
+			all = append(all, Obstacle{Condition: QuotaUsed,
+				Reason: "marketo says that the calls of the day are used up, by all integrations together; one call asks every 15 minutes",
+				Remedy: "see who uses the calls, or have marketo raise them; cdcsync release --all asks at once, and so does a restart"})
+		} else {
+			add(QuotaUsed, "the calls of the day are used up by marketo.limits.calls_per_day; sending goes on after midnight US Central")
+		}
+	}
+	if m.items > 0 && m.isThrottled(now) {
+		add(Throttled, "marketo refuses calls, as too many are made, by all integrations together: "+m.throttle.fault.Error())
 	}
 	for i := range m.states {
 		if blocked := m.states[i].block.reason; blocked != "" {
@@ -136,6 +148,6 @@ func (m *Machine) obstacles(now time.Time) []Obstacle {
 
 // paused reports whether nothing is sent, whatever waits.
 func (m *Machine) paused(now time.Time) bool {
-	return m.halted != "" || m.ledger.failures > 0 || m.trouble.failures > 0 || m.holdAll.After(now) ||
+	return m.halted != "" || m.ledger.failures > 0 || m.trouble.failures > 0 || m.throttle.until.After(now) || m.wish.After(now) || m.holdAll.After(now) ||
 		m.items > 0 && m.count.Limited == marketo.WhyQuota
 }

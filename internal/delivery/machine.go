@@ -151,7 +151,12 @@ type Machine struct {
 	fetched int
 
 	trouble  trouble
-	pace     pace
+	throttle throttle
+	// wish is until when the server wishes that nobody calls it.
+	wish time.Time
+	pace pace
+	// spent is set while our own limit of the day is used up.
+	spent    bool
 	states   []mappingState
 	halted   string
 	stopping bool
@@ -226,6 +231,7 @@ func (m *Machine) restore(state checkpoint.State, now time.Time) {
 	for _, c := range state.InFlight {
 		// It may have left later than it was counted.
 		m.limiter.Inherit(now)
+		m.limiter.Lose(until)
 		for _, key := range c.Keys {
 			m.hold(key, until)
 			m.lack(key)

@@ -48,6 +48,20 @@ func (m *Machine) paced(now time.Time) bool {
 	return true
 }
 
+// tellQuota logs when our own limit of the day is used up, and when it is not
+// any more.
+func (m *Machine) tellQuota(ok bool, why string) {
+	used := why == marketo.WhyQuota && !m.limiter.IsExhausted()
+	switch {
+	case used && !m.spent:
+		m.log(slog.LevelWarn, "the calls of the day are used up by marketo.limits.calls_per_day; sending goes on after midnight US Central", "limit", m.cfg.Limits.CallsPerDay)
+		m.spent = true
+	case ok && m.spent:
+		m.log(slog.LevelInfo, "there are calls of the day again")
+		m.spent = false
+	}
+}
+
 // spacing forecasts the day from its rate so far and returns the time between
 // two batches that makes the rest of its calls last; zero when they suffice.
 func (m *Machine) spacing(now time.Time) time.Duration {

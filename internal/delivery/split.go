@@ -66,7 +66,7 @@ func (m *Machine) nextGroup() *call {
 
 // refused finds the object to blame for a refused call.
 func (m *Machine) refused(now time.Time, c *call, f *marketo.Fault) {
-	m.recovered(now)
+	m.recovered(now, c.started)
 	m.probed(now, c, len(c.items) > 1)
 	if len(c.items) > 1 {
 		m.halveCall(c, f.Class == marketo.FaultRefused)

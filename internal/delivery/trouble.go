@@ -21,6 +21,92 @@ type trouble struct {
 	passed time.Time
 }
 
+// throttle is how much more often Marketo refused calls, as too many are made,
+// than it let one pass. It counts calls of all integrations, so that others may
+// leave us nothing. While it lasts one call at a time goes out, after a pause
+// that grows.
+type throttle struct {
+	refusals int
+	// since is when it began, last when a refusal last counted.
+	since, last time.Time
+	until       time.Time
+	fault       marketo.Fault
+	// told is set once the log has it.
+	told bool
+}
+
+const (
+	// mostRefusals is how many refusals are remembered.
+	mostRefusals = 8
+	// throttledLong is how long Marketo may throttle calls until that is no
+	// longer called ready.
+	throttledLong = time.Minute
+)
+
+// throttled lengthens the pause before the next call.
+func (m *Machine) throttled(now, started time.Time, f *marketo.Fault) {
+	m.limiter.Throttled(now, f.Class)
+	t := &m.throttle
+	t.fault = *f
+	switch {
+	case t.refusals == 0:
+		t.since = now
+	case !started.After(t.last):
+		return // it was under way together with the one that counted
+	}
+	t.last = now
+	t.refusals = min(t.refusals+1, mostRefusals)
+	first, most := time.Second, time.Minute
+	if f.Class == marketo.FaultRate {
+		first, most = marketo.Window, 2*time.Minute
+	}
+	t.until = now.Add(m.jitter(m.backoff(first, most, t.refusals)))
+	if !t.told && m.isThrottled(now) {
+		t.told = true
+		m.log(slog.LevelWarn, "marketo refuses calls: too many are made, all integrations together", "code", f.Code, "for", now.Sub(t.since).Round(time.Second))
+	}
+}
+
+// isThrottled reports whether Marketo has been throttling calls for long.
+func (m *Machine) isThrottled(now time.Time) bool {
+	return m.throttle.refusals > 0 && now.Sub(m.throttle.since) >= throttledLong
+}
+
+// unthrottled counts a call that passed, started after the last refusal.
+func (m *Machine) unthrottled(now, started time.Time) {
+	t := &m.throttle
+	if t.refusals == 0 || !started.After(t.last) {
+		return
+	}
+	if t.refusals--; t.refusals > 0 {
+		return
+	}
+	if t.told {
+		m.log(slog.LevelInfo, "marketo takes calls again", "after", now.Sub(t.since).Round(time.Second))
+	}
+	*t = throttle{}
+}
+
+// wait notes for how long the server wishes that nobody calls it. It is granted
+// whatever the fault, and whatever passes meanwhile.
+func (m *Machine) wait(now time.Time, f *marketo.Fault) {
+	if until := now.Add(min(f.RetryAfter, time.Hour)); until.After(m.wish) {
+		m.wish = until
+	}
+}
+
+// pausedByFaults reports whether no call may start now, or none beside those under way,
+// for what came of earlier ones.
+func (m *Machine) pausedByFaults(now time.Time) bool {
+	for _, until := range []time.Time{m.wish, m.trouble.until, m.throttle.until} {
+		if until.After(now) {
+			m.wakeAt(until)
+			return true
+		}
+	}
+	return (m.trouble.failures > 0 || m.throttle.refusals > 0) && len(m.calls) > 0
+}
+
 // failed lengthens the pause before the next call. Calls that were under way
 // together fail together: that is one failure, and one pause.
 func (m *Machine) failed(now, started time.Time, f *marketo.Fault) {
@@ -31,12 +117,8 @@ func (m *Machine) failed(now, started time.Time, f *marketo.Fault) {
 	if t.failures == 0 || t.fault.Class != f.Class || t.fault.Code != f.Code {
 		m.log(slog.LevelWarn, "calls to marketo fail", "class", f.Class.String(), "code", f.Code, "err", f.Message)
 	}
-	wish := now.Add(min(f.RetryAfter, time.Hour))
 	if t.failures > 0 && !started.After(t.last) {
 		t.fault = *f
-		if wish.After(t.until) {
-			t.until = wish
-		}
 		return
 	}
 	t.failures++
@@ -45,15 +127,16 @@ func (m *Machine) failed(now, started time.Time, f *marketo.Fault) {
 	if f.Class == marketo.FaultCredentials || f.Class == marketo.FaultExpired {
 		first = 5 * time.Second
 	}
-	pause := m.jitter(m.backoff(first, most, t.failures))
-	t.until = now.Add(pause)
-	if wish.After(t.until) {
-		t.until = wish
-	}
+	t.until = now.Add(m.jitter(m.backoff(first, most, t.failures)))
 }
 
-// recovered ends the row of failures.
-func (m *Machine) recovered(now time.Time) {
+// recovered ends the row of failures: Marketo has looked at a call.
+func (m *Machine) recovered(now, started time.Time) {
+	m.unthrottled(now, started)
+	if m.limiter.Passed(started) {
+		m.ledger.counted = true
+		m.log(slog.LevelInfo, "marketo has calls of the day again")
+	}
 	t := &m.trouble
 	if t.failures > 0 {
 		m.log(slog.LevelInfo, "calls to marketo pass again", "failed", t.failures, "after", now.Sub(t.since))

@@ -20,10 +20,9 @@ const (
 	// sharedConcurrency is Marketo's own limit, the ceiling of a concurrency
 	// that was lowered where none was configured.
 	sharedConcurrency = 10
-	// probation is how long after a reset an exhausted quota is doubted (the
-	// two clocks, or their zones, may differ), and probe how often.
-	probation = 2 * time.Hour
-	probe     = 15 * time.Minute
+	// askEvery is how often one call asks whether Marketo still calls the quota
+	// used up: it may have been raised, and the two clocks may differ.
+	askEvery = 15 * time.Minute
 )
 
 // Limits is what we allow ourselves. Zero means unlimited in each of the
@@ -70,8 +69,9 @@ type Limiter struct {
 	// starts holds the latest CallsPer20s starts, oldest first.
 	starts []time.Time
 
-	// flying holds the starts of the calls that are not done.
-	flying []time.Time
+	// flying holds the starts of the calls that are not done, lost until when
+	// those may still be executing that nobody waits for any longer.
+	flying, lost []time.Time
 	// lowered is the concurrency Marketo forced on us at loweredAt; 0 is none.
 	lowered   int
 	loweredAt time.Time
@@ -83,9 +83,11 @@ type Limiter struct {
 	turned bool
 
 	paused time.Time // no start before it: Marketo complained of the rate
-	// exhausted, by the wall clock, is the time before which nothing starts, as
-	// Marketo says the quota is used up.
-	exhausted time.Time
+	// exhausted is set while Marketo says that the quota is used up. Then one
+	// call at a time may ask, not before asks, by the wall clock.
+	exhausted   bool
+	exhaustedAt time.Time
+	asks        time.Time
 }
 
 // NewLimiter returns a Limiter that has seen no calls.
@@ -109,10 +111,40 @@ func (l *Limiter) Ready(now time.Time) (ok bool, at time.Time, why string) {
 	if at, ok := l.rateFrom(now); !ok || now.Before(at) {
 		return false, at, WhyRate
 	}
-	if limit := l.Concurrency(now); limit > 0 && len(l.flying) >= limit {
-		return false, time.Time{}, WhyConcurrency
+	if l.exhausted && len(l.flying) > 0 {
+		return false, time.Time{}, WhyQuota
+	}
+	if free, at := l.place(now); !free {
+		return false, at, WhyConcurrency
 	}
 	return true, time.Time{}, ""
+}
+
+// place reports whether there is a place for one more call at once. Those that
+// may still be executing take places, too, but never the last one: it would be
+// empty for minutes after every broken connection. If not, at is when one of
+// these gives its place back; zero where only a Done can.
+func (l *Limiter) place(now time.Time) (free bool, at time.Time) {
+	limit := l.Concurrency(now)
+	if limit == 0 || len(l.flying) == 0 {
+		return true, at
+	}
+	l.lost = slices.DeleteFunc(l.lost, func(until time.Time) bool { return !until.After(now) })
+	if len(l.flying)+len(l.lost) < limit {
+		return true, at
+	}
+	if len(l.flying) < limit {
+		at = slices.MinFunc(l.lost, time.Time.Compare)
+	}
+	return false, at
+}
+
+// Lose counts a call that nobody waits for any longer, and that may be executing
+// until then.
+func (l *Limiter) Lose(until time.Time) {
+	if l.limits.ConcurrentCalls > 0 {
+		l.lost = append(l.lost, until)
+	}
 }
 
 // SetClock says how far the wall clock is ahead of the times that the other
@@ -125,8 +157,8 @@ func (l *Limiter) SetClock(now time.Time, ahead time.Duration) {
 	if next := NextReset(wall); l.day != "" && l.reset.After(next) {
 		l.day, l.began, l.reset = QuotaDay(wall), lastReset(wall), next
 	}
-	if l.exhausted.After(l.reset) {
-		l.exhausted = l.reset
+	if latest := wall.Add(askEvery); l.asks.After(latest) {
+		l.asks = latest
 	}
 }
 
@@ -134,7 +166,10 @@ func (l *Limiter) wall(now time.Time) time.Time { return now.Add(l.ahead) }
 
 // quotaFrom is when the quota allows a call; zero for any time.
 func (l *Limiter) quotaFrom(now time.Time) time.Time {
-	at := l.exhausted
+	var at time.Time
+	if l.exhausted {
+		at = l.asks
+	}
 	spent := l.limits.CallsPerDay > 0 && l.calls+l.early() >= l.limits.CallsPerDay
 	if spent && l.wall(now).Before(l.reset) && at.Before(l.reset) {
 		at = l.reset
@@ -221,7 +256,9 @@ func (l *Limiter) Start(now time.Time) {
 	l.turn(now)
 	l.calls++
 	l.flying = append(l.flying, now)
-	l.exhausted = time.Time{}
+	if l.exhausted {
+		l.asks = l.wall(now).Add(askEvery)
+	}
 	l.note(now)
 }
 
@@ -288,18 +325,33 @@ func (l *Limiter) turn(now time.Time) {
 	l.day, l.began, l.reset, l.calls = QuotaDay(wall), lastReset(wall), NextReset(wall), 0
 }
 
-// Exhausted notes that Marketo says the calls of the day are used up: nothing
-// starts before the next reset. Shortly after a reset the word may still be
-// about the day before, by Marketo's clock; then one call every 15 minutes is
-// allowed to ask.
+// Exhausted notes that Marketo says the calls of the day are used up: until
+// Passed, one call every 15 minutes may ask, and one when the day is over.
 func (l *Limiter) Exhausted(now time.Time) {
 	l.turn(now)
 	wall := l.wall(now)
-	l.exhausted = NextReset(wall)
-	if wall.Sub(lastReset(wall)) < probation {
-		l.exhausted = wall.Add(probe)
+	l.exhausted, l.exhaustedAt, l.asks = true, now, wall.Add(askEvery)
+	if next := NextReset(wall); l.asks.After(next) {
+		l.asks = next
 	}
 }
+
+// IsExhausted reports whether Marketo's last word is that the calls of the day
+// are used up.
+func (l *Limiter) IsExhausted() bool { return l.exhausted }
+
+// Passed notes that Marketo has looked at a call that started then. It reports
+// whether that ends its word that the quota is used up.
+func (l *Limiter) Passed(started time.Time) bool {
+	if !l.exhausted || started.Before(l.exhaustedAt) {
+		return false
+	}
+	l.exhausted = false
+	return true
+}
+
+// Ask lets the next call ask at once whether the quota is still used up.
+func (l *Limiter) Ask() { l.asks = time.Time{} }
 
 // Throttled notes that Marketo refused a call for its rate (FaultRate: nothing
 // starts for a whole window) or for concurrency (FaultConcurrency: one call
@@ -319,14 +371,13 @@ func (l *Limiter) Throttled(now time.Time, class FaultClass) {
 
 // Snapshot returns what Restore needs.
 func (l *Limiter) Snapshot() Quota {
-	return Quota{Day: l.day, Calls: l.calls, Exhausted: !l.exhausted.IsZero(), Starts: slices.Clone(l.starts)}
+	return Quota{Day: l.day, Calls: l.calls, Exhausted: l.exhausted, Starts: slices.Clone(l.starts)}
 }
 
 // Restore takes over what an earlier life did, as of now. The latest of its
 // starts counts as made now, and the others as far before it as they were: how
 // much time has passed since only a wall clock could say, and that may have
-// been set. Calls that were in flight are not: their connections died with the
-// process.
+// been set. Of the calls that were in flight, Inherit and Lose tell.
 func (l *Limiter) Restore(q Quota, now time.Time) {
 	l.starts = nil
 	if n := l.limits.CallsPer20s; n > 0 {
@@ -334,14 +385,13 @@ func (l *Limiter) Restore(q Quota, now time.Time) {
 			l.starts = append(l.starts, now.Add(t.Sub(q.Starts[len(q.Starts)-1])))
 		}
 	}
-	l.day, l.reset, l.calls, l.exhausted = "", time.Time{}, 0, time.Time{}
+	l.day, l.reset, l.calls, l.exhausted = "", time.Time{}, 0, false
 	l.turn(now)
 	if l.turned = q.Day != "" && q.Day < l.day; l.turned || q.Day == "" {
 		return
 	}
 	// A day later than today's is a clock set back: its calls still count.
 	l.calls = q.Calls
-	if q.Exhausted {
-		l.Exhausted(now)
-	}
+	// Whoever starts us may have had the quota raised: one call may ask.
+	l.exhausted, l.asks = q.Exhausted, time.Time{}
 }

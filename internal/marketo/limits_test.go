@@ -224,37 +224,94 @@ func TestLimiterDailyBudget(t *testing.T) {
 	}
 }
 
+// Marketo's word that the quota is used up is asked about by one call every 15
+// minutes, by one when the day is over, by one at a start, and when somebody
+// says so.
 func TestLimiterExhausted(t *testing.T) {
 	midnight := time.Date(2026, 7, 1, 5, 0, 0, 0, time.UTC) // 00:00 CDT
 	for _, tt := range []struct {
-		name string
-		at   time.Time
-		want time.Time
+		name     string
+		at, want time.Time
 	}{
-		{"in the middle of the day, until the reset", midnight.Add(10 * time.Hour), midnight.Add(24 * time.Hour)},
-		{"right after the reset, a probe later", midnight.Add(time.Second), midnight.Add(time.Second + 15*time.Minute)},
-		{"an hour after it, for standard time, a probe", midnight.Add(time.Hour), midnight.Add(75 * time.Minute)},
-		{"two hours after it, until the next", midnight.Add(2 * time.Hour), midnight.Add(24 * time.Hour)},
+		{"in the middle of the day", midnight.Add(10 * time.Hour), midnight.Add(10*time.Hour + 15*time.Minute)},
+		{"right after the reset", midnight.Add(time.Second), midnight.Add(time.Second + 15*time.Minute)},
+		{"shortly before the reset", midnight.Add(-time.Minute), midnight},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			l := marketo.NewLimiter(marketo.Limits{})
+			l := marketo.NewLimiter(marketo.Limits{ConcurrentCalls: 5})
+			l.Start(tt.at.Add(-time.Second))
 			l.Exhausted(tt.at)
+			l.Done(tt.at.Add(-time.Second), tt.at.Add(-time.Second))
 			if ok, at, why := l.Ready(tt.at); ok || !at.Equal(tt.want) || why != "quota" {
 				t.Errorf("Ready = %v, %v, %q, want false, %v, quota", ok, at, why, tt.want)
 			}
-			again := marketo.NewLimiter(marketo.Limits{})
+			again := marketo.NewLimiter(marketo.Limits{ConcurrentCalls: 5})
 			again.Restore(l.Snapshot(), tt.at)
-			if ok, at, _ := again.Ready(tt.at); ok || !at.Equal(tt.want) {
-				t.Errorf("after a restart: Ready = %v, %v, want false, %v", ok, at, tt.want)
+			oneAsks(t, "after a restart", again, tt.at)
+			oneAsks(t, "later", l, tt.want)
+			l.Ask()
+			oneAsks(t, "when somebody says so", l, tt.want.Add(2*time.Second))
+			l.Start(tt.want.Add(4 * time.Second))
+			l.Done(tt.want.Add(4*time.Second), tt.want.Add(4*time.Second))
+			if l.Passed(tt.at.Add(-time.Second)) || !l.IsExhausted() {
+				t.Error("a call from before Marketo's word ends it")
 			}
-			if ok, _, _ := l.Ready(tt.want); !ok {
-				t.Errorf("not ready at %v", tt.want)
+			if !l.Passed(tt.want) || l.IsExhausted() || l.Snapshot().Exhausted {
+				t.Error("a call that passed does not end it")
 			}
-			l.Start(tt.want)
-			if l.Snapshot().Exhausted {
-				t.Errorf("still exhausted after a call was allowed")
+			if ok, _, _ := l.Ready(tt.want.Add(5 * time.Second)); !ok {
+				t.Error("not ready after a call that passed")
 			}
 		})
+	}
+}
+
+// oneAsks checks that exactly one call may start now, and the next one 15
+// minutes later.
+func oneAsks(t *testing.T, when string, l *marketo.Limiter, now time.Time) {
+	t.Helper()
+	if ok, at, why := l.Ready(now); !ok {
+		t.Fatalf("%s: not ready, but at %v (%s)", when, at, why)
+	}
+	l.Start(now)
+	if ok, _, why := l.Ready(now); ok || why != "quota" {
+		t.Errorf("%s: a second call may ask beside the first (%s)", when, why)
+	}
+	l.Done(now, now)
+	if ok, at, _ := l.Ready(now.Add(time.Second)); ok || at.Sub(now) > 15*time.Minute || at.Sub(now) < 14*time.Minute {
+		t.Errorf("%s: ready %v, at %v after the call that asked", when, ok, at.Sub(now))
+	}
+}
+
+// A call that may still be executing takes a place, but never the last one.
+func TestLimiterLostCalls(t *testing.T) {
+	l := marketo.NewLimiter(marketo.Limits{ConcurrentCalls: 3})
+	end := noon.Add(time.Minute)
+	l.Lose(end)
+	for i, want := range []bool{true, true, false} {
+		ok, at, why := l.Ready(noon)
+		if ok != want || !ok && (why != "concurrency" || !at.Equal(end)) {
+			t.Errorf("one lost, %d under way: Ready = %v, %v, %q", i, ok, at, why)
+		}
+		if ok {
+			l.Start(noon)
+		}
+	}
+	l.Lose(end)
+	l.Lose(end)
+	l.Done(noon, noon)
+	if ok, _, _ := l.Ready(noon); ok {
+		t.Error("three lost, and a second call may start beside one")
+	}
+	l.Done(noon, noon)
+	if ok, _, _ := l.Ready(noon); !ok {
+		t.Error("three lost, and not one call may start")
+	}
+	for range 2 {
+		l.Start(noon)
+	}
+	if ok, _, _ := l.Ready(end); !ok {
+		t.Error("lost calls still take places after their end")
 	}
 }
 
@@ -366,8 +423,8 @@ func TestLimiterClockIsSet(t *testing.T) {
 	l.SetClock(noon, 40*day)
 	l.Exhausted(noon)
 	l.SetClock(noon, 0)
-	if _, at, _ := l.Ready(noon); at.Sub(noon) > day {
-		t.Errorf("exhausted by a clock that was set back: nothing starts for %v, want a day at most", at.Sub(noon))
+	if _, at, _ := l.Ready(noon); at.Sub(noon) > 15*time.Minute {
+		t.Errorf("exhausted by a clock that was set back: nothing asks for %v, want 15 minutes at most", at.Sub(noon))
 	}
 }
 

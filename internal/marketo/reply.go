@@ -106,6 +106,19 @@ func (f *Fault) Error() string {
 	return "marketo: " + f.Class.String() + " (" + f.Code + "): " + f.Message
 }
 
+// MayRun reports whether the call may be executing although its attempt has
+// ended: nothing that executes calls has said what came of it.
+func (f *Fault) MayRun() bool {
+	if f.Class != FaultUnknown {
+		return false
+	}
+	switch f.Code {
+	case "timeout", "connection", "tls", "604", "http_408", "http_502", "http_504":
+		return true
+	}
+	return false
+}
+
 // Reply is what came of one call. When Fault is nil, Results has one entry
 // per object of the batch, in the order of the batch.
 type Reply struct {
