@@ -13,7 +13,6 @@ import (
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/daemon"
-	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/preflight"
 	"github.com/cdcsync/cdcsync/internal/replication"
@@ -236,7 +235,11 @@ func (c *checkup) examineState(ctx context.Context, conf *config.Config, server 
 		c.add(name, append(findings, preflight.Finding{Check: "start", Level: preflight.Skipped, Detail: "how a start would begin is not known without PostgreSQL"})...)
 		return
 	}
-	decision := checkpoint.Resume(delivery.View(*server, conf.Source.Slot), state.Checkpoint)
+	decision, err := decide(ctx, conf, *server, state)
+	if err != nil {
+		c.add(name, append(findings, preflight.Finding{Check: "start", Level: preflight.Unseen, Detail: err.Error()})...)
+		return
+	}
 	if decision.Action == checkpoint.Continue && server.Publication == nil {
 		decision = checkpoint.Decision{Refusal: &checkpoint.Refusal{
 			Code:   "publication_missing",
@@ -246,6 +249,15 @@ func (c *checkup) examineState(ctx context.Context, conf *config.Config, server 
 	}
 	c.refusal = decision.Refusal
 	c.add(name, append(findings, startFindings(decision, conf.Source.Slot)...)...)
+}
+
+// decide says how a start would begin.
+func decide(ctx context.Context, conf *config.Config, server replication.Server, state checkpoint.State) (checkpoint.Decision, error) {
+	source, err := daemon.Source(conf.Source)
+	if err != nil {
+		return checkpoint.Decision{}, err
+	}
+	return daemon.Decide(ctx, source, server, state)
 }
 
 // loadState returns what the file holds; false when there is none, which is

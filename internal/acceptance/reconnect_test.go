@@ -100,6 +100,11 @@ func TestServerStopsFast(t *testing.T) {
 		w.exec(`UPDATE items SET version = version + 1`)
 		w.settle(p)
 		w.restart(cluster.Fast)
+		back := time.Now()
+		await(t, time.Minute, func() (bool, string) { return w.activePID() != "", "nobody streams again" })
+		if took := time.Since(back); took > 3*time.Second {
+			t.Errorf("streaming began %s after the server was back, want about a second", took.Round(time.Millisecond))
+		}
 
 		w.awaitReady(p)
 		if err := w.sim.Fail(simulator.Rule{Name: "outage", Operation: "sync", Hang: simulator.HangForever, Apply: simulator.ApplyNever}); err != nil {

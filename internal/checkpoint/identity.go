@@ -28,6 +28,36 @@ func (s *Store) Identify(ctx context.Context, c Checkpoint) error {
 	return nil
 }
 
+// Promoted records, durably, that the server is on a later timeline, which has
+// everything that is settled: the position stays as it is.
+func (s *Store) Promoted(ctx context.Context, timeline int32) error {
+	if err := s.promoted(ctx, timeline); err != nil {
+		return fmt.Errorf("record promotion: %w", explain(err))
+	}
+	return nil
+}
+
+func (s *Store) promoted(ctx context.Context, timeline int32) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old := s.known.ck
+	switch {
+	case old == nil || old.LSN == 0:
+		return errors.New("the slot was never identified")
+	case timeline < old.Timeline:
+		return fmt.Errorf("the timeline goes back from %d to %d", old.Timeline, timeline)
+	case timeline == old.Timeline:
+		return nil
+	}
+	c := *old
+	c.Timeline = timeline
+	return s.become(ctx, c)
+}
+
 func (s *Store) replace(ctx context.Context, c Checkpoint, check func(old *Checkpoint, c Checkpoint) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -38,6 +68,11 @@ func (s *Store) replace(ctx context.Context, c Checkpoint, check func(old *Check
 	if err := check(s.known.ck, c); err != nil {
 		return err
 	}
+	return s.become(ctx, c)
+}
+
+// become gives the store another checkpoint, durably.
+func (s *Store) become(ctx context.Context, c Checkpoint) error {
 	return s.commit(ctx, &Save{Sync: true}, func(next *known) error {
 		next.ck = &c
 		_, err := s.write.ExecContext(ctx, identifySQL, c.System, c.Timeline, c.Database, c.Slot, int64(c.LSN), storedChecksum(c))

@@ -13,7 +13,8 @@ type ServerView struct {
 	Timeline int32
 	WALEnd   LSN
 	// Switched is where the server's history left the timeline of the
-	// checkpoint (TIMELINE_HISTORY); zero when that is not known.
+	// checkpoint (TIMELINE_HISTORY); zero when that history does not have that
+	// timeline, or the timelines are the same.
 	Switched LSN
 	// Database is the one we are connected to.
 	Database string
@@ -98,16 +99,47 @@ type Decision struct {
 	Refusal *Refusal
 }
 
+// Reached is how far changes of the checkpoint's timeline have come beside the
+// checkpoint, and beyond it: each of these is known of a position.
+type Reached struct {
+	// Received is the end of what was received over an earlier connection.
+	Received LSN
+	// Sent is the newest commit of which a change was sent, Settled the newest
+	// of which one was settled above the checkpoint: starts of commit records.
+	Sent, Settled LSN
+}
+
+// Reached returns what the last life reached.
+func (s *State) Reached() Reached {
+	r := Reached{Sent: s.Sent.Commit}
+	for i := range s.Settled {
+		r.Settled = max(r.Settled, s.Settled[i].Through.Commit)
+	}
+	return r
+}
+
+// beyond returns the end of what must be common to both timelines.
+func (r Reached) beyond(checkpoint LSN) LSN {
+	newest := max(checkpoint, r.Received)
+	for _, commit := range []LSN{r.Sent, r.Settled} {
+		if commit != 0 {
+			newest = max(newest, commit+1) // the record is longer, but ends after its start
+		}
+	}
+	return newest
+}
+
 // Resume decides how a connection begins. ck is the store's checkpoint: nil in
-// a new store, without an LSN where only an intention was recorded.
+// a new store, without an LSN where only an intention was recorded. reached is
+// what is known beyond it.
 //
 // It is called at every connection, not only at start, because the server
 // checks none of this: a slot that somebody advanced or created anew, and a
 // position in WAL that the server does not have yet, both lose changes without
 // an error.
-func Resume(server ServerView, ck *Checkpoint) Decision {
+func Resume(server ServerView, ck *Checkpoint, reached Reached) Decision {
 	if ck != nil && ck.LSN != 0 {
-		return resume(server, ck)
+		return resume(server, ck, reached)
 	}
 	if server.Slot == nil {
 		return Decision{Action: Create}
@@ -122,15 +154,18 @@ func Resume(server ServerView, ck *Checkpoint) Decision {
 }
 
 // resume decides for a store that has a position.
-func resume(server ServerView, ck *Checkpoint) Decision {
+func resume(server ServerView, ck *Checkpoint, reached Reached) Decision {
 	for _, check := range []func(ServerView, *Checkpoint) *Refusal{checkIdentity, checkSlotThere, checkPosition} {
 		if r := check(server, ck); r != nil {
 			return Decision{Refusal: r}
 		}
 	}
+	if r := checkFork(server, ck, reached); r != nil {
+		return Decision{Refusal: r}
+	}
 	var warnings []string
 	if server.Timeline != ck.Timeline {
-		warnings = append(warnings, fmt.Sprintf("the server was promoted: timeline %d, was %d; the slot is where it should be, so the stream goes on at %s",
+		warnings = append(warnings, fmt.Sprintf("the server was promoted: timeline %d, was %d; it has everything that was delivered, so the stream goes on at %s",
 			server.Timeline, ck.Timeline, ck.LSN))
 	}
 	if w := slotWarning(server); w != "" {
@@ -219,9 +254,28 @@ func checkPosition(server ServerView, ck *Checkpoint) *Refusal {
 		return &Refusal{WrongTimeline,
 			fmt.Sprintf("the server is on timeline %d, and the state file on the later %d: this is the old primary, or a restored copy", server.Timeline, ck.Timeline),
 			"connect to the present primary; if this is it now, " + startAfresh(server)}
-	case server.Timeline > ck.Timeline && server.Switched != 0 && server.Switched < ck.LSN:
+	}
+	return nil
+}
+
+// checkFork looks at a server on a later timeline: a position that both have
+// means the same only before the place where they parted. What was sent or
+// settled from beyond it, the server never had, and what it has there instead
+// would be taken for delivered.
+func checkFork(server ServerView, ck *Checkpoint, reached Reached) *Refusal {
+	newest := reached.beyond(ck.LSN)
+	switch {
+	case server.Timeline == ck.Timeline:
+		return nil
+	case server.Switched == 0:
 		return &Refusal{WrongTimeline,
-			fmt.Sprintf("the server left timeline %d at %s, before the state file's %s: changes were delivered that this server never had", ck.Timeline, server.Switched, ck.LSN),
+			fmt.Sprintf("the server is on timeline %d, whose history does not pass through timeline %d of the state file: it was promoted beside the server that changes were read from",
+				server.Timeline, ck.Timeline),
+			"connect to the server that followed that one; if there is none, " + startAfresh(server)}
+	case server.Switched < newest:
+		return &Refusal{WrongTimeline,
+			fmt.Sprintf("the server left timeline %d at %s, and changes were received from it up to %s: changes were delivered, or may have been, that this server never had",
+				ck.Timeline, server.Switched, newest),
 			startAfresh(server)}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // healthy is a server that home can go on with.
@@ -37,9 +38,10 @@ func TestResume(t *testing.T) {
 		{"server ends at the checkpoint", func(s *server) { s.WALEnd = home.LSN }, &home, "continue 0/16B3748", nil},
 		{"WAL kept beyond max_wal_size", func(s *server) { s.Slot.WALStatus = "extended" }, &home, "continue 0/16B3748", nil},
 		{"slot about to be lost", func(s *server) { s.Slot.WALStatus = "unreserved" }, &home, "continue 0/16B3748", []string{"max_slot_wal_keep_size", "now"}},
-		{"promoted", func(s *server) { s.Timeline = 2 }, &home, "continue 0/16B3748", []string{"promoted", "timeline 2, was 1"}},
+		{"promoted", func(s *server) { s.Timeline, s.Switched = 2, home.LSN+1 }, &home, "continue 0/16B3748", []string{"promoted", "timeline 2, was 1"}},
+		{"promoted beside the other", func(s *server) { s.Timeline = 3 }, &home, "wrong_timeline", []string{"timeline 3", "timeline 1", "beside"}},
 		{"promoted after the checkpoint", func(s *server) { s.Timeline, s.Switched = 2, home.LSN }, &home, "continue 0/16B3748", []string{"promoted"}},
-		{"promoted, about to be lost", func(s *server) { s.Timeline, s.Slot.WALStatus = 2, "unreserved" }, &home, "continue 0/16B3748", []string{"promoted", "max_slot_wal_keep_size"}},
+		{"promoted, about to be lost", func(s *server) { s.Timeline, s.Switched, s.Slot.WALStatus = 2, home.LSN, "unreserved" }, &home, "continue 0/16B3748", []string{"promoted", "max_slot_wal_keep_size"}},
 		{"promoted before the checkpoint", func(s *server) { s.Timeline, s.Switched = 2, home.LSN-1 }, &home, "wrong_timeline", []string{"never had"}},
 		{"promoted, with a gap", func(s *server) { s.Timeline, s.Slot.Confirmed = 2, home.LSN+1 }, &home, "gap", nil},
 		{"promoted, but behind", func(s *server) { s.Timeline, s.WALEnd = 2, home.LSN-1 }, &home, "server_behind", nil},
@@ -82,7 +84,7 @@ func TestResume(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := healthy()
 			tt.change(&server)
-			decision := checkpoint.Resume(server, tt.ck)
+			decision := checkpoint.Resume(server, tt.ck, checkpoint.Reached{})
 			got, text := describe(decision)
 			if got != tt.want {
 				t.Errorf("got %q (%s), want %q", got, text, tt.want)
@@ -118,7 +120,7 @@ func TestResumeNeverGoesOnWithAGap(t *testing.T) {
 	n := 0
 	forEachView(func(server checkpoint.ServerView, ck *checkpoint.Checkpoint) {
 		n++
-		d := checkpoint.Resume(server, ck)
+		d := checkpoint.Resume(server, ck, checkpoint.Reached{})
 		if bad := wrongWith(server, ck, d); bad != "" {
 			t.Errorf("%s: got %+v for %+v (slot %+v), checkpoint %+v", bad, d, server, server.Slot, ck)
 		}
@@ -136,7 +138,7 @@ func wrongWith(server checkpoint.ServerView, ck *checkpoint.Checkpoint, d checkp
 	used := ck != nil && ck.LSN != 0
 	inOrder := used && slot != nil && slot.Confirmed <= ck.LSN && ck.LSN <= server.WALEnd &&
 		(server.Timeline == ck.Timeline ||
-			server.Timeline > ck.Timeline && (server.Switched == 0 || ck.LSN <= server.Switched))
+			server.Timeline > ck.Timeline && server.Switched != 0 && ck.LSN <= server.Switched)
 	want := checkpoint.Refuse
 	switch {
 	case used && usable && ours && inOrder:
@@ -198,5 +200,45 @@ func forEachPosition(server checkpoint.ServerView, each func(checkpoint.ServerVi
 				}
 			}
 		}
+	}
+}
+
+// A fork is held against the newest that is known of the old timeline, whatever
+// it is: a position of it above the checkpoint would be taken for one of the new.
+func TestForkIsHeldAgainstTheNewest(t *testing.T) {
+	fork := home.LSN + 100
+	tests := []struct {
+		name    string
+		reached checkpoint.Reached
+		want    string
+	}{
+		{"nothing beyond the checkpoint", checkpoint.Reached{}, "continue 0/16B3748"},
+		{"all before the fork", checkpoint.Reached{Received: fork, Sent: fork - 1, Settled: fork - 1}, "continue 0/16B3748"},
+		{"received beyond", checkpoint.Reached{Received: fork + 1}, "wrong_timeline"},
+		{"sent a commit that begins there", checkpoint.Reached{Sent: fork}, "wrong_timeline"},
+		{"settled a commit that begins there", checkpoint.Reached{Settled: fork}, "wrong_timeline"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := healthy()
+			server.Timeline, server.Switched, server.WALEnd = 2, fork, fork+1000
+			if got, text := describe(checkpoint.Resume(server, &home, tt.reached)); got != tt.want {
+				t.Errorf("got %q (%s), want %q", got, text, tt.want)
+			}
+			server.Timeline, server.Switched = home.Timeline, 0
+			if got, text := describe(checkpoint.Resume(server, &home, tt.reached)); got != "continue 0/16B3748" {
+				t.Errorf("on the same timeline: got %q (%s)", got, text)
+			}
+		})
+	}
+}
+
+func TestReachedIsTheNewestOfTheStore(t *testing.T) {
+	state := checkpoint.State{
+		Sent:    replication.Position{Commit: 5, Seq: 9},
+		Settled: []checkpoint.Settled{{Key: "a", Through: replication.Position{Commit: 7}}, {Key: "b", Through: replication.Position{Commit: 6}}},
+	}
+	if got, want := state.Reached(), (checkpoint.Reached{Sent: 5, Settled: 7}); got != want {
+		t.Errorf("Reached() = %+v, want %+v", got, want)
 	}
 }

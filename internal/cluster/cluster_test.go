@@ -229,3 +229,34 @@ func TestNoOrphan(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 	}
 }
+
+func TestStandbyFollowsAndIsPromoted(t *testing.T) {
+	primary := start(t, cluster.Options{})
+	if err := primary.Exec(t.Context(), "postgres", "SELECT pg_create_logical_replication_slot('s', 'pgoutput')"); err != nil {
+		t.Fatal(err)
+	}
+	standby, err := primary.Standby(t.Context(), cluster.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { standby.Close() })
+	if err := primary.Exec(t.Context(), "postgres", "CREATE TABLE later (id int)"); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for query(t, standby.URL("postgres"), "SELECT count(*) FROM pg_class WHERE relname = 'later'") != "1" {
+		if time.Now().After(deadline) {
+			t.Fatal("the standby does not follow")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := primary.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := standby.Promote(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := query(t, standby.URL("postgres"), "SELECT pg_is_in_recovery()::text || count(*) FROM pg_replication_slots"); got != "false1" {
+		t.Errorf("after the promotion recovery and slots are %s, want false1", got)
+	}
+}

@@ -94,7 +94,7 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 	}
 	runner := &delivery.Runner{
 		Source: source, Mappings: d.Config.Set, Client: client, Store: store,
-		State: f.state, Server: f.server,
+		State:           f.state,
 		Config:          d.delivery(client.Capacity()),
 		ShutdownTimeout: d.Config.Delivery.ShutdownTimeout,
 		Fits:            func(ctx context.Context) ([]delivery.Obstacle, error) { return d.fits(ctx, source) },

@@ -123,7 +123,9 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 	if f.state, err = store.Load(ctx); err != nil {
 		return f, err
 	}
-	f.decision = checkpoint.Resume(delivery.View(f.server, source.Slot), f.state.Checkpoint)
+	if f.decision, err = Decide(ctx, source, f.server, f.state); err != nil {
+		return f, unreachable{err}
+	}
 	if f.decision.Refusal != nil {
 		return f, f.decision.Refusal
 	}
@@ -141,6 +143,26 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 		d.Log.Warn("replication slot", "warning", f.decision.Warning)
 	}
 	return f, nil
+}
+
+// Decide says how a start begins. A server on a later timeline than the
+// checkpoint is asked for its history, over a connection such as the stream's:
+// no other can ask.
+func Decide(ctx context.Context, source *replication.Source, server replication.Server, state checkpoint.State) (checkpoint.Decision, error) {
+	seen, ck := server.Seen(), state.Checkpoint
+	var left replication.LSN
+	if ck != nil && ck.LSN != 0 && ck.System == seen.System && ck.Timeline < seen.Timeline {
+		approach, err := source.Approach(ctx)
+		if err != nil {
+			return checkpoint.Decision{}, err
+		}
+		defer approach.Close(ctx)
+		seen = approach.Seen()
+		if left, err = approach.Left(ctx, ck.Timeline); err != nil {
+			return checkpoint.Decision{}, err
+		}
+	}
+	return checkpoint.Resume(delivery.View(seen, source.Slot, left), ck, state.Reached()), nil
 }
 
 // inspect holds the server against the mappings.
@@ -211,9 +233,8 @@ func (d *Daemon) settleIn(ctx context.Context, source *replication.Source, store
 	case checkpoint.Adopt:
 		d.Log.Info("slot adopted", "slot", source.Slot, "lsn", here.LSN)
 	case checkpoint.Continue:
-		if known := f.state.Checkpoint; known.Timeline == here.Timeline {
-			return known, nil
-		}
+		// A later timeline is recorded by who streams from it.
+		return f.state.Checkpoint, nil
 	}
 	failpoint.Hit("start.before_identify")
 	err := store.Identify(ctx, *here)

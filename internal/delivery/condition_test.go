@@ -127,13 +127,13 @@ func TestFreshnessStaysWhereTheConnectionWasLost(t *testing.T) {
 	if got := report().Freshness(now()); !got.IsZero() {
 		t.Errorf("never connected: got %s, want none", got)
 	}
-	r.connected(replication.Server{Flushed: 20}, 10)
+	r.connected(replication.Seen{End: 20}, 10)
 	r.connection.received = 10
 	r.disconnected(errors.New("reset"), 1)
 	if got := report().Freshness(now()); !got.IsZero() {
 		t.Errorf("lost before all was read: got %s, want none", got)
 	}
-	r.connected(replication.Server{Flushed: 20}, 10)
+	r.connected(replication.Seen{End: 20}, 10)
 	r.connection.received = 20
 	r.disconnected(errors.New("reset"), 1)
 	lost := report().Freshness(now())
@@ -144,7 +144,7 @@ func TestFreshnessStaysWhereTheConnectionWasLost(t *testing.T) {
 	if got := report().Freshness(now().Add(time.Hour)); !got.Equal(lost) {
 		t.Errorf("an hour later: got %s, want %s", got, lost)
 	}
-	r.connected(replication.Server{Flushed: 30}, 20)
+	r.connected(replication.Seen{End: 30}, 20)
 	if got := report().Freshness(now()); !got.Equal(lost) {
 		t.Errorf("connected with more to read: got %s, want %s", got, lost)
 	}

@@ -45,11 +45,11 @@ func (p piece) recycle() {
 // handed over, in the middle of a transaction if need be.
 type reader struct {
 	runner *Runner
-	// seen is the server as the start saw it, until that is used.
-	seen    replication.Server
-	entries []Entry
-	bytes   int
-	writes  []mapping.Write
+	// timeline is the one that positions are of.
+	timeline int32
+	entries  []Entry
+	bytes    int
+	writes   []mapping.Write
 	// received is the end of what the machine has, or is about to get.
 	received LSN
 	// inside is set between BEGIN and COMMIT, final and seq tell the place in
@@ -77,7 +77,7 @@ type rowCount struct {
 
 func newReader(r *Runner) *reader {
 	return &reader{
-		runner: r, seen: r.Server, received: r.State.Checkpoint.LSN, reading: make(chan struct{}, 1),
+		runner: r, timeline: r.State.Checkpoint.Timeline, received: r.State.Checkpoint.LSN, reading: make(chan struct{}, 1),
 		rowCounts: make([]rowCount, r.Mappings.Len()),
 		described: make(map[uint32]*replication.Relation),
 	}
@@ -122,9 +122,14 @@ func failed(failures int, progress bool, lasted time.Duration) int {
 }
 
 // pause returns how long to wait before the next connection: 250 ms doubling
-// to 30 s, with jitter, and longer where trying often does harm.
+// to 30 s, with jitter, and longer where trying often does harm. A server that
+// is stopping or starting refuses at once and at no cost, and may be back soon.
 func pause(err error, failures int) time.Duration {
-	d := min(250*time.Millisecond<<min(failures-1, 10), 30*time.Second)
+	longest := 30 * time.Second
+	if reason := replication.Diagnose(err); reason == replication.Stopping || reason == replication.Unavailable {
+		longest = 2 * time.Second
+	}
+	d := min(250*time.Millisecond<<min(failures-1, 10), longest)
 	if replication.Classify(err) == replication.RetrySlowly {
 		d = max(d, slowRetry)
 		if replication.Diagnose(err) == replication.Credentials {
@@ -175,23 +180,20 @@ func ended(stop <-chan struct{}) bool {
 }
 
 // connect holds the server's state against the checkpoint and starts to
-// stream behind what was received.
+// stream behind what was received, over the connection that has looked.
 func (r *reader) connect(life context.Context) (*replication.Stream, error) {
-	server, err := r.inspect(life)
+	approach, err := r.runner.Source.Approach(life)
 	if err != nil {
 		return nil, err
 	}
-	ck := *r.runner.State.Checkpoint
-	ck.LSN = LSN(r.runner.confirmed.Load())
-	decision := checkpoint.Resume(View(server, ck.Slot), &ck)
-	if decision.Refusal != nil {
-		return nil, decision.Refusal
+	seen := approach.Seen()
+	ck, err := r.hold(life, approach, seen)
+	if err != nil {
+		approach.Close(life)
+		return nil, err
 	}
-	if decision.Warning != "" {
-		r.runner.Log.Warn("replication slot", "warning", decision.Warning)
-	}
-	from := max(r.received, ck.LSN)
-	stream, err := r.runner.Source.Stream(life, from)
+	from := max(r.received, ck)
+	stream, err := approach.Stream(life, from)
 	if err != nil {
 		return nil, err
 	}
@@ -199,19 +201,47 @@ func (r *reader) connect(life context.Context) (*replication.Stream, error) {
 	// What was only saved, not synced, must not be confirmed: the position at
 	// start may be of that kind.
 	r.confirm(LSN(r.runner.synced.Load()))
-	r.connected(server, from)
+	r.connected(seen, from)
 	return stream, nil
 }
 
-// inspect returns the state of the server. The first time that is what the
-// start has just seen.
-func (r *reader) inspect(life context.Context) (replication.Server, error) {
-	seen := r.seen
-	r.seen = replication.Server{}
-	if seen.Slot != nil {
-		return seen, nil
+// hold holds what is seen of the server against what is known of the position,
+// and returns the checkpoint.
+func (r *reader) hold(life context.Context, approach *replication.Approach, seen replication.Seen) (LSN, error) {
+	ck := *r.runner.State.Checkpoint
+	ck.LSN, ck.Timeline = LSN(r.runner.confirmed.Load()), r.timeline
+	var left LSN
+	if seen.Timeline != ck.Timeline {
+		var err error
+		if left, err = approach.Left(life, ck.Timeline); err != nil {
+			return 0, err
+		}
 	}
-	return r.runner.Source.Inspect(life)
+	decision := checkpoint.Resume(View(seen, ck.Slot, left), &ck, r.reached())
+	if decision.Refusal != nil {
+		return 0, decision.Refusal
+	}
+	if seen.Timeline != ck.Timeline {
+		if err := r.runner.Store.Promoted(life, seen.Timeline); err != nil {
+			return 0, err
+		}
+		r.timeline = seen.Timeline
+	}
+	if decision.Warning != "" {
+		r.runner.Log.Warn("replication slot", "warning", decision.Warning)
+	}
+	return ck.LSN, nil
+}
+
+// reached is how far changes have come beside the checkpoint: in this life all
+// of them through this reader, in earlier ones as the store tells.
+func (r *reader) reached() checkpoint.Reached {
+	reached := r.runner.State.Reached()
+	reached.Received = r.received
+	if r.inside {
+		reached.Received = r.final + 1
+	}
+	return reached
 }
 
 // confirm passes a durable checkpoint on to the server.

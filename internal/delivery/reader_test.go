@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cdcsync/cdcsync/internal/checkpoint"
-	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -28,27 +26,6 @@ func TestTransactionThatIsCutTwiceIsSkippedAsFarAsItCame(t *testing.T) {
 	}
 	if len(r.entries) != 1 {
 		t.Errorf("transaction begun %d times, want once", len(r.entries))
-	}
-}
-
-// What the start saw of the server serves one connection, and only if there was
-// a slot.
-func TestServerIsLookedAtAgain(t *testing.T) {
-	source := &replication.Source{URL: "not a url", Slot: "s", Publication: "p"}
-	for _, slot := range []*replication.SlotState{{Name: "s"}, nil} {
-		r := newReader(&Runner{
-			Source: source, Mappings: &mapping.Set{},
-			State:  checkpoint.State{Checkpoint: &checkpoint.Checkpoint{}},
-			Server: replication.Server{Database: "seen", Slot: slot},
-		})
-		if slot != nil {
-			if server, err := r.inspect(t.Context()); err != nil || server.Database != "seen" {
-				t.Errorf("inspect() = %q, %v, want what was seen", server.Database, err)
-			}
-		}
-		if _, err := r.inspect(t.Context()); err == nil {
-			t.Errorf("with slot %v inspect() did not look", slot)
-		}
 	}
 }
 

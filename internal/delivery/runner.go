@@ -33,10 +33,7 @@ type Runner struct {
 	Client   marketo.Client
 	Store    *checkpoint.Store
 	// State is what the store held at start; its Checkpoint must be set.
-	State checkpoint.State
-	// Server is what State was held against, for the first connection: one
-	// that has no slot yet is looked at again.
-	Server replication.Server
+	State  checkpoint.State
 	Config Config
 	// ShutdownTimeout bounds the orderly end. Zero means
 	// DefaultShutdownTimeout.

@@ -40,13 +40,14 @@ type RowReport struct {
 	Filtered uint64
 }
 
-// View is what checkpoint.Resume has to know of a server and its slot.
-func View(server replication.Server, slot string) checkpoint.ServerView {
+// View is what checkpoint.Resume has to know of a server and its slot. left is
+// where the server's history left the timeline of the checkpoint.
+func View(seen replication.Seen, slot string, left LSN) checkpoint.ServerView {
 	view := checkpoint.ServerView{
-		System: server.System, Timeline: server.Timeline, WALEnd: server.Flushed,
-		Database: server.Database, SlotName: slot,
+		System: seen.System, Timeline: seen.Timeline, WALEnd: seen.End, Switched: left,
+		Database: seen.Database, SlotName: slot,
 	}
-	if s := server.Slot; s != nil {
+	if s := seen.Slot; s != nil {
 		view.Slot = &checkpoint.SlotView{
 			Plugin: s.Plugin, Database: s.Database, TwoPhase: s.TwoPhase, WALStatus: s.WALStatus,
 			Invalidation: s.Invalidation, Confirmed: s.Confirmed,
@@ -70,14 +71,14 @@ type connection struct {
 }
 
 // connected notes a new connection.
-func (r *reader) connected(server replication.Server, from LSN) {
+func (r *reader) connected(seen replication.Seen, from LSN) {
 	c := &r.connection
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.connected, c.problem = true, ""
 	c.connects++
-	c.server = server.Flushed
-	r.runner.Log.Info("streaming", "slot", r.runner.Source.Slot, "from", from, "database", server.Database, "timeline", server.Timeline)
+	c.server = seen.End
+	r.runner.Log.Info("streaming", "slot", r.runner.Source.Slot, "from", from, "database", seen.Database, "timeline", seen.Timeline)
 }
 
 // disconnected notes the end of a connection, or an attempt that failed. It

@@ -41,6 +41,11 @@ type Server struct {
 	Publication *PublicationState `json:"publication"`
 }
 
+// Seen returns what decides whether a stream may go on.
+func (s *Server) Seen() Seen {
+	return Seen{Endpoint: Endpoint{System: s.System, Timeline: s.Timeline, Database: s.Database}, End: s.Flushed, Slot: s.Slot}
+}
+
 // PublicationState is a publication as the catalog shows it.
 type PublicationState struct {
 	Name string `json:"pubname"`

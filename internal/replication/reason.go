@@ -15,8 +15,8 @@ const (
 	// RetrySoon: it passes by itself; try again after a short, growing pause.
 	RetrySoon Class = iota
 	// RetrySlowly: it may pass, or somebody must act, and trying often would
-	// do harm (lock an account, keep a server from stopping); wait at least
-	// 10 seconds, 30 for Credentials.
+	// do harm, as it may lock an account; wait at least 10 seconds, 30 for
+	// Credentials.
 	RetrySlowly
 	// Fatal: trying again cannot help, and going on would lose data or go
 	// nowhere. Stop until somebody has acted.
@@ -44,9 +44,10 @@ const (
 	Silent Reason = "silent"
 	// Cancelled: the caller's context ended, or it closed the Stream.
 	Cancelled Reason = "cancelled"
-
-	// Stopping: the server is shutting down and waits for the stream to end.
+	// Stopping: the server is shutting down and waits for the stream to end,
+	// or has ended it. It refuses new sessions with Unavailable, at no cost.
 	Stopping Reason = "stopping"
+
 	// Certificate: the server's certificate, or ours, is refused.
 	Certificate Reason = "certificate"
 	// SlotBusy: another session uses the slot.
@@ -108,8 +109,8 @@ var advices = map[Reason]advice{
 	Unavailable: {RetrySoon, ""},
 	Silent:      {RetrySoon, "check the network between here and the server"},
 	Cancelled:   {RetrySoon, ""},
+	Stopping:    {RetrySoon, "nothing to do; the stream goes on when the server is back"},
 
-	Stopping:    {RetrySlowly, "nothing to do; the stream goes on when the server is back"},
 	SlotBusy:    {RetrySlowly, "stop the other process that uses this slot, or give this one a slot of its own"},
 	SlotWait:    {RetrySlowly, "end the transactions that are named, or wait for them"},
 	Certificate: {RetrySlowly, "correct the certificates, or sslrootcert and sslmode of the source url"},

@@ -3,7 +3,6 @@ package replication
 import (
 	"context"
 	"fmt"
-	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -24,56 +23,15 @@ import (
 // (Gap), a server whose WAL ends before from (ServerBehind), and a slot that
 // is missing, lost or unsuitable. Nothing is confirmed by starting.
 func (s *Source) Stream(ctx context.Context, from LSN) (*Stream, error) {
-	if err := s.Validate(); err != nil {
+	approach, err := s.Approach(ctx)
+	if err != nil {
 		return nil, err
 	}
-	stream, err := s.open(ctx, from)
-	if err != nil {
-		return nil, fmt.Errorf("open stream: %w", err)
-	}
-	stream.run(ctx)
-	return stream, nil
+	return approach.Stream(ctx, from)
 }
 
-func (s *Source) open(ctx context.Context, from LSN) (*Stream, error) {
-	var w *wire
-	var network, address string
-	conn, err := s.connectReplication(ctx, func(config *pgconn.Config) {
-		config.BuildFrontend = func(r io.Reader, out io.Writer) *pgproto3.Frontend {
-			w = newWire(r)
-			return pgproto3.NewFrontend(w, out)
-		}
-		dial := config.DialFunc
-		config.DialFunc = func(ctx context.Context, n, a string) (net.Conn, error) {
-			network, address = n, a
-			return dial(ctx, n, a)
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	stream, err := s.start(ctx, conn, from)
-	if err != nil {
-		closeQuietly(ctx, conn)
-		return nil, err
-	}
-	hijacked, err := conn.Hijack()
-	if err != nil {
-		closeQuietly(ctx, conn)
-		return nil, err
-	}
-	stream.conn, stream.wire = hijacked.Conn, w
-	w.gatherOn(hijacked.Conn)
-	stream.probe = func(ctx context.Context) error { return s.ask(ctx, network, address) }
-	return stream, nil
-}
-
-// start brings the connection from its first query to the running copy.
-func (s *Source) start(ctx context.Context, conn *pgconn.PgConn, from LSN) (*Stream, error) {
-	look, err := s.look(ctx, conn)
-	if err != nil {
-		return nil, err
-	}
+// start brings a connection that has been looked at to the running copy.
+func (s *Source) start(ctx context.Context, conn *pgconn.PgConn, look *look, from LSN) (*Stream, error) {
 	if err := look.check(s.Slot, from); err != nil {
 		return nil, err
 	}

@@ -146,8 +146,8 @@ func TestSpin(t *testing.T) {
 		for {
 			if _, err := s.Next(); err != nil {
 				wantReason(t, err, replication.Stopping)
-				if class := replication.Classify(err); class != replication.RetrySlowly {
-					t.Errorf("class = %v, want %v", class, replication.RetrySlowly)
+				if class := replication.Classify(err); class != replication.RetrySoon {
+					t.Errorf("class = %v, want %v", class, replication.RetrySoon)
 				}
 				break
 			}
