@@ -147,7 +147,7 @@ func options(env types.Map) []expr.Option {
 	for _, name := range withheld {
 		list = append(list, expr.DisableBuiltin(name))
 	}
-	return list
+	return append(list, characterOptions()...)
 }
 
 // compile makes the program. The types of the columns, when given, are
@@ -168,7 +168,7 @@ func (e *expression) compile(columns types.Map, condition bool) (*vm.Program, er
 	for _, name := range e.columns {
 		untyped[name] = types.Any
 	}
-	p, err := expr.Compile(e.source, options(untyped)...)
+	p, err := expr.Compile(e.source, append(options(untyped), characterPatch()...)...)
 	if err != nil {
 		return nil, fmt.Errorf("is no expression: %s", firstLine(err))
 	}
@@ -219,7 +219,10 @@ func text(args ...any) (any, error) {
 	}
 }
 
-var errNull = errors.New("null has no text")
+var (
+	errNull    = errors.New("null has no text")
+	errNotText = errors.New("not a text")
+)
 
 // firstLine cuts the drawing that the language appends to its errors.
 func firstLine(err error) string {

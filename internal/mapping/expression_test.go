@@ -119,6 +119,8 @@ func TestExpressionMistakes(t *testing.T) {
 		{`upper(age)`, "", "does not fit the columns: cannot use int as argument (type string) to call upper (1:7)"},
 		{`seen - seen`, "", "gives a duration; write d.Seconds() or string(d)"},
 		{`split(state, ",")`, "", "gives a list or a map; write join(…) or toJSON(…)"},
+		{`state[0]`, "", "does not fit the columns: type string[int] is undefined (1:6)"},
+		{`first(state)`, "", "does not fit the columns: cannot get first element from string (1:1)"},
 		{`photo`, "", `column "photo" has type bytea: binary data has no place in a custom object; leave the column out, or add a text column with an encoded form and map that`},
 	}
 	for _, tt := range tests {
