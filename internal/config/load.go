@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
@@ -121,6 +122,7 @@ func (r *reading) agree(d *decoder) {
 		d.under(at, fmt.Sprintf("makes unknown_hold (%s) shorter than marketo.timeout (%s), so that a call could outlive the hold and overwrite a newer value; unknown_hold must be at least the timeout",
 			short(r.Delivery.UnknownHold), short(r.Marketo.Timeout)))
 	}
+	r.agreeWithMarketo(d)
 	l := r.Marketo.Limits
 	for name, v := range map[string]int{"calls_per_20s": l.CallsPer20s, "concurrent_calls": l.ConcurrentCalls, "calls_per_day": l.CallsPerDay} {
 		if v == 0 && !r.local() {
@@ -130,6 +132,30 @@ func (r *reading) agree(d *decoder) {
 	if host, _, _ := net.SplitHostPort(r.HTTP.Listen); !isLoopback(host) {
 		p := d.find("http.listen")
 		d.warnings = append(d.warnings, Mistake{d.file, p.line, p.column, "http.listen", "can be reached from other machines, and the page asks for no password; put a proxy with a login before it"})
+	}
+}
+
+// executes is how long Marketo may work on a call.
+const executes = 120 * time.Second
+
+// agreeWithMarketo checks that what we give up is over at Marketo. A simulator
+// on this machine may be quicker.
+func (r *reading) agreeWithMarketo(d *decoder) {
+	for _, v := range []struct {
+		at    string
+		value time.Duration
+	}{{"marketo.timeout", r.Marketo.Timeout}, {"delivery.unknown_hold", r.Delivery.UnknownHold}} {
+		if v.value >= executes || v.at == "delivery.unknown_hold" && v.value < r.Marketo.Timeout {
+			continue
+		}
+		text := fmt.Sprintf("is %s, and Marketo may execute a call for %s: one that was given up could be executed after newer values were sent, and leave older ones for good; give at least %s, or leave it out",
+			short(v.value), short(executes), short(executes))
+		if !r.local() {
+			d.under(v.at, text)
+			continue
+		}
+		p := d.find(v.at)
+		d.warnings = append(d.warnings, Mistake{d.file, p.line, p.column, v.at, text})
 	}
 }
 

@@ -32,6 +32,7 @@ func TestWarnings(t *testing.T) {
 		{"password in the pairs", url("password='hush' host=localhost"), "source.url: " + inline},
 		{"secret", [2]string{`"${MARKETO_SECRET_KEY}"`, "hush"}, "marketo.soap.secret_key: " + inline},
 		{"user", [2]string{`"${MARKETO_USER_ID}"`, "me"}, ""},
+		{"timeout for a simulator", [2]string{`{soap: {endpoint: "https://123-ABC-456.mktoapi.com`, `{timeout: 60s, soap: {endpoint: "http://127.0.0.1:9641`}, "marketo.timeout: is 1m, and Marketo may execute a call for 2m"},
 		{"listen", [2]string{"\nmarketo", "\nhttp: {listen: \"0.0.0.0:9640\"}\nmarketo"}, "http.listen: can be reached from other machines"},
 		{"listen everywhere", [2]string{"\nmarketo", "\nhttp: {listen: \":9640\"}\nmarketo"}, "http.listen: can be reached from other machines"},
 	}

@@ -17,6 +17,9 @@ const (
 	// DefaultTimeout is longer than the 120 seconds after which Marketo gives
 	// a call up, so that a call we give up is over there too.
 	DefaultTimeout = 130 * time.Second
+	// longestQuiet is how long nothing may come over a connection of HTTP/2
+	// until a sign of life is asked for, and how long that may take.
+	longestQuiet = 10 * time.Second
 	// DefaultReplyLimit bounds a reply after decompression, in bytes.
 	DefaultReplyLimit = 4 << 20
 	// DefaultUserAgent names us to Marketo.
@@ -36,11 +39,11 @@ type exchange struct {
 // newExchange fills the defaults in.
 func newExchange(rt http.RoundTripper, timeout time.Duration, limit int, agent string, now func() time.Time) exchange {
 	x := exchange{transport: rt, timeout: timeout, limit: limit, agent: agent, now: now}
-	if x.transport == nil {
-		x.transport = newTransport()
-	}
 	if x.timeout <= 0 {
 		x.timeout = DefaultTimeout
+	}
+	if x.transport == nil {
+		x.transport = newTransport(x.timeout)
 	}
 	if x.limit <= 0 {
 		x.limit = DefaultReplyLimit
@@ -57,13 +60,20 @@ func newExchange(rt http.RoundTripper, timeout time.Duration, limit int, agent s
 // newTransport is tuned for a few long-lived connections to one host, each
 // carrying bodies of tens of kilobytes. A connection idles for less time than
 // servers usually allow, so that it is seldom the server who ends it.
-func newTransport() *http.Transport {
+//
+// All calls share one connection of HTTP/2. One that is dead without a word
+// would take them all until their timeouts, and those that follow, so it is
+// asked for a sign of life while nothing comes. A server that works on a call
+// gives one.
+func newTransport(timeout time.Duration) *http.Transport {
+	quiet := min(longestQuiet, timeout/8)
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    10 * time.Second,
 		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: quiet, PingTimeout: quiet},
 		MaxIdleConns:           64,
 		MaxIdleConnsPerHost:    32,
 		IdleConnTimeout:        45 * time.Second,

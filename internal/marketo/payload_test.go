@@ -50,7 +50,7 @@ func TestPayloadInOnePiece(t *testing.T) {
 	}))
 	defer s.Close()
 	var writes atomic.Int32
-	transport := newTransport()
+	transport := newTransport(DefaultTimeout)
 	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := new(net.Dialer).DialContext(ctx, network, address)
 		return countingConn{conn, &writes}, err

@@ -133,7 +133,7 @@ func (c *REST) call(ctx context.Context, method, path string, buf *buffer, b *Ba
 func (c *REST) judge(a answer, token string, b *Batch, read func([]byte) (*restError, error)) *Fault {
 	if a.status != http.StatusOK {
 		if a.status == http.StatusUnauthorized {
-			c.tokens.refuse(token)
+			c.tokens.refuse(token, c.now())
 		}
 		return statusFault(a, c.now(), restGone)
 	}
@@ -142,11 +142,12 @@ func (c *REST) judge(a answer, token string, b *Batch, read func([]byte) (*restE
 	case err != nil:
 		return &Fault{Code: "reply", Message: "the reply is refused as a whole: " + err.Error() + "; check the endpoint and any proxy in between"}
 	case failed == nil:
+		c.tokens.accept(token)
 		return nil
 	}
 	f := c.failure(a, failed, token, b)
 	if f.Class == FaultExpired {
-		c.tokens.refuse(token)
+		c.tokens.refuse(token, c.now())
 	}
 	return f
 }

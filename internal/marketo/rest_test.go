@@ -216,22 +216,50 @@ func TestTokenRefused(t *testing.T) {
 	}
 }
 
-// The identity service hands out the same token until it expires. If that is
-// the one that was refused, waiting is all that helps; it is not sent again.
+// The identity service hands out the same token until it expires. One that was
+// refused may be good all the same, so it is tried again after pauses that grow.
 func TestTokenRefusedAndHandedOutAgain(t *testing.T) {
+	now := time.Now()
 	var calls atomic.Int32
-	id := &identity{life: 7, same: true, accept: func(string) string {
+	var good atomic.Bool
+	id := &identity{life: 3600, same: true, accept: func(token string) string {
 		calls.Add(1)
-		return `{"success":false,"errors":[{"code":"602","message":"Access token expired"}]}`
+		if good.Load() {
+			return accepts(token)
+		}
+		return `{"success":false,"errors":[{"code":"601","message":"Access token invalid"}]}`
 	}}
-	c := restAt(t, serve(t, id))
-	_ = c.Sync(t.Context(), single())
-	f := c.Sync(t.Context(), single()).Fault
-	if f == nil || f.Class != marketo.FaultRetry || f.RetryAfter != 8*time.Second {
-		t.Errorf("fault %v, want class retry after 8s", f)
+	c, err := marketo.NewREST(marketo.RESTConfig{
+		Endpoint: serve(t, id), ClientID: "client-id-canary", Secret: func() (string, error) { return secret, nil },
+		Now: func() time.Time { return now },
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if got := calls.Load(); got != 1 {
-		t.Errorf("the token was used %d times, want once", got)
+	defer c.Close()
+	for n, pause := range []time.Duration{1, 2, 4, 8, 16, 30, 30} {
+		if f := c.Sync(t.Context(), single()).Fault; f == nil || f.Class != marketo.FaultExpired {
+			t.Fatalf("attempt %d: fault %v, want class expired", n, f)
+		}
+		for range 3 {
+			f := c.Sync(t.Context(), single()).Fault
+			if f == nil || f.Class != marketo.FaultRetry || f.RetryAfter != pause*time.Second || f.Code != "601" {
+				t.Fatalf("after attempt %d: fault %v, want class retry after %ds", n, f, pause)
+			}
+		}
+		if got := int(calls.Load()); got != n+1 {
+			t.Fatalf("the token was used %d times, want %d", got, n+1)
+		}
+		now = now.Add(pause * time.Second)
+	}
+	good.Store(true)
+	if reply := c.Sync(t.Context(), single()); reply.Fault != nil {
+		t.Fatalf("a token that is good again: %v", reply.Fault)
+	}
+	good.Store(false)
+	_ = c.Sync(t.Context(), single())
+	if f := c.Sync(t.Context(), single()).Fault; f == nil || f.RetryAfter != time.Second {
+		t.Errorf("refused once more after it was good: %v, want a second", f)
 	}
 }
 

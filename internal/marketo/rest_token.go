@@ -21,11 +21,23 @@ type tokens struct {
 	// does; the others wait for it and use what it got.
 	turn chan struct{}
 
-	mu      sync.Mutex // guards the rest; held only to look
-	value   string
-	usable  time.Time // until when
-	refused string    // the last token that Marketo did not accept
+	mu     sync.Mutex // guards the rest; held only to look
+	value  string
+	usable time.Time // until when
+	// refused is the last token that Marketo did not accept, refusals how often
+	// in a row, and again when it may be tried once more.
+	refused  string
+	refusals int
+	again    time.Time
 }
+
+const (
+	// firstPause and lastPause bound the time until a token that was refused is
+	// tried again, if the identity service goes on handing it out; it doubles.
+	// Marketo is known to refuse good tokens now and then.
+	firstPause = time.Second
+	lastPause  = 30 * time.Second
+)
 
 func newTokens() *tokens {
 	t := &tokens{turn: make(chan struct{}, 1)}
@@ -40,24 +52,40 @@ func (t *tokens) get(now time.Time) (string, bool) {
 	return t.value, t.value != "" && now.Before(t.usable)
 }
 
-// put keeps a token, unless it is the one that was refused.
-func (t *tokens) put(token string, usable time.Time) bool {
+// put keeps a token. For the one that was refused it returns how long it has to
+// wait, if it does.
+func (t *tokens) put(token string, now, usable time.Time) (wait time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if token == t.refused {
-		return false
+	if token == t.refused && now.Before(t.again) {
+		return t.again.Sub(now)
 	}
 	t.value, t.usable = token, usable
-	return true
+	return 0
 }
 
-// refuse gives up a token that Marketo did not accept, and no newer one.
-func (t *tokens) refuse(token string) {
+// refuse gives up a token that Marketo did not accept, and no newer one. Of
+// calls that used it together, the first counts.
+func (t *tokens) refuse(token string, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.refused = token
-	if t.value == token {
-		t.value = ""
+	if t.value != token {
+		return
+	}
+	t.value = ""
+	if t.refused != token {
+		t.refused, t.refusals = token, 0
+	}
+	t.again = now.Add(min(firstPause<<min(t.refusals, 10), lastPause))
+	t.refusals++
+}
+
+// accept notes that Marketo accepts a token.
+func (t *tokens) accept(token string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.refused == token {
+		t.refused, t.refusals = "", 0
 	}
 }
 
@@ -90,10 +118,10 @@ func (c *REST) token(ctx context.Context) (string, *Fault) {
 		return "", fault
 	}
 	life := time.Duration(g.ExpiresIn * float64(time.Second))
-	if !t.put(g.AccessToken, asked.Add(life-min(tokenMargin, life/2))) {
+	if wait := t.put(g.AccessToken, asked, asked.Add(life-min(tokenMargin, life/2))); wait > 0 {
 		return "", &Fault{
-			Class: FaultRetry, Code: "601", RetryAfter: min(life, time.Minute) + time.Second,
-			Message: "the identity service keeps handing out a token that is not accepted; it is replaced when it expires",
+			Class: FaultRetry, Code: "601", RetryAfter: wait,
+			Message: "the identity service keeps handing out a token that was not accepted; it is tried again after a pause",
 		}
 	}
 	return g.AccessToken, nil
