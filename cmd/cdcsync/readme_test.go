@@ -31,7 +31,10 @@ func TestReadmeConfiguration(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := config.Load(file, func(string) (string, bool) { return "postgres://cdcsync@localhost/shop", true })
+	c, err := config.Load(file, func(name string) (string, bool) {
+		value, ok := map[string]string{"DATABASE_URL": "postgres://cdcsync@localhost/shop", "MARKETO_CLIENT_ID": "id", "MARKETO_CLIENT_SECRET": "s"}[name]
+		return value, ok
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,11 +1,13 @@
 package config
 
 import (
-	"net/url"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
+
+	"github.com/cdcsync/cdcsync/internal/conninfo"
 )
 
 // secretFields are the two ways to give a secret: name and name_file.
@@ -145,19 +147,18 @@ func (r *reading) oneAPI(d *decoder, n *yaml.Node, path string) {
 
 // sourceGiven wants a URL unless the PG* variables say where to connect.
 func (r *reading) sourceGiven(d *decoder, n *yaml.Node, path string) {
-	if n.Kind != yaml.MappingNode || d.given(path+".url") || d.given(path+".url_file") {
+	switch {
+	case n.Kind != yaml.MappingNode:
+	case d.given(path + ".url"), d.given(path + ".url_file"), d.connects():
 		r.checkSource(d, path)
-		return
+	default:
+		d.at(n, path+".url", "is missing; give url or url_file, or set PGHOST and the other PG* variables")
 	}
-	if d.connects() {
-		return
-	}
-	d.at(n, path+".url", "is missing; give url or url_file, or set PGHOST and the other PG* variables")
 }
 
 // connects reports whether the environment says where PostgreSQL is.
 func (d *decoder) connects() bool {
-	for _, name := range []string{"PGHOST", "PGSERVICE"} {
+	for _, name := range []string{"PGHOST", "PGHOSTADDR", "PGSERVICE"} {
 		if value, ok := d.getenv(name); ok && value != "" {
 			return true
 		}
@@ -165,73 +166,51 @@ func (d *decoder) connects() bool {
 	return false
 }
 
-// checkSource looks at the URL's form, never showing it.
+// checkSource looks at the connection string with what the environment adds,
+// never showing a value.
 func (r *reading) checkSource(d *decoder, path string) {
-	value, err := r.Source.URL.Reveal()
-	if err != nil {
-		return
+	text := ""
+	if r.Source.URL.IsSet() {
+		var err error
+		if text, err = r.Source.URL.Reveal(); err != nil {
+			return // it was reported
+		}
+	} else if d.given(path+".url") || d.given(path+".url_file") {
+		return // what is wrong with it was reported
 	}
 	at := path + ".url"
-	if !d.given(at) {
+	if d.given(path + ".url_file") {
 		at = path + ".url_file"
 	}
-	t, ok := readTarget(value)
-	if !ok {
-		d.under(at, "is neither a URL (postgres://user@host:5432/database) nor key=value pairs (host=… dbname=…)")
+	info, err := conninfo.Resolve(text, d.getenv)
+	if err != nil {
+		d.under(at, err.Error())
 		return
 	}
-	if t.sslmode == "" {
-		t.sslmode, _ = d.getenv("PGSSLMODE")
-	}
-	if t.remote() && t.sslmode != "verify-full" && t.sslmode != "verify-ca" {
+	warn := func(text string) {
 		p := d.find(at)
-		d.warnings = append(d.warnings, Mistake{d.file, p.line, p.column, at,
-			"connects to another machine without checking who answers; add sslmode=verify-full and sslrootcert"})
+		d.warnings = append(d.warnings, Mistake{d.file, p.line, p.column, at, text})
+	}
+	if sslmode := info.Get("sslmode"); remote(info) && sslmode != "verify-full" && sslmode != "verify-ca" && info.Get("sslrootcert") != "system" {
+		warn("connects to another machine without checking who answers; add sslmode=verify-full and sslrootcert")
+	}
+	for _, clause := range info.Ignored() {
+		warn(clause)
 	}
 }
 
-// target is what a libpq string says about the connection.
-type target struct {
-	hosts    []string
-	sslmode  string
-	password bool
-}
-
-func (t target) remote() bool {
-	for _, host := range t.hosts {
-		if host != "" && !strings.HasPrefix(host, "/") && !strings.HasPrefix(host, "@") && !isLoopback(host) {
-			return true
+// remote reports whether a server is on another machine.
+func remote(info conninfo.Info) bool {
+	return slices.ContainsFunc(info.Hosts(), func(h conninfo.Host) bool {
+		if h.Address != "" {
+			return !isLoopback(h.Address)
 		}
-	}
-	return false
+		return h.Name != "" && !strings.HasPrefix(h.Name, "/") && !isLoopback(h.Name)
+	})
 }
 
+// hasPassword reports whether a connection string holds a password, or may.
 func hasPassword(s string) bool {
-	t, ok := readTarget(s)
-	return !ok || t.password
-}
-
-// readTarget reads a libpq URL or key=value string.
-func readTarget(s string) (target, bool) {
-	if !strings.HasPrefix(s, "postgres://") && !strings.HasPrefix(s, "postgresql://") {
-		return readPairs(s)
-	}
-	u, err := url.Parse(s)
-	if err != nil {
-		// Several hosts with ports are no URL for this parser; libpq takes them.
-		return readHosts(s)
-	}
-	query := u.Query()
-	t := target{sslmode: query.Get("sslmode")}
-	_, t.password = u.User.Password()
-	t.password = t.password || query.Has("password")
-	for host := range strings.SplitSeq(u.Host, ",") {
-		if name := (&url.URL{Host: host}).Hostname(); name != "" {
-			t.hosts = append(t.hosts, name)
-		}
-	}
-	if host := query.Get("host"); host != "" {
-		t.hosts = append(t.hosts, strings.Split(host, ",")...)
-	}
-	return t, true
+	info, err := conninfo.Parse(s)
+	return err != nil || info.Has("password") || info.Has("sslpassword")
 }

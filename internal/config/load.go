@@ -100,7 +100,9 @@ func (r *reading) mappingFile(file string, getenv func(string) (string, bool)) *
 // required reports the sections that must be there.
 func (r *reading) required(d *decoder) {
 	if !d.given("source") {
-		if !d.connects() {
+		if d.connects() {
+			r.checkSource(d, "source")
+		} else {
 			d.mistake(1, 1, "source", "is missing; give source.url, or set PGHOST and the other PG* variables")
 		}
 	}

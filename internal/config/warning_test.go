@@ -26,7 +26,7 @@ func TestWarnings(t *testing.T) {
 		{"remote, checked", url("postgres://u@db.example.com/x?sslmode=verify-full"), ""},
 		{"remote in the query", url("postgres:///x?host=db.example.com"), "source.url: " + weak},
 		{"one of two remote", url("postgres://u@localhost:1,db.example.com:2/x"), "source.url: " + weak},
-		{"remote pairs", url("host = 'db example' user=u"), "source.url: " + weak},
+		{"remote pairs", url("host = 'db.example' user=u"), "source.url: " + weak},
 		{"remote pairs, checked", url("hostaddr=10.0.0.1 sslmode=verify-ca"), ""},
 		{"password in the URL", url("postgres://u:hush@localhost/x"), "source.url: " + inline},
 		{"password in the pairs", url("password='hush' host=localhost"), "source.url: " + inline},

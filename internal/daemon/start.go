@@ -36,15 +36,12 @@ func Client(m config.Marketo) (marketo.Client, error) {
 	})
 }
 
-// Source returns the source of a configuration.
+// Source returns the source of a configuration. Its URL is revealed for every
+// connection, so that a password may be changed in its file.
 func Source(c config.Source) (*replication.Source, error) {
 	s := &replication.Source{Slot: c.Slot, Publication: c.Publication}
 	if c.URL.IsSet() {
-		url, err := c.URL.Reveal()
-		if err != nil {
-			return nil, err
-		}
-		s.URL = url
+		s.Reveal = c.URL.Reveal
 	}
 	return s, s.Validate()
 }

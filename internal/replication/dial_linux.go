@@ -2,6 +2,10 @@ package replication
 
 import (
 	"errors"
+	"fmt"
+	"net"
+	"os/user"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -9,20 +13,41 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unacknowledgedLimit has the kernel drop a connection whose bytes are not
-// acknowledged for that long; the default is about a quarter of an hour.
-const unacknowledgedLimit = time.Minute
-
 // tuneSocket sets what has to be set before the connection is made.
-func tuneSocket(network, _ string, raw syscall.RawConn) error {
-	if !strings.HasPrefix(network, "tcp") {
-		return nil
+func tuneSocket(unacknowledged time.Duration) func(network, address string, raw syscall.RawConn) error {
+	return func(network, _ string, raw syscall.RawConn) error {
+		if !strings.HasPrefix(network, "tcp") {
+			return nil
+		}
+		var err error
+		controlErr := raw.Control(func(fd uintptr) {
+			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(unacknowledged.Milliseconds()))
+			// Where it is refused, no inbox will be narrow.
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG, segment)
+		})
+		return errors.Join(controlErr, err)
 	}
-	var err error
+}
+
+// checkPeer sees to it that the server behind a Unix socket runs as owner.
+func checkPeer(conn net.Conn, owner string) error {
+	raw, err := conn.(*net.UnixConn).SyscallConn()
+	if err != nil {
+		return fmt.Errorf("requirepeer: %w", err)
+	}
+	var peer *unix.Ucred
 	controlErr := raw.Control(func(fd uintptr) {
-		err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(unacknowledgedLimit.Milliseconds()))
-		// Where it is refused, no inbox will be narrow.
-		_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG, segment)
+		peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	})
-	return errors.Join(controlErr, err)
+	if err := errors.Join(controlErr, err); err != nil {
+		return fmt.Errorf("requirepeer: %w", err)
+	}
+	wanted, err := user.Lookup(owner)
+	if err != nil {
+		return problem(Configuration, "requirepeer: this machine has no such user")
+	}
+	if wanted.Uid != strconv.Itoa(int(peer.Uid)) {
+		return problem(Certificate, "requirepeer: the server behind the socket runs as another user (uid %d)", peer.Uid)
+	}
+	return nil
 }

@@ -2,7 +2,16 @@
 
 package replication
 
-import "syscall"
+import (
+	"net"
+	"syscall"
+	"time"
+)
 
 // tuneSocket does nothing: the options are Linux's.
-func tuneSocket(_, _ string, _ syscall.RawConn) error { return nil }
+func tuneSocket(time.Duration) func(network, address string, raw syscall.RawConn) error { return nil }
+
+// checkPeer refuses: this program can ask for the other side on Linux only.
+func checkPeer(net.Conn, string) error {
+	return problem(Configuration, "requirepeer is for Linux only; leave it out")
+}

@@ -94,6 +94,11 @@ const (
 	Session Reason = "session"
 	// Configuration: what the Source was given cannot be used.
 	Configuration Reason = "configuration"
+	// Pooler: what answers is no server, but something before it that cannot
+	// carry replication.
+	Pooler Reason = "pooler"
+	// File: a file that the url is in, or that it names, cannot be used.
+	File Reason = "file"
 )
 
 // advice is what follows from a reason.
@@ -134,6 +139,9 @@ var advices = map[Reason]advice{
 	Privileges:            {Fatal, "grant the role what is missing: LOGIN and REPLICATION for the stream, SELECT for reading rows"},
 	Session:               {Fatal, "connect to PostgreSQL directly, not through a pooler that drops startup parameters"},
 	Configuration:         {Fatal, "correct the configuration"},
+	Pooler:                {Fatal, "this is a pooler, such as pgbouncer, and no server: connect to the server itself, by its own host and port"},
+
+	File: {RetrySlowly, "correct the file; it is read again for every connection"},
 }
 
 // Class returns what to do about r.
@@ -172,6 +180,8 @@ func Diagnose(err error) Reason {
 		return NoReason
 	case errors.As(err, &known):
 		return known.Reason
+	case errors.As(err, &server) && ofPooler(server):
+		return Pooler
 	case errors.As(err, &server):
 		return reasonOf(server.Code)
 	case errors.Is(err, context.Canceled), errors.Is(err, ErrClosed):

@@ -181,7 +181,7 @@ func TestTextForm(t *testing.T) {
 	for _, setting := range []string{"datestyle = 'German'", "timezone = 'Asia/Kolkata'", "intervalstyle = 'iso_8601'", "extra_float_digits = -5", "client_encoding = 'LATIN1'"} {
 		d.exec("ALTER DATABASE " + d.name + " SET " + setting)
 	}
-	d.source.URL += "&timezone=America/New_York&DateStyle=SQL"
+	d.source.URL += "&client_encoding=LATIN1&options=-c%20timezone%3DAmerica/New_York%20-c%20DateStyle%3DSQL"
 	d.capture("t")
 	d.exec(`INSERT INTO t VALUES (1, '2024-02-29', '2024-02-29 12:00+00', '1 year 2 days', 0.1::float8 + 0.2, '\x00ff', U&'\00e9', 'NaN')`)
 	want := `"1" "2024-02-29" "2024-02-29 12:00:00+00" "1 year 2 days" "0.30000000000000004" "\\x00ff" "é" "NaN"`

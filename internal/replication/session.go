@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -25,44 +24,6 @@ var format = map[string]string{
 // problem makes an Error.
 func problem(reason Reason, text string, args ...any) error {
 	return &Error{Reason: reason, Err: fmt.Errorf(text, args...)}
-}
-
-// config is the configuration of every connection.
-func (s *Source) config() (*pgconn.Config, error) {
-	config, err := pgconn.ParseConfig(s.URL)
-	if err != nil {
-		return nil, problem(Configuration, "%s", parseProblem(err))
-	}
-	delete(config.RuntimeParams, "replication")
-	for name := range config.RuntimeParams {
-		if _, ours := format[strings.ToLower(name)]; ours {
-			delete(config.RuntimeParams, name)
-		}
-	}
-	for name, value := range format {
-		config.RuntimeParams[name] = value
-	}
-	if config.RuntimeParams["application_name"] == "" {
-		config.RuntimeParams["application_name"] = "cdcsync"
-	}
-	if config.ConnectTimeout == 0 {
-		config.ConnectTimeout = or(s.ConnectTimeout, defaultConnectTimeout)
-	}
-	config.DialFunc = dialer().DialContext
-	if s.Dial != nil {
-		config.DialFunc = s.Dial
-	}
-	return config, nil
-}
-
-// parseProblem says what is wrong with the URL without any part of it: a
-// parser's own words may repeat a password.
-func parseProblem(err error) string {
-	var file *fs.PathError
-	if errors.As(err, &file) {
-		return fmt.Sprintf("source url: %s %s: %v", file.Op, file.Path, file.Err)
-	}
-	return "source url: not a valid libpq URL (postgres://user@host:5432/database) or key=value string"
 }
 
 // Connect opens an ordinary session whose values have the same text form as
@@ -100,7 +61,11 @@ func connect(ctx context.Context, config *pgconn.Config) (*pgconn.PgConn, error)
 		if errors.As(err, &outer) {
 			err = outer.Unwrap()
 		}
-		return nil, fmt.Errorf("connect as %s to database %s: %w", config.User, config.Database, oneLine{err})
+		err = fmt.Errorf("connect as %s to database %s: %w", config.User, config.Database, oneLine{err})
+		if Diagnose(err) == Pooler {
+			err = &Error{Reason: Pooler, Err: err}
+		}
+		return nil, err
 	}
 	for reported, want := range map[string]string{
 		"client_encoding": "UTF8", "DateStyle": "ISO", "IntervalStyle": "postgres", "TimeZone": "UTC",

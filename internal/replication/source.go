@@ -35,6 +35,10 @@ type Source struct {
 	// file and the service file fill what it leaves out. They are read anew
 	// for every connection.
 	URL string
+	// Reveal, when set, returns the URL in place of URL. It is asked for every
+	// connection, so that a password may change meanwhile; while it fails, or
+	// returns what cannot be used, there is no connection (File).
+	Reveal func() (string, error)
 	// Slot is the replication slot: 1 to 63 of a-z, 0-9 and _.
 	Slot string
 	// Publication is the name of the publication.
