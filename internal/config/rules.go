@@ -1,6 +1,8 @@
 package config
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -12,10 +14,38 @@ import (
 // ruleFields lists the keys of an attribute's long form.
 func ruleFields(rule *mapping.Rule) []field {
 	return []field{
-		{name: "column", decode: textOf(&rule.Column, anything)},
+		{name: "column", decode: columnNames(rule)},
 		{name: "expr", decode: textOf(&rule.Expr, anything)},
 		{name: "value", decode: func(d *decoder, n *yaml.Node, path string) { rule.Constant = d.constant(n, path) }},
 		{name: "null", decode: oneOf(&rule.OmitNull, []string{"clear", "omit"}, []bool{false, true})},
+	}
+}
+
+// columnNames makes a decode function for a column: its name, or a list that
+// begins with it and goes on with names that it has had.
+func columnNames(rule *mapping.Rule) func(*decoder, *yaml.Node, string) {
+	return func(d *decoder, n *yaml.Node, path string) {
+		if n.Kind != yaml.SequenceNode {
+			textOf(&rule.Column, anything)(d, n, path)
+			return
+		}
+		if len(n.Content) == 0 {
+			d.at(n, path, "is an empty list; give the column's name, and after it those that it has had")
+			return
+		}
+		var names []string
+		for i, item := range n.Content {
+			name, ok := d.filled(item, path+"["+strconv.Itoa(i)+"]")
+			if !ok {
+				return
+			}
+			if slices.Contains(names, name) {
+				d.at(item, path, "has "+strconv.Quote(name)+" twice; give each name once")
+				return
+			}
+			names = append(names, name)
+		}
+		rule.Column, rule.Former = names[0], names[1:]
 	}
 }
 
@@ -26,7 +56,7 @@ func rules(into *[]mapping.Rule) func(*decoder, *yaml.Node, string) {
 			rule := mapping.Rule{Attribute: key.Value}
 			if !d.rule(&rule, value, inner) {
 				// A stand-in, so that one mistake is not reported twice.
-				rule.Column, rule.Expr, rule.Constant = "?", "", nil
+				rule.Column, rule.Former, rule.Expr, rule.Constant = "?", nil, "", nil
 			}
 			*into = append(*into, rule)
 		})

@@ -3,9 +3,7 @@ package delivery
 import (
 	"context"
 	"fmt"
-	"time"
 
-	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -15,7 +13,7 @@ func (r *reader) handle(life context.Context, stream *replication.Stream, messag
 	case *replication.Begin:
 		return r.begin(m)
 	case *replication.Change:
-		r.change(m)
+		return r.change(m)
 	case *replication.Truncate:
 		return r.truncate(m)
 	case *replication.Commit:
@@ -45,12 +43,17 @@ func (r *reader) begin(m *replication.Begin) error {
 }
 
 // change maps one row change, unless the machine has it already.
-func (r *reader) change(m *replication.Change) {
+func (r *reader) change(m *replication.Change) error {
 	r.seq++
 	if r.seq <= r.skip {
-		return
+		return nil
 	}
 	r.writes = r.runner.Mappings.Apply(m, r.writes[:0])
+	if m.Operation != replication.Insert && r.relations.of(m.Relation, r.runner.Mappings).weak != nil {
+		if err := r.withoutOldKey(m); err != nil {
+			return err
+		}
+	}
 	r.countRow(m, r.writes)
 	for i := range r.writes {
 		w := &r.writes[i]
@@ -60,6 +63,7 @@ func (r *reader) change(m *replication.Change) {
 		r.bytes += w.Bytes
 	}
 	clear(r.writes)
+	return nil
 }
 
 func (r *reader) commit(m *replication.Commit) error {
@@ -84,41 +88,6 @@ func (r *reader) keepalive(m *replication.Keepalive) {
 	}
 }
 
-// relation fits the mappings to a table that is new or has changed.
-func (r *reader) relation(life context.Context, stream *replication.Stream, m *replication.Relation) error {
-	if old := r.described[m.ID]; old != nil {
-		r.runner.Mappings.Unbind(old)
-	}
-	r.described[m.ID] = m
-	facts, err := r.facts(life, stream, m)
-	if err != nil {
-		return err
-	}
-	if err := r.runner.Mappings.Bind(m, facts); err != nil {
-		return r.halt(fmt.Sprintf("table %s.%s no longer fits its mapping: %v; mend the mapping or the table and start again", m.Schema, m.Name, err))
-	}
-	return nil
-}
-
-// factsTimeout bounds a question about types: the stream waits for its answer.
-const factsTimeout = 10 * time.Second
-
-// facts asks what the types of a mapped table are, which the stream only
-// names, and how its keys compare.
-func (r *reader) facts(life context.Context, stream *replication.Stream, m *replication.Relation) (*replication.Facts, error) {
-	if len(r.runner.Mappings.Mappings(mapping.Table{Schema: m.Schema, Name: m.Name})) == 0 || m.Plain() {
-		return nil, nil
-	}
-	ctx, cancel := context.WithTimeout(life, factsTimeout)
-	defer cancel()
-	catalog, err := r.runner.Source.Catalog(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the types of %s.%s: %w", m.Schema, m.Name, err)
-	}
-	defer catalog.Close(ctx)
-	return catalog.Facts(ctx, m, stream.TypeName)
-}
-
 // truncate acts on an emptied table: its rows are not in the stream.
 func (r *reader) truncate(m *replication.Truncate) error {
 	r.seq++
@@ -126,7 +95,7 @@ func (r *reader) truncate(m *replication.Truncate) error {
 		return nil
 	}
 	for _, rel := range m.Relations {
-		for _, i := range r.runner.Mappings.Mappings(mapping.Table{Schema: rel.Schema, Name: rel.Name}) {
+		for _, i := range r.runner.Mappings.Of(rel) {
 			d := r.runner.Mappings.Definition(i)
 			if d.HaltsOnTruncate() {
 				r.seq--

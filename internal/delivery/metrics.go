@@ -21,7 +21,7 @@ type Metrics struct {
 	up, ready, state, confirmedThrough                             *prometheus.Desc
 	connected, connects, disconnects, sourceBytes, sourceMessages  *prometheus.Desc
 	serverLSN, receivedLSN, confirmedLSN, checkpointLSN            *prometheus.Desc
-	checkpointTime, transactions, rows, filtered                   *prometheus.Desc
+	checkpointTime, transactions, rows, filtered, withoutOldKey    *prometheus.Desc
 	writes, coalesced, replayed, pending, pendingBytes, pressure   *prometheus.Desc
 	limit, calls, objects, statuses, retries, faults, unknown      *prometheus.Desc
 	inFlight, splits, quotaUsed, quotaLimit, limited, paused, held *prometheus.Desc
@@ -58,15 +58,16 @@ func NewMetrics(r *Runner, reg prometheus.Registerer) (*Metrics, error) {
 		checkpointLSN:  describe("checkpoint_lsn", "Saved checkpoint, as an integer."),
 		checkpointTime: describe("checkpoint_last_success_timestamp_seconds", "Unix time of the last save."),
 
-		transactions: describe("source_transactions_total", "Transactions fully received."),
-		rows:         describe("rows_total", "Row changes of mapped tables.", "mapping", "operation"),
-		filtered:     describe("rows_filtered_total", "Row changes that asked for nothing to be written.", "mapping"),
-		writes:       describe("objects_received_total", "Object writes made from row changes.", "mapping"),
-		coalesced:    describe("objects_coalesced_total", "Object writes merged into another before it was sent.", "mapping"),
-		replayed:     describe("objects_replayed_total", "Object writes skipped because an earlier run had settled them.", "mapping"),
-		pending:      describe("pending_objects", "Objects received and not yet settled.", "mapping"),
-		pendingBytes: describe("pending_bytes", "Bytes held for unsettled objects."),
-		pressure:     describe("backpressure_active", "1 while reading waits: enough for the next calls is held, or a limit of memory is reached."),
+		transactions:  describe("source_transactions_total", "Transactions fully received."),
+		rows:          describe("rows_total", "Row changes of mapped tables.", "mapping", "operation"),
+		filtered:      describe("rows_filtered_total", "Row changes that asked for nothing to be written.", "mapping"),
+		withoutOldKey: describe("rows_without_old_key_total", "Updates that did not tell the key that the row had before.", "mapping"),
+		writes:        describe("objects_received_total", "Object writes made from row changes.", "mapping"),
+		coalesced:     describe("objects_coalesced_total", "Object writes merged into another before it was sent.", "mapping"),
+		replayed:      describe("objects_replayed_total", "Object writes skipped because an earlier run had settled them.", "mapping"),
+		pending:       describe("pending_objects", "Objects received and not yet settled.", "mapping"),
+		pendingBytes:  describe("pending_bytes", "Bytes held for unsettled objects."),
+		pressure:      describe("backpressure_active", "1 while reading waits: enough for the next calls is held, or a limit of memory is reached."),
 
 		limit:       describe("pending_limit_bytes", "Configured ceiling of cdcsync_pending_bytes."),
 		calls:       describe("calls_total", "Calls sent to Marketo."),
@@ -223,6 +224,7 @@ func (m *Metrics) collectRows(s scrape, name string, r RowReport) {
 	s.counter(m.rows, r.Updates, name, replication.Update.String())
 	s.counter(m.rows, r.Deletes, name, replication.Delete.String())
 	s.counter(m.filtered, r.Filtered, name)
+	s.counter(m.withoutOldKey, r.WithoutOldKey, name)
 }
 
 // reasons are the label values of source_disconnects_total that exist from

@@ -71,8 +71,9 @@ type reader struct {
 // rowCount counts the row changes of one mapping by operation, and those that
 // asked for no write.
 type rowCount struct {
-	operations [3]atomic.Uint64
-	filtered   atomic.Uint64
+	operations    [3]atomic.Uint64
+	filtered      atomic.Uint64
+	withoutOldKey atomic.Uint64
 }
 
 func newReader(r *Runner) *reader {

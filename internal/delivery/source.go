@@ -38,6 +38,9 @@ type RowReport struct {
 	Inserts, Updates, Deletes uint64
 	// Filtered counts those of them that asked for nothing to be written.
 	Filtered uint64
+	// WithoutOldKey counts updates that did not tell the key the row had,
+	// though on_delete asks for something when it changes.
+	WithoutOldKey uint64
 }
 
 // View is what checkpoint.Resume has to know of a server and its slot. left is
@@ -144,7 +147,7 @@ func (r *reader) status() SourceReport {
 			Inserts:  n.operations[replication.Insert].Load(),
 			Updates:  n.operations[replication.Update].Load(),
 			Deletes:  n.operations[replication.Delete].Load(),
-			Filtered: n.filtered.Load(),
+			Filtered: n.filtered.Load(), WithoutOldKey: n.withoutOldKey.Load(),
 		})
 	}
 	return report
@@ -163,23 +166,9 @@ func (r *reader) drop(stream *replication.Stream) {
 	c.received = max(c.received, stream.Received())
 }
 
-// relations remembers which mappings a relation feeds: the question comes
-// with every row.
-type relations struct {
-	last     *replication.Relation
-	mappings []int
-}
-
-func (r *relations) of(rel *replication.Relation, set *mapping.Set) []int {
-	if rel != r.last {
-		r.last, r.mappings = rel, set.Mappings(mapping.Table{Schema: rel.Schema, Name: rel.Name})
-	}
-	return r.mappings
-}
-
 // countRow counts a change for every mapping of its table.
 func (r *reader) countRow(m *replication.Change, writes []mapping.Write) {
-	for _, i := range r.relations.of(m.Relation, r.runner.Mappings) {
+	for _, i := range r.relations.of(m.Relation, r.runner.Mappings).mappings {
 		r.rowCounts[i].operations[m.Operation].Add(1)
 		if !slices.ContainsFunc(writes, func(w mapping.Write) bool { return w.Mapping == i }) {
 			r.rowCounts[i].filtered.Add(1)

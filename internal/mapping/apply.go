@@ -87,7 +87,7 @@ func (p *plan) update(sc *scratch, c *replication.Change, out []Write) []Write {
 	} else if p.where != nil {
 		was = unknown
 	}
-	if moved && was != differs {
+	if moved && was != differs && !p.weak {
 		out = p.remove(sc, &before, out)
 	}
 	is, problem := p.match(sc, &now)
@@ -99,7 +99,7 @@ func (p *plan) update(sc *scratch, c *replication.Change, out []Write) []Write {
 	}
 	// Where the object may not exist yet under this key, an attribute left
 	// out would be missing for good. An insert has no effect but there.
-	complete := moved || was != matches || p.definition.Operation == marketo.Insert
+	complete := moved || p.weak || was != matches || p.definition.Operation == marketo.Insert
 	out, w := more(out)
 	p.write(w, sc, &now, is, problem, complete)
 	return out
@@ -164,7 +164,7 @@ func (p *plan) remove(sc *scratch, v *view, out []Write) []Write {
 	}
 	sc.begin(p)
 	if !sc.keys(v) {
-		if sc.problem.Code != "unchanged" {
+		if sc.problem.Code != UnchangedKey {
 			return out
 		}
 		out, w := more(out)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/replication"
-	"github.com/cdcsync/cdcsync/internal/spelling"
 )
 
 // plan is a mapping bound to one description of its table.
@@ -19,12 +18,15 @@ type plan struct {
 	key        []field
 	attributes []field
 	where      *program
+	// weak is set when a part of the key is outside the replica identity.
+	weak bool
 }
 
 // field is one value of an object: from a column, an expression or a constant.
 type field struct {
 	// label opens a Problem's message: `column "city" `.
-	label    string
+	label string
+	// column is its place in the description, or absent.
 	column   int
 	format   format
 	program  *program
@@ -35,7 +37,10 @@ type field struct {
 // binder fits one mapping to a relation.
 type binder struct {
 	*compiled
+	table    Table
 	relation *replication.Relation
+	// past is nil when the description is that of the table as it is now.
+	past     *Past
 	facts    *replication.Facts
 	mistakes Mistakes
 }
@@ -47,7 +52,9 @@ func (b *binder) wrong(path, format string, args ...any) {
 func (b *binder) bind() *plan {
 	p := &plan{compiled: b.compiled, columns: b.relation.Columns}
 	for _, r := range b.definition.Key {
-		p.key = append(p.key, b.keyField(r))
+		f := b.keyField(r)
+		p.key = append(p.key, f)
+		p.weak = p.weak || len(p.columns) > 0 && !p.columns[f.column].Key
 	}
 	for i, r := range b.definition.Attributes {
 		p.attributes = append(p.attributes, b.attributeField(r, b.expressions[i]))
@@ -61,7 +68,7 @@ func (b *binder) bind() *plan {
 func (b *binder) keyField(r Rule) field {
 	path := "key." + r.Attribute
 	f := field{label: "key column " + strconv.Quote(r.Column) + " "}
-	at, ok := b.column(path, r.Column)
+	at, ok := b.keyColumn(path, r)
 	if !ok {
 		return f
 	}
@@ -75,10 +82,6 @@ func (b *binder) keyField(r Rule) field {
 		fm.loosely = equalIn(locale)
 	}
 	f.format = fm
-	if !b.relation.Columns[at].Key && b.relation.Identity != replication.IdentityNothing {
-		b.wrong(path, "column %q is not part of the table's replica identity (%s), so that deletes and key changes would not carry it; key the object by the identity's columns (%s), or run: ALTER TABLE %s REPLICA IDENTITY FULL",
-			r.Column, b.relation.Identity, b.identity(), quoteTable(b.relation))
-	}
 	return f
 }
 
@@ -90,24 +93,13 @@ func (b *binder) attributeField(r Rule, e *expression) field {
 		f.label = "attribute " + strconv.Quote(r.Attribute) + ": "
 		f.program = b.program(path+".expr", e, false)
 	case r.Constant == nil:
-		if at, ok := b.column(path, r.Column); ok {
-			f.column = at
+		at, ok := b.column(path, r.Column, r.Former...)
+		f.column = at
+		if ok && at != absent {
 			f.format, _ = b.format(path, at)
 		}
 	}
 	return f
-}
-
-// column finds a column by its exact name.
-func (b *binder) column(path, name string) (int, bool) {
-	for i := range b.relation.Columns {
-		if b.relation.Columns[i].Name == name {
-			return i, true
-		}
-	}
-	b.wrong(path, "column %q is not in what the stream sends of %s%s; it has %s. Correct the name, or add the column to the table or to the publication's column list",
-		name, quoteTable(b.relation), spelling.Hint(name, b.names()), strings.Join(b.names(), ", "))
-	return 0, false
 }
 
 // format returns how column at is rendered, and its type's name.
@@ -132,8 +124,10 @@ func (b *binder) program(path string, e *expression, condition bool) *program {
 	columns, found := types.Map{}, true
 	for _, name := range e.columns {
 		at, ok := b.column(path, name)
-		if !ok {
+		if !ok || at == absent {
+			// It is never run for this description.
 			found = false
+			p.inputs = append(p.inputs, input{column: at, name: name})
 			continue
 		}
 		f, _ := b.format(path, at)
@@ -151,29 +145,7 @@ func (b *binder) program(path string, e *expression, condition bool) *program {
 	return p
 }
 
-func (b *binder) names() []string {
-	names := make([]string, len(b.relation.Columns))
-	for i, c := range b.relation.Columns {
-		names[i] = c.Name
-	}
-	return names
-}
-
-// identity lists the columns of the replica identity.
-func (b *binder) identity() string {
-	var names []string
-	for _, c := range b.relation.Columns {
-		if c.Key {
-			names = append(names, c.Name)
-		}
-	}
-	if names == nil {
-		return "none"
-	}
-	return strings.Join(names, ", ")
-}
-
-func quoteTable(rel *replication.Relation) string {
+func quoteTable(t Table) string {
 	quote := func(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
-	return quote(rel.Schema) + "." + quote(rel.Name)
+	return quote(t.Schema) + "." + quote(t.Name)
 }

@@ -37,8 +37,11 @@ type Definition struct {
 type Rule struct {
 	Attribute string
 	Column    string
-	Expr      string
-	Constant  *marketo.Value
+	// Former holds names that Column has had, the newest first: changes that
+	// were written then have it under one of them.
+	Former   []string
+	Expr     string
+	Constant *marketo.Value
 	// OmitNull leaves the attribute out where the value is null; otherwise
 	// null clears it.
 	OmitNull bool
@@ -112,6 +115,9 @@ type Write struct {
 	// Bytes is what the write holds in memory, about.
 	Bytes int
 }
+
+// UnchangedKey is the Code of a Problem of a key that the stream did not carry.
+const UnchangedKey = "unchanged"
 
 // Problem is why a row cannot become an object.
 type Problem struct {

@@ -79,7 +79,7 @@ func (sc *scratch) keyText(f *field, at int, value replication.Value) bool {
 		sc.fail("null_key", f.label+"is null; give the row a key, or leave such rows out with where")
 		return false
 	case replication.Unchanged:
-		sc.fail("unchanged", f.label+"is not in the stream; run: ALTER TABLE … REPLICA IDENTITY FULL")
+		sc.fail(UnchangedKey, f.label+"is not in the stream; run: ALTER TABLE … REPLICA IDENTITY FULL")
 		return false
 	}
 	from := len(sc.buf)
@@ -107,12 +107,21 @@ func (sc *scratch) keyText(f *field, at int, value replication.Value) bool {
 // lack says what the stream did not carry for a write.
 type lack uint8
 
+// lack is what a write lacks without the value of f. Marketo may have what an
+// update left alone, but nobody has sent it what the description does not have.
+func (f *field) lack() lack {
+	if f.column == absent {
+		return lacksInput
+	}
+	return lacksColumn
+}
+
 const (
 	lacksNothing lack = iota
 	// lacksColumn: an attribute is left out, which is right for a row whose
 	// object exists.
 	lacksColumn
-	// lacksInput: an expression could not be evaluated.
+	// lacksInput: the object cannot do without the row.
 	lacksInput
 )
 
@@ -134,7 +143,7 @@ func (sc *scratch) fields(v *view) lack {
 		default:
 			value := v.at(f.column)
 			if value.Kind == replication.Unchanged {
-				lacks = max(lacks, lacksColumn)
+				lacks = max(lacks, f.lack())
 				continue
 			}
 			sc.copied(f, at, value)

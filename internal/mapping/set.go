@@ -139,10 +139,83 @@ func (s *Set) Columns(i int) []string {
 // then nothing of rel is bound and its changes must not be passed over: the
 // caller stops.
 func (s *Set) Bind(rel *replication.Relation, facts *replication.Facts) error {
+	return s.bind(binder{table: Table{rel.Schema, rel.Name}, relation: rel, facts: facts})
+}
+
+// Past says what a description in the stream is held against: it may be older
+// than the table, which may have had another name then, and columns other names.
+type Past struct {
+	Table Table
+	// Now is the table as the catalog describes it; nil when Lacks says that
+	// nothing is lacking.
+	Now *replication.Table
+	// Before is the description that the new one replaces; nil for none.
+	Before *replication.Relation
+}
+
+// BindPast is Bind for a description in the stream. A column that it lacks and
+// the table has is absent from all its changes, which then ask for their rows
+// to be read.
+func (s *Set) BindPast(past Past, rel *replication.Relation, facts *replication.Facts) error {
+	return s.bind(binder{table: past.Table, relation: rel, past: &past, facts: facts})
+}
+
+// Lacks reports whether a description of t has not all columns that its
+// mappings read, under any of their names.
+func (s *Set) Lacks(t Table, rel *replication.Relation) bool {
+	has := func(name string) bool {
+		return slices.ContainsFunc(rel.Columns, func(c replication.Column) bool { return c.Name == name })
+	}
+	for _, i := range s.Mappings(t) {
+		m := s.mappings[i]
+		for _, rules := range [][]Rule{m.definition.Key, m.definition.Attributes} {
+			for _, r := range rules {
+				if r.Column != "" && !has(r.Column) && !slices.ContainsFunc(r.Former, has) {
+					return true
+				}
+			}
+		}
+		for _, e := range slices.Concat(m.expressions, []*expression{m.where}) {
+			for _, name := range e.columnNames() {
+				if !has(name) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// WithoutOldKey returns the mappings of a bound rel whose key is not whole in
+// its replica identity: an update does not tell the key that the row had, nor a
+// delete the key of the row that went.
+func (s *Set) WithoutOldKey(rel *replication.Relation) []int {
+	var found []int
+	for _, p := range (*s.bound.Load())[rel] {
+		if p.weak {
+			found = append(found, p.index)
+		}
+	}
+	return found
+}
+
+// Of returns the mappings that rel is bound to.
+func (s *Set) Of(rel *replication.Relation) []int {
+	var found []int
+	for _, p := range (*s.bound.Load())[rel] {
+		found = append(found, p.index)
+	}
+	return found
+}
+
+// bind fits the mappings of fit's table.
+func (s *Set) bind(fit binder) error {
+	rel := fit.relation
 	var plans []*plan
 	var mistakes Mistakes
-	for _, i := range s.Mappings(Table{rel.Schema, rel.Name}) {
-		b := binder{compiled: s.mappings[i], relation: rel, facts: facts}
+	for _, i := range s.Mappings(fit.table) {
+		b := fit
+		b.compiled = s.mappings[i]
 		plans = append(plans, b.bind())
 		mistakes = append(mistakes, b.mistakes...)
 	}

@@ -13,9 +13,13 @@ type view struct {
 	before *view
 }
 
+// absent stands for the place of a column that the stream's description of the
+// table lacks, and the table has.
+const absent = -1
+
 // at returns the value of column i; Unchanged when the stream does not say.
 func (v *view) at(i int) replication.Value {
-	if i >= len(v.values) || v.keyOnly && !v.columns[i].Key {
+	if i < 0 || i >= len(v.values) || v.keyOnly && !v.columns[i].Key {
 		return replication.Value{Kind: replication.Unchanged}
 	}
 	if value := v.values[i]; value.Kind != replication.Unchanged || v.before == nil {

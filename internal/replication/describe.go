@@ -15,12 +15,18 @@ type TableName struct {
 	Name   string `json:"name"`
 }
 
+// String writes schema.name.
+func (n TableName) String() string { return n.Schema + "." + n.Name }
+
 // Table is a table as the catalog describes it.
 type Table struct {
 	Schema string `json:"schema"`
 	Name   string `json:"name"`
 	// Exists is unset when there is no such relation; all else is zero then.
 	Exists bool `json:"-"`
+	// OID is what the table is known by, whatever its name: the stream's
+	// Relation.ID.
+	OID uint32 `json:"oid"`
 	// Kind is pg_class.relkind: "r" a table, "p" a partitioned table, others
 	// cannot be published.
 	Kind string `json:"kind"`
@@ -106,14 +112,19 @@ const indexColumns = `(SELECT jsonb_agg(a.attname ORDER BY k.ord)
 	FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord)
 	JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.ord <= i.indnkeyatts)`
 
-// tablesJSON takes the names as a JSON array, and returns one of the tables in
+// tablesByName takes the names as a JSON array, and returns one of the tables in
 // their order: null for one that does not exist. It is one statement, because
 // planning it takes the server longer than a look at a table, and is asked
 // again every half minute.
+const tablesByName = tablesJSON + `n.nspname = w.name->>'schema' AND c.relname = w.name->>'name') d ON true`
+
+// tablesByOID takes the OIDs as a JSON array.
+const tablesByOID = tablesJSON + `c.oid = (w.name #>> '{}')::oid) d ON true`
+
 const tablesJSON = `
 SELECT COALESCE(jsonb_agg(d.description ORDER BY w.ord), '[]')
 FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY w(name, ord) LEFT JOIN LATERAL (SELECT jsonb_build_object(
-	'schema', n.nspname, 'name', c.relname, 'kind', c.relkind, 'persistence', c.relpersistence, 'identity', c.relreplident,
+	'schema', n.nspname, 'name', c.relname, 'oid', c.oid::bigint, 'kind', c.relkind, 'persistence', c.relpersistence, 'identity', c.relreplident,
 	'identity_columns', CASE c.relreplident
 		WHEN 'f' THEN (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a
 			WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
@@ -138,10 +149,9 @@ FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY w(name, ord) LEFT JOIN LATE
 			UNION ALL SELECT t.typbasetype FROM chain JOIN pg_type t ON t.oid = chain.oid WHERE t.typbasetype <> 0)
 			SELECT chain.oid FROM chain JOIN pg_type t ON t.oid = chain.oid WHERE t.typbasetype = 0) END
 		WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)) AS description
-	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-	WHERE n.nspname = w.name->>'schema' AND c.relname = w.name->>'name') d ON true`
+	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE `
 
-// UnmarshalJSON reads one table of the answer to tablesJSON; null leaves t as it
+// UnmarshalJSON reads one table of the answer; null leaves t as it
 // is.
 func (t *Table) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
@@ -177,6 +187,24 @@ func (s *Source) Describe(ctx context.Context, schema, name string) (Table, erro
 	return tables[0], nil
 }
 
+// DescribeOID reads what the catalog says about the table with this OID, over a
+// session of its own. A table that is gone is no error: its Exists is unset.
+func (s *Source) DescribeOID(ctx context.Context, oid uint32) (Table, error) {
+	catalog, err := s.Catalog(ctx)
+	if err != nil {
+		return Table{}, fmt.Errorf("describe table with OID %d: %w", oid, err)
+	}
+	defer catalog.Close(ctx)
+	var tables []Table
+	if err := catalog.JSON(ctx, &tables, tablesByOID, fmt.Sprintf("[%d]", oid)); err != nil {
+		return Table{}, fmt.Errorf("describe table with OID %d: %w", oid, err)
+	}
+	if len(tables) != 1 {
+		return Table{}, fmt.Errorf("describe table with OID %d: %d answers", oid, len(tables))
+	}
+	return tables[0], nil
+}
+
 // Describe is Source.Describe for any number of tables. The answers are in the
 // order of the names.
 func (c *Catalog) Describe(ctx context.Context, names []TableName) ([]Table, error) {
@@ -199,7 +227,7 @@ func describe(ctx context.Context, conn *pgconn.PgConn, names []TableName) ([]Ta
 		return nil, err
 	}
 	var tables []Table
-	if err := queryJSON(ctx, conn, &tables, tablesJSON, string(wanted)); err != nil {
+	if err := queryJSON(ctx, conn, &tables, tablesByName, string(wanted)); err != nil {
 		return nil, err
 	}
 	if len(tables) != len(names) {

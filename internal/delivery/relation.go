@@ -1,0 +1,114 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// catalogPatience bounds a look at the catalog while reading waits for it.
+const catalogPatience = 30 * time.Second
+
+// relation fits the mappings to a table that is new or has changed. The stream
+// describes it as it was when the changes that follow were written, which may
+// be long ago.
+func (r *reader) relation(life context.Context, stream *replication.Stream, m *replication.Relation) error {
+	set := r.runner.Mappings
+	past := mapping.Past{Table: mapping.Table{Schema: m.Schema, Name: m.Name}, Before: r.described[m.ID]}
+	if past.Before != nil {
+		set.Unbind(past.Before)
+	}
+	r.described[m.ID] = m
+	if set.Lacks(past.Table, m) {
+		ctx, cancel := context.WithTimeout(life, catalogPatience)
+		defer cancel()
+		found, err := r.runner.Source.DescribeOID(ctx, m.ID)
+		if err != nil {
+			return err
+		}
+		past.Now = &found
+	}
+	facts, err := r.facts(life, stream, past.Table, m)
+	if err != nil {
+		return err
+	}
+	if err := set.BindPast(past, m, facts); err != nil {
+		return r.halt(fmt.Sprintf("a change of table %s.%s does not fit its mapping: %v; mend the mapping or the table and start again", m.Schema, m.Name, err))
+	}
+	return nil
+}
+
+// facts asks what the types of a mapped table are, which the stream only
+// names, and how its keys compare.
+func (r *reader) facts(life context.Context, stream *replication.Stream, t mapping.Table, m *replication.Relation) (*replication.Facts, error) {
+	if len(r.runner.Mappings.Mappings(t)) == 0 || m.Plain() {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(life, catalogPatience)
+	defer cancel()
+	catalog, err := r.runner.Source.Catalog(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the types of %s.%s: %w", m.Schema, m.Name, err)
+	}
+	defer catalog.Close(ctx)
+	return catalog.Facts(ctx, m, stream.TypeName)
+}
+
+// withoutOldKey deals with an update or a delete that does not tell the key the
+// row had: that was not part of the replica identity then. An update is written
+// whole; which object a delete takes away nobody can know.
+func (r *reader) withoutOldKey(m *replication.Change) error {
+	set := r.runner.Mappings
+	for _, i := range r.relations.weak {
+		d := set.Definition(i)
+		if d.OnDelete.Ignores() {
+			continue
+		}
+		table := d.Schema + "." + d.Table
+		lost := slices.ContainsFunc(r.writes, func(w mapping.Write) bool {
+			return w.Mapping == i && w.Problem != nil && w.Problem.Code == mapping.UnchangedKey
+		})
+		switch {
+		case m.Operation == replication.Delete && lost:
+			r.seq--
+			return r.halt(fmt.Sprintf("a row of table %s was deleted in transaction %s while its replica identity did not have the key (%s), so that the stream does not tell which object of mapping %s that takes away; "+
+				"remove it in marketo, then set on_delete: ignore until this place has been passed, and start again", table, r.final, keyNames(d), d.Name))
+		case m.Operation == replication.Update:
+			if r.rowCounts[i].withoutOldKey.Add(1) == 1 {
+				r.runner.Log.Warn("updates do not tell the old key; where a key changed, the object of the old one stays",
+					"table", table, "mapping", d.Name, "transaction", r.final,
+					"remedy", "compare the keys in marketo with the table, and give the table a replica identity with the key")
+			}
+		}
+	}
+	return nil
+}
+
+func keyNames(d mapping.Definition) string {
+	var names []string
+	for _, rule := range d.Key {
+		names = append(names, rule.Column)
+	}
+	return strings.Join(names, ", ")
+}
+
+// relations remembers which mappings a relation feeds: the question comes
+// with every row.
+type relations struct {
+	last     *replication.Relation
+	mappings []int
+	// weak are those of them whose old key the stream does not carry whole.
+	weak []int
+}
+
+func (r *relations) of(rel *replication.Relation, set *mapping.Set) *relations {
+	if rel != r.last {
+		r.last, r.mappings, r.weak = rel, set.Of(rel), set.WithoutOldKey(rel)
+	}
+	return r
+}
