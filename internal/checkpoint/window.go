@@ -157,6 +157,15 @@ func (w *Window) OldestUnsettled() (time.Time, bool) {
 	return committed, !committed.IsZero()
 }
 
+// Oldest returns the oldest transaction that is not settled; false when there
+// is none.
+func (w *Window) Oldest() (ref Ref, ok bool) {
+	if w.Len() == 0 {
+		return 0, false
+	}
+	return w.at(w.head).ref, true
+}
+
 // Len returns the number of transactions the window holds.
 func (w *Window) Len() int { return int(w.tail - w.head) }
 

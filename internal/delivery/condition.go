@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -31,6 +32,11 @@ const (
 	// Throttled: Marketo has been refusing calls for a minute or more, as too
 	// many are made, by all integrations together.
 	Throttled Condition = "throttled"
+	// QuotaShort: the calls of the day run short, and the slot stands while
+	// batches wait to be fuller.
+	QuotaShort Condition = "quota_short"
+	// Stuck: the slot stands with work to do.
+	Stuck Condition = "stuck"
 	// Unfit: the database no longer fits the mappings, so that changes may be
 	// missing from the stream.
 	Unfit Condition = "unfit"
@@ -43,7 +49,7 @@ const (
 // Conditions are all of them, the worst first: what may lose changes, what waits
 // for a person, what stops everything, what stops a part.
 var Conditions = []Condition{
-	Unfit, Halted, StoreFailing, Stopping, Disconnected, MarketoFailing, QuotaUsed, Throttled, MappingBlocked, Holding,
+	Unfit, Halted, StoreFailing, Stopping, Disconnected, MarketoFailing, QuotaUsed, Throttled, MappingBlocked, Holding, QuotaShort, Stuck,
 	Delivering, Current,
 }
 
@@ -141,7 +147,12 @@ func (m *Machine) obstacles(now time.Time) []Obstacle {
 		}
 	}
 	if m.holdAll.After(now) {
-		add(Holding, "after an unclean start nothing is sent until calls of the last life can no longer be executing")
+		add(Holding, "after an unclean start nothing is sent until calls of the last life can no longer be executing, "+left(m.holdAll, now))
+	} else if keys, until := m.inherited(now); keys > 0 {
+		add(Holding, fmt.Sprintf("the last life did not end in order: newer values of %d keys wait until its calls can no longer be executing, %s", keys, left(until, now)))
+	}
+	if m.stands(now) {
+		all = append(all, m.standstill(now))
 	}
 	return all
 }

@@ -34,6 +34,9 @@ const (
 	EntryCommit
 	// EntryMark is a keepalive's WAL end outside a transaction.
 	EntryMark
+	// EntryFiltered says that the open transaction goes on with many changes
+	// that ask for nothing to be written.
+	EntryFiltered
 )
 
 // Entry is one step of the stream, mapped.

@@ -42,6 +42,10 @@ func (r *reader) begin(m *replication.Begin) error {
 	return nil
 }
 
+// filteredAtOnce is after how many changes without a write the machine is told
+// that the transaction goes on.
+const filteredAtOnce = 1 << 14
+
 // change maps one row change, unless the machine has it already.
 func (r *reader) change(m *replication.Change) error {
 	r.seq++
@@ -61,6 +65,9 @@ func (r *reader) change(m *replication.Change) error {
 		e := &r.entries[len(r.entries)-1]
 		e.Kind, e.Seq, e.Hash, e.Write = EntryWrite, r.seq, keyHash(w.Key), *w
 		r.bytes += w.Bytes
+	}
+	if len(r.writes) == 0 && r.seq%filteredAtOnce == 0 {
+		r.add(Entry{Kind: EntryFiltered})
 	}
 	clear(r.writes)
 	return nil

@@ -57,6 +57,9 @@ type Config struct {
 	SyncEvery time.Duration
 	// MarkEvery is the same while the only progress is other people's WAL.
 	MarkEvery time.Duration
+	// MaxStand is how long the slot may stand with work to do until the daemon
+	// is no longer ready.
+	MaxStand time.Duration
 	// Seed makes the jitter.
 	Seed uint64
 }
@@ -83,6 +86,7 @@ func DefaultConfig() Config {
 		MaxAttempts:     8,
 		SyncEvery:       100 * time.Millisecond,
 		MarkEvery:       time.Second,
+		MaxStand:        time.Minute,
 	}
 }
 
@@ -124,6 +128,8 @@ type Machine struct {
 	// holdAll, when set, is until when every key is held: the last life's calls
 	// are unknown.
 	holdAll time.Time
+	// heirUntil is until when keys of the last life's calls may be held.
+	heirUntil time.Time
 	// replayed holds what the last life settled above its checkpoint.
 	replayed map[string]replication.Position
 	// replayedTo is the newest transaction that replayed knows of.
@@ -149,6 +155,14 @@ type Machine struct {
 	bytes    int
 	// fetched is the part of bytes that was read from tables.
 	fetched int
+
+	stand standing
+	// steps is part of the mark that stand looks at.
+	steps uint64
+	// opening is what is to be told at the first Step.
+	opening []Effect
+	// news is what is still to be told of parked objects.
+	news parkedNews
 
 	trouble  trouble
 	throttle throttle
@@ -185,6 +199,7 @@ func New(cfg Config, state checkpoint.State, now time.Time) *Machine {
 		lacking:  make(map[string]struct{}, len(state.Lacking)),
 		states:   make([]mappingState, len(cfg.Mappings)),
 		replayed: make(map[string]replication.Position, len(state.Settled)),
+		stand:    standing{since: now},
 	}
 	for i := range m.lanes {
 		m.lanes[i].mapping = i / operations
@@ -227,6 +242,9 @@ func (m *Machine) restore(state checkpoint.State, now time.Time) {
 	}
 	m.limiter.Restore(marketo.Quota(state.Quota), now)
 	until := now.Add(m.cfg.UnknownHold)
+	if len(state.InFlight) > 0 || !state.Clean && !state.SameBoot {
+		m.heirUntil = until
+	}
 	m.ghosts = len(state.InFlight)
 	for _, c := range state.InFlight {
 		// It may have left later than it was counted.
@@ -245,6 +263,11 @@ func (m *Machine) restore(state checkpoint.State, now time.Time) {
 		m.holdAll = until
 		m.recordHold(until)
 	}
+	if m.heirUntil.After(now) {
+		m.opening = append(m.opening, Log{Level: slog.LevelWarn,
+			Message: "calls of the last run may still be executing; newer values of their keys wait",
+			Args:    []any{"keys", len(m.holds), "all", !m.holdAll.IsZero(), "for", m.cfg.UnknownHold}})
+	}
 }
 
 // recordHold records a call that nobody knows the keys of: should this life
@@ -262,6 +285,7 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 	clear(m.effects)
 	m.effects = m.effects[:0]
 	m.wake = time.Time{}
+	m.effects, m.opening = append(m.effects, m.opening...), nil
 	switch ev := ev.(type) {
 	case *Received:
 		m.received(now, ev.Entries)
@@ -281,6 +305,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 	m.dispatch(now)
 	m.fetch()
 	m.save(now)
+	m.observe(now)
+	m.tellParked(now)
 	m.finish(now)
 	return m.effects
 }

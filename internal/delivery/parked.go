@@ -64,6 +64,9 @@ func (m *Machine) park(now time.Time, it *item, r marketo.Result, waits bool) {
 	if it.problem != nil {
 		m.states[it.mapping].count.Unmappable++
 	}
+	if earlier == nil {
+		m.noteParked(now, int(it.mapping), r.Code, r.Loggable(it.object))
+	}
 	m.settle(it)
 }
 

@@ -29,12 +29,15 @@ func (m *Machine) received(now time.Time, entries []Entry) {
 		case EntryWrite:
 			at := replication.Position{Commit: m.commit, Seq: e.Seq}
 			m.enqueue(now, e, at)
+			m.advanced(m.open)
 			m.passed(at)
 		case EntryCommit:
 			m.passed(replication.Position{Commit: m.commit, Seq: math.MaxUint64})
 			m.window.Close(m.open, e.LSN, m.time)
 			m.inside = false
 			m.count.Transactions++
+		case EntryFiltered:
+			m.advanced(m.open)
 		case EntryMark:
 			if !m.inside {
 				m.window.Mark(e.LSN)

@@ -69,6 +69,7 @@ func (l *ledger) late(now time.Time) bool {
 // new checkpoint in one commit, confirm it once synced; the stream reports it.
 func (m *Machine) settle(it *item) {
 	if it.windowed {
+		m.advanced(it.ref)
 		m.window.Settle(it.ref)
 		m.ledger.draft.Settled = append(m.ledger.draft.Settled, checkpoint.Settled{Key: it.key, Through: it.at})
 	}

@@ -38,6 +38,8 @@ type Coverage struct {
 	Ahead int
 	// Supplied: it read no further although there was memory left.
 	Supplied int
+	// Stood: the slot stood for long with work to do.
+	Stood    int
 	Compared int
 	// What an operator did.
 	RetriedByHand, Discarded, ActedInVain int

@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"slices"
+	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/delivery"
@@ -62,6 +63,7 @@ func limitPlants() []plant {
 		{name: "a few bytes too many", config: func(c *delivery.Config) { c.Capacity.Bytes *= 2 }},
 		{name: "too much in memory", config: func(c *delivery.Config) { c.MaxPending *= 20 }},
 		{name: "too many bytes in memory", config: func(c *delivery.Config) { c.MaxPendingBytes *= 20 }},
+		{name: "a slot that stands is called ready", config: func(c *delivery.Config) { c.MaxStand = 10 * time.Minute }},
 		{name: "too few attempts", config: func(c *delivery.Config) { c.MaxAttempts-- }},
 	}
 }

@@ -26,7 +26,10 @@ type process struct {
 	pieces    int // the largest piece delivered
 	earlier   int // the largest one of earlier lives
 	fresh     []confirmation
-	effects   []delivery.Effect
+	stand     stand
+	// steps counts what came and went of the oldest unsettled transaction.
+	steps   int
+	effects []delivery.Effect
 }
 
 func (p *process) alive() bool { return p.machine != nil }
@@ -82,6 +85,7 @@ func (s *Simulator) step(ev delivery.Event) {
 		}
 		s.steps++
 		s.tellClock()
+		s.calledReady()
 		p.effects = append(p.effects[:0], p.machine.Step(s.time(), ev)...)
 		for _, e := range p.effects {
 			if p.dying == 0 {
@@ -106,6 +110,7 @@ func (s *Simulator) step(ev delivery.Event) {
 			return
 		}
 		s.checkStep()
+		s.checkStand()
 		p.wake = -1
 		if at := p.machine.Deadline(); !at.IsZero() {
 			p.wake = s.fromProcess(at)

@@ -158,6 +158,9 @@ func (s *Simulator) sendChange(t *transaction) {
 			s.process.delivered[w.Mapping]++
 			s.covered.change(&s.changes[r.change])
 		}
+		if r.seq > r.skip {
+			s.went(r.change)
+		}
 		r.change++
 	}
 }

@@ -154,6 +154,7 @@ func (s *Simulator) incomplete(k int32, result marketo.Result) bool {
 
 func (s *Simulator) concluded(k, stamp int32, result marketo.Result) {
 	key := &s.keys[k]
+	s.went(stamp)
 	s.covered.Outcomes[result.Outcome]++
 	switch result.Outcome {
 	case marketo.Confirmed:
@@ -184,6 +185,7 @@ func (s *Simulator) rowKnown(q *reading) {
 			// Whatever is sent of it before its end comes is of no matter.
 			key.fromRow, key.asked, key.lacking = q.carried, q.asked, false
 		}
+		s.went(q.asked)
 		if !s.changes[q.asked].set {
 			s.settle(q.asked, 0)
 		}
@@ -222,6 +224,7 @@ func (s *Simulator) settleParked(sv *save) {
 			s.fail("I6", "key %d is parked with change %d, for which there was no reason", k, i)
 		}
 		key.inexact, key.tries, key.whole = true, 0, false
+		s.went(i)
 		s.settle(i, sv.number)
 		s.covered.Parked++
 		s.tracef("parked: key %d with change %d, %s", k, i, p.Operation)
