@@ -80,3 +80,45 @@ func TestTypesAreToldByTheCatalog(t *testing.T) {
 		w.noViolations()
 	})
 }
+
+// TestBeyondBMP: Marketo gets characters beyond U+FFFF as the mapping says.
+func TestBeyondBMP(t *testing.T) {
+	const name = "Zoë 🙂 東京 𠮷!"
+	want := map[string]string{"keep": name, "replace": "Zoë \uFFFD 東京 \uFFFD!", "strip": "Zoë  東京 !"}
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		dedupe, mappings := map[string][]string{}, ""
+		for _, policy := range []string{"keep", "replace", "strip", "reject"} {
+			dedupe["Thing_"+policy] = []string{"id"}
+			mappings += `
+  - name: ` + policy + `
+    table: public.thing
+    object: Thing_` + policy + `
+    key: {id: id}
+    attributes: {name: name, start: {expr: 'name[:5]'}}
+    beyond_bmp: ` + policy + `
+`
+		}
+		w := newWorld(t, server, api, simulator.Options{Dedupe: dedupe})
+		w.exec(`CREATE TABLE thing (id int PRIMARY KEY, name text)`)
+		w.config.mappings = mappings
+		p := w.start()
+		w.exec(`INSERT INTO thing VALUES (1, $1), (2, 'plain')`, name)
+		w.settle(p)
+		p.stop(t)
+		for policy, text := range want {
+			object := w.sim.Objects("Thing_" + policy)["1"]
+			start := string([]rune(text)[:5])
+			if policy == "strip" {
+				start = "Zoë "
+			}
+			if object["name"] != text || object["start"] != start {
+				t.Errorf("%s: got %q, want %q and %q", policy, object, text, start)
+			}
+		}
+		if objects := w.sim.Objects("Thing_reject"); len(objects) != 1 || objects["2"]["name"] != "plain" {
+			t.Errorf("reject: got %q, want object 2 alone", objects)
+		}
+		w.noViolations()
+	})
+}

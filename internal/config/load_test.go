@@ -152,7 +152,7 @@ mappings:
   coalesce: false
 `, "${CALLS}0", "9"), "secrets/url", "host=/run/db dbname=shop\n", "secrets/client", "hush\r\n",
 		"more/b.yaml", "mappings: [{table: s.b, object: B, key: {k: {column: [id, old]}}, on_delete: delete, coalesce: true}]",
-		"more/a.yaml", "mappings:\n- {table: s.a, object: A, key: {k: id}, on_delete: ignore, on_truncate: halt, characters: strip, operation: UPDATE}\n")
+		"more/a.yaml", "mappings:\n- {table: s.a, object: A, key: {k: id}, on_delete: ignore, on_truncate: halt, characters: strip, beyond_bmp: replace, operation: UPDATE}\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func everything() []mapping.Definition {
 				{Attribute: "a", Constant: value(marketo.Null, "")}, {Attribute: "gone", Constant: value(marketo.String, "yes")}}},
 			OnTruncate: mapping.TruncateIgnore, Characters: mapping.CharactersReplace, Separate: true},
 		{Name: "a", Schema: "s", Table: "a", Object: "A", Operation: marketo.Update, Key: []mapping.Rule{{Attribute: "k", Column: "id"}},
-			OnTruncate: mapping.TruncateHalt, Characters: mapping.CharactersStrip},
+			OnTruncate: mapping.TruncateHalt, Characters: mapping.CharactersStrip, BeyondBMP: mapping.BeyondReplace},
 		{Name: "b", Schema: "s", Table: "b", Object: "B", Key: []mapping.Rule{{Attribute: "k", Column: "id", Former: []string{"old"}}}, OnDelete: mapping.DeletePolicy{Delete: true}},
 	}
 }

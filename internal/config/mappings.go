@@ -65,6 +65,8 @@ func mappingFields(m *draft) []field {
 			[]mapping.TruncatePolicy{mapping.TruncateIgnore, mapping.TruncateHalt})},
 		{name: "characters", decode: oneOf(&m.Characters, []string{"reject", "strip", "replace"},
 			[]mapping.CharacterPolicy{mapping.CharactersReject, mapping.CharactersStrip, mapping.CharactersReplace})},
+		{name: "beyond_bmp", decode: oneOf(&m.BeyondBMP, []string{"keep", "replace", "strip", "reject"},
+			[]mapping.BeyondPolicy{mapping.BeyondKeep, mapping.BeyondReplace, mapping.BeyondStrip, mapping.BeyondReject})},
 		{name: "coalesce", decode: boolean(&m.together)},
 		{name: "backfill", decode: boolean(&m.backfill)},
 	}

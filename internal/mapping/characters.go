@@ -35,27 +35,71 @@ func carried(text []byte) (size int, ok bool) {
 	return size, r != '\uFFFE' && r != '\uFFFF'
 }
 
-// clean brings buf[from:] in order by the policy. It returns false when the
-// policy is to reject and there is something to reject.
-func (policy CharacterPolicy) clean(buf []byte, from int) ([]byte, bool) {
-	bad := firstBad(buf[from:])
-	if bad < 0 {
-		return buf, true
+// highest is the last character of the Basic Multilingual Plane.
+const highest = '\uFFFF'
+
+// firstBeyond returns the index of the first character of text beyond U+FFFF,
+// -1 when there is none. In UTF-8 these are the ones of four bytes.
+func firstBeyond(text []byte) int {
+	for i := 0; i < len(text); i++ {
+		if text[i] < 0xF0 {
+			continue
+		}
+		if r, size := utf8.DecodeRune(text[i:]); r > highest && size > 1 {
+			return i
+		}
 	}
-	if policy != CharactersStrip && policy != CharactersReplace {
-		return buf[:from], false
+	return -1
+}
+
+// reasons that a text is rejected for.
+const (
+	charactersXML    = "holds a character that XML 1.0 cannot carry"
+	charactersBeyond = "holds a character beyond U+FFFF, where Marketo may cut a text"
+)
+
+// clean brings buf[from:] in order by the policies. A reason is returned when
+// there is something to reject.
+func (d *Definition) clean(buf []byte, from int) (cleaned []byte, reason string) {
+	bad, beyond := firstBad(buf[from:]), -1
+	if d.BeyondBMP != BeyondKeep {
+		beyond = firstBeyond(buf[from:])
 	}
-	rest := append([]byte(nil), buf[from+bad:]...)
-	buf = buf[:from+bad]
+	switch {
+	case bad < 0 && beyond < 0:
+		return buf, ""
+	case bad >= 0 && d.Characters == CharactersReject:
+		return buf[:from], charactersXML
+	case beyond >= 0 && d.BeyondBMP == BeyondReject:
+		return buf[:from], charactersBeyond
+	}
+	rest := append([]byte(nil), buf[from:]...)
+	buf = buf[:from]
 	for len(rest) > 0 {
 		size, ok := carried(rest)
+		replace := d.Characters == CharactersReplace
+		if ok && d.BeyondBMP != BeyondKeep && firstBeyond(rest[:size]) == 0 {
+			ok, replace = false, d.BeyondBMP == BeyondReplace
+		}
 		switch {
 		case ok:
 			buf = append(buf, rest[:size]...)
-		case policy == CharactersReplace:
+		case replace:
 			buf = append(buf, "\uFFFD"...)
 		}
 		rest = rest[size:]
 	}
-	return buf, true
+	return buf, ""
+}
+
+// ofKey is why a text cannot be part of a key, "" when it can: whatever the
+// policies, a key is not changed, as two could become one.
+func (d *Definition) ofKey(text []byte) string {
+	switch {
+	case firstBad(text) >= 0:
+		return charactersXML
+	case d.BeyondBMP != BeyondKeep && firstBeyond(text) >= 0:
+		return charactersBeyond
+	}
+	return ""
 }

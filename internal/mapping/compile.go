@@ -25,6 +25,7 @@ type checker struct {
 
 	index      int
 	name       string
+	beyond     BeyondPolicy
 	attributes map[string]string
 }
 
@@ -33,7 +34,7 @@ func (c *checker) wrong(path, format string, args ...any) {
 }
 
 func (c *checker) compile(index int, d Definition) *compiled {
-	c.index, c.name, c.attributes = index, d.Name, map[string]string{}
+	c.index, c.name, c.beyond, c.attributes = index, d.Name, d.BeyondBMP, map[string]string{}
 	m := &compiled{
 		index:      index,
 		definition: d,
@@ -182,6 +183,9 @@ func (c *checker) checkConstant(path string, v marketo.Value) {
 	switch v.Kind {
 	case marketo.Null, marketo.String:
 		ok = firstBad([]byte(v.Text)) < 0
+		if c.beyond != BeyondKeep && firstBeyond([]byte(v.Text)) >= 0 {
+			c.wrong(path, "is a constant with a character beyond U+FFFF, which beyond_bmp keeps from Marketo; write another text, or set beyond_bmp: keep")
+		}
 	case marketo.Number:
 		ok = isNumber([]byte(v.Text))
 	case marketo.Boolean:

@@ -26,6 +26,9 @@ type Definition struct {
 	// Characters is the policy for characters that XML 1.0 cannot carry, in
 	// attributes; in a key they are always rejected.
 	Characters CharacterPolicy
+	// BeyondBMP is the policy for characters beyond U+FFFF, in attributes; in
+	// a key they are rejected, unless they are kept.
+	BeyondBMP BeyondPolicy
 	// Separate turns coalescing off: every change is sent by itself.
 	Separate bool
 	// Backfill asks for the rows the table already has.
@@ -85,6 +88,21 @@ const (
 	CharactersStrip
 	// CharactersReplace puts U+FFFD in their place.
 	CharactersReplace
+)
+
+// BeyondPolicy says what happens to characters beyond U+FFFF, such as emoji:
+// Marketo is reported to cut a text where the first of them stands.
+type BeyondPolicy uint8
+
+const (
+	// BeyondKeep sends them.
+	BeyondKeep BeyondPolicy = iota
+	// BeyondReplace puts U+FFFD in their place.
+	BeyondReplace
+	// BeyondStrip leaves them out.
+	BeyondStrip
+	// BeyondReject parks the object.
+	BeyondReject
 )
 
 // Write is one object operation that a change asks for. It owns its memory.

@@ -235,3 +235,37 @@ func TestCharacters(t *testing.T) {
 		t.Errorf("allowed: got %s, want %s", got, want)
 	}
 }
+
+func TestBeyondBMP(t *testing.T) {
+	rel := relation('d', column("id", textOID, true), column("v", textOID, false), column("tags", textArrayOID, false))
+	render := func(characters mapping.CharacterPolicy, beyond mapping.BeyondPolicy, key, text string) string {
+		s := bound(t, mapping.Definition{Characters: characters, BeyondBMP: beyond, Attributes: []mapping.Rule{
+			{Attribute: "v", Column: "v"}, {Attribute: "tags", Column: "tags"}, {Attribute: "e", Expr: "v"}}}, rel)
+		return showAll(s.Apply(&replication.Change{Relation: rel, New: row(key, text, "{"+text+"}")}, nil))
+	}
+	const text = "a🙂é東\x01\U0010FFFFb"
+	tests := []struct {
+		characters      mapping.CharacterPolicy
+		beyond          mapping.BeyondPolicy
+		key, text, want string
+	}{
+		{mapping.CharactersReject, mapping.BeyondKeep, "1", "a🙂b", `rid="1" v="a🙂b" tags="[\"a🙂b\"]" e="a🙂b"`},
+		{mapping.CharactersReject, mapping.BeyondStrip, "1", "a🙂b𠮷", `rid="1" v="ab" tags="[\"ab\"]" e="ab"`},
+		{mapping.CharactersReject, mapping.BeyondReplace, "1", "a🙂b", `rid="1" v="a�b" tags="[\"a�b\"]" e="a�b"`},
+		{mapping.CharactersReject, mapping.BeyondReject, "1", "a🙂b", `rid="1" problem:characters`},
+		{mapping.CharactersReject, mapping.BeyondReject, "1", "aé東\uFFFDb", `rid="1" v="aé東�b" tags="[\"aé東�b\"]" e="aé東�b"`},
+		{mapping.CharactersReject, mapping.BeyondStrip, "1", text, `rid="1" tags="[\"aé東\\u0001b\"]" problem:characters`},
+		{mapping.CharactersStrip, mapping.BeyondReject, "1", text, `rid="1" problem:characters`},
+		{mapping.CharactersStrip, mapping.BeyondStrip, "1", text, `rid="1" v="aé東b" tags="[\"aé東\\u0001b\"]" e="aé東b"`},
+		{mapping.CharactersStrip, mapping.BeyondReplace, "1", text, `rid="1" v="a�é東�b" tags="[\"a�é東\\u0001�b\"]" e="a�é東�b"`},
+		{mapping.CharactersReplace, mapping.BeyondStrip, "1", text, `rid="1" v="aé東�b" tags="[\"aé東\\u0001b\"]" e="aé東�b"`},
+		{mapping.CharactersReject, mapping.BeyondKeep, "k🙂", "a", `rid="k🙂" v="a" tags="[\"a\"]" e="a"`},
+		{mapping.CharactersReject, mapping.BeyondStrip, "k🙂", "a", `v="a" tags="[\"a\"]" e="a" problem:characters`},
+	}
+	for _, tt := range tests {
+		want := strings.ReplaceAll("UPSERT "+tt.want, "\\ufffd", "\uFFFD")
+		if got := strings.ReplaceAll(render(tt.characters, tt.beyond, tt.key, tt.text), "\\ufffd", "\uFFFD"); got != want {
+			t.Errorf("%d %d %q: got %s, want %s", tt.characters, tt.beyond, tt.text, got, want)
+		}
+	}
+}

@@ -91,14 +91,15 @@ func (sc *scratch) keyText(f *field, at int, value replication.Value) bool {
 	sc.buf = out
 	// No format makes of a plain text one that is not.
 	plain := kind != marketo.String || marketo.Plain(value.Text)
-	switch {
-	case len(out) == from:
+	if len(out) == from {
 		sc.fail("null_key", f.label+"is empty, which Marketo takes for no key; give the row a key, or leave such rows out with where")
 		return false
-	case !plain && firstBad(out[from:]) >= 0:
-		// Whatever the policy: two keys could become one.
-		sc.fail("characters", f.label+"holds a character that XML 1.0 cannot carry; clean the value, as a key is never changed")
-		return false
+	}
+	if !plain {
+		if reason := sc.plan.definition.ofKey(out[from:]); reason != "" {
+			sc.fail("characters", f.label+reason+"; clean the value, as a key is never changed")
+			return false
+		}
 	}
 	sc.buf.Set(at, kind, from, len(out), plain)
 	return true
@@ -195,9 +196,13 @@ func (sc *scratch) computed(f *field, at int, v *view) {
 func (sc *scratch) place(f *field, at, from int, out []byte, kind marketo.Kind) {
 	plain := kind != marketo.String || f.format.plain()
 	if !plain {
-		var ok bool
-		if out, ok = sc.plan.definition.Characters.clean(out, from); !ok {
-			sc.fail("characters", f.label+"holds a character that XML 1.0 cannot carry; clean the value, or set characters: strip or replace")
+		var reason string
+		if out, reason = sc.plan.definition.clean(out, from); reason != "" {
+			setting := "characters"
+			if reason == charactersBeyond {
+				setting = "beyond_bmp"
+			}
+			sc.fail("characters", f.label+reason+"; clean the value, or set "+setting+": strip or replace")
 			return
 		}
 	}
