@@ -95,7 +95,8 @@ const identityOf = `CASE r.relreplident
 const factsSQL = `
 SELECT jsonb_build_object(
 	'settings', (SELECT jsonb_object_agg(name, current_setting(name)) FROM pg_settings WHERE name IN (
-		'max_slot_wal_keep_size', 'idle_replication_slot_timeout', 'max_replication_slots', 'max_wal_senders')),
+		'max_slot_wal_keep_size', 'idle_replication_slot_timeout', 'max_replication_slots', 'max_wal_senders',
+		'synchronized_standby_slots')),
 	'may_create', has_database_privilege(current_database(), 'CREATE'),
 	'physical', (SELECT jsonb_agg(slot_name ORDER BY slot_name) FROM pg_replication_slots WHERE slot_type = 'physical'),
 	'members', (SELECT jsonb_agg(jsonb_build_object('schema', n.nspname, 'name', c.relname, 'kind', c.relkind) ORDER BY n.nspname, c.relname)

@@ -57,6 +57,9 @@ func (in *inspection) inspectRecovery() {
 	case !in.server.InRecovery:
 	case in.server.Version < standbyDecoding:
 		in.fail(check, "the server is a standby, which before PostgreSQL 16 cannot decode", "connect to the primary (target_session_attrs=read-write)")
+	case in.server.Slot != nil && in.server.Slot.Synced:
+		in.fail(check, fmt.Sprintf("the server is a standby, and slot %s on it a copy that nobody can read before the standby is promoted", in.slot),
+			"connect to the primary (target_session_attrs=read-write), or set source.slot to another name")
 	case in.server.Slot == nil:
 		in.warn(check, "the server is a standby: creating the slot waits until the primary logs its running transactions",
 			"connect to the primary (target_session_attrs=read-write), or during the first start, on the primary, run: SELECT pg_log_standby_snapshot();")
@@ -119,22 +122,4 @@ func (in *inspection) inspectRetention() {
 			"as a superuser, run: ALTER SYSTEM SET idle_replication_slot_timeout = 0; SELECT pg_reload_conf();")
 	}
 	in.inspectFailover()
-}
-
-// inspectFailover looks at the slot's life after a failover.
-func (in *inspection) inspectFailover() {
-	s := in.server
-	physical := missing(in.facts.Physical, []string{in.slot})
-	if len(physical) == 0 || s.InRecovery || s.Slot != nil && s.Slot.Failover {
-		return
-	}
-	standby := fmt.Sprintf("there may be a standby (physical slot %s), and ", list(physical))
-	if s.Version < failoverSlots {
-		in.warn("failover", standby+"before PostgreSQL 17 slots are not copied to it: after a failover a start refuses, and the tables must be sent again",
-			"have the failover tool keep logical slots, or upgrade to PostgreSQL 17")
-		return
-	}
-	in.warn("failover", standby+"the slot is not copied to it: after a failover a start refuses, and the tables must be sent again",
-		fmt.Sprintf("set sync_replication_slots on the standby and synchronized_standby_slots here; then, once the slot exists and cdcsync is stopped, enter in psql %s the command ALTER_REPLICATION_SLOT %s (FAILOVER true);",
-			literal("dbname="+s.Database+" replication=database"), ident(in.slot)))
 }

@@ -36,7 +36,13 @@ func TestServerStates(t *testing.T) {
 		{"no idle timeout", func(in *inspection) { in.facts.Settings = map[string]string{"idle_replication_slot_timeout": "0"} }, "idle_replication_slot_timeout", ""},
 		{"no standby", func(*inspection) {}, "failover", ""},
 		{"standby, no failover slot", func(in *inspection) { in.facts.Physical = []string{"replica"} }, "failover", "warn there may be a standby (physical slot replica), and the slot is not copied"},
-		{"standby, failover slot", func(in *inspection) { in.facts.Physical, in.server.Slot.Failover = []string{"replica"}, true }, "failover", ""},
+		{"standby, failover slot", func(in *inspection) { in.facts.Physical, in.server.Slot.Failover = []string{"replica"}, true }, "failover", "warn there may be a standby (physical slot replica), and changes do not wait for it"},
+		{"standby, no slot yet", func(in *inspection) { in.facts.Physical, in.server.Slot = []string{"replica"}, nil }, "failover", "warn there may be a standby (physical slot replica), and changes do not wait for it"},
+		{"standby, failover slot that waits", func(in *inspection) {
+			in.facts.Physical, in.server.Slot.Failover = []string{"replica"}, true
+			in.facts.Settings = map[string]string{"synchronized_standby_slots": "replica"}
+		}, "failover", "ok the slot is copied to standbys"},
+		{"copy of a slot", func(in *inspection) { in.server.InRecovery, in.server.Slot.Synced = true, true }, "recovery", "fail the server is a standby, and slot s on it a copy"},
 		{"standby of 16", func(in *inspection) { in.facts.Physical, in.server.Version = []string{"replica"}, 160001 }, "failover", "warn there may be a standby (physical slot replica), and before PostgreSQL 17"},
 		{"slot lost", func(in *inspection) { in.server.Slot.WALStatus = "lost" }, "slot", "fail replication slot s was invalidated: WAL that it needs is gone"},
 		{"slot of another database", func(in *inspection) { in.server.Slot.Database = "other" }, "slot", "fail replication slot s belongs to database other, not db"},

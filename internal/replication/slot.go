@@ -43,6 +43,9 @@ type SlotState struct {
 	RetainedBytes int64 `json:"retained"`
 	// Failover is set when standbys keep a copy (PostgreSQL 17 and later).
 	Failover bool `json:"failover"`
+	// Synced is set on such a copy, which cannot be read while its server is a
+	// standby. It stays set after a promotion and means nothing then.
+	Synced bool `json:"synced"`
 }
 
 // slotJSON adds the retained bytes and gives positions as text. The whole row
@@ -121,6 +124,10 @@ func slotOn(ctx context.Context, conn *pgconn.PgConn, slot string) (*SlotState, 
 // that have written and are open, up to SlotTimeout; the error then names
 // them and no slot is left. Create the publication first: changes before it
 // cannot be decoded.
+//
+// Where the server can keep a copy of the slot on its standbys (a primary of
+// PostgreSQL 17 or later), it may: without a standby that asks for it that
+// changes nothing.
 func (s *Source) CreateSlot(ctx context.Context) (LSN, error) {
 	if err := s.Validate(); err != nil {
 		return 0, err
@@ -139,8 +146,11 @@ func (s *Source) CreateSlot(ctx context.Context) (LSN, error) {
 	limit := or(s.SlotTimeout, defaultSlotTimeout)
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	rows, err := querySimple(bounded, conn,
-		"CREATE_REPLICATION_SLOT "+pgx.Identifier{s.Slot}.Sanitize()+" LOGICAL pgoutput NOEXPORT_SNAPSHOT")
+	create, err := s.createCommand(bounded, conn)
+	if err != nil {
+		return 0, fmt.Errorf("create slot %s: %w", s.Slot, err)
+	}
+	rows, err := querySimple(bounded, conn, create)
 	switch {
 	case ctx.Err() != nil:
 		return 0, fmt.Errorf("create slot %s: %w", s.Slot, context.Cause(ctx))
@@ -156,6 +166,20 @@ func (s *Source) CreateSlot(ctx context.Context) (LSN, error) {
 		return 0, problem(Protocol, "create slot %s: consistent point: %w", s.Slot, err)
 	}
 	return point, nil
+}
+
+// createCommand is the command for the server of conn: a slot with FAILOVER is
+// refused by a standby, and the word by servers before 17.
+func (s *Source) createCommand(ctx context.Context, conn *pgconn.PgConn) (string, error) {
+	rows, err := querySimple(ctx, conn, `SELECT current_setting('server_version_num')::int >= 170000 AND NOT pg_is_in_recovery()`)
+	if err != nil {
+		return "", fmt.Errorf("read the server's version: %w", err)
+	}
+	command := "CREATE_REPLICATION_SLOT " + pgx.Identifier{s.Slot}.Sanitize() + " LOGICAL pgoutput "
+	if len(rows) == 1 && len(rows[0]) == 1 && string(rows[0][0]) == "t" {
+		return command + "(SNAPSHOT 'nothing', FAILOVER)", nil
+	}
+	return command + "NOEXPORT_SNAPSHOT", nil
 }
 
 func createError(err error) error {
