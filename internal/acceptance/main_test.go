@@ -62,7 +62,7 @@ func run(m *testing.M) (code int, err error) {
 	if err != nil {
 		return 1, err
 	}
-	defer func() { err = errors.Join(err, server.Close()) }()
+	defer func() { err = errors.Join(err, server.Close(), closeNewest()) }()
 	return m.Run(), nil
 }
 

@@ -1,7 +1,6 @@
 package acceptance_test
 
 import (
-	"fmt"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,22 +26,9 @@ func newPair(t *testing.T, api string) (*pair, *process) {
 	w.settle(p)
 	p.stop(t)
 	w.disconnect()
-	standby, err := primary.Standby(t.Context(), cluster.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := standby.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	address := func(c *cluster.Cluster) string {
-		_, rest, _ := strings.Cut(c.URL(""), "@")
-		host, _, _ := strings.Cut(rest, "/")
-		return host
-	}
-	w.config.url = fmt.Sprintf("postgres://postgres@%s,%s/%s?sslmode=disable&target_session_attrs=read-write", address(primary), address(standby), w.database)
-	return &pair{w, standby}, w.start()
+	second := standby(t, primary, nil)
+	w.config.url = both(t, w.database, primary, second)
+	return &pair{w, second}, w.start()
 }
 
 // failOver kills the primary and promotes the standby, which then is the

@@ -1,0 +1,87 @@
+package acceptance_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/cluster"
+	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+)
+
+// newest starts the server of the newest version when the first test needs it;
+// newestStarted says whether there is one to close.
+var (
+	newest = sync.OnceValues(func() (*cluster.Cluster, error) {
+		newestStarted.Store(true)
+		return cluster.Start(context.Background(), cluster.Options{Version: 18})
+	})
+	newestStarted atomic.Bool
+)
+
+// closeNewest stops that server, if one was started.
+func closeNewest() error {
+	if !newestStarted.Load() {
+		return nil
+	}
+	c, err := newest()
+	if err != nil {
+		return nil // the tests have told
+	}
+	return c.Close()
+}
+
+// newestServer is a server of the newest version that tests share.
+func newestServer(t *testing.T) *cluster.Cluster {
+	t.Helper()
+	needServer(t)
+	c, err := newest()
+	if errors.Is(err, cluster.ErrNotInstalled) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestIdleSlotTimeout stops the program for longer than a server of PostgreSQL
+// 18 keeps an idle slot. check tells before, and the next start refuses.
+func TestIdleSlotTimeout(t *testing.T) {
+	t.Parallel()
+	c := versionServer(t, 18, map[string]string{"idle_replication_slot_timeout": "1s"})
+	w := newItems(t, c, "rest", 10, simulator.Options{})
+	p := w.start()
+	w.exec(`UPDATE items SET version = 1`)
+	w.settle(p)
+	if output, _ := w.command("check"); !strings.Contains(output, "is 1s: the slot is lost when cdcsync is stopped for that long") {
+		t.Errorf("check does not tell of the timeout:\n%s", output)
+	}
+	time.Sleep(1500 * time.Millisecond)
+	w.exec(`CHECKPOINT`) // which is when PostgreSQL looks
+	w.exec(`UPDATE items SET version = 2`)
+	w.settle(p) // a slot in use is not idle
+	p.stop(t)
+
+	await(t, 20*time.Second, func() (bool, string) {
+		w.exec(`CHECKPOINT`)
+		reason := w.value(`SELECT invalidation_reason FROM pg_replication_slots WHERE slot_name = $1`, w.config.slot)
+		return reason == "idle_timeout", "the slot is not invalidated: " + reason
+	})
+	p = w.launch()
+	if got := p.exit(t, time.Minute); got != 3 {
+		t.Errorf("exit code = %d, want 3", got)
+	}
+	for _, want := range []string{"slot_lost", "idle_timeout", "idle_replication_slot_timeout", "pg_drop_replication_slot"} {
+		if !strings.Contains(p.output.String(), want) {
+			t.Errorf("the start does not say %q", want)
+		}
+	}
+	if output, code := w.command("check"); code == 0 || !strings.Contains(output, "idle_timeout") {
+		t.Errorf("check of a lost slot: exit code %d:\n%s", code, output)
+	}
+}
