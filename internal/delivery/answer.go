@@ -69,6 +69,7 @@ func (m *Machine) concluded(now time.Time, it *item, r marketo.Result, evidence 
 	count.Statuses[r.Status]++
 	switch r.Outcome {
 	case marketo.Confirmed:
+		m.existing.note(it.hash, it.operation, r.Status)
 		if m.incomplete(it, r.Status) {
 			m.complete(now, it)
 			return
@@ -137,8 +138,9 @@ func (m *Machine) unmappable(now time.Time, it *item) {
 func (m *Machine) faulted(now time.Time, c *call, f *marketo.Fault) {
 	m.count.fault(f)
 	m.wait(now, f)
+	var over time.Time
 	if f.Class == marketo.FaultUnknown {
-		m.unknown(now, c, f)
+		over = m.unknown(now, c, f)
 	} else {
 		m.ledger.draft.Ended = append(m.ledger.draft.Ended, c.id)
 	}
@@ -173,19 +175,24 @@ func (m *Machine) faulted(now time.Time, c *call, f *marketo.Fault) {
 		if m.trouble.expired++; m.trouble.expired > 1 {
 			m.failed(now, c.started, f)
 		}
+	case marketo.FaultUnknown:
+		m.failed(now, c.started, f)
+		m.againAfterUnknown(now, c, f, over)
+		return
 	default:
 		m.failed(now, c.started, f)
 		if m.isolate(c, f) {
-			m.halveCall(c, false)
+			m.halveCall(c, false, time.Time{})
 			return
 		}
 	}
 	m.comeBack(now, c)
 }
 
-// unknown notes that the call may have been executed, or may still be: its
-// objects go again as they are, and whatever is newer of their keys waits.
-func (m *Machine) unknown(now time.Time, c *call, f *marketo.Fault) {
+// unknown notes that the call may have been executed, or may still be, and
+// returns when it is over: its objects go again as they are, and whatever is
+// newer of their keys waits.
+func (m *Machine) unknown(now time.Time, c *call, f *marketo.Fault) time.Time {
 	m.count.Unknown++
 	until := c.started.Add(m.cfg.UnknownHold)
 	if f.MayRun() {
@@ -197,7 +204,8 @@ func (m *Machine) unknown(now time.Time, c *call, f *marketo.Fault) {
 	}
 	if until.After(now) {
 		m.timers.add(timer{at: until, call: c.id})
-		return
+		return until
 	}
 	m.ledger.draft.Ended = append(m.ledger.draft.Ended, c.id)
+	return until
 }

@@ -36,7 +36,7 @@ func (m *Machine) dispatch(now time.Time) {
 			m.send(now, c)
 			continue
 		}
-		c := m.nextGroup()
+		c := m.nextGroup(now)
 		if c == nil {
 			c = m.nextBatch(now)
 		}

@@ -44,6 +44,7 @@ func TestFullestBatchGoesWhenMemoryIsFull(t *testing.T) {
 // batches that are not full.
 func TestMemoryFullOfHeldObjectsSendsNothingEarly(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Capacity.Objects, c.MaxPending = 4, 6; c.Limits.ConcurrentCalls = 2 })
+	r.exist("1", "2", "3", "4")
 	r.commit(upsert("1", "a"), upsert("2", "a"), upsert("3", "a"), upsert("4", "a"))
 	r.fail(r.take(1)[0], marketo.FaultUnknown)
 	r.pass(time.Minute)

@@ -46,8 +46,12 @@ func (m *Machine) complete(now time.Time, it *item) {
 }
 
 // unsure notes that an attempt may have made an object of a part of its row:
-// the status of the next one will not tell.
+// the status of the next one will not tell. Nor is an object known to be there
+// that may have been deleted.
 func (m *Machine) unsure(it *item) {
+	if it.operation == marketo.Delete {
+		m.existing.forget(it.hash)
+	}
 	if it.creates() {
 		m.lack(it.key)
 	}

@@ -93,7 +93,7 @@ func TestObjectMadeOfAPart(t *testing.T) {
 		t.Run("perhaps created, "+class.String(), func(t *testing.T) {
 			r, end, call := sent(t)
 			r.fail(call, class)
-			r.pass(time.Minute)
+			r.pass(r.m.cfg.UnknownHold)
 			calls := r.take(1)
 			r.want(calls, "UPSERT[1,b,-]")
 			r.conclude(calls[0], marketo.Updated)

@@ -169,6 +169,8 @@ type Machine struct {
 	// wish is until when the server wishes that nobody calls it.
 	wish time.Time
 	pace pace
+	// existing are the objects that are known to be there.
+	existing existing
 	// spent is set while our own limit of the day is used up.
 	spent    bool
 	states   []mappingState

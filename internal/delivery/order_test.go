@@ -127,6 +127,7 @@ func TestItemAbsorbsAllThatFollowsBeforeItIsSent(t *testing.T) {
 func TestClockThatIsSetMovesNothing(t *testing.T) {
 	for _, ahead := range []time.Duration{-48 * time.Hour, -time.Hour, time.Hour, 48 * time.Hour} {
 		r := newRig(t, nil)
+		r.exist("3")
 		r.commit(upsert("1", "a"), upsert("2", "a"))
 		r.pass(time.Second)
 		r.answer(r.take(1)[0], marketo.Wait)

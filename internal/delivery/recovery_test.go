@@ -161,6 +161,7 @@ func TestCallThatLeavesLate(t *testing.T) {
 	})
 	t.Run("is held from when it left", func(t *testing.T) {
 		r := newRig(t, nil)
+		r.exist("1")
 		r.commit(upsert("1", "a"))
 		r.pass(time.Second)
 		late := r.take(1)[0]

@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
@@ -17,6 +18,8 @@ type group struct {
 	// this one: if this one passes, the rest is to blame, and need not be sent
 	// to know that.
 	rest *group
+	// after is when it may go; zero for at once.
+	after time.Time
 }
 
 // gather puts a group among those to be sent. Of a blocked mapping only probes
@@ -55,13 +58,16 @@ func (m *Machine) dissolve(mapping int) {
 	m.groups = kept
 }
 
-func (m *Machine) nextGroup() *call {
-	if len(m.groups) == 0 {
-		return nil
+func (m *Machine) nextGroup(now time.Time) *call {
+	for i, g := range m.groups {
+		if g.after.After(now) {
+			m.wakeAt(g.after)
+			continue
+		}
+		m.groups = slices.Delete(m.groups, i, i+1)
+		return m.newCall(&call{group: g, items: g.items}, g.lane)
 	}
-	g := m.groups[0]
-	m.groups = append(m.groups[:0], m.groups[1:]...)
-	return m.newCall(&call{group: g, items: g.items}, g.lane)
+	return nil
 }
 
 // refused finds the object to blame for a refused call.
@@ -69,7 +75,7 @@ func (m *Machine) refused(now time.Time, c *call, f *marketo.Fault) {
 	m.recovered(now, c.started)
 	m.probed(now, c, len(c.items) > 1)
 	if len(c.items) > 1 {
-		m.halveCall(c, f.Class == marketo.FaultRefused)
+		m.halveCall(c, f.Class == marketo.FaultRefused, time.Time{})
 		return
 	}
 	m.releaseOther(c)
@@ -77,15 +83,16 @@ func (m *Machine) refused(now time.Time, c *call, f *marketo.Fault) {
 }
 
 // halveCall halves what a call carried. In order, one half goes first, which
-// saves calls; but only where the call was refused for an object in it.
-func (m *Machine) halveCall(c *call, inOrder bool) {
+// saves calls; but only where the call was refused for an object in it. They go
+// after the time given.
+func (m *Machine) halveCall(c *call, inOrder bool, after time.Time) {
 	m.releaseOther(c)
-	m.halve(&group{lane: m.lane(int(c.items[0].mapping), c.batch.Operation), items: c.items}, inOrder)
+	m.halve(&group{lane: m.lane(int(c.items[0].mapping), c.batch.Operation), items: c.items, after: after}, inOrder)
 }
 
 func (m *Machine) halve(g *group, inOrder bool) {
 	half := len(g.items) / 2
-	first, rest := &group{lane: g.lane, items: g.items[:half:half]}, &group{lane: g.lane, items: g.items[half:]}
+	first, rest := &group{lane: g.lane, items: g.items[:half:half], after: g.after}, &group{lane: g.lane, items: g.items[half:], after: g.after}
 	for _, it := range g.items {
 		it.faults, it.place = 0, grouped
 	}

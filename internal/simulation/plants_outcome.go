@@ -119,6 +119,12 @@ func callPlants() []plant {
 			}
 			return []delivery.Event{ev}
 		}},
+		{name: "a call that broke is repeated by the client", event: func(s *Simulator, ev delivery.Event) []delivery.Event {
+			if a, ok := ev.(delivery.Answered); ok && a.Reply.Fault != nil && a.Reply.Fault.Class == marketo.FaultUnknown {
+				s.repeatCall(a.Call)
+			}
+			return []delivery.Event{ev}
+		}},
 		{name: "no hold", config: func(c *delivery.Config) { c.UnknownHold = 1 }},
 		{name: "hold shorter than marketo's limit", config: func(c *delivery.Config) { c.UnknownHold = serverLimit - 20*time.Second }},
 		{name: "status of another object", event: func(_ *Simulator, ev delivery.Event) []delivery.Event {
@@ -163,6 +169,19 @@ func callPlants() []plant {
 			sv.Started = nil
 		})},
 	}
+}
+
+// repeatCall has a call of this life that broke arrive once more.
+func (s *Simulator) repeatCall(id uint64) {
+	n := len(s.calls) - 1
+	for s.calls[n].id != id || s.calls[n].life != s.process.life {
+		n--
+	}
+	again := s.calls[n]
+	again.keys, again.stamps = slices.Clone(again.keys), slices.Clone(again.stamps)
+	again.start, again.heard = s.now, true
+	s.calls = append(s.calls, again)
+	s.plan(s.between(time.Millisecond, time.Second), evExecute, len(s.calls)-1)
 }
 
 // objectsOf is the number of objects of a call of this life.

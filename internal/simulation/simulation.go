@@ -82,6 +82,7 @@ type Simulator struct {
 	slot    slot
 	reader  reader
 	sink    []object
+	births  []birth
 	calls   []request
 	outage  outage
 	reads   []reading

@@ -29,6 +29,12 @@ type request struct {
 	left    bool
 }
 
+// birth is how an object came to be: when, and by which request.
+type birth struct {
+	at time.Duration
+	by int
+}
+
 // outage is a time in which every call fails in the same way.
 type outage struct {
 	until time.Duration
@@ -55,6 +61,7 @@ func (s *Simulator) resetSink() {
 		s.sink[k].present = mappings[s.keys[k].mapping].operation == marketo.Update
 	}
 	s.calls = s.calls[:0]
+	s.births = append(s.births[:0], make([]birth, len(s.keys))...)
 	s.outage = outage{}
 }
 
@@ -177,7 +184,7 @@ func (s *Simulator) execute(n int) {
 		if r.partial && s.rng.IntN(2) == 0 {
 			continue
 		}
-		results[i] = s.writeObject(k, r.batch.Operation, r.batch.Objects[i])
+		results[i] = s.writeObject(n, k, r.batch.Operation, r.batch.Objects[i])
 	}
 	if s.trace != nil {
 		s.tracef("marketo executes call %d of life %d", r.id, r.life)
@@ -192,7 +199,7 @@ func (s *Simulator) execute(n int) {
 }
 
 // writeObject does one object of a request and says what came of it.
-func (s *Simulator) writeObject(k int32, op marketo.Operation, o marketo.Object) marketo.Result {
+func (s *Simulator) writeObject(n int, k int32, op marketo.Operation, o marketo.Object) marketo.Result {
 	p := &s.profile
 	switch {
 	case int(k) >= p.poisonKeys && int(k) < p.poisonKeys+p.badKeys, s.chance(p.reject):
@@ -203,17 +210,22 @@ func (s *Simulator) writeObject(k int32, op marketo.Operation, o marketo.Object)
 		return marketo.Result{Status: marketo.Failed, Outcome: marketo.Retry, Code: "713"}
 	case s.chance(p.unknown):
 		if s.rng.IntN(2) == 0 {
-			s.merge(k, op, o)
+			s.merge(n, k, op, o)
 		}
 		return marketo.Result{}
 	}
-	return marketo.Result{Status: s.merge(k, op, o), Outcome: marketo.Confirmed}
+	return marketo.Result{Status: s.merge(n, k, op, o), Outcome: marketo.Confirmed}
 }
 
 // merge is Marketo's own way with an object: what is left out stays, null
-// clears.
-func (s *Simulator) merge(k int32, op marketo.Operation, o marketo.Object) marketo.Status {
-	have := &s.sink[k]
+// clears. A request looks for the object when it begins: two that create one at
+// the same time make two.
+func (s *Simulator) merge(n int, k int32, op marketo.Operation, o marketo.Object) marketo.Status {
+	have, born := &s.sink[k], &s.births[k]
+	if creates := op == marketo.Upsert || op == marketo.Insert; creates && have.present && born.by != n && born.at > s.calls[n].start {
+		s.fail("I3", "key %d is there twice: call %d looked for it at %s, and call %d made it at %s",
+			k, s.calls[n].id, s.calls[n].start, s.calls[born.by].id, born.at)
+	}
 	switch {
 	case op == marketo.Delete:
 		*have = object{}
@@ -224,6 +236,7 @@ func (s *Simulator) merge(k int32, op marketo.Operation, o marketo.Object) marke
 	status := marketo.Updated
 	if !have.present {
 		status = marketo.Created
+		*born = birth{s.now, n}
 	}
 	have.present = true
 	have.stamp = stampOf(o)

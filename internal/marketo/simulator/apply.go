@@ -23,6 +23,9 @@ type result struct {
 	// problem is set for FAILED, and says why for SKIPPED and for UNCHANGED
 	// by a delete, for REST's sake.
 	problem *problem
+	// doubled is set when the object was made by another call while this one
+	// was under way: Marketo does not promise that it makes one object of both.
+	doubled bool
 }
 
 var (
@@ -31,14 +34,14 @@ var (
 	duplicateKey  = &problem{"1036", "Duplicate object found in input"}
 )
 
-// apply executes the edits of call in their order: the last writer wins. It
-// is the only place where stored objects change.
-func (t *table) apply(mode string, edits []edit, call int) []result {
+// apply executes the edits of a call, which arrived at start, in their order:
+// the last writer wins. It is the only place where stored objects change.
+func (t *table) apply(mode string, edits []edit, call int, start time.Time) []result {
 	results := make([]result, len(edits))
 	now := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	w := writer{table: t, schema: t.schema.Load(), now: now, call: call}
+	w := writer{table: t, schema: t.schema.Load(), now: now, call: call, start: start.Sub(t.created)}
 	w.values = make([]string, len(w.schema.fields))
 	for i := range edits {
 		e := &edits[i]
@@ -46,8 +49,9 @@ func (t *table) apply(mode string, edits []edit, call int) []result {
 			results[i] = result{status: statusFailed, key: e.key, problem: e.problem}
 			continue
 		}
+		doubled := mode != modeDelete && mode != modeUpdate && w.doubles(e.key)
 		results[i] = w.write(mode, e)
-		results[i].key = e.key
+		results[i].key, results[i].doubled = e.key, doubled
 	}
 	return results
 }
@@ -58,8 +62,21 @@ type writer struct {
 	schema *schema
 	now    time.Time
 	call   int
+	start  time.Duration // since the table was made
 	values []string
 	row    []byte
+}
+
+// doubles marks the object of a key as there twice if it was made by another
+// call since this one arrived.
+func (w *writer) doubles(key string) bool {
+	object, exists := w.table.objects[key]
+	if !exists || object.maker == w.call || object.born <= w.start {
+		return false
+	}
+	object.doubled = true
+	w.table.objects[strings.Clone(key)] = object
+	return true
 }
 
 func (w *writer) write(mode string, e *edit) result {
@@ -86,7 +103,8 @@ func (w *writer) write(mode string, e *edit) result {
 		w.record(e.key, statusUnchanged, before.row)
 		return result{status: statusUnchanged}
 	}
-	after := stored{row: string(w.row), created: before.created, updated: w.now.Unix()}
+	after := before
+	after.row, after.updated = string(w.row), w.now.Unix()
 	// The key may alias the whole body of the call, and a map keeps the last
 	// string it was given, also for a key that it has.
 	key := strings.Clone(e.key)
@@ -95,7 +113,7 @@ func (w *writer) write(mode string, e *edit) result {
 		w.record(e.key, statusUpdated, after.row)
 		return result{status: statusUpdated}
 	}
-	after.created = after.updated
+	after.created, after.born, after.maker = after.updated, w.now.Sub(w.table.created), w.call
 	w.table.objects[key] = after
 	w.table.sorted = nil
 	w.record(e.key, statusCreated, after.row)

@@ -118,6 +118,8 @@ func (s *Simulator) showTypes(w http.ResponseWriter, _ *http.Request) {
 type objectView struct {
 	Key    string            `json:"key"`
 	Fields map[string]string `json:"fields"`
+	// Doubled is set when two calls have created it at the same time.
+	Doubled bool `json:"doubled,omitempty"`
 }
 
 // showObjects shows objects in the order of keys, 100 unless limit says more.
@@ -140,7 +142,7 @@ func (s *Simulator) showObjects(w http.ResponseWriter, r *http.Request, name str
 	objects := []objectView{}
 	for _, key := range keys[from:to] {
 		if object, ok := t.get(key); ok {
-			objects = append(objects, objectView{key, schema.fieldsOf(object.row)})
+			objects = append(objects, objectView{key, schema.fieldsOf(object.row), object.doubled})
 		}
 	}
 	writeJSON(w, map[string]any{"type": schema.name, "count": t.size(), "objects": objects})

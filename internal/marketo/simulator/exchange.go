@@ -193,7 +193,12 @@ func (c *exchange) apply(req *request, do *Rule) *reply {
 		}
 	}
 	c.sim.rules.fail(c.call, req, edits)
-	results := req.table.apply(req.mode, edits, c.call.ID)
+	results := req.table.apply(req.mode, edits, c.call.ID, c.start)
+	for i := range results {
+		if results[i].doubled {
+			c.sim.journal.violation(c.call, ViolationDoubled)
+		}
+	}
 	c.sim.journal.results(c.call, results, c.sim.opts.RecordKeys)
 	return c.dialect.statuses(req, arrange(results, do.Reply))
 }

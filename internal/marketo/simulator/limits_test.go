@@ -53,9 +53,31 @@ func TestLimitWindow(t *testing.T) {
 	})
 }
 
+// Two calls that create one key at the same time make two objects.
+func TestDoubledCreation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simulator.New(simulator.Options{Types: roadShow, Latency: simulator.Latency{Fixed: time.Second}})
+		var calls sync.WaitGroup
+		calls.Go(func() { call(sim) })
+		time.Sleep(500 * time.Millisecond)
+		call(sim)
+		calls.Wait()
+		keys := sim.Doubled("RoadShow")
+		if len(keys) != 1 || !reflect.DeepEqual(sim.Stats().Violations, map[string]int{simulator.ViolationDoubled: 1}) {
+			t.Errorf("doubled %v, violations %v, want one", keys, sim.Stats().Violations)
+		}
+		call(sim)
+		call(sim)
+		if n := sim.Stats().Violations[simulator.ViolationDoubled]; n != 1 {
+			t.Errorf("%d violations after calls one by one, want still one", n)
+		}
+	})
+}
+
 func TestLimitConcurrency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sim := simulator.New(simulator.Options{Types: roadShow, Limits: simulator.Limits{Concurrent: 3}, Latency: simulator.Latency{Fixed: time.Second}})
+		call(sim) // so that none of the others makes the object
 		var calls sync.WaitGroup
 		for range 3 {
 			calls.Go(func() {

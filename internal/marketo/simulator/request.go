@@ -71,4 +71,5 @@ const (
 	ViolationSize        = "size"        // too many objects or bytes in a call
 	ViolationDuplicate   = "duplicate"   // a key twice in a call
 	ViolationMalformed   = "malformed"   // not what the contract describes
+	ViolationDoubled     = "doubled"     // two calls that created one key at the same time
 )

@@ -32,6 +32,12 @@ type table struct {
 type stored struct {
 	row              string
 	created, updated int64 // seconds
+	// born is when it came to be, counted from the table's creation, and maker
+	// the call that made it.
+	born  time.Duration
+	maker int
+	// doubled is set when another call was making it at the same time.
+	doubled bool
 }
 
 // Version is one value that was applied to an object.
@@ -208,4 +214,24 @@ func (s *Simulator) History(typeName, key string) []Version {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.Clone(t.history[key])
+}
+
+// Doubled returns the keys of the objects of a type that are there twice, in
+// order: two calls that create one key at the same time make two objects. The
+// rest of the Simulator shows the one that was written last.
+func (s *Simulator) Doubled(typeName string) []string {
+	t := s.store.find(typeName)
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var keys []string
+	for key, object := range t.objects {
+		if object.doubled {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }
