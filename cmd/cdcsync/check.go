@@ -161,7 +161,7 @@ func (c *checkup) examineSource(ctx context.Context, conf *config.Config) (*repl
 	const name = "PostgreSQL"
 	server, tables, findings, err := lookAtSource(ctx, conf)
 	if err != nil {
-		c.add(name, connectionFinding(err))
+		c.add(name, preflight.Connection("connection", err))
 		return nil, nil
 	}
 	var general, perTable []preflight.Finding
@@ -175,14 +175,6 @@ func (c *checkup) examineSource(ctx context.Context, conf *config.Config) (*repl
 	c.add(name, general...)
 	c.add("Tables", perTable...)
 	return server, tables
-}
-
-func connectionFinding(err error) preflight.Finding {
-	f := preflight.Finding{Check: "connection", Level: preflight.Unseen, Detail: err.Error()}
-	if remedy := replication.Diagnose(err).Remedy(); !strings.HasSuffix(f.Detail, remedy) {
-		f.Remedy = remedy
-	}
-	return f
 }
 
 func lookAtSource(ctx context.Context, conf *config.Config) (*replication.Server, []replication.Table, []preflight.Finding, error) {
@@ -201,7 +193,10 @@ func lookAtSource(ctx context.Context, conf *config.Config) (*replication.Server
 	}
 	locate := func(m mapping.Mistake) string { return conf.Locate(m).Error() }
 	findings, tables, err := preflight.Source(ctx, catalog, server, conf.Set, locate)
-	return &server, tables, findings, err
+	if err != nil {
+		return &server, tables, findings, err
+	}
+	return &server, tables, append(findings, preflight.Replication(ctx, source, server)), nil
 }
 
 func (c *checkup) examineMarketo(ctx context.Context, conf *config.Config, tables []replication.Table) {
@@ -220,6 +215,10 @@ func (c *checkup) examineMarketo(ctx context.Context, conf *config.Config, table
 // with it.
 func (c *checkup) examineState(ctx context.Context, conf *config.Config, server *replication.Server) {
 	const name = "State"
+	if err := checkpoint.Place(conf.State.SQLite); err != nil {
+		c.add(name, preflight.Finding{Check: "state file", Level: preflight.Fail, Detail: err.Error()})
+		return
+	}
 	state, found, err := loadState(ctx, conf.State.SQLite)
 	switch {
 	case err != nil && server != nil && server.Slot != nil && server.Slot.Active:
@@ -247,6 +246,7 @@ func (c *checkup) examineState(ctx context.Context, conf *config.Config, server 
 			Remedy: "see the finding on the publication",
 		}}
 	}
+	decision = decision.At(conf.State.SQLite)
 	c.refusal = decision.Refusal
 	c.add(name, append(findings, startFindings(decision, conf.Source.Slot)...)...)
 }

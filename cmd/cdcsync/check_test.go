@@ -142,7 +142,7 @@ func TestCheck(t *testing.T) {
 
 	run(`CREATE PUBLICATION orders FOR TABLE ONLY orders`)
 	run(`SELECT pg_create_logical_replication_slot('orders', 'pgoutput')`)
-	step("slot of an unknown life", 3, "FAIL  start       is refused (store_lost)", "a start would be refused")
+	step("slot of an unknown life", 3, "FAIL  start       is refused (store_lost)", "but the state file "+filepath.Dir(file)+"/cdcsync.db knows nothing", "another instance? set source.slot", "a start would be refused")
 	output, code := checkFile(t, file, "--json")
 	var report struct {
 		Findings []struct{ Section, Check, Level, Detail, Remedy string }

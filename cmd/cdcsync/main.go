@@ -39,12 +39,21 @@ func exitCode(err error) int {
 		return 0
 	case errors.As(err, &refused):
 		return 3
-	case errors.As(err, &usage):
+	case errors.As(err, &usage), misconfigured(err):
 		return 2
 	case loses(err):
 		return 3
 	}
 	return 1
+}
+
+// misconfigured reports whether what source.url says must be corrected.
+func misconfigured(err error) bool {
+	switch replication.Diagnose(err) {
+	case replication.Configuration, replication.Pooler, replication.Session, replication.File:
+		return true
+	}
+	return false
 }
 
 // loses reports whether the stream ended because going on would lose changes.

@@ -24,6 +24,8 @@ func TestExitCode(t *testing.T) {
 		{"interrupted", context.Canceled, 1},
 		{"no right to stream", stream(replication.Privileges), 1},
 		{"configuration", fmt.Errorf("run: %w", usageError{errors.New("reason")}), 2},
+		{"a pooler", stream(replication.Pooler), 2},
+		{"a variable that cannot be used", stream(replication.Configuration), 2},
 		{"refused", fmt.Errorf("run: %w", &checkpoint.Refusal{Code: checkpoint.Gap}), 3},
 		{"slot dropped", stream(replication.SlotMissing), 3},
 		{"slot invalidated", stream(replication.SlotLost), 3},

@@ -53,7 +53,13 @@ func cdcsync(t *testing.T, env []string, args ...string) (*exec.Cmd, *output) {
 		t.Fatal(err)
 	}
 	var out output
-	cmd := exec.CommandContext(t.Context(), self, args...)
+	cmd := exec.Command(self, args...)
+	t.Cleanup(func() {
+		if cmd.Process != nil && cmd.ProcessState == nil {
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+	})
 	cmd.Dir = t.TempDir()
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "PG") {

@@ -285,7 +285,7 @@ func checkFork(server ServerView, ck *Checkpoint, reached Reached) *Refusal {
 func storeLost(server ServerView) *Refusal {
 	return &Refusal{StoreLost,
 		fmt.Sprintf("slot %q exists at %s, but the state file knows nothing of it: what was delivered, parked or in flight is not known", server.SlotName, server.Slot.Confirmed),
-		"put the state file back where `state` says; if it is lost, " + startAfresh(server)}
+		"another instance? set source.slot to a name of its own here; otherwise put the state file back where `state` says; if it is lost, " + startAfresh(server)}
 }
 
 func slotWarning(server ServerView) string {

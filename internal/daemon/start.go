@@ -123,6 +123,7 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 	if f.decision, err = Decide(ctx, source, f.server, f.state); err != nil {
 		return f, unreachable{err}
 	}
+	f.decision = f.decision.At(d.Config.State.SQLite)
 	if f.decision.Refusal != nil {
 		return f, f.decision.Refusal
 	}

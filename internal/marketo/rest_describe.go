@@ -15,6 +15,9 @@ type Description struct {
 	// DedupeFields are the fields that identify an object.
 	DedupeFields []string `json:"dedupeFields"`
 	Fields       []Field  `json:"fields"`
+	// Learnt is set by the simulator for a type that takes any field, so that
+	// those it has say nothing.
+	Learnt bool `json:"learnt"`
 }
 
 // Field is one field of a custom object type.

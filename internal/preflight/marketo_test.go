@@ -185,3 +185,40 @@ func TestMarketoLogin(t *testing.T) {
 		t.Errorf("after the end of the context:\n%s\nwant login unseen", text(findings))
 	}
 }
+
+// An endpoint may have the calls for custom objects and no other: that is no
+// failed login.
+func TestLoginWithoutTheCallThatProvesIt(t *testing.T) {
+	sim, url := instance(t)
+	for code, want := range map[string]preflight.Level{"20019": preflight.OK, "20014": preflight.Fail, "20011": preflight.Unseen} {
+		if err := sim.Fail(simulator.Rule{API: "soap", Operation: "list", Code: code, Times: 1}); err != nil {
+			t.Fatal(err)
+		}
+		findings := preflight.Marketo(t.Context(), soapClient(t, url, simulator.DefaultSecretKey), &mapping.Set{})
+		if got := findings[0]; got.Level != want || want == preflight.OK && !strings.HasPrefix(got.Detail, "the login was accepted") {
+			t.Errorf("%s: got %v, want %v", code, got, want)
+		}
+	}
+}
+
+// The simulator learns fields with their first values: that it has none yet is
+// nothing to mend.
+func TestLearntType(t *testing.T) {
+	sim := simulator.New(simulator.Options{Dedupe: map[string][]string{"Order": {"oid"}}})
+	server := httptest.NewServer(sim)
+	defer server.Close()
+	defer sim.Close()
+	set, err := mapping.Compile([]mapping.Definition{{
+		Name: "orders", Schema: "public", Table: "orders", Object: "Order",
+		Key:        []mapping.Rule{{Attribute: "oid", Column: "id"}},
+		Attributes: []mapping.Rule{{Attribute: "city", Column: "city"}},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	findings := preflight.Marketo(t.Context(), restClient(t, server.URL, simulator.DefaultClientSecret), set)
+	last := findings[len(findings)-1]
+	if last.Level != preflight.OK || !strings.Contains(last.Detail, "learns") || len(findings) != 2 {
+		t.Errorf("got %v", findings)
+	}
+}

@@ -6,8 +6,7 @@
 // finds in one run, each finding with the operator's next step; a remedy in
 // SQL is complete and can be pasted as it is. It looks at one moment, and does
 // so again every half minute while the daemon runs.
-// It cannot see whether the rows already in a table are in Marketo, nor a
-// replication connection that only a proxy in between would refuse.
+// It cannot see whether the rows already in a table are in Marketo.
 package preflight
 
 import (

@@ -1,6 +1,7 @@
 package replication_test
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +15,11 @@ import (
 func TestPasswordIsReadAgain(t *testing.T) {
 	d := newDatabase(t, table)
 	d.exec("CREATE ROLE rotating LOGIN REPLICATION PASSWORD 'first'")
-	t.Cleanup(func() { d.exec("DROP ROLE rotating") })
+	t.Cleanup(func() {
+		if err := d.cluster.Exec(context.Background(), d.name, "DROP ROLE rotating"); err != nil {
+			t.Error(err)
+		}
+	})
 	file := filepath.Join(t.TempDir(), "url")
 	write := func(text string) {
 		t.Helper()

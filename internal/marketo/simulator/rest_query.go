@@ -209,6 +209,9 @@ func describeType(t *table) []byte {
 	}
 	record := t.typeRecord()
 	record["fields"] = fields
+	if schema.open {
+		record["learnt"] = true // Marketo has no such member: its types are never learnt
+	}
 	return restSuccess([]any{record})
 }
 
