@@ -95,52 +95,94 @@ func (r *Runner) readRows(life context.Context) error {
 }
 
 // readBatch reads rows of one mapping as of one moment, and returns those that
-// it came not to.
+// are not answered.
 func (r *Runner) readBatch(life context.Context, session *replication.RowReader, reads []Read) ([]Read, error) {
 	index := reads[0].Mapping
 	d := r.Mappings.Definition(index)
-	columns, err := keyColumns(d)
+	key, err := keyColumns(d)
 	if err != nil {
 		return reads, err
 	}
-	snapshot, err := session.Snapshot(life, replication.TableName{Schema: d.Schema, Name: d.Table}, columns)
+	table := replication.TableName{Schema: d.Schema, Name: d.Table}
+	snapshot, err := session.Snapshot(life, table, key, r.columns(d))
 	if err != nil {
 		return reads, err
 	}
 	if err := r.Mappings.Bind(snapshot.Relation, snapshot.Table.Facts()); err != nil {
-		return reads, fmt.Errorf("read rows of %s.%s: %w", d.Schema, d.Table, err)
+		return reads, errors.Join(fmt.Errorf("read rows of %s.%s: %w", d.Schema, d.Table, err), snapshot.End(life))
 	}
 	defer r.Mappings.Unbind(snapshot.Relation)
-	for len(reads) > 0 && !snapshot.Broken() {
-		e := reads[0]
-		reads = reads[1:]
-		result := RowRead{Read: e.Read}
-		values, err := snapshot.Row(life, e.XID, keyValues(d, e.Object))
-		switch {
-		case errors.Is(err, replication.ErrSharedKey):
-			result.State = RowShared
-		case err != nil:
-			result.Err = err
-		case values != nil:
-			result.found(r.Mappings, index, snapshot.Relation, values)
-		}
-		r.answerRow(life, result)
+	keys := make([]replication.RowKey, len(reads))
+	for i, e := range reads {
+		keys[i] = replication.RowKey{Values: keyValues(d, e.Object), XID: e.XID, Folded: e.Folded}
 	}
-	return reads, snapshot.End(life)
+	answered := make([]bool, len(reads))
+	err = snapshot.Rows(life, keys, func(i int, rows [][]replication.Value, err error) {
+		answered[i] = true
+		result := RowRead{Read: reads[i].Read}
+		result.found(r.Mappings, snapshot.Relation, &reads[i], rows, err)
+		r.answerRow(life, result)
+	})
+	left := make([]Read, 0, len(reads))
+	for i, e := range reads {
+		if !answered[i] {
+			left = append(left, e)
+		}
+	}
+	return left, errors.Join(err, snapshot.End(life))
 }
 
-// found says what the row that has the key is to the mapping.
-func (row *RowRead) found(set *mapping.Set, index int, relation *replication.Relation, values []replication.Value) {
-	w, matches, err := set.Row(index, relation, values)
-	switch {
-	case err != nil:
-		row.Err = err
-	case matches:
-		row.State, row.Write = RowMatches, w
-	default:
+// columns are those that the mappings of d's table use: what nobody uses is not
+// read.
+func (r *Runner) columns(d mapping.Definition) []string {
+	var columns []string
+	for _, i := range r.Mappings.Mappings(mapping.Table{Schema: d.Schema, Name: d.Table}) {
+		columns = append(columns, r.Mappings.Columns(i)...)
+	}
+	return columns
+}
+
+// found says what the rows that were found for e are to its mapping.
+func (row *RowRead) found(set *mapping.Set, relation *replication.Relation, e *Read, rows [][]replication.Value, err error) {
+	var unreadable *replication.RowError
+	if errors.As(err, &unreadable) {
+		row.Problem = &mapping.Problem{Code: "unreadable", Message: unreadable.Error() + "; mend the row, then retry"}
+		return
+	}
+	if row.Err = err; err != nil {
+		return
+	}
+	n := 0
+	for _, values := range rows {
+		w, matches, err := set.Row(e.Mapping, relation, values)
+		if err != nil {
+			row.Err = err
+			return
+		}
+		if e.Folded && !sameFolded(e.Object, w.Object) {
+			continue
+		}
+		if n++; n > 1 {
+			*row = RowRead{Read: row.Read, State: RowShared}
+			return
+		}
+		if matches {
+			row.State, row.Write = RowMatches, w
+			continue
+		}
 		row.State = RowDiffers
 		row.Write, row.Removes = set.Gone(w)
 	}
+}
+
+// sameFolded reports whether two objects may be one to Marketo, by their keys.
+func sameFolded(a, b marketo.Object) bool {
+	for i := range a.Shape.Key {
+		if mapping.Fold(a.Value(i).Text) != mapping.Fold(b.Value(i).Text) {
+			return false
+		}
+	}
+	return true
 }
 
 func (r *Runner) answerRow(life context.Context, row RowRead) {

@@ -40,6 +40,9 @@ const (
 	Terminated Reason = "terminated"
 	// Unavailable: the server is starting or stopping (SQLSTATE 57P03).
 	Unavailable Reason = "unavailable"
+	// Locked: somebody holds a lock on a table that keeps others from reading
+	// it (SQLSTATE 55P03), as an ALTER TABLE does.
+	Locked Reason = "locked"
 	// Silent: nothing came for long, although an answer was asked for.
 	Silent Reason = "silent"
 	// Cancelled: the caller's context ended, or it closed the Stream.
@@ -90,6 +93,8 @@ const (
 	NotLogical Reason = "not_logical"
 	// Privileges: the role lacks a right.
 	Privileges Reason = "privileges"
+	// Unreadable: rows of a table cannot be found by their key.
+	Unreadable Reason = "unreadable"
 	// Session: the settings that fix the text format did not take effect.
 	Session Reason = "session"
 	// Configuration: what the Source was given cannot be used.
@@ -112,6 +117,7 @@ var advices = map[Reason]advice{
 	Network:     {RetrySoon, "check that the server runs and can be reached"},
 	Terminated:  {RetrySoon, ""},
 	Unavailable: {RetrySoon, ""},
+	Locked:      {RetrySoon, "wait for whoever has locked the table, or end that transaction"},
 	Silent:      {RetrySoon, "check the network between here and the server"},
 	Cancelled:   {RetrySoon, ""},
 	Stopping:    {RetrySoon, "nothing to do; the stream goes on when the server is back"},
@@ -137,6 +143,7 @@ var advices = map[Reason]advice{
 	TableMissing:          {Fatal, "correct the table's name in the mapping, or create the table"},
 	NotLogical:            {Fatal, "set wal_level = logical and restart the server (on managed services: rds.logical_replication or cloudsql.logical_decoding)"},
 	Privileges:            {Fatal, "grant the role what is missing: LOGIN and REPLICATION for the stream, SELECT for reading rows"},
+	Unreadable:            {Fatal, "correct the key of the mapping, or the table"},
 	Session:               {Fatal, "connect to PostgreSQL directly, not through a pooler that drops startup parameters"},
 	Configuration:         {Fatal, "correct the configuration"},
 	Pooler:                {Fatal, "this is a pooler, such as pgbouncer, and no server: connect to the server itself, by its own host and port"},
@@ -200,6 +207,8 @@ func reasonOf(code string) Reason {
 		return Terminated
 	case "57P03":
 		return Unavailable
+	case "55P03":
+		return Locked
 	case "55006":
 		return SlotBusy
 	case "42501":

@@ -4,17 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// ErrSharedKey says that several rows have a key.
-var ErrSharedKey = errors.New("more than one row has this key; choose key columns that are unique")
-
-// RowReader is a session that reads single rows of tables. It is not for
+// RowReader is a session that reads rows of tables by their keys. It is not for
 // several goroutines at once. Close ends it.
 type RowReader struct{ conn *pgconn.PgConn }
 
@@ -30,109 +26,89 @@ func (s *Source) RowReader(ctx context.Context) (*RowReader, error) {
 // Close ends the session.
 func (r *RowReader) Close(ctx context.Context) { closeQuietly(ctx, r.conn) }
 
-// Snapshot is a table as of one moment, to read rows of. It must have ended
-// before its RowReader begins another.
+// Snapshot is a table as of one moment, to read rows of. Its table is locked
+// against changes of its definition until End, which must come before the
+// RowReader begins another.
 type Snapshot struct {
 	Table Table
-	// Relation is Table's.
+	// Relation describes the rows that are read: the columns asked for that
+	// the table has, in the table's order, generated ones among them.
 	Relation *Relation
 
 	conn *pgconn.PgConn
-	keys int
+	key  []keyColumn
 	// transactions says which of them can be seen.
 	transactions string
-	// broken is set when the server has ended it.
-	broken bool
+	// collation is what Folded compares by; "" before it is asked for.
+	collation string
 }
 
 // Snapshot looks at a table and prepares to read rows by the values of the key
-// columns. Row filters and column lists of a publication are not looked at.
-// Reading fails where row security would hide rows.
-func (r *RowReader) Snapshot(ctx context.Context, name TableName, key []string) (*Snapshot, error) {
-	s := &Snapshot{conn: r.conn, keys: len(key)}
-	if err := s.begin(ctx, name, key); err != nil {
+// columns. The rows have these columns, all of them when columns is nil. Row
+// filters and column lists of a publication are not looked at. Reading fails
+// where row security would hide rows.
+//
+// The lock comes before the snapshot: an older snapshot would see an empty
+// table behind an ALTER TABLE that rewrites it. It is the weakest there is,
+// ACCESS SHARE, and is waited for no longer than Source.LockTimeout.
+func (r *RowReader) Snapshot(ctx context.Context, name TableName, key, columns []string) (*Snapshot, error) {
+	s := &Snapshot{conn: r.conn}
+	if err := s.begin(ctx, name, key, columns); err != nil {
 		return nil, errors.Join(fmt.Errorf("read rows of %s.%s: %w", name.Schema, name.Name, err), s.End(ctx))
 	}
 	return s, nil
 }
 
-func (s *Snapshot) begin(ctx context.Context, name TableName, key []string) error {
+func (s *Snapshot) begin(ctx context.Context, name TableName, key, columns []string) error {
 	if len(key) == 0 {
-		return errors.New("no key columns")
+		return problem(Unreadable, "no column to find rows by")
 	}
-	if err := s.conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").Close(); err != nil {
+	kind, err := kindOf(ctx, s.conn, name)
+	if err != nil {
 		return err
 	}
-	result := s.conn.ExecParams(ctx, "SELECT pg_current_snapshot()::text", nil, nil, nil, nil).Read()
-	if result.Err != nil {
-		return result.Err
+	results, err := s.conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; "+
+		"LOCK TABLE "+rowsOf(name, kind)+" IN ACCESS SHARE MODE; "+
+		"SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text").ReadAll()
+	if err != nil {
+		return lockError(err)
 	}
-	s.transactions = string(result.Rows[0][0])
+	s.transactions = string(results[2].Rows[0][0])
 	tables, err := describe(ctx, s.conn, []TableName{name})
 	if err != nil {
 		return err
 	}
 	s.Table = tables[0]
-	s.Relation = s.Table.Relation()
-	if len(s.Relation.Columns) == 0 {
-		return problem(TableMissing, "the table does not exist or has no columns")
+	if s.Table.Kind != kind {
+		return problem(Unavailable, "the table has just been replaced by another")
 	}
-	_, err = s.conn.Prepare(ctx, "", rowQuery(s.Relation, key), nil)
+	s.Relation = s.Table.Relation()
+	if columns != nil {
+		s.Relation.Columns = slices.DeleteFunc(s.Relation.Columns, func(c Column) bool { return !slices.Contains(columns, c.Name) })
+	}
+	if s.key, err = keyColumnsOf(ctx, s.conn, &s.Table, key); err != nil {
+		return err
+	}
+	return s.conn.Exec(ctx, "SAVEPOINT row").Close()
+}
+
+// lockError gives the reason of a lock that was not to be had.
+func lockError(err error) error {
+	if sqlState(err) == "55P03" {
+		return &Error{Reason: Locked, Err: err}
+	}
 	return err
 }
 
-// Row reads the row whose key columns have these values, given as text, and
-// returns nil when there is none: otherwise a Null or Text for every column of
-// Relation, in the text form of the stream. It owns its memory. A key that is no
-// value of its columns' types, which have changed then, is that of no row.
-//
-// A snapshot taken before the transaction xid could be seen does not tell:
-// ErrNotVisible. A zero xid asks for any snapshot. More than one row:
-// ErrSharedKey. Where the server has refused something, Broken is set.
-func (s *Snapshot) Row(ctx context.Context, xid uint32, key []string) ([]Value, error) {
-	row, err := s.row(ctx, xid, key)
-	if err != nil {
-		return nil, fmt.Errorf("read row of %s.%s: %w", s.Table.Schema, s.Table.Name, err)
+// rowsOf names what holds a table's own rows, as the stream publishes them:
+// those of its partitions, and not those of tables that inherit from it.
+func rowsOf(name TableName, kind string) string {
+	quoted := pgx.Identifier{name.Schema, name.Name}.Sanitize()
+	if kind == "p" {
+		return quoted
 	}
-	return row, nil
+	return "ONLY " + quoted
 }
-
-func (s *Snapshot) row(ctx context.Context, xid uint32, key []string) ([]Value, error) {
-	if s.broken {
-		return nil, errors.New("an earlier row has ended the snapshot")
-	}
-	if len(key) != s.keys {
-		return nil, fmt.Errorf("%d key columns and %d values", s.keys, len(key))
-	}
-	if xid != 0 {
-		visible, err := visibleIn(s.transactions, xid)
-		if err != nil {
-			return nil, err
-		}
-		if !visible {
-			return nil, ErrNotVisible
-		}
-	}
-	result := s.conn.ExecPrepared(ctx, "", texts(key), nil, nil).Read()
-	if result.Err != nil {
-		s.broken = true
-		if isDataError(result.Err) {
-			return nil, nil
-		}
-		return nil, result.Err
-	}
-	switch len(result.Rows) {
-	case 0:
-		return nil, nil
-	case 1:
-		return rowValues(result.Rows[0]), nil
-	}
-	return nil, ErrSharedKey
-}
-
-// Broken reports whether the server has ended the snapshot: what was not read
-// yet takes another.
-func (s *Snapshot) Broken() bool { return s.broken }
 
 // End ends the snapshot.
 func (s *Snapshot) End(ctx context.Context) error {
@@ -142,49 +118,11 @@ func (s *Snapshot) End(ctx context.Context) error {
 	return s.conn.Exec(ctx, "ROLLBACK").Close()
 }
 
-// rowQuery compares the key in the columns' own types, and asks for a second
-// row to notice a key that is not unique.
-func rowQuery(relation *Relation, key []string) string {
-	var b strings.Builder
-	b.WriteString("SELECT ")
-	for i, column := range relation.Columns {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(pgx.Identifier{column.Name}.Sanitize())
-	}
-	b.WriteString(" FROM " + pgx.Identifier{relation.Schema, relation.Name}.Sanitize() + " WHERE ")
-	for i, column := range key {
-		if i > 0 {
-			b.WriteString(" AND ")
-		}
-		b.WriteString(pgx.Identifier{column}.Sanitize() + " = $" + strconv.Itoa(i+1))
-	}
-	b.WriteString(" LIMIT 2")
-	return b.String()
-}
-
-func texts(values []string) [][]byte {
-	out := make([][]byte, len(values))
-	for i, v := range values {
-		out[i] = []byte(v)
-	}
-	return out
-}
-
-func rowValues(row [][]byte) []Value {
-	values := make([]Value, len(row))
-	for i, text := range row {
-		if text != nil {
-			values[i] = Value{Kind: Text, Text: text}
-		}
-	}
-	return values
-}
-
-// isDataError reports whether the server could not read a value (SQLSTATE class
-// 22). Its words may repeat the value.
-func isDataError(err error) bool {
+// sqlState is the code of a server's error; "" when it is none.
+func sqlState(err error) string {
 	var server *pgconn.PgError
-	return errors.As(err, &server) && strings.HasPrefix(server.Code, "22")
+	if errors.As(err, &server) {
+		return server.Code
+	}
+	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -21,6 +22,32 @@ var format = map[string]string{
 	"bytea_output":       "hex",
 }
 
+// behaviour is what else we rely on. No setting of server, database or role may
+// end a session of ours, make it wait, or give a statement another meaning.
+var behaviour = map[string]string{
+	// Whose names are found without a schema: PostgreSQL's own alone.
+	"search_path":                         "pg_catalog, pg_temp",
+	"default_transaction_read_only":       "off",
+	"default_transaction_isolation":       "read committed",
+	"default_transaction_deferrable":      "off",
+	"statement_timeout":                   "0",
+	"lock_timeout":                        "0",
+	"idle_in_transaction_session_timeout": "0",
+	"exit_on_error":                       "off",
+	"standard_conforming_strings":         "on",
+	"quote_all_identifiers":               "off",
+	"array_nulls":                         "on",
+}
+
+// youngTimeouts takes away the timeouts that not all versions know, and that as
+// startup parameters would be refused by the others.
+const youngTimeouts = `SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings
+	WHERE name IN ('idle_session_timeout', 'transaction_timeout')`
+
+// idleInTransaction is how long an ordinary session of ours may hold a
+// transaction open, and with it locks, while this process stands still.
+const idleInTransaction = "60s"
+
 // problem makes an Error.
 func problem(reason Reason, text string, args ...any) error {
 	return &Error{Reason: reason, Err: fmt.Errorf(text, args...)}
@@ -28,13 +55,17 @@ func problem(reason Reason, text string, args ...any) error {
 
 // Connect opens an ordinary session whose values have the same text form as
 // the stream's, and whose reads fail rather than being filtered by row
-// security. The caller closes it.
+// security. It waits for a lock no longer than LockTimeout, and for no standby.
+// Names without a schema are those of pg_catalog. The caller closes it.
 func (s *Source) Connect(ctx context.Context) (*pgconn.PgConn, error) {
 	config, err := s.config()
 	if err != nil {
 		return nil, err
 	}
 	config.RuntimeParams["row_security"] = "off"
+	config.RuntimeParams["synchronous_commit"] = "local"
+	config.RuntimeParams["lock_timeout"] = strconv.FormatInt(or(s.LockTimeout, DefaultLockTimeout).Milliseconds(), 10)
+	config.RuntimeParams["idle_in_transaction_session_timeout"] = idleInTransaction
 	return connect(ctx, config)
 }
 
@@ -75,6 +106,10 @@ func connect(ctx context.Context, config *pgconn.Config) (*pgconn.PgConn, error)
 			closeQuietly(ctx, conn)
 			return nil, problem(Session, "the session has %s %s, not %s", reported, got, want)
 		}
+	}
+	if _, err := conn.Exec(ctx, youngTimeouts).ReadAll(); err != nil {
+		closeQuietly(ctx, conn)
+		return nil, fmt.Errorf("prepare the session: %w", err)
 	}
 	return conn, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -116,9 +117,8 @@ func (s *Source) config() (*pgconn.Config, error) {
 	if options := info.Get("options"); options != "" {
 		config.RuntimeParams["options"] = options
 	}
-	for name, value := range format {
-		config.RuntimeParams[name] = value
-	}
+	maps.Copy(config.RuntimeParams, format)
+	maps.Copy(config.RuntimeParams, behaviour)
 	limitTLS(config, info)
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = or(s.ConnectTimeout, defaultConnectTimeout)

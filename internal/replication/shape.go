@@ -3,14 +3,11 @@ package replication
 import "slices"
 
 // Relation returns the table as the stream would describe it, were all its
-// columns published: generated columns are left out, and Key marks the
-// columns of the replica identity.
+// columns published, generated ones too. Key marks the columns of the replica
+// identity.
 func (t *Table) Relation() *Relation {
 	rel := &Relation{Schema: t.Schema, Name: t.Name, Identity: t.Identity}
 	for _, c := range t.Columns {
-		if c.Generated != "" {
-			continue
-		}
 		rel.Columns = append(rel.Columns, Column{
 			Name: c.Name, Type: c.Type, Modifier: c.Modifier,
 			Key: slices.Contains(t.IdentityColumns, c.Name),

@@ -13,11 +13,21 @@ import (
 // meanwhile is older than what was streamed. It passes.
 var ErrNotVisible = &Error{Reason: Unavailable, Err: fmt.Errorf("the transaction of a streamed change is not visible yet")}
 
+// farAhead is how far beyond a snapshot's xmax a number cannot be one to come: a
+// transaction that was streamed is a few ahead of what is visible, and no server
+// has two billion numbers in use. It is an old one, of before the numbers came
+// round.
+const farAhead = 1 << 30
+
 // visibleIn reports whether a transaction that has committed is visible in a
 // snapshot, as pg_snapshot's text has it: xmin:xmax:xip,xip. The snapshot's
-// numbers count epochs, xid does not: it is taken to be the one nearest to
-// xmax, as all that can still be asked about are.
+// numbers count epochs, xid does not: it is taken for one that is less than
+// farAhead after xmax, or else before it, however long ago. Zero stands for a
+// transaction that everybody sees.
 func visibleIn(snapshot string, xid uint32) (bool, error) {
+	if xid == 0 {
+		return true, nil
+	}
 	parts := strings.Split(snapshot, ":")
 	if len(parts) != 3 {
 		return false, fmt.Errorf("snapshot %q is not of the form xmin:xmax:xip", snapshot)
@@ -30,11 +40,12 @@ func visibleIn(snapshot string, xid uint32) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("snapshot %q: %w", snapshot, err)
 	}
-	full := xmax + uint64(int64(int32(xid-uint32(xmax))))
-	switch {
-	case full >= xmax:
+	ahead := xid - uint32(xmax)
+	if ahead < farAhead {
 		return false, nil
-	case full < xmin:
+	}
+	full := xmax + uint64(ahead) - 1<<32
+	if full < xmin || full >= xmax { // the latter: from before the first epoch
 		return true, nil
 	}
 	running := strings.Split(parts[2], ",")

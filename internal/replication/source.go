@@ -56,6 +56,9 @@ type Source struct {
 	// SlotTimeout bounds the creation of a slot, which waits for every
 	// transaction that is open and has written. Zero means one minute.
 	SlotTimeout time.Duration
+	// LockTimeout bounds how long a statement of ours waits for a lock on a table.
+	// Zero means DefaultLockTimeout. It is tried again, by whoever asked.
+	LockTimeout time.Duration
 	// ConnectTimeout bounds a connection attempt to one host when URL has no
 	// connect_timeout. Zero means 30 seconds.
 	ConnectTimeout time.Duration
@@ -68,6 +71,10 @@ type Source struct {
 	// silences counts the streams in a row that ended with Silent.
 	silences atomic.Int32
 }
+
+// DefaultLockTimeout is how long a statement of ours waits for a lock: whoever
+// waits for one may keep others waiting, and those may be the application.
+const DefaultLockTimeout = 2 * time.Second
 
 const (
 	defaultStatusInterval = 10 * time.Second

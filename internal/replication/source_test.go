@@ -2,7 +2,6 @@ package replication_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -134,7 +133,7 @@ func TestDescribe(t *testing.T) {
 		t.Errorf("columns %v, want %v", names, want)
 	}
 	a, m, v, g := got.Column("a"), got.Column("m"), got.Column("v"), got.Column("g")
-	if a.Base != 23 || a.BaseName != "int4" || a.Type == 23 || a.Formatted != "outer_d" || a.NotNull {
+	if a.Base != 23 || a.BaseName != "int4" || a.Type == 23 || a.Formatted != "public.outer_d" || a.NotNull {
 		t.Errorf("domain over domain = %+v", a)
 	}
 	if !m.Enum || m.BaseName != "mood" || v.Formatted != "character varying(20)" || v.Storage != "x" || g.Generated != "s" || !got.Column("b").NotNull {
@@ -148,7 +147,9 @@ func TestDescribe(t *testing.T) {
 		"missing": func(t replication.Table) bool { return !t.Exists && t.Name == "missing" },
 		"u":       func(t replication.Table) bool { return t.Persistence == "u" && len(t.IdentityColumns) == 0 },
 		"v":       func(t replication.Table) bool { return t.Kind == "v" },
-		"p":       func(t replication.Table) bool { return t.Kind == "p" && slices.Equal(t.OddPartitions, []string{"p1"}) },
+		"p": func(t replication.Table) bool {
+			return t.Kind == "p" && slices.Equal(t.OddPartitions, []string{"public.p1"})
+		},
 		"p1": func(t replication.Table) bool {
 			return t.Identity == replication.IdentityFull && slices.Equal(t.IdentityColumns, []string{"id"})
 		},
@@ -168,116 +169,6 @@ func TestDescribe(t *testing.T) {
 	}
 	if none, err := catalog.Describe(t.Context(), nil); err != nil || none != nil {
 		t.Errorf("Catalog.Describe(nil) = %+v, %v", none, err)
-	}
-}
-
-// readRow reads one row over a session of its own.
-func readRow(t *testing.T, source *replication.Source, xid uint32, table string, key, values []string) ([]replication.Value, *replication.Snapshot, error) {
-	t.Helper()
-	r, err := source.RowReader(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close(t.Context())
-	s, err := r.Snapshot(t.Context(), replication.TableName{Schema: "public", Name: table}, key)
-	if err != nil {
-		return nil, nil, err
-	}
-	row, err := s.Row(t.Context(), xid, values)
-	return row, s, err
-}
-
-func TestRow(t *testing.T) {
-	d := newDatabase(t, `CREATE DOMAIN email AS text; CREATE TABLE "T" (id bigint, "Na""me" text, e email, b bytea);
-		INSERT INTO "T" VALUES (1, NULL, 'a@b', '\x01'), (2, '', 'c', NULL), (2, 'x', 'd', NULL)`)
-	row, s, err := readRow(t, d.source, 0, "T", []string{"id"}, []string{"1"})
-	if err != nil {
-		t.Fatalf("Row() = %v, %v", row, err)
-	}
-	if got, want := show(row), `"1" null "a@b" "\\x01"`; got != want {
-		t.Errorf("values %s, want %s", got, want)
-	}
-	c := s.Relation.Columns
-	if len(c) != 4 || c[1].Name != `Na"me` || c[0].Type != 20 || c[2].Type < 16384 {
-		t.Errorf("columns %+v, want the domain's own type", c)
-	}
-	row, _, err = readRow(t, d.source, 0, "T", []string{"id", `Na"me`}, []string{"2", ""})
-	if err != nil || show(row) != `"2" "" "c" null` {
-		t.Errorf("Row() by two columns = %+v, %v", row, err)
-	}
-	if row, _, err := readRow(t, d.source, 0, "T", []string{"id"}, []string{"3"}); row != nil || err != nil {
-		t.Errorf("Row() of a row that is gone = %v, %v; want nil, nil", row, err)
-	}
-	bad := []struct {
-		name        string
-		table       string
-		key, values []string
-		want        string
-	}{
-		{"two rows", "T", []string{"id"}, []string{"2"}, "more than one row"},
-		{"no such column", "T", []string{"missing"}, []string{"1"}, "missing"},
-		{"no such table", "t", []string{"id"}, []string{"1"}, "does not exist"},
-		{"no key", "T", nil, nil, "no key columns"},
-		{"key without value", "T", []string{"id"}, nil, "1 key columns and 0 values"},
-	}
-	for _, tt := range bad {
-		t.Run(tt.name, func(t *testing.T) {
-			_, _, err := readRow(t, d.source, 0, tt.table, tt.key, tt.values)
-			if err == nil || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("Row() = %v, want an error with %q", err, tt.want)
-			}
-		})
-	}
-}
-
-// One session reads many rows, as of one moment at a time. What the server
-// refuses ends the snapshot and not the session.
-func TestSnapshots(t *testing.T) {
-	d := newDatabase(t, table+"; INSERT INTO t VALUES (1, 'a'), (2, 'b')")
-	r, err := d.source.RowReader(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.Close(t.Context())
-	begin := func() *replication.Snapshot {
-		t.Helper()
-		s, err := r.Snapshot(t.Context(), replication.TableName{Schema: "public", Name: "t"}, []string{"id"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	want := func(s *replication.Snapshot, id, want string) {
-		t.Helper()
-		if row, err := s.Row(t.Context(), 0, []string{id}); err != nil || show(row) != want {
-			t.Errorf("row %s: %s, %v, want %s", id, show(row), err, want)
-		}
-	}
-	s := begin()
-	d.exec("UPDATE t SET s = 'c' WHERE id = 2")
-	want(s, "1", `"1" "a"`)
-	want(s, "2", `"2" "b"`)
-	later := d.value("SELECT txid_current()")
-	var xid uint32
-	if _, err := fmt.Sscan(later, &xid); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.Row(t.Context(), xid, []string{"2"}); !errors.Is(err, replication.ErrNotVisible) || s.Broken() {
-		t.Errorf("a row of a later transaction: %v, broken %v", err, s.Broken())
-	}
-	if row, err := s.Row(t.Context(), 0, []string{"x"}); row != nil || err != nil || !s.Broken() {
-		t.Errorf("a key that is no number: %v, %v, broken %v", row, err, s.Broken())
-	}
-	if _, err := s.Row(t.Context(), 0, []string{"1"}); err == nil {
-		t.Error("a broken snapshot reads on")
-	}
-	if err := s.End(t.Context()); err != nil {
-		t.Error(err)
-	}
-	s = begin()
-	want(s, "2", `"2" "c"`)
-	if row, err := s.Row(t.Context(), xid, []string{"2"}); err != nil || row == nil {
-		t.Errorf("a row of an earlier transaction: %v", err)
 	}
 }
 
@@ -306,9 +197,9 @@ func TestPlainRole(t *testing.T) {
 	if err != nil || described.MayRead {
 		t.Errorf("Describe() = %+v, %v; want MayRead unset", described, err)
 	}
-	_, _, err = readRow(t, plain, 0, "t", []string{"id"}, []string{"1"})
+	_, err = newReader(t, plain).snapshot("t", "id")
 	wantReason(t, err, replication.Privileges)
-	_, _, err = readRow(t, plain, 0, "hidden", []string{"id"}, []string{"1"})
+	err = newReader(t, plain).begin("hidden", "id").Rows(t.Context(), texts("1"), nil)
 	wantReason(t, err, replication.Privileges)
 
 	other := as(role)
@@ -350,7 +241,7 @@ func TestCreateSlotWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background())
-	if _, err := conn.Exec(t.Context(), "BEGIN; INSERT INTO t VALUES (1, 'open')").ReadAll(); err != nil {
+	if _, err := conn.Exec(t.Context(), "BEGIN; INSERT INTO public.t VALUES (1, 'open')").ReadAll(); err != nil {
 		t.Fatal(err)
 	}
 	d.source.SlotTimeout = 300 * time.Millisecond

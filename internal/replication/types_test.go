@@ -36,7 +36,7 @@ func TestFactsAgree(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close(t.Context())
-	snapshot, err := reader.Snapshot(t.Context(), replication.TableName{Schema: "public", Name: "t"}, []string{"code"})
+	snapshot, err := reader.Snapshot(t.Context(), replication.TableName{Schema: "public", Name: "t"}, []string{"code"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

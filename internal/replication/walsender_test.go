@@ -110,6 +110,8 @@ func (w *walsender) query(backend *pgproto3.Backend, sql string) {
 		if w.script != nil {
 			go w.script(w)
 		}
+	case strings.Contains(sql, "set_config"):
+		w.sendTo(backend, row("0")...)
 	case strings.HasPrefix(sql, "IDENTIFY_SYSTEM"):
 		w.sendTo(backend, row("7", "1", "0/FFFF", "d")...)
 	case strings.Contains(sql, "server_version_num"):

@@ -1,0 +1,159 @@
+package replication
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// keyColumn is a column that rows are found by, and how its type compares.
+// Names of types and operators are qualified: what the search path holds is
+// somebody else's, and an extension's operators need not be on it.
+type keyColumn struct {
+	name string
+	// Type is the base type, for the value that is looked for.
+	Type string `json:"type"`
+	// Operator is the equality of the type's default operator class, by which
+	// its unique indexes tell values apart; "" when the type has none.
+	Operator string `json:"operator"`
+	// Text is set where a value may be written in upper and lower case.
+	Text bool `json:"text"`
+}
+
+// keyTypesJSON takes the OIDs of base types as a JSON array. PostgreSQL's own
+// rule for the default operator class is in GetDefaultOpClass: the type's own,
+// else that of one it is binary coercible to, a preferred one first.
+const keyTypesJSON = `
+SELECT COALESCE(jsonb_agg(jsonb_build_object(
+	'type', quote_ident(n.nspname) || '.' || quote_ident(b.typname),
+	'text', b.typcategory IN ('S', 'E') OR b.typcategory = 'U' AND b.oid >= 16384,
+	'operator', (SELECT 'OPERATOR(' || quote_ident(opn.nspname) || '.' || o.oprname || ')'
+		FROM pg_opclass c JOIN pg_am am ON am.oid = c.opcmethod AND am.amname IN ('btree', 'hash')
+		JOIN pg_amop p ON p.amopfamily = c.opcfamily AND p.amoplefttype = c.opcintype AND p.amoprighttype = c.opcintype
+			AND p.amopstrategy = CASE am.amname WHEN 'btree' THEN 3 ELSE 1 END
+		JOIN pg_operator o ON o.oid = p.amopopr JOIN pg_namespace opn ON opn.oid = o.oprnamespace
+		JOIN pg_type ct ON ct.oid = c.opcintype
+		WHERE c.opcdefault AND (c.opcintype = b.oid
+			OR EXISTS (SELECT FROM pg_cast k WHERE k.castsource = b.oid AND k.casttarget = c.opcintype
+				AND k.castmethod = 'b' AND k.castcontext = 'i')
+			OR c.opcintype = CASE WHEN b.typtype = 'e' THEN 'anyenum'::regtype WHEN b.typtype = 'r' THEN 'anyrange'::regtype
+				WHEN b.typtype = 'c' THEN 'record'::regtype WHEN b.typcategory = 'A' THEN 'anyarray'::regtype END)
+		ORDER BY c.opcintype <> b.oid, NOT ct.typispreferred, am.amname, c.opcintype LIMIT 1)) ORDER BY w.ord), '[]')
+FROM jsonb_array_elements_text($1::jsonb) WITH ORDINALITY w(oid, ord)
+JOIN pg_type b ON b.oid = w.oid::oid JOIN pg_namespace n ON n.oid = b.typnamespace`
+
+// keyColumnsOf looks at how the columns of a key compare.
+func keyColumnsOf(ctx context.Context, conn *pgconn.PgConn, t *Table, key []string) ([]keyColumn, error) {
+	bases := make([]uint32, len(key))
+	for i, name := range key {
+		c := t.Column(name)
+		if c == nil {
+			return nil, problem(Unreadable, "the table has no column %s to find rows by", pgx.Identifier{name}.Sanitize())
+		}
+		bases[i] = c.Base
+	}
+	oids, err := json.Marshal(bases)
+	if err != nil {
+		return nil, err
+	}
+	var columns []keyColumn
+	if err := queryJSON(ctx, conn, &columns, keyTypesJSON, string(oids)); err != nil {
+		return nil, err
+	}
+	if len(columns) != len(key) {
+		return nil, fmt.Errorf("the catalog knows %d types of %d key columns", len(columns), len(key))
+	}
+	for i := range columns {
+		columns[i].name = key[i]
+	}
+	return columns, nil
+}
+
+// exactly is the condition that column i of row t is value k of the parameters,
+// by the type's own equality. A type without one is compared as text.
+func (c *keyColumn) exactly(i int) string {
+	column, value := "t."+pgx.Identifier{c.name}.Sanitize(), "k.k"+strconv.Itoa(i+1)
+	if c.Operator == "" {
+		return column + "::pg_catalog.text OPERATOR(pg_catalog.=) " + value
+	}
+	return column + " " + c.Operator + " " + value + "::" + c.Type
+}
+
+// caselessly is the same without regard to case and to blanks at the end,
+// where the type has such.
+func (c *keyColumn) caselessly(i int, collation string) string {
+	if !c.Text {
+		return c.exactly(i)
+	}
+	fold := func(text string) string {
+		return "pg_catalog.lower(pg_catalog.upper(pg_catalog.rtrim(" + text + ", E' \\t\\n\\r\\f\\v')" + collation + "))"
+	}
+	return fold("t."+pgx.Identifier{c.name}.Sanitize()+"::pg_catalog.text") + " OPERATOR(pg_catalog.=) " + fold("k.k"+strconv.Itoa(i+1))
+}
+
+// rowsQuery reads the rows of all keys, which come as an array of texts for
+// each key column, ordered by the number of the key, which comes first. Where
+// no unique index covers the key, each key is looked up by itself and brings no
+// more than two rows: there could be any number.
+func (s *Snapshot) rowsQuery(folded bool) string {
+	var columns, arrays, names, conditions []string
+	for _, c := range s.Relation.Columns {
+		columns = append(columns, "t."+pgx.Identifier{c.Name}.Sanitize())
+	}
+	for i := range s.key {
+		arrays = append(arrays, "pg_catalog.unnest($"+strconv.Itoa(i+1)+"::pg_catalog.text[])")
+		names = append(names, "k"+strconv.Itoa(i+1))
+		if folded {
+			conditions = append(conditions, s.key[i].caselessly(i, s.collation))
+		} else {
+			conditions = append(conditions, s.key[i].exactly(i))
+		}
+	}
+	from := " FROM ROWS FROM (" + strings.Join(arrays, ", ") + ") WITH ORDINALITY AS k(" + strings.Join(names, ", ") + ", n)"
+	table := rowsOf(TableName{s.Table.Schema, s.Table.Name}, s.Table.Kind) + " AS t"
+	where := strings.Join(conditions, " AND ")
+	if folded || s.unique() {
+		return "SELECT k.n, " + strings.Join(columns, ", ") + from + " JOIN " + table + " ON " + where + " ORDER BY k.n"
+	}
+	return "SELECT k.n, t.*" + from + " CROSS JOIN LATERAL (SELECT " + strings.Join(columns, ", ") +
+		" FROM " + table + " WHERE " + where + " LIMIT 2) AS t ORDER BY k.n"
+}
+
+// unique reports whether a unique index keeps two rows from having one key.
+func (s *Snapshot) unique() bool {
+	return slices.ContainsFunc(s.Table.Unique, func(index []string) bool {
+		return !slices.ContainsFunc(index, func(column string) bool {
+			return !slices.ContainsFunc(s.key, func(k keyColumn) bool { return k.name == column })
+		})
+	})
+}
+
+// valuesQuery fails when a key is no value of its columns' types.
+func (s *Snapshot) valuesQuery() string {
+	values := make([]string, len(s.key))
+	for i, c := range s.key {
+		values[i] = "$" + strconv.Itoa(i+1) + "::pg_catalog.text::" + c.Type
+	}
+	return "SELECT " + strings.Join(values, ", ")
+}
+
+// collationJSON finds a collation that knows upper and lower case beyond ASCII,
+// whatever the database's own one is.
+const collationJSON = `SELECT to_jsonb(COALESCE((SELECT ' COLLATE ' || quote_ident(n.nspname) || '.' || quote_ident(c.collname)
+	FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace
+	WHERE c.collname IN ('und-x-icu', 'pg_c_utf8') AND n.nspname = 'pg_catalog' AND getdatabaseencoding() = 'UTF8'
+	ORDER BY c.collname DESC LIMIT 1), ' '))`
+
+// fold prepares to compare without case.
+func (s *Snapshot) fold(ctx context.Context) error {
+	if s.collation != "" {
+		return nil
+	}
+	return queryJSON(ctx, s.conn, &s.collation, collationJSON)
+}
