@@ -3,6 +3,7 @@ package acceptance_test
 import (
 	"context"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -122,4 +123,41 @@ func TestServerStopsFast(t *testing.T) {
 		w.itemsAgree()
 		p.stop(t)
 	})
+}
+
+// TestLoginIsCorrectedInItsFile takes the role away and names another one in the
+// file of the URL while the program runs: it is read again, and soon.
+func TestLoginIsCorrectedInItsFile(t *testing.T) {
+	needServer(t)
+	t.Parallel()
+	w := newItems(t, server, "rest", 10, simulator.Options{})
+	before, after := w.database+"_before", w.database+"_after"
+	url := func(role string) string { return strings.Replace(w.config.url, "postgres@", role+"@", 1) }
+	w.exec(`CREATE ROLE ` + before + ` SUPERUSER LOGIN`)
+	w.config.urlFile = "source_url"
+	w.write("source_url", url(before))
+	p := w.start()
+	w.exec(`UPDATE items SET version = version + 1`)
+	w.settle(p)
+
+	w.exec(`ALTER ROLE ` + before + ` RENAME TO ` + after)
+	w.exec(`SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1`, w.config.slot)
+	await(t, time.Minute, func() (bool, string) {
+		_, reason := w.get("/readyz")
+		return strings.Contains(reason, before+"\" does not exist"), "readyz says: " + reason
+	})
+	p.awaitLog(t, "reason=credentials")
+	w.write("source_url", url(after))
+	corrected := time.Now()
+	w.awaitReady(p)
+	if took := time.Since(corrected); took > 10*time.Second {
+		t.Errorf("the corrected file was used after %s", took.Round(time.Second))
+	}
+	w.exec(`UPDATE items SET version = version + 1`)
+	w.settle(p)
+	w.itemsAgree()
+	p.stop(t)
+	if n := strings.Count(p.output.String(), "reason=credentials"); n != 1 {
+		t.Errorf("%d lines tell of refused logins, want one", n)
+	}
 }

@@ -63,16 +63,19 @@ type world struct {
 // settings are the parts of a configuration that tests change.
 type settings struct {
 	url, slot, publication string
-	endpoint               string
-	timeout                time.Duration
-	limits                 string
-	maxWait                time.Duration
-	maxPending             int
-	hold, shutdown         time.Duration
-	listen                 string
-	level                  string
-	mappings               string
-	state                  string
+	// urlFile, when set, is the file of the configuration's directory that has
+	// the URL.
+	urlFile        string
+	endpoint       string
+	timeout        time.Duration
+	limits         string
+	maxWait        time.Duration
+	maxPending     int
+	hold, shutdown time.Duration
+	listen         string
+	level          string
+	mappings       string
+	state          string
 }
 
 var databases atomic.Int64
@@ -159,7 +162,11 @@ func (w *world) configure() string {
 	if w.api == "rest" {
 		marketo = fmt.Sprintf("  rest:\n    endpoint: %s\n    client_id: %s\n    client_secret_file: client_secret\n", c.endpoint, simulator.DefaultClientID)
 	}
-	return w.write("cdcsync.yaml", fmt.Sprintf(`source: {url: '%s', slot: %s, publication: %s}
+	url := "url: '" + c.url + "'"
+	if c.urlFile != "" {
+		url = "url_file: " + c.urlFile
+	}
+	return w.write("cdcsync.yaml", fmt.Sprintf(`source: {%s, slot: %s, publication: %s}
 marketo:
 %s  timeout: %s
   limits: %s
@@ -168,7 +175,7 @@ state: sqlite:%s
 http: {listen: '%s'}
 log: {level: %s}
 mappings:
-%s`, c.url, c.slot, c.publication, marketo, c.timeout, c.limits, c.maxWait, c.maxPending, c.hold, c.shutdown, c.state, c.listen, c.level, c.mappings))
+%s`, url, c.slot, c.publication, marketo, c.timeout, c.limits, c.maxWait, c.maxPending, c.hold, c.shutdown, c.state, c.listen, c.level, c.mappings))
 }
 
 // launch starts the program on the configuration as it is now.

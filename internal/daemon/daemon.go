@@ -23,6 +23,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/delivery"
+	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -49,6 +50,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	source, err := Source(d.Config.Source)
 	if err != nil {
 		return err
+	}
+	source.Needs = func(table replication.TableName, column string) bool {
+		return d.Config.Set.Needs(mapping.Table(table), column)
 	}
 	store, err := checkpoint.Open(ctx, d.Config.State.SQLite)
 	if err != nil {

@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -102,15 +103,41 @@ func (r *reader) run(life context.Context, stop <-chan struct{}) error {
 			return err
 		}
 		failures = failed(failures, r.received > before, time.Since(began))
+		err = r.place(err)
 		r.disconnected(err, failures)
-		select {
-		case <-time.After(pause(err, failures)):
-		case <-stop:
-			return nil
-		case <-life.Done():
+		if !r.wait(life, stop, pause(err, failures)) {
 			return nil
 		}
 	}
+}
+
+// wait waits for d, or for other credentials. It reports whether to go on.
+func (r *reader) wait(life context.Context, stop <-chan struct{}, d time.Duration) bool {
+	over := time.After(d)
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for {
+		select {
+		case <-over:
+			return true
+		case <-look.C:
+			if r.runner.Source.Changed() {
+				return true
+			}
+		case <-stop:
+			return false
+		case <-life.Done():
+			return false
+		}
+	}
+}
+
+// place names the transaction that the server could not decode.
+func (r *reader) place(err error) error {
+	if replication.Diagnose(err) != replication.Decoding || !r.inside {
+		return err
+	}
+	return fmt.Errorf("postgresql cannot send a change of the transaction that commits at %s: %w", r.final, err)
 }
 
 // failed counts one more failure in a row. A connection that brought something,

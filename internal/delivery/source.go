@@ -69,6 +69,14 @@ type connection struct {
 	server      LSN
 	received    LSN
 	current     time.Time
+	// since is when the connection was made; told has the reasons of failures
+	// that were logged since the last one that held.
+	since time.Time
+	told  map[replication.Reason]bool
+	// repeats is what ended the last connections without any progress, until
+	// there is some: a connection that ends so is none, however often it is
+	// made.
+	repeats string
 	// bytes and messages are those of earlier connections.
 	bytes, messages uint64
 }
@@ -80,28 +88,45 @@ func (r *reader) connected(seen replication.Seen, from LSN) {
 	defer c.mu.Unlock()
 	c.connected, c.problem = true, ""
 	c.connects++
+	c.since = time.Now()
 	c.server = seen.End
 	r.runner.Log.Info("streaming", "slot", r.runner.Source.Slot, "from", from, "database", seen.Database, "timeline", seen.Timeline)
 }
 
 // disconnected notes the end of a connection, or an attempt that failed. It
-// logs when the reason changes, not at every attempt.
+// logs the end, and each reason why there is none again once.
 func (r *reader) disconnected(err error, failures int) {
 	reason := replication.Diagnose(err)
 	c := &r.connection
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.connected || c.problem == "" || failures == 1 {
+	if failures == 1 {
+		c.told, c.repeats = nil, ""
+	}
+	if !c.told[reason] {
 		r.runner.Log.Warn("replication connection lost", "reason", string(reason), "err", err)
 	}
+	if c.told == nil {
+		c.told = make(map[replication.Reason]bool)
+	}
+	c.told[reason] = true
 	if c.connected && c.received >= c.server {
 		c.current = time.Now()
+	}
+	if c.connected && replication.Classify(err) == replication.RetrySlowly {
+		c.repeats = err.Error()
 	}
 	c.connected, c.problem = false, "not connected to postgresql: "+err.Error()
 	if c.disconnects == nil {
 		c.disconnects = make(map[replication.Reason]uint64)
 	}
 	c.disconnects[reason]++
+}
+
+// holds reports whether the connection is one to count on: not when others like
+// it ended at once, and it has brought nothing yet.
+func (c *connection) holds(received LSN) bool {
+	return c.connected && (c.repeats == "" || received > c.received || time.Since(c.since) > time.Minute)
 }
 
 // halt ends reading for good. What was received is delivered; what follows
@@ -140,6 +165,9 @@ func (r *reader) status() SourceReport {
 		report.Bytes += bytes
 		report.Messages += messages
 		report.Received = s.Received()
+	}
+	if c.connected && c.problem == "" && !c.holds(report.Received) {
+		report.Connected, report.Problem = false, "the connection to postgresql ends again and again: "+c.repeats
 	}
 	for i := range r.rowCounts {
 		n := &r.rowCounts[i]

@@ -133,6 +133,16 @@ func (s *Set) Columns(i int) []string {
 	return columns
 }
 
+// Needs reports whether a mapping of t reads a column.
+func (s *Set) Needs(t Table, column string) bool {
+	for _, i := range s.Mappings(t) {
+		if slices.Contains(s.Columns(i), column) {
+			return true
+		}
+	}
+	return false
+}
+
 // Bind fits the mappings of rel's table to it, before the first Apply or Row
 // with rel. A relation of another table binds nothing and is no error.
 // facts knows the types of rel that are not built in. The error is a Mistakes;

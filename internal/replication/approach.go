@@ -137,6 +137,8 @@ func (a *Approach) start(ctx context.Context, from LSN) (*Stream, error) {
 	}
 	stream.conn, stream.wire = hijacked.Conn, a.wire
 	a.wire.gatherOn(hijacked.Conn)
+	skimmed := &skim{wire: a.wire, need: a.source.needs, rels: func(id uint32) *Relation { return stream.decoder.relations[id] }}
+	a.wire.large = skimmed.next
 	stream.probe = func(ctx context.Context) error { return a.source.ask(ctx, a.network, a.address) }
 	return stream, nil
 }

@@ -56,10 +56,28 @@ func streamError(body []byte) error {
 	case "57P03":
 		return &Error{Reason: Stopping, Err: err}
 	}
+	if cannotSend(err) {
+		return &Error{Reason: Decoding, Err: err}
+	}
 	if reason := reasonOf(err.Code); reason.Remedy() != "" {
 		return &Error{Reason: reason, Err: err}
 	}
 	return err
+}
+
+// cannotSend recognises an error of decoding or of a type's output function: a
+// text that is not of the encoding that it should be of, a value whose text is
+// larger than a server's memory chunk may be.
+func cannotSend(err *pgconn.PgError) bool {
+	switch err.Code {
+	case "22021", "22P05", "54000":
+		return true
+	case "XX000":
+		return strings.Contains(err.Message, "invalid memory alloc request size")
+	case "53200":
+		return strings.Contains(err.Detail, "Cannot enlarge string buffer")
+	}
+	return false
 }
 
 // startError reads an error that START_REPLICATION returned.

@@ -65,6 +65,8 @@ const (
 	Standby Reason = "standby"
 	// Protocol: the stream makes no sense.
 	Protocol Reason = "protocol"
+	// Decoding: the server cannot make a message of a change.
+	Decoding Reason = "decoding"
 	// ServerError: any other error of the server.
 	ServerError Reason = "server_error"
 
@@ -129,6 +131,8 @@ var advices = map[Reason]advice{
 	TooMany:     {RetrySlowly, "raise max_connections, max_wal_senders or max_replication_slots, or free one"},
 	Standby:     {RetrySlowly, "connect to the primary (target_session_attrs=read-write)"},
 	Protocol:    {RetrySlowly, "connect directly to PostgreSQL 13 or later; if it comes again, report it"},
+	Decoding: {RetrySlowly, "the server fails at this change again and again: leave its transaction out, as the text says or, where it names no place, " +
+		"by a new slot; for the future keep values of more than 250 MB (as text 500 MB) out of published columns, with a publication that has a column list (PostgreSQL 15; see source.publish_columns)"},
 	ServerError: {RetrySlowly, "see the server's log"},
 
 	SlotMissing:           {Fatal, "changes since the last confirmed one may be gone: create the slot anew and backfill"},

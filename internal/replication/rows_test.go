@@ -137,16 +137,21 @@ func TestTypesAreNamed(t *testing.T) {
 }
 
 func TestLogicalMessages(t *testing.T) {
-	got := rows(t, "CREATE TABLE t (id int PRIMARY KEY)", "t",
-		"INSERT INTO t VALUES (1); SELECT pg_logical_emit_message(true, 'cdcsync', 'mark')",
-		"SELECT pg_logical_emit_message(false, 'other', 'now'); INSERT INTO t VALUES (2)")
-	wantLines(t, got,
-		"relation public.t DEFAULT (id*)",
-		`insert t: - -> "1"`,
-		`message cdcsync transactional=true "mark"`,
-		`message other transactional=false "now"`,
-		`insert t: - -> "2"`)
+	for _, asked := range []bool{false, true} {
+		d := newDatabase(t, "CREATE TABLE t (id int PRIMARY KEY)")
+		d.source.Messages = asked
+		d.capture("t")
+		d.exec("INSERT INTO t VALUES (1); SELECT pg_logical_emit_message(true, 'cdcsync', 'mark')",
+			"SELECT pg_logical_emit_message(false, 'other', 'now'); INSERT INTO t VALUES (2)")
+		got, _ := d.read(d.stream(0), 2)
+		want := []string{"relation public.t DEFAULT (id*)", `insert t: - -> "1"`}
+		if asked {
+			want = append(want, `message cdcsync transactional=true "mark"`, `message other transactional=false "now"`)
+		}
+		wantLines(t, got, append(want, `insert t: - -> "2"`)...)
+	}
 }
+
 
 // TestPartitions: changes of partitions come as those of the whole table.
 func TestPartitions(t *testing.T) {

@@ -48,6 +48,9 @@ const youngTimeouts = `SELECT pg_catalog.set_config(name, '0', false) FROM pg_ca
 // transaction open, and with it locks, while this process stands still.
 const idleInTransaction = "60s"
 
+// anyBytes is the encoding of a database that takes text of any encoding.
+const anyBytes = "SQL_ASCII"
+
 // problem makes an Error.
 func problem(reason Reason, text string, args ...any) error {
 	return &Error{Reason: reason, Err: fmt.Errorf(text, args...)}
@@ -98,8 +101,19 @@ func connect(ctx context.Context, config *pgconn.Config) (*pgconn.PgConn, error)
 		}
 		return nil, err
 	}
+	encoding := "UTF8"
+	if conn.ParameterStatus("server_encoding") == anyBytes {
+		// The server would have to convert what it does not know the encoding
+		// of, and one value that it cannot take for UTF-8 would end the stream
+		// again and again. As they are, it is one value that is wrong.
+		encoding = anyBytes
+		if _, err := querySimple(ctx, conn, "SET client_encoding = '"+anyBytes+"'"); err != nil {
+			closeQuietly(ctx, conn)
+			return nil, fmt.Errorf("connect as %s to database %s: set client_encoding: %w", config.User, config.Database, err)
+		}
+	}
 	for reported, want := range map[string]string{
-		"client_encoding": "UTF8", "DateStyle": "ISO", "IntervalStyle": "postgres", "TimeZone": "UTC",
+		"client_encoding": encoding, "DateStyle": "ISO", "IntervalStyle": "postgres", "TimeZone": "UTC",
 	} {
 		got, _, _ := strings.Cut(conn.ParameterStatus(reported), ",")
 		if got != "" && got != want {

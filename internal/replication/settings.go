@@ -28,6 +28,7 @@ func (s *Source) info() (conninfo.Info, error) {
 			return conninfo.Info{}, problem(File, "source url: %w", err)
 		}
 		reason = File
+		s.used.Store(&url)
 	}
 	info, err := conninfo.Resolve(url, os.LookupEnv)
 	if err != nil {

@@ -16,7 +16,7 @@
 // are not asked for, and are errors when they come.
 //
 // Values come as text in one fixed form, whatever the settings of server,
-// database and role: UTF-8, ISO dates, UTC, full float precision, hex bytea.
+// database and role: UTF-8 (of a SQL_ASCII database the bytes as they are), ISO dates, UTC, full float precision, hex bytea.
 package replication
 
 import (
@@ -43,6 +43,13 @@ type Source struct {
 	Slot string
 	// Publication is the name of the publication.
 	Publication string
+	// Needs says which values a Stream's reader looks at. One that it does not
+	// look at may come as null where it is so large that holding it would cost
+	// memory for nothing. Nil means all of them.
+	Needs func(table TableName, column string) bool
+	// Messages asks for what pg_logical_emit_message writes, too; the content
+	// of a large one is left out.
+	Messages bool
 	// StatusInterval is the longest time between two statuses to the server.
 	// Zero means 10 seconds. A Stream uses a third of the server's
 	// wal_sender_timeout when that is shorter.
@@ -70,6 +77,18 @@ type Source struct {
 
 	// silences counts the streams in a row that ended with Silent.
 	silences atomic.Int32
+	// used is the URL that was used last.
+	used atomic.Pointer[string]
+}
+
+// Changed reports whether Reveal gives another URL than the last one used.
+func (s *Source) Changed() bool {
+	used := s.used.Load()
+	if s.Reveal == nil || used == nil {
+		return false
+	}
+	url, err := s.Reveal()
+	return err == nil && url != *used
 }
 
 // DefaultLockTimeout is how long a statement of ours waits for a lock: whoever
@@ -85,6 +104,10 @@ const (
 	// closeTimeout bounds the end of a session.
 	closeTimeout = 5 * time.Second
 )
+
+func (s *Source) needs(rel *Relation, column int) bool {
+	return s.Needs == nil || s.Needs(TableName{Schema: rel.Schema, Name: rel.Name}, rel.Columns[column].Name)
+}
 
 var slotName = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)
 

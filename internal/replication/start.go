@@ -93,7 +93,7 @@ func (s *Source) startCommand(from LSN, version int) string {
 	fmt.Fprintf(&b, "START_REPLICATION SLOT %s LOGICAL %s (proto_version '1', publication_names '%s'",
 		pgx.Identifier{s.Slot}.Sanitize(), from,
 		strings.ReplaceAll(pgx.Identifier{s.Publication}.Sanitize(), "'", "''"))
-	if version >= 140000 {
+	if s.Messages && version >= 140000 {
 		b.WriteString(", messages 'true'")
 	}
 	b.WriteString(")")

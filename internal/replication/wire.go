@@ -55,6 +55,9 @@ type wire struct {
 	// lowWater, where there is one, has the kernel keep what comes to itself
 	// until it is as many bytes.
 	lowWater func(bytes int)
+	// large, where there is one, reads a CopyData message that is larger than
+	// the buffer: its body.
+	large    func(size int) ([]byte, error)
 	busy     bool
 	began    int64
 	came     int
@@ -107,6 +110,10 @@ func (w *wire) next() (byte, []byte, error) {
 			message := w.buf[w.start : w.start+size : w.start+size]
 			w.start += size
 			return message[0], message[5:], nil
+		}
+		if size > usualBuffer && w.large != nil && w.buf[w.start] == 'd' {
+			body, err := w.large(size)
+			return 'd', body, err
 		}
 		if err := w.fill(); err != nil {
 			return 0, nil, err
