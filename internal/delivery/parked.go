@@ -42,10 +42,14 @@ func (m *Machine) park(now time.Time, it *item, r marketo.Result, waits bool) {
 		return
 	}
 	wall := m.wall(now)
+	object := it.object
+	if it.parkedAs() != marketo.Update {
+		object = shorten(object) // an update is repeated with what it set
+	}
 	p := &parkedObject{Parked: checkpoint.Parked{
 		Mapping: m.cfg.Mappings[it.mapping].Name, Object: m.cfg.Mappings[it.mapping].Object,
 		Key: it.key, Operation: it.parkedAs().String(), At: it.at, Committed: it.newest.time(),
-		Fields: fields(it.object, true), Payload: fields(it.object, false),
+		Fields: fields(it.object, true), Payload: fields(object, false),
 		Code: r.Code, Message: r.Message, Waits: waits,
 		Attempts: 1, First: wall, Last: wall,
 	}}

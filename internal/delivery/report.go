@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 
@@ -227,6 +228,25 @@ func fields(o marketo.Object, keyOnly bool) string {
 	}
 	b.WriteByte('}')
 	return b.String()
+}
+
+// shown is the most bytes of a value that a parked object keeps, as far as they
+// are for people alone: a retry reads the row.
+const shown = 4 << 10
+
+// shorten cuts a value that is for people.
+func shorten(o marketo.Object) marketo.Object {
+	if o.Bytes() <= shown {
+		return o
+	}
+	values := o.Values()
+	for i := len(o.Shape.Key); i < len(values); i++ {
+		if text := values[i].Text; len(text) > shown {
+			values[i] = marketo.Value{Kind: marketo.String,
+				Text: strings.ToValidUTF8(text[:shown], "") + fmt.Sprintf("… (the first %d bytes of %d)", shown, len(text))}
+		}
+	}
+	return marketo.NewObject(o.Shape, values)
 }
 
 func jsonValue(v marketo.Value) string {

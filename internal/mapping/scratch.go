@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"strings"
 	"sync"
 
 	"github.com/expr-lang/expr/vm"
@@ -217,10 +218,17 @@ func (sc *scratch) finish(w *Write, v *view, keyed bool, op marketo.Operation) {
 		sc.cut()
 	}
 	w.Mapping, w.Operation, w.Problem = p.index, op, sc.problem
-	w.Object = sc.buf.Object(p.shape)
+	large := len(sc.buf) > keepBuffer
+	if large {
+		w.Object, sc.buf = sc.buf.Give(p.shape), nil
+	} else {
+		w.Object = sc.buf.Object(p.shape)
+	}
 	w.Bytes = overhead + w.Object.Bytes()
 	if keyed {
-		w.Key = w.Object.Part(sc.key, sc.keyEnd)
+		if w.Key = w.Object.Part(sc.key, sc.keyEnd); large {
+			w.Key = strings.Clone(w.Key) // a key outlives its object
+		}
 	} else {
 		w.Key = p.substitute(v)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"unsafe"
 )
 
 // An Object's values are one string, which is one piece of memory without
@@ -59,6 +60,12 @@ func (r Record) Kind(i int) Kind { return Kind(r[i*wordBytes] & kindMask) }
 // Object returns what r holds, in memory of its own. It must have begun with as
 // many values as shape has names.
 func (r Record) Object(shape *Shape) Object { return Object{Shape: shape, record: string(r)} }
+
+// Give is Object without the copy: r becomes the object's memory, and must not
+// be used any more.
+func (r Record) Give(shape *Shape) Object {
+	return Object{Shape: shape, record: unsafe.String(unsafe.SliceData(r), len(r))}
+}
 
 // Object is one custom object to write: a value for each name of its Shape, at
 // first those of the key. It never changes.

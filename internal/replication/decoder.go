@@ -40,6 +40,12 @@ func (d *Decoder) Reset() {
 	*d = Decoder{old: d.old[:0], new: d.new[:0]}
 }
 
+// forget drops the values of the last row, which hold on to its message.
+func (d *Decoder) forget() {
+	clear(d.old[:cap(d.old)])
+	clear(d.new[:cap(d.new)])
+}
+
 // TypeName returns the name of a type that the stream has described: one that
 // is not built in. For a domain it is the name of the base type.
 func (d *Decoder) TypeName(oid uint32) (TypeName, bool) {

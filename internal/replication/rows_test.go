@@ -152,7 +152,6 @@ func TestLogicalMessages(t *testing.T) {
 	}
 }
 
-
 // TestPartitions: changes of partitions come as those of the whole table.
 func TestPartitions(t *testing.T) {
 	got := rows(t, `CREATE TABLE p (id int, y int, PRIMARY KEY (id, y)) PARTITION BY LIST (y);

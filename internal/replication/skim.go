@@ -32,7 +32,9 @@ func (s *skim) next(size int) ([]byte, error) {
 		s.payload()
 	}
 	s.keep(s.left)
-	return s.kept, s.error
+	whole := s.kept
+	s.kept = nil // it is the caller's alone, who drops it with the next message
+	return whole, s.error
 }
 
 // payload reads what leads to the values of a message, and them.

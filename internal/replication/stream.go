@@ -45,7 +45,9 @@ type Stream struct {
 	decoder   Decoder
 	keepalive Keepalive
 	spin      spin
-	err       error
+	// large is set while the last message has memory of its own.
+	large bool
+	err   error
 
 	// received is the highest position that came on this connection, the
 	// start included; confirmed is what Confirm was called with.
@@ -107,10 +109,15 @@ func (s *Stream) end(err error) {
 // receive reads one message of the server; it returns neither message nor
 // error for one that does not concern the caller.
 func (s *Stream) receive() (Message, error) {
+	if s.large {
+		s.large = false
+		s.decoder.forget()
+	}
 	kind, body, err := s.wire.next()
 	if err != nil {
 		return nil, err
 	}
+	s.large = len(body) > usualBuffer
 	select {
 	case <-s.leaving:
 		s.err = ErrClosed
