@@ -248,7 +248,8 @@ func (c *checkup) examineState(ctx context.Context, conf *config.Config, server 
 	}
 	decision = decision.At(conf.State.SQLite)
 	c.refusal = decision.Refusal
-	c.add(name, append(findings, startFindings(decision, conf.Source.Slot)...)...)
+	findings = append(findings, startFindings(decision, conf.Source.Slot)...)
+	c.add(name, append(findings, c.examineTables(ctx, conf, *server, state)...)...)
 }
 
 // decide says how a start would begin.

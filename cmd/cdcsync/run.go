@@ -17,6 +17,7 @@ import (
 
 func runCommand() *cobra.Command {
 	var file string
+	var tables []string
 	cmd := &cobra.Command{
 		Use:   "run -c FILE",
 		Short: "Deliver changes until stopped",
@@ -43,7 +44,7 @@ lost either way.`,
 				log.Info("ending in order", "cause", context.Cause(cmd.Context()))
 			})
 			defer told()
-			d := &daemon.Daemon{Config: c, Log: log, Version: buildVersion()}
+			d := &daemon.Daemon{Config: c, Log: log, Version: buildVersion(), AcceptTables: tables}
 			err = d.Run(cmd.Context())
 			var unfit *preflight.Error
 			if errors.As(err, &unfit) {
@@ -53,6 +54,7 @@ lost either way.`,
 		},
 	}
 	configFlag(cmd, &file)
+	cmd.Flags().StringArrayVar(&tables, "accept-table", nil, "go on although changes of this table (schema.table, or all) may be missing, as a refused start has said; may be given several times")
 	return cmd
 }
 

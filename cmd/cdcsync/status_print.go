@@ -30,6 +30,9 @@ func statusText(s admin.Status) string {
 			fmt.Fprintf(&b, "What to do: %s\n", o.Advice)
 		}
 	}
+	for _, notice := range s.Notices {
+		fmt.Fprintf(&b, "NOTE: %s\n", printable(notice))
+	}
 	b.WriteString("\n")
 	if s.Report == nil {
 		fmt.Fprintf(&b, "%-14s%s\n", "version", printable(s.Version))

@@ -27,11 +27,18 @@ func TestTableLeavesThePublication(t *testing.T) {
 		if _, text := w.get("/metrics"); !strings.Contains(text, `cdcsync_state{state="unfit"} 1`) {
 			t.Error("the metrics do not show the state")
 		}
+		p.awaitLog(t, "reading halted")
 		w.exec(`ALTER PUBLICATION ` + w.config.publication + ` ADD TABLE items`)
-		p.awaitLog(t, "database fits the mappings again")
+		p.stop(t)
+		if code := w.launch().exit(t, time.Minute); code != 3 {
+			t.Errorf("exit code of the next start = %d, want 3", code)
+		}
+		p = launch(t, program, "run", "-c", w.configure(), "--accept-table", "public.items")
 		w.awaitReady(p)
-		w.exec(`UPDATE items SET version = version`) // what the log asks for
+		w.exec(`UPDATE items SET version = version`) // what the refusal asks for
 		w.settle(p)
+		p.stop(t)
+		p = w.start() // what was accepted is known
 		p.stop(t)
 		w.itemsAgree()
 	})

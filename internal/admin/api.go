@@ -16,6 +16,9 @@ type Status struct {
 	Advice string `json:"advice,omitempty"`
 	// Obstacles are all reasons why it is not ready, the worst first.
 	Obstacles []Obstacle `json:"obstacles,omitempty"`
+	// Notices are what happened to mapped tables and mappings since the start
+	// that somebody should know, though delivery goes on.
+	Notices []string `json:"notices,omitempty"`
 	// Ready is what /readyz says.
 	Ready   bool      `json:"ready"`
 	Version string    `json:"version"`

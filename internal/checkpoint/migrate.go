@@ -12,6 +12,7 @@ var migrations = [schemaVersion - 1]func(context.Context, *sql.Tx) error{
 	keepSentAndDiscarded,
 	gatherState,
 	renameDiscarded,
+	versionFive,
 }
 
 // migrate brings a store of an older version up to this one, all the way or
@@ -36,6 +37,13 @@ func keepSentAndDiscarded(ctx context.Context, tx *sql.Tx) error {
 
 func renameDiscarded(ctx context.Context, tx *sql.Tx) error {
 	_, err := tx.ExecContext(ctx, `ALTER TABLE discarded RENAME TO lacking`)
+	return err
+}
+
+// versionFive adds what mapped tables were when they were last looked at: not
+// known yet.
+func versionFive(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, relationsTable)
 	return err
 }
 

@@ -117,7 +117,7 @@ func TestStoreOfVersionThree(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	execSQL(t, path, `ALTER TABLE lacking RENAME TO discarded; PRAGMA user_version = 3`)
+	execSQL(t, path, `DROP TABLE relations; ALTER TABLE lacking RENAME TO discarded; PRAGMA user_version = 3`)
 	s = open(t, path)
 	save(t, s, checkpoint.Save{Resolved: []string{"a"}, Lacking: []string{"c"}})
 	if got := load(t, reopen(t, s, path)).Lacking; !reflect.DeepEqual(got, []string{"b", "c"}) {
@@ -159,7 +159,7 @@ func TestDamagedStoresAreNotMigrated(t *testing.T) {
 		execSQL(t, path, damage)
 		before := dump(t, path)
 		_, err := checkpoint.Open(t.Context(), path)
-		wantError(t, err, "migrate from store version 2 to 4", "damaged", "restore")
+		wantError(t, err, "migrate from store version 2 to 5", "damaged", "restore")
 		if after := dump(t, path); after != before {
 			t.Errorf("%s: the refused store was changed:\n%s\nwas\n%s", damage, after, before)
 		}
@@ -214,7 +214,35 @@ func TestMigrationCutAnywhere(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if versions[2] < 3 || versions[4] < 1 || len(versions) != 2 {
+	if versions[2] < 3 || versions[5] < 1 || len(versions) != 2 {
 		t.Errorf("versions found: %s, want both", fmt.Sprint(versions))
+	}
+}
+
+// Version 4 knew nothing of the tables.
+func TestStoreOfVersionFour(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	s := open(t, path)
+	save(t, s, checkpoint.Save{Lacking: []string{"a"}})
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	execSQL(t, path, `DROP TABLE relations; PRAGMA user_version = 4`)
+	s = open(t, path)
+	if got := load(t, s); got.Relations != nil || !reflect.DeepEqual(got.Lacking, []string{"a"}) {
+		t.Errorf("got %+v", got)
+	}
+	when := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for _, want := range [][]checkpoint.Relation{
+		{{Schema: "a", Name: "b", OID: 1 << 31, Seen: when, Record: `{"x": 1}`}, {Schema: "a", Name: "c", OID: 5, Seen: when, Record: `{}`}},
+		{{Schema: "a", Name: "c", OID: 6, Seen: when, Record: `{}`}},
+	} {
+		if err := s.SaveRelations(t.Context(), want); err != nil {
+			t.Fatal(err)
+		}
+		s = reopen(t, s, path)
+		if got := load(t, s).Relations; !reflect.DeepEqual(got, want) {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
 	}
 }

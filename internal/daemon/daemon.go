@@ -33,7 +33,11 @@ type Daemon struct {
 	Config  *config.Config
 	Log     *slog.Logger
 	Version string
+	// AcceptTables names tables, as schema.name, of which changes may be missing
+	// and delivery goes on all the same; EveryTable stands for all.
+	AcceptTables []string
 
+	tables   tables
 	runner   atomic.Pointer[delivery.Runner]
 	starting atomic.Pointer[string]
 }
@@ -99,9 +103,10 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 	runner := &delivery.Runner{
 		Source: source, Mappings: d.Config.Set, Client: client, Store: store,
 		State:           f.state,
+		Identities:      d.identities(),
 		Config:          d.delivery(client.Capacity()),
 		ShutdownTimeout: d.Config.Delivery.ShutdownTimeout,
-		Fits:            func(ctx context.Context) ([]delivery.Obstacle, error) { return d.fits(ctx, source) },
+		Fits:            func(ctx context.Context) ([]delivery.Obstacle, error) { return d.fits(ctx, source, store) },
 		Log:             d.Log,
 	}
 	if _, err := delivery.NewMetrics(runner, registry); err != nil {

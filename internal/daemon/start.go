@@ -95,8 +95,25 @@ func (d *Daemon) begin(ctx context.Context, source *replication.Source, store *c
 	}
 	// All else stays as the last life left it: settling in marks the store as
 	// ours.
-	f.state.Checkpoint, err = d.settleIn(ctx, source, store, f)
-	return f, err
+	if f.state.Checkpoint, err = d.settleIn(ctx, source, store, f); err != nil {
+		return f, err
+	}
+	if f.server.Publication == nil {
+		// It was made just now, and the tables are in it since.
+		if f.tables, err = d.lookAgain(ctx, source, f); err != nil {
+			return f, err
+		}
+	}
+	return f, d.settleTables(ctx, store, f.tables)
+}
+
+func (d *Daemon) lookAgain(ctx context.Context, source *replication.Source, f found) (Tables, error) {
+	catalog, err := source.Catalog(ctx)
+	if err != nil {
+		return f.tables, unreachable{err}
+	}
+	defer catalog.Close(ctx)
+	return LookAtTables(ctx, catalog, f.server, d.Config.Set, f.state)
 }
 
 // found is what a start begins with, and what is to be made of it.
@@ -104,6 +121,7 @@ type found struct {
 	server   replication.Server
 	state    checkpoint.State
 	decision checkpoint.Decision
+	tables   Tables
 }
 
 // examine holds server, store and mappings against each other, and changes
@@ -133,6 +151,12 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 			Reason: fmt.Sprintf("publication %q does not exist any more: changes since it was dropped are not in the stream", source.Publication),
 			Remedy: fmt.Sprintf("drop the slot with SELECT pg_drop_replication_slot('%s'), move the state file away and start again, or set source.publication to the right name", source.Slot),
 		}
+	}
+	if f.tables, err = LookAtTables(ctx, catalog, f.server, d.Config.Set, f.state); err != nil {
+		return f, err
+	}
+	if refusal := f.tables.Refusal(d.AcceptTables); refusal != nil {
+		return f, refusal
 	}
 	if err := d.inspect(ctx, catalog, f.server); err != nil {
 		return f, err
@@ -188,7 +212,7 @@ func (d *Daemon) findings(ctx context.Context, catalog *replication.Catalog, ser
 
 // fits looks again, while changes stream, at what decides which of them are in
 // the stream, and returns what is wrong with it.
-func (d *Daemon) fits(ctx context.Context, source *replication.Source) ([]delivery.Obstacle, error) {
+func (d *Daemon) fits(ctx context.Context, source *replication.Source, store *checkpoint.Store) ([]delivery.Obstacle, error) {
 	catalog, err := source.Catalog(ctx)
 	if err != nil {
 		return nil, err
@@ -202,11 +226,14 @@ func (d *Daemon) fits(ctx context.Context, source *replication.Source) ([]delive
 	if err != nil {
 		return nil, err
 	}
+	all, err := d.watchTables(ctx, catalog, server, store)
+	if err != nil {
+		return nil, err
+	}
 	var failed *preflight.Error
 	if !errors.As(preflight.Failed(preflight.OfStream(findings)), &failed) {
-		return nil, nil
+		return all, nil
 	}
-	var all []delivery.Obstacle
 	for _, finding := range failed.Findings {
 		one := &preflight.Error{Findings: []preflight.Finding{finding}}
 		all = append(all, delivery.Obstacle{Condition: delivery.Unfit, Reason: one.Error()})

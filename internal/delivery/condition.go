@@ -66,6 +66,8 @@ type Obstacle struct {
 func (r Report) Obstacles() []Obstacle {
 	all := slices.Concat(r.Misfits, r.Stalled)
 	switch {
+	case slices.ContainsFunc(r.Misfits, func(o Obstacle) bool { return o.Reason == r.Source.Problem }):
+		// The watch has had reading halted, and says why.
 	case r.Source.Connected && r.Source.Problem != "":
 		all = append(all, Obstacle{Condition: Halted, Reason: r.Source.Problem})
 	case r.Source.Problem != "":

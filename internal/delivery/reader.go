@@ -65,6 +65,9 @@ type reader struct {
 	connection connection
 	rowCounts  []rowCount
 	relations  relations
+	// ordered is why reading is to halt, for a reason that is not in the stream;
+	// nil for none.
+	ordered atomic.Pointer[string]
 	// described holds the newest description of every relation.
 	described map[uint32]*replication.Relation
 }
@@ -311,6 +314,9 @@ func (r *reader) read(life context.Context, stop <-chan struct{}, stream *replic
 			return err
 		}
 		failpoint.Hit("stream.after_receive")
+		if reason := r.ordered.Load(); reason != nil {
+			return r.halt(*reason)
+		}
 		if err := r.handle(life, stream, message); err != nil {
 			return err
 		}

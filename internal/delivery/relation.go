@@ -19,28 +19,58 @@ const catalogPatience = 30 * time.Second
 // be long ago.
 func (r *reader) relation(life context.Context, stream *replication.Stream, m *replication.Relation) error {
 	set := r.runner.Mappings
-	past := mapping.Past{Table: mapping.Table{Schema: m.Schema, Name: m.Name}, Before: r.described[m.ID]}
+	past := mapping.Past{Before: r.described[m.ID]}
 	if past.Before != nil {
 		set.Unbind(past.Before)
 	}
 	r.described[m.ID] = m
+	table, oid, err := r.tableOf(life, m)
+	if err != nil {
+		return err
+	}
+	past.Table = table
 	if set.Lacks(past.Table, m) {
-		ctx, cancel := context.WithTimeout(life, catalogPatience)
-		defer cancel()
-		found, err := r.runner.Source.DescribeOID(ctx, m.ID)
+		found, err := r.describe(life, oid)
 		if err != nil {
 			return err
 		}
 		past.Now = &found
 	}
+	r.retyped(past, m)
 	facts, err := r.facts(life, stream, past.Table, m)
 	if err != nil {
 		return err
 	}
 	if err := set.BindPast(past, m, facts); err != nil {
-		return r.halt(fmt.Sprintf("a change of table %s.%s does not fit its mapping: %v; mend the mapping or the table and start again", m.Schema, m.Name, err))
+		return r.halt(fmt.Sprintf("a change of table %s.%s does not fit its mapping: %v; mend the mapping or the table and start again", past.Table.Schema, past.Table.Name, err))
 	}
 	return nil
+}
+
+// describe asks the catalog what a table is now. The stream waits for it.
+func (r *reader) describe(life context.Context, oid uint32) (replication.Table, error) {
+	ctx, cancel := context.WithTimeout(life, catalogPatience)
+	defer cancel()
+	return r.runner.Source.DescribeOID(ctx, oid)
+}
+
+// retyped tells of mapped columns whose type is another than a moment ago: the
+// values that an ALTER TABLE changes do not come as changes.
+func (r *reader) retyped(past mapping.Past, m *replication.Relation) {
+	if past.Before == nil {
+		return
+	}
+	for _, i := range r.runner.Mappings.Mappings(past.Table) {
+		for _, name := range r.runner.Mappings.Columns(i) {
+			is := func(c replication.Column) bool { return c.Name == name }
+			was, now := slices.IndexFunc(past.Before.Columns, is), slices.IndexFunc(m.Columns, is)
+			if was >= 0 && now >= 0 && past.Before.Columns[was].Type != m.Columns[now].Type {
+				r.runner.Log.Warn("column has another type; values that the ALTER TABLE changed (USING) are not in the stream",
+					"table", past.Table.Schema+"."+past.Table.Name, "column", name, "transaction", r.final,
+					"remedy", "if it changed values, update the rows once more, so that they come again")
+			}
+		}
+	}
 }
 
 // facts asks what the types of a mapped table are, which the stream only

@@ -33,8 +33,11 @@ type Runner struct {
 	Client   marketo.Client
 	Store    *checkpoint.Store
 	// State is what the store held at start; its Checkpoint must be set.
-	State  checkpoint.State
-	Config Config
+	State checkpoint.State
+	// Identities are the mapped tables as the start has seen them. Without them
+	// tables are known by their names alone.
+	Identities []Identity
+	Config     Config
 	// ShutdownTimeout bounds the orderly end. Zero means
 	// DefaultShutdownTimeout.
 	ShutdownTimeout time.Duration

@@ -28,6 +28,11 @@ func (r *Runner) watch(life context.Context) error {
 			continue // the reader tells of a server that does not answer
 		}
 		r.unfit.Store(&found)
+		for _, o := range found {
+			if o.Condition == Halted {
+				r.reader.ordered.Store(&o.Reason)
+			}
+		}
 		watched.note(found, time.Now().UTC())
 	}
 }

@@ -1,0 +1,148 @@
+package acceptance_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestTableThatIsNoLongerTheSame has a mapped table change its name or its
+// place, or leave the publication for a while, which the stream tells nobody:
+// while the program runs, it halts at once where the stream shows it at all;
+// after it was stopped, it refuses to start, says why, and goes on when that is
+// accepted.
+func TestTableThatIsNoLongerTheSame(t *testing.T) {
+	needServer(t)
+	t.Parallel()
+	tests := []struct {
+		name        string
+		publication string
+		change      string
+		// running are words of the halt; none where the stream does not show it.
+		running, stopped []string
+	}{
+		{"renamed", "", `ALTER TABLE thing RENAME TO thing2; INSERT INTO thing2 VALUES ('b', 2, 'two')`,
+			[]string{"public.thing2", "renamed"}, []string{"called public.thing2", "set table: public.thing2"}},
+		{"moved to another schema", "", `CREATE SCHEMA other; ALTER TABLE thing SET SCHEMA other; INSERT INTO other.thing VALUES ('b', 2, 'two')`,
+			[]string{"other.thing", "another schema"}, []string{"called other.thing"}},
+		{"swapped", "FOR ALL TABLES", `CREATE TABLE thing_new (LIKE thing INCLUDING ALL); ALTER TABLE thing RENAME TO thing_old; ALTER TABLE thing_new RENAME TO thing; INSERT INTO thing VALUES ('b', 2, 'two')`,
+			[]string{"another table"}, []string{"another table"}},
+		{"dropped and created anew", "FOR ALL TABLES", `DROP TABLE thing; CREATE TABLE thing (code text PRIMARY KEY, n int, name text, memo text); INSERT INTO thing VALUES ('b', 2, 'two')`,
+			[]string{"another table"}, []string{"another table"}},
+		{"out of the publication and back", "", `ALTER PUBLICATION {p} DROP TABLE thing; INSERT INTO thing VALUES ('b', 2, 'two'); ALTER PUBLICATION {p} ADD TABLE thing`,
+			nil, []string{"taken out of the publication and put back"}},
+		{"out of the schema and back", "FOR TABLES IN SCHEMA public", `ALTER PUBLICATION {p} DROP TABLES IN SCHEMA public; INSERT INTO thing VALUES ('b', 2, 'two'); ALTER PUBLICATION {p} ADD TABLES IN SCHEMA public`,
+			nil, []string{"taken out of the publication and put back"}},
+		{"publication altered and back", "", `ALTER PUBLICATION {p} SET (publish = 'delete'); INSERT INTO thing VALUES ('b', 2, 'two'); ALTER PUBLICATION {p} SET (publish = 'insert, update, delete, truncate')`,
+			nil, []string{"publication of table public.thing was altered"}},
+	}
+	for i, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			w := newHistory(t, apis[i%2])
+			if tt.publication != "" {
+				w.exec(`CREATE PUBLICATION ` + w.config.publication + ` ` + tt.publication)
+			}
+			p := w.start()
+			w.exec(`INSERT INTO thing VALUES ('a', 1, 'one')`)
+			w.settle(p)
+			if tt.running == nil {
+				p.stop(t)
+			}
+			for sql := range strings.SplitSeq(tt.change, "; ") {
+				w.exec(strings.ReplaceAll(sql, "{p}", w.config.publication))
+			}
+			if tt.running != nil {
+				w.halts(10*time.Second, tt.running...)
+				p.stop(t)
+			}
+			code, said := w.check()
+			if code != 3 {
+				t.Errorf("check ends with %d, want 3", code)
+			}
+			p = w.launch()
+			if got := p.exit(t, time.Minute); got != 3 {
+				t.Errorf("exit code = %d, want 3", got)
+			}
+			for _, word := range append(tt.stopped, "table_changed", "--accept-table") {
+				if !strings.Contains(p.output.String(), word) || !strings.Contains(said, word) {
+					t.Errorf("the start or check does not say %q", word)
+				}
+			}
+		})
+	}
+}
+
+// TestRenamedTableIsFollowed corrects the mapping after its table was renamed:
+// what waits from before the rename is delivered, and what follows.
+func TestRenamedTableIsFollowed(t *testing.T) {
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		w := newHistory(t, api)
+		p := w.start()
+		p.stop(t)
+		w.exec(`INSERT INTO thing VALUES ('a', 1, 'one')`)
+		w.exec(`ALTER TABLE thing RENAME TO thing2`)
+		w.exec(`INSERT INTO thing2 VALUES ('b', 2, 'two')`)
+		w.mapThing("public.thing2", "code", "{n: n, name: name}")
+		if code, said := w.check(); code != 0 {
+			t.Errorf("check ends with %d: %s", code, said)
+		}
+		p = w.start()
+		w.settle(p)
+		w.wantThing("a", "n=1 name=one")
+		w.wantThing("b", "n=2 name=two")
+		p.stop(t)
+	})
+}
+
+// TestReplacedTableIsAccepted goes on over a table that took the place of
+// another, once somebody says so: with what waits of both.
+func TestReplacedTableIsAccepted(t *testing.T) {
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		w := newHistory(t, api)
+		w.exec(`CREATE PUBLICATION ` + w.config.publication + ` FOR ALL TABLES`)
+		w.start().stop(t)
+		w.exec(`INSERT INTO thing VALUES ('a', 1, 'one')`)
+		w.exec(`CREATE TABLE thing_new (LIKE thing INCLUDING ALL)`)
+		w.exec(`INSERT INTO thing_new SELECT * FROM thing`)
+		w.exec(`BEGIN; ALTER TABLE thing RENAME TO thing_old; ALTER TABLE thing_new RENAME TO thing; COMMIT`)
+		w.exec(`INSERT INTO thing VALUES ('b', 2, 'two')`)
+		p := w.launch()
+		if got := p.exit(t, time.Minute); got != 3 {
+			t.Errorf("exit code = %d, want 3", got)
+		}
+		p = launch(t, program, "run", "-c", w.configure(), "--accept-table", "public.thing")
+		w.awaitReady(p)
+		w.settle(p)
+		w.wantThing("a", "n=1 name=one")
+		w.wantThing("b", "n=2 name=two")
+		p.stop(t)
+		p = w.start() // it is recorded
+		p.stop(t)
+	})
+}
+
+// TestMappingThatIsGone takes a mapping out while its changes are unread.
+func TestMappingThatIsGone(t *testing.T) {
+	needServer(t)
+	t.Parallel()
+	w := newHistory(t, "rest")
+	w.exec(`CREATE TABLE other (id int PRIMARY KEY)`)
+	one := w.config.mappings
+	w.config.mappings += "\n  - {name: other, table: public.other, object: Thing2, key: {code: id}}\n"
+	w.start().stop(t)
+	w.exec(`INSERT INTO other VALUES (1)`)
+	w.config.mappings = one
+	if code, said := w.check(); code != 0 || !strings.Contains(said, "mapping other") {
+		t.Errorf("check ends with %d and does not tell of the mapping: %s", code, said)
+	}
+	p := w.start()
+	p.awaitLog(t, "mapping other (public.other to Thing2) is gone")
+	if _, status := w.get("/api/v1/status"); !strings.Contains(status, "mapping other (public.other to Thing2) is gone") {
+		t.Error("the status does not tell of the mapping that is gone")
+	}
+	w.settle(p)
+	p.stop(t)
+}

@@ -1,0 +1,207 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/delivery"
+	"github.com/cdcsync/cdcsync/internal/identity"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// EveryTable, among Daemon.AcceptTables, stands for all of them.
+const EveryTable = "all"
+
+// Tables is what a look at the mapped tables gives beside what was known.
+type Tables struct {
+	Known []identity.Table
+	View  identity.View
+	// Changes are what the stream does not show, Unmapped the mappings that are
+	// gone.
+	Changes, Unmapped []identity.Change
+}
+
+// LookAtTables holds the mapped tables against what the store knows of them.
+// Nothing is found in a store that knows none.
+func LookAtTables(ctx context.Context, catalog *replication.Catalog, server replication.Server, set *mapping.Set, state checkpoint.State) (Tables, error) {
+	var t Tables
+	for _, r := range state.Relations {
+		known, err := identity.Read(r.Record)
+		if err != nil {
+			return t, err
+		}
+		t.Known = append(t.Known, known)
+	}
+	var err error
+	if t.View, err = identity.Look(ctx, catalog, server.Version, set, t.Known); err != nil {
+		return t, unreachable{err}
+	}
+	t.Changes = identity.Compare(t.Known, t.View, haltsIn(set))
+	if state.Checkpoint != nil {
+		t.Unmapped = identity.Unmapped(t.Known, t.View, state.Checkpoint.LSN.String())
+	}
+	return t, nil
+}
+
+// haltsIn says of a table whether rows that go without a word halt delivery.
+func haltsIn(set *mapping.Set) func(identity.Table) bool {
+	return func(t identity.Table) bool {
+		return slices.ContainsFunc(set.Mappings(mapping.Table{Schema: t.Schema, Name: t.Name}), func(i int) bool {
+			return set.Definition(i).HaltsOnTruncate()
+		})
+	}
+}
+
+// Refusal is why going on would pass changes over; nil when it would not, or
+// when that was accepted for the tables.
+func (t Tables) Refusal(accepted []string) *checkpoint.Refusal {
+	var reasons, remedies, names []string
+	for _, c := range t.Changes {
+		if !c.Loses || accepts(accepted, c.Table) {
+			continue
+		}
+		reasons = append(reasons, c.Text)
+		if !slices.Contains(remedies, c.Remedy) {
+			remedies = append(remedies, c.Remedy)
+		}
+		if !slices.Contains(names, c.Table) {
+			names = append(names, c.Table)
+		}
+	}
+	if reasons == nil {
+		return nil
+	}
+	return &checkpoint.Refusal{
+		Code: "table_changed", Reason: strings.Join(reasons, "; "),
+		Remedy: strings.Join(remedies, "; ") + "; what is missing then does not come by itself; to go on, start once with: cdcsync run --accept-table " + quoted(names),
+	}
+}
+
+func quoted(names []string) string {
+	words := make([]string, len(names))
+	for i, name := range names {
+		words[i] = "'" + strings.ReplaceAll(name, "'", `'\''`) + "'"
+	}
+	return strings.Join(words, " --accept-table ")
+}
+
+func accepts(accepted []string, table string) bool {
+	return slices.Contains(accepted, table) || slices.Contains(accepted, EveryTable)
+}
+
+// tables keeps what is known of the mapped tables while the daemon runs.
+type tables struct {
+	mu    sync.Mutex
+	known []identity.Table
+	// notices are what people should know though delivery goes on.
+	notices []string
+}
+
+// settleTables records the tables as they are now, and tells what became of
+// them.
+func (d *Daemon) settleTables(ctx context.Context, store *checkpoint.Store, seen Tables) error {
+	for _, c := range slices.Concat(seen.Changes, seen.Unmapped) {
+		if c.Loses {
+			d.Log.Warn("accepted: changes of a table may be missing", "table", c.Table, "reason", c.Text, "remedy", c.Remedy)
+			continue
+		}
+		d.notice(c)
+	}
+	now := seen.View.Tables
+	for i := range now {
+		for _, known := range seen.Known {
+			switch {
+			case known.OID == now[i].OID:
+				now[i].Former = known.Former
+			case known.String() == now[i].String():
+				now[i] = identity.Accept(known, now[i])
+			}
+		}
+	}
+	return d.record(ctx, store, seen.Known, now)
+}
+
+// notice tells of something that delivery goes on over.
+func (d *Daemon) notice(c identity.Change) {
+	d.Log.Warn("table changed", "table", c.Table, "reason", c.Text, "remedy", c.Remedy)
+	d.tables.mu.Lock()
+	defer d.tables.mu.Unlock()
+	text := c.Text + "; " + c.Remedy
+	if !slices.Contains(d.tables.notices, text) && len(d.tables.notices) < mostNotices {
+		d.tables.notices = append(d.tables.notices, text)
+	}
+}
+
+// mostNotices bounds what status lists.
+const mostNotices = 50
+
+// record saves the tables where they are not as known.
+func (d *Daemon) record(ctx context.Context, store *checkpoint.Store, known, now []identity.Table) error {
+	d.tables.mu.Lock()
+	d.tables.known = now
+	d.tables.mu.Unlock()
+	before, after := map[string]bool{}, []checkpoint.Relation{}
+	for i := range known {
+		text, err := known[i].Record()
+		if err != nil {
+			return fmt.Errorf("record the mapped tables: %w", err)
+		}
+		before[text] = true
+	}
+	same := len(known) == len(now)
+	for i := range now {
+		text, err := now[i].Record()
+		if err != nil {
+			return fmt.Errorf("record the mapped tables: %w", err)
+		}
+		same = same && before[text]
+		after = append(after, checkpoint.Relation{Schema: now[i].Schema, Name: now[i].Name, OID: now[i].OID, Seen: time.Now().UTC(), Record: text})
+	}
+	if same {
+		return nil
+	}
+	return store.SaveRelations(ctx, after)
+}
+
+// watchTables looks at the tables again, and returns what reading must halt for.
+func (d *Daemon) watchTables(ctx context.Context, catalog *replication.Catalog, server replication.Server, store *checkpoint.Store) ([]delivery.Obstacle, error) {
+	d.tables.mu.Lock()
+	known := d.tables.known
+	d.tables.mu.Unlock()
+	view, err := identity.Look(ctx, catalog, server.Version, d.Config.Set, known)
+	if err != nil {
+		return nil, err
+	}
+	seen := Tables{Known: known, View: view, Changes: identity.Compare(known, view, haltsIn(d.Config.Set))}
+	if refusal := seen.Refusal(nil); refusal != nil {
+		return []delivery.Obstacle{{Condition: delivery.Halted, Reason: refusal.Reason, Remedy: refusal.Remedy}}, nil
+	}
+	return nil, d.settleTables(ctx, store, seen)
+}
+
+// identities are the tables for the reader of the stream.
+func (d *Daemon) identities() []delivery.Identity {
+	d.tables.mu.Lock()
+	defer d.tables.mu.Unlock()
+	var all []delivery.Identity
+	for _, t := range d.tables.known {
+		all = append(all, delivery.Identity{
+			Table: mapping.Table{Schema: t.Schema, Name: t.Name}, OID: t.OID, Former: t.Former,
+			AcceptAny: accepts(d.AcceptTables, t.String()),
+		})
+	}
+	return all
+}
+
+// notes are the notices so far.
+func (d *Daemon) notes() []string {
+	d.tables.mu.Lock()
+	defer d.tables.mu.Unlock()
+	return slices.Clone(d.tables.notices)
+}
