@@ -14,7 +14,9 @@ type mappingState struct {
 	evidence evidence
 	block    block
 	keys     recurrence
-	count    MappingCounts
+	// unreadable is set while rows of the mapping cannot be read.
+	unreadable unreadable
+	count      MappingCounts
 }
 
 // answered reads the reply to a call.

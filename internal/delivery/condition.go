@@ -44,12 +44,14 @@ const (
 	Stopping Condition = "stopping"
 	// MappingBlocked: one mapping, or more, sends probes only.
 	MappingBlocked Condition = "mapping_blocked"
+	// Unreadable: rows of a table that have to be read cannot be.
+	Unreadable Condition = "unreadable"
 )
 
 // Conditions are all of them, the worst first: what may lose changes, what waits
 // for a person, what stops everything, what stops a part.
 var Conditions = []Condition{
-	Unfit, Halted, StoreFailing, Stopping, Disconnected, MarketoFailing, QuotaUsed, Throttled, MappingBlocked, Holding, QuotaShort, Stuck,
+	Unfit, Halted, StoreFailing, Stopping, Disconnected, MarketoFailing, QuotaUsed, Throttled, MappingBlocked, Unreadable, Holding, QuotaShort, Stuck,
 	Delivering, Current,
 }
 
@@ -146,6 +148,11 @@ func (m *Machine) obstacles(now time.Time) []Obstacle {
 	for i := range m.states {
 		if blocked := m.states[i].block.reason; blocked != "" {
 			add(MappingBlocked, "mapping "+m.cfg.Mappings[i].Name+" is blocked: "+blocked)
+		}
+	}
+	for i := range m.states {
+		if reason, ok := m.tellUnreadable(now, i); ok {
+			add(Unreadable, reason)
 		}
 	}
 	if m.holdAll.After(now) {

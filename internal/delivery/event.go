@@ -87,8 +87,10 @@ type RowRead struct {
 	// Problem is why the row can never be read as it is. It parks the object.
 	Problem *mapping.Problem
 	// Err passes: the connection was lost, the row cannot be seen yet. The row
-	// is asked for again.
-	Err error
+	// is asked for again. SetUp says that it passes only when somebody acts: a
+	// right or a column is missing.
+	Err   error
+	SetUp bool
 }
 
 // Act asks for parked objects to be tried again, or to be given up. The answer

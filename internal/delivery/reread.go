@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"log/slog"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
@@ -43,13 +42,10 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 	it := m.reads[ev.Read]
 	delete(m.reads, ev.Read)
 	if ev.Err != nil {
-		it.faults++
-		if it.faults == 1 {
-			m.log(slog.LevelWarn, "row cannot be read again", "mapping", m.cfg.Mappings[it.mapping].Name, "err", ev.Err)
-		}
-		m.later(it, now.Add(m.jitter(m.backoff(time.Second, time.Minute, int(it.faults)))))
+		m.cannotRead(now, it, ev)
 		return
 	}
+	m.canRead(int(it.mapping))
 	it.reread, it.partial = false, false
 	switch {
 	case ev.Problem != nil:

@@ -121,3 +121,40 @@ func TestRowIsAskedForAgainAfterWhatPasses(t *testing.T) {
 		t.Fatalf("reads = %d, confirmed %s of %s", len(r.reads), r.confirmed, end)
 	}
 }
+
+// What only somebody's act ends is told at once, anything else when it lasts;
+// and both are over with the first row that is read.
+func TestRowsThatCannotBeReadAreToldOf(t *testing.T) {
+	for _, setUp := range []bool{true, false} {
+		r, end, _ := wantRow(t, nil)
+		w := upsert("2", "a")
+		w.Reread = true
+		r.commit(w)
+		refuse := func() {
+			for _, e := range r.reads {
+				r.step(RowRead{Read: e.Read, Err: errors.New("permission denied"), SetUp: setUp})
+			}
+			r.reads = nil
+		}
+		refuse()
+		if got := r.obstacle(Unreadable); (got != "") != setUp {
+			t.Errorf("of the set-up %v: told at once %q", setUp, got)
+		}
+		for range 12 {
+			r.pass(10 * time.Second)
+			refuse()
+		}
+		if got, want := r.obstacle(Unreadable), "rows of mapping visits cannot be read: permission denied"; got != want {
+			t.Errorf("told after two minutes %q, want %q", got, want)
+		}
+		warned := r.logged("rows cannot be read")
+		if warned != 1 || r.confirmed == end || r.m.Report(r.now).Parked != 0 {
+			t.Errorf("warned %d times, confirmed %s of %s, parked %d", warned, r.confirmed, end, r.m.Report(r.now).Parked)
+		}
+		r.pass(20 * time.Second)
+		r.step(RowRead{Read: r.reads[0].Read, State: RowMatches, Write: upsert("1", "b")})
+		if got := r.obstacle(Unreadable); got != "" {
+			t.Errorf("told after a row was read: %q", got)
+		}
+	}
+}

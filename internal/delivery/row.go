@@ -84,7 +84,7 @@ func (r *Runner) readRows(life context.Context) error {
 		}
 		if err != nil {
 			for _, e := range reads {
-				r.answerRow(life, RowRead{Read: e.Read, Err: err})
+				r.answerRow(life, RowRead{Read: e.Read, Err: err, SetUp: ofSetUp(err)})
 			}
 			if session != nil {
 				session.Close(life)
@@ -131,6 +131,14 @@ func (r *Runner) readBatch(life context.Context, session *replication.RowReader,
 	}
 	return left, errors.Join(err, snapshot.End(life))
 }
+
+// ofSetUp reports whether an error of reading rows stays until somebody acts.
+func ofSetUp(err error) bool {
+	var mistakes mapping.Mistakes
+	return errors.As(err, &mistakes) || errors.Is(err, errNoKeyColumn) || replication.Classify(err) == replication.Fatal
+}
+
+var errNoKeyColumn = errors.New("no key attribute is a column; map one to find rows by")
 
 // columns are those that the mappings of d's table use: what nobody uses is not
 // read.
@@ -201,7 +209,7 @@ func keyColumns(d mapping.Definition) ([]string, error) {
 		}
 	}
 	if len(columns) == 0 {
-		return nil, fmt.Errorf("read row of %s.%s: no key attribute of mapping %s is a column; map one to find rows by", d.Schema, d.Table, d.Name)
+		return nil, fmt.Errorf("read rows of %s.%s: %w", d.Schema, d.Table, errNoKeyColumn)
 	}
 	return columns, nil
 }
