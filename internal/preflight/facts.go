@@ -52,6 +52,11 @@ type tableFacts struct {
 	Leaves []leaf `json:"leaves"`
 	// Indexes are those that may serve as the replica identity.
 	Indexes []index `json:"indexes"`
+	// Heirs are the tables that inherit from it without being partitions: their
+	// rows are rows of it in a query, and not in the stream.
+	Heirs []string `json:"heirs"`
+	// PartitionKey are the columns that it is partitioned by.
+	PartitionKey []string `json:"partition_key"`
 }
 
 // leaf is a partition, with what it sends of an old row.
@@ -114,6 +119,13 @@ SELECT jsonb_build_object(
 	'tables', (SELECT jsonb_agg(jsonb_build_object(
 			'schema', n.nspname, 'name', r.relname, 'kind', r.relkind, 'owned', pg_has_role(r.relowner, 'USAGE'),
 			'indexes', ` + identityIndexes + `,
+			'heirs', (WITH RECURSIVE heir AS (SELECT i.inhrelid AS oid FROM pg_inherits i WHERE i.inhparent = r.oid
+					UNION SELECT i.inhrelid FROM pg_inherits i JOIN heir ON i.inhparent = heir.oid)
+				SELECT jsonb_agg(hn.nspname || '.' || h.relname ORDER BY hn.nspname, h.relname) FROM heir
+				JOIN pg_class h ON h.oid = heir.oid JOIN pg_namespace hn ON hn.oid = h.relnamespace WHERE NOT h.relispartition),
+			'partition_key', (SELECT jsonb_agg(a.attname ORDER BY k.ord) FROM pg_partitioned_table p
+				CROSS JOIN unnest(p.partattrs::int2[]) WITH ORDINALITY k(attnum, ord)
+				JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum WHERE p.partrelid = r.oid),
 			'ancestors', (SELECT jsonb_agg(jsonb_build_object('schema', an.nspname, 'name', a.relname, 'kind', a.relkind))
 				FROM pg_partition_ancestors(r.oid) u JOIN pg_class a ON a.oid = u.relid
 				JOIN pg_namespace an ON an.oid = a.relnamespace WHERE a.oid <> r.oid),

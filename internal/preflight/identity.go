@@ -54,7 +54,7 @@ func (in *inspection) judgeIdentity(check string, t named, identity []string, in
 	lacking := missing(keys, identity)
 	remedy := "as the table's owner, run: " + alterTable(t.Schema, t.Name, "REPLICA IDENTITY "+betterIdentity(indexes, keys))
 	if !slices.ContainsFunc(indexes, func(i index) bool { return i.Primary }) {
-		remedy = "give it a primary key with " + list(keys) + ", or, " + remedy
+		remedy = "give it a primary key with " + list(slices.Concat(keys, missing(in.facts.table(mapping.Table{Schema: t.Schema, Name: t.Name}).PartitionKey, keys))) + ", or, " + remedy
 	}
 	switch p := in.published(); {
 	case len(identity) == 0 && (p.Update || p.Delete):
@@ -142,10 +142,19 @@ func (in *inspection) inspectKeys(t *replication.Table) {
 				"leave such rows out with where, or, as the table's owner, run: "+alterTable(t.Schema, t.Name, strings.Join(alter, ", ")))
 		}
 		if len(columns) == len(d.Key) && !unique(t, columns) {
-			in.warn(check+d.Name, fmt.Sprintf("nothing keeps two rows from having the same %s: they would write one object, and the last one wins", list(columns)),
-				"as the table's owner, run: "+uniqueIndex(t, columns))
+			remedy := "as the table's owner, run: " + uniqueIndex(t, columns)
+			if outside := in.outsideKey(t, columns); outside != nil {
+				remedy = fmt.Sprintf("PostgreSQL takes no unique index without the columns that the table is partitioned by: add %s to the key of the mapping, or see that %s stays unique by other means, as values of one sequence do", list(outside), list(columns))
+			}
+			in.warn(check+d.Name, fmt.Sprintf("nothing keeps two rows from having the same %s: they would write one object, and the last one wins", list(columns)), remedy)
 		}
 	}
+}
+
+// outsideKey returns what a partitioned table is partitioned by beside columns:
+// every unique index of it must have these, too.
+func (in *inspection) outsideKey(t *replication.Table, columns []string) []string {
+	return missing(in.facts.table(mapping.Table{Schema: t.Schema, Name: t.Name}).PartitionKey, columns)
 }
 
 // unique reports whether some unique index lies within the columns.

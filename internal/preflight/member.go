@@ -31,6 +31,18 @@ func (in *inspection) inspectMember(t *replication.Table) {
 	}
 }
 
+// inspectHeirs warns of tables that inherit from this one, such as partitions of
+// the old kind and chunks of hypertables.
+func (in *inspection) inspectHeirs(t *replication.Table) {
+	name := mapping.Table{Schema: t.Schema, Name: t.Name}
+	heirs := in.facts.table(name).Heirs
+	if len(heirs) == 0 {
+		return
+	}
+	in.warn(label(name)+": inheritance", fmt.Sprintf("%s inherit from it: their rows show in a query of the table, but their changes do not come as the table's, and are not delivered", list(heirs)),
+		"nothing to do where none of their rows is to be delivered; otherwise map each of them to an object type of its own, or make the table a partitioned one (PARTITION BY), whose rows all come as its own")
+}
+
 // partitioned reports a partitioned table whose changes come as those of its
 // partitions, which no mapping knows.
 func (in *inspection) partitioned(check string, t *replication.Table, known tableFacts) {

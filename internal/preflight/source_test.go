@@ -97,6 +97,12 @@ var serverSetups = []setup{
 		CREATE TABLE orders_1 PARTITION OF orders DEFAULT; CREATE PUBLICATION partitions FOR TABLE orders`, mappings: one(nil)},
 	{name: "partitions_absent", ddl: `CREATE TABLE orders (id int PRIMARY KEY, city text) PARTITION BY RANGE (id);
 		CREATE TABLE orders_1 PARTITION OF orders DEFAULT; CREATE PUBLICATION partitions_absent`, mappings: one(nil)},
+	{name: "partitions_by_another", ddl: `CREATE TABLE orders (id int NOT NULL, at date NOT NULL, city text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+		CREATE TABLE orders_1 PARTITION OF orders DEFAULT; CREATE PUBLICATION partitions_by_another FOR TABLE orders WITH (publish_via_partition_root = true)`, mappings: one(nil)},
+	{name: "partitions_without_key", ddl: `CREATE TABLE orders (id int NOT NULL, at date NOT NULL, city text) PARTITION BY RANGE (at);
+		CREATE TABLE orders_1 PARTITION OF orders DEFAULT; CREATE PUBLICATION partitions_without_key FOR TABLE orders WITH (publish_via_partition_root = true)`, mappings: one(nil)},
+	{name: "heirs", ddl: ordersDDL + `; CREATE TABLE orders_2025 (PRIMARY KEY (id)) INHERITS (orders); CREATE TABLE orders_2025_1 () INHERITS (orders_2025);
+		CREATE PUBLICATION heirs FOR TABLE ONLY orders`, mappings: one(nil)},
 	{name: "behind_root", ddl: `CREATE TABLE years (id int PRIMARY KEY, city text) PARTITION BY RANGE (id);
 		CREATE TABLE orders PARTITION OF years DEFAULT; CREATE PUBLICATION behind_root FOR TABLE years WITH (publish_via_partition_root = true)`, mappings: one(nil)},
 	{name: "slot_two_phase", ddl: ordersDDL + `; CREATE PUBLICATION slot_two_phase FOR TABLE orders; SELECT pg_create_logical_replication_slot('slot_two_phase', 'pgoutput', false, true)`, mappings: one(nil)},
