@@ -1,6 +1,7 @@
 package config
 
 import (
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,8 +27,12 @@ func secretFields(into *Secret, name string) []field {
 			if !once(d, n, path) {
 				return
 			}
+			known := len(d.mistakes)
 			value, ok := d.filled(n, path)
 			if !ok {
+				for i := known; i < len(d.mistakes); i++ {
+					d.mistakes[i].Text = conceal(d.mistakes[i].Text)
+				}
 				return
 			}
 			if strings.ContainsRune(value, 0) {
@@ -46,11 +51,28 @@ func secretFields(into *Secret, name string) []field {
 				return
 			}
 			*into = secretFile(d.relative(file), d.credentials())
-			if _, err := into.Reveal(); err != nil {
+			switch _, err := into.Reveal(); {
+			case err == nil:
+			case !d.isPath(file):
+				d.at(n, path, "names no file that is there; correct the path, or write "+name+" if this is the value itself")
+			default:
 				d.at(n, path, err.Error())
 			}
 		}},
 	}
+}
+
+// isPath reports whether the value of a …_file may be shown as a path. People
+// write the secret itself there; so it must be there, or be one in a directory
+// that is.
+func (d *decoder) isPath(file string) bool {
+	path := d.relative(file)
+	if _, err := os.Stat(path); err == nil {
+		return true
+	}
+	parent := filepath.Dir(path)
+	info, err := os.Stat(parent)
+	return err == nil && info.IsDir() && parent != "/" && strings.Contains(file, "/") && !strings.ContainsAny(file, "@=?&%:")
 }
 
 // relative makes a path of the file relative to the file's directory.

@@ -72,6 +72,8 @@ func position(data []byte, at int) (line, column int) {
 	return line, utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:]) + 1
 }
 
+var anchorName = regexp.MustCompile(`anchor '.*'`)
+
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
 
 // syntax reports what the YAML parser says; where the line begins with a tab,
@@ -89,6 +91,9 @@ func (d *decoder) syntax(data []byte, err error) {
 			line = n
 		}
 	}
+	// The parser repeats the name of an anchor, which may be a value that begins
+	// with * and has no quotes.
+	text = anchorName.ReplaceAllString(text, "anchor")
 	d.mistake(line, 1, "", "is not YAML: "+text)
 }
 
@@ -111,13 +116,13 @@ func (d *decoder) plain(n *yaml.Node) bool {
 	ok := true
 	switch {
 	case n.Kind == yaml.AliasNode:
-		d.at(n, "", "is an alias; write the value out")
+		d.at(n, "", "is an alias; write the value out, in quotes if it begins with *")
 		return false
 	case n.Anchor != "":
-		d.at(n, "", "has an anchor; anchors and aliases are not used here")
+		d.at(n, "", "has an anchor; anchors and aliases are not used here, and a text that begins with & needs quotes")
 		ok = false
 	case n.Style&yaml.TaggedStyle != 0:
-		d.at(n, "", "has the tag "+n.Tag+"; tags are not used here")
+		d.at(n, "", "has a tag; tags are not used here, and a text that begins with ! needs quotes")
 		ok = false
 	}
 	for i, child := range n.Content {

@@ -2,7 +2,7 @@ package config
 
 import (
 	"net/url"
-	"strconv"
+	"regexp"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -26,14 +26,18 @@ func endpoint(into *string, rest bool) func(*decoder, *yaml.Node, string) {
 		switch {
 		case wrong == "":
 			*into = s
-		case strings.Contains(s, "@"):
-			// There may be a password in it: it is not shown.
-			d.at(n, path, wrong)
 		default:
-			d.at(n, path, "is "+strconv.Quote(n.Value)+"; "+wrong)
+			what := "a value that is not shown here" // its odd part may be a password
+			if plainEndpoint.MatchString(n.Value) {
+				what = shown(n.Value)
+			}
+			d.at(n, path, "is "+what+"; "+wrong)
 		}
 	}
 }
+
+// plainEndpoint is a URL whose every part can be told, but for a wrong one.
+var plainEndpoint = regexp.MustCompile(`^(\w+://)?[\w.-]*(:\d*)?(/[\w./-]*)?([?#]\w*)?$`)
 
 // checkEndpoint says what is wrong with an endpoint's URL, "" for nothing.
 func checkEndpoint(s string) string {

@@ -40,3 +40,18 @@ func expand(text string, getenv func(string) (string, bool)) (expanded, mistake 
 		}
 	}
 }
+
+// conventional is how variables are named. A secret's mistake names no other:
+// it may be a part of the secret that happens to have a ${.
+var conventional = regexp.MustCompile(`^[A-Z_][A-Z0-9_]*$`)
+
+// conceal takes the name out of the mistake of a secret's expansion where it
+// may be none.
+func conceal(mistake string) string {
+	name, found := strings.CutPrefix(mistake, "refers to ${")
+	name, _, _ = strings.Cut(name, "}")
+	if !found || conventional.MatchString(name) {
+		return mistake
+	}
+	return "refers to a variable that is not set in the environment; set it, or write $$ for a dollar sign"
+}

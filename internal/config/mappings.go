@@ -91,7 +91,7 @@ func (m *draft) table(d *decoder, n *yaml.Node, path string) {
 	}
 	schema, table, wrong := readTable(s)
 	if wrong != "" {
-		d.at(n, path, "is "+strconv.Quote(n.Value)+"; "+wrong)
+		d.at(n, path, "is "+shown(n.Value)+"; "+wrong)
 		return
 	}
 	m.Schema, m.Table = schema, table

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -67,6 +69,10 @@ func (d *decoder) section(n *yaml.Node, path string, fields []field) {
 	for i := range fields {
 		names[i] = fields[i].name
 	}
+	if path == "" && foreign(n, names) {
+		d.at(n, "", "is no configuration of cdcsync: it has none of the keys "+strings.Join(names, ", ")+"; is it the right file?")
+		return
+	}
 	d.pairs(n, path, "is "+kindOf(n)+"; allowed are the keys "+strings.Join(names, ", "), func(key, value *yaml.Node, inner string) {
 		for _, f := range fields {
 			if f.name == key.Value {
@@ -74,8 +80,31 @@ func (d *decoder) section(n *yaml.Node, path string, fields []field) {
 				return
 			}
 		}
-		d.at(key, inner, "is not a key here"+spelling.Hint(key.Value, names)+"; allowed are "+strings.Join(names, ", "))
+		hint := spelling.Hint(key.Value, names)
+		if hint == "" && (!plainKey.MatchString(key.Value) || value.Tag == "!!null") {
+			d.at(key, path, "has something here that is no key, which is not shown as it may be part of a value; write a value with special characters in quotes; allowed are the keys "+strings.Join(names, ", "))
+			return
+		}
+		d.at(key, inner, "is not a key here"+hint+"; allowed are "+strings.Join(names, ", "))
 	})
+}
+
+// plainKey is what keys look like. Others, and those without a value, may be
+// what YAML made of a value without quotes, such as {secret: ab,cd}.
+var plainKey = regexp.MustCompile(`^[a-z][a-z_]{0,40}$`)
+
+// foreign reports whether a section has keys, and none that could be meant to be
+// one of names: then it was not written for us, and nothing of it is shown.
+func foreign(n *yaml.Node, names []string) bool {
+	if n.Kind != yaml.MappingNode || len(n.Content) == 0 {
+		return false
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		if key := n.Content[i].Value; slices.Contains(names, key) || spelling.Nearest(key, names) != "" {
+			return false
+		}
+	}
+	return true
 }
 
 func (d *decoder) field(f field, value *yaml.Node, path string) {
@@ -102,6 +131,8 @@ func (d *decoder) pairs(n *yaml.Node, path, otherwise string, each func(key, val
 		switch {
 		case key.Kind != yaml.ScalarNode:
 			d.at(key, path, "has "+kindOf(key)+" for a key; a key is a word")
+		case seen[key.Value] && value.Tag == "!!null":
+			d.at(key, path, "has something twice that has no value; keep one, or write a value with special characters in quotes")
 		case seen[key.Value]:
 			d.at(key, inner, "is given twice; keep one")
 		default:

@@ -88,11 +88,11 @@ func (r *reading) state(d *decoder, n *yaml.Node, path string) {
 	}
 	name, isSQLite := strings.CutPrefix(s, "sqlite:")
 	switch {
-	case strings.HasPrefix(s, "postgres://"), strings.HasPrefix(s, "postgresql://"):
-		// The URL may hold a password: it is not shown.
-		d.at(n, path, "is a PostgreSQL URL, which this version cannot use for its state; write sqlite:PATH")
+	case strings.Contains(s, "://"):
+		// A URL may hold a password: it is not shown.
+		d.at(n, path, "is a URL, and not of a file, which this version cannot use for its state; write sqlite:PATH")
 	case !isSQLite, name == "", name == ":memory:", strings.ContainsAny(name, "?\x00"):
-		d.at(n, path, "is "+strconv.Quote(n.Value)+"; allowed is sqlite:PATH, for example sqlite:cdcsync.db")
+		d.at(n, path, "is "+shown(n.Value)+"; allowed is sqlite:PATH, for example sqlite:cdcsync.db")
 	case filepath.IsAbs(name):
 		r.State.SQLite = name
 	default:

@@ -55,11 +55,26 @@ func textOf(into *string, check func(string) string) func(*decoder, *yaml.Node, 
 			return
 		}
 		if wrong := check(s); wrong != "" {
-			d.at(n, path, "is "+strconv.Quote(n.Value)+"; "+wrong)
+			d.at(n, path, "is "+shown(n.Value)+"; "+wrong)
 			return
 		}
 		*into = s
 	}
+}
+
+// mostShown is the most characters of a value that a mistake shows.
+const mostShown = 80
+
+// shown quotes a value for a mistake. What may be a URL or pair with a password,
+// and stands in the wrong place, is not shown.
+func shown(s string) string {
+	if strings.ContainsAny(s, "@=") {
+		return "a value that is not shown here"
+	}
+	if r := []rune(s); len(r) > mostShown {
+		s = string(r[:mostShown]) + "…"
+	}
+	return strconv.Quote(s)
 }
 
 // anything accepts every text; others check it.
@@ -76,7 +91,7 @@ func oneOf[T any](into *T, words []string, values []T) func(*decoder, *yaml.Node
 			*into = values[i]
 			return
 		}
-		d.at(n, path, "is "+strconv.Quote(n.Value)+spelling.Hint(s, words)+"; allowed are "+strings.Join(words, ", "))
+		d.at(n, path, "is "+shown(n.Value)+spelling.Hint(s, words)+"; allowed are "+strings.Join(words, ", "))
 	}
 }
 
@@ -132,7 +147,7 @@ func found(n *yaml.Node) string {
 	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
 		return kindOf(n)
 	}
-	return strconv.Quote(n.Value)
+	return shown(n.Value)
 }
 
 // duration makes a decode function for a duration from least to most.

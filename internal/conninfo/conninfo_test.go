@@ -198,15 +198,15 @@ func TestMistakes(t *testing.T) {
 				t.Errorf("%q: got %v, want %s", text, err, want)
 				continue
 			}
-			if part := leak(err.Error(), hush); part != "" {
+			if part := partOf(err.Error(), hush); part != "" {
 				t.Errorf("%q: %q is shown: %v", text, part, err)
 			}
 		}
 	}
 }
 
-// leak returns a part of four or more characters of secret that text has.
-func leak(text, secret string) string {
+// partOf returns a part of four or more characters of secret that text has.
+func partOf(text, secret string) string {
 	for at := 0; at+4 <= len(secret); at++ {
 		if part := secret[at : at+4]; strings.Contains(text, part) {
 			return part
@@ -221,7 +221,7 @@ func TestCannotBePrinted(t *testing.T) {
 		t.Fatal(err)
 	}
 	type holder struct{ I Info }
-	if got := fmt.Sprintf("%v %+v %#v %s %q %v %+v", info, info, info, info, info, holder{info}, &holder{info}); leak(got, hush) != "" {
+	if got := fmt.Sprintf("%v %+v %#v %s %q %v %+v", info, info, info, info, info, holder{info}, &holder{info}); partOf(got, hush) != "" {
 		t.Errorf("got %s", got)
 	}
 }

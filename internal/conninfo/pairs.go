@@ -10,7 +10,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/spelling"
 )
 
-var identifier = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_.]{1,40}$`)
+var identifier = regexp.MustCompile(`^[a-z][a-z0-9_.]{1,40}$`)
 
 const blanks = " \t\n\r\v\f"
 
@@ -21,8 +21,10 @@ var (
 
 // readPairs reads libpq's key=value form.
 func (i *Info) readPairs(text string) error {
-	// What follows a secret without quotes may be part of it.
+	// What follows a secret may be part of it: of one with a blank and without
+	// quotes, or with a quote in it.
 	afterSecret := false
+	n := 0
 	for rest := strings.TrimLeft(text, blanks); rest != ""; rest = strings.TrimLeft(rest, blanks) {
 		name, after, ok := strings.Cut(rest, "=")
 		name = strings.TrimRight(name, blanks)
@@ -35,14 +37,18 @@ func (i *Info) readPairs(text string) error {
 		if !ok {
 			return errNoQuote
 		}
+		n++
 		word, known := keywords[name]
 		if !known {
-			return unknown(name, !afterSecret && len(i.values) > 0)
+			if err := i.check(); err != nil {
+				return err // and what follows a value that is wrong may be part of it
+			}
+			return unknown(name, n, !afterSecret && len(i.values) > 0)
 		}
 		if name == "user" && !quoted && strings.Contains(value, ":") {
 			return errors.New("has a : in user; give what stands behind it with a key word of its own, or put the user into single quotes")
 		}
-		afterSecret = afterSecret || word.secret && !quoted
+		afterSecret = afterSecret || word.secret
 		i.set(name, value)
 		rest = next
 	}

@@ -107,7 +107,7 @@ func (i *Info) fromService(settings map[string]string, path string) (map[string]
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		word := name
 		if _, known := keywords[word]; !known || word == "service" {
-			return nil, fmt.Errorf("the service file %s %w", path, unknown(word, true))
+			return nil, fmt.Errorf("the service file %s %w", path, unknown(word, 0, true))
 		}
 		values[word] = value{settings[name], word + " in the service file"}
 	}

@@ -118,7 +118,9 @@ func (i *Info) readQuery(query string) error {
 	if query == "" {
 		return nil
 	}
+	n := 0
 	for part := range strings.SplitSeq(query, "&") {
+		n++
 		rawName, rawValue, ok := strings.Cut(part, "=")
 		if !ok || rawName == "" || strings.Contains(rawValue, "=") {
 			return errQuery
@@ -135,8 +137,11 @@ func (i *Info) readQuery(query string) error {
 			name, value = "sslmode", "require"
 		}
 		if _, known := keywords[name]; !known {
+			if err := i.check(); err != nil {
+				return err
+			}
 			// With an @ behind the ?, all of this may be part of a password.
-			return unknown(name, !strings.Contains(query, "@"))
+			return unknown(name, n, !strings.Contains(query, "@"))
 		}
 		i.set(name, value)
 	}
@@ -167,9 +172,9 @@ func decode(s string) (string, error) {
 	}
 }
 
-// unknown is the error of a key word that libpq does not have. It is named
-// where it cannot be part of a secret.
-func unknown(name string, safe bool) error {
+// unknown is the error of a key word, the nth, that libpq does not have. It is
+// named where it cannot be part of a secret.
+func unknown(name string, n int, safe bool) error {
 	near := nearest(name)
 	if near != "" {
 		near = `; did you mean "` + near + `"?`
@@ -178,5 +183,5 @@ func unknown(name string, safe bool) error {
 	if canBeNamed(name) || safe && identifier.MatchString(name) {
 		return fmt.Errorf("has %q, which is none of libpq's key words%s%s", name, near, remedy)
 	}
-	return fmt.Errorf("has a key word that is none of libpq's%s%s; if it is part of a value, that needs single quotes, or percent codes in a URL", near, remedy)
+	return fmt.Errorf("has a key word (number %d) that is none of libpq's%s%s; if it is part of a value, that needs single quotes, or percent codes in a URL", n, near, remedy)
 }
