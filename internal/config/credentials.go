@@ -70,9 +70,9 @@ func (d *decoder) isPath(file string) bool {
 	if _, err := os.Stat(path); err == nil {
 		return true
 	}
-	parent := filepath.Dir(path)
-	info, err := os.Stat(parent)
-	return err == nil && info.IsDir() && parent != "/" && strings.Contains(file, "/") && !strings.ContainsAny(file, "@=?&%:")
+	info, err := os.Stat(filepath.Dir(path))
+	within := filepath.Dir(filepath.Clean(file))
+	return err == nil && info.IsDir() && within != "." && within != "/" && !strings.ContainsAny(file, "@=?&%:")
 }
 
 // relative makes a path of the file relative to the file's directory.
