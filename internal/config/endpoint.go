@@ -37,7 +37,7 @@ func endpoint(into *string, rest bool) func(*decoder, *yaml.Node, string) {
 }
 
 // plainEndpoint is a URL whose every part can be told, but for a wrong one.
-var plainEndpoint = regexp.MustCompile(`^(\w+://)?[\w.-]*(:\d*)?(/[\w./-]*)?([?#]\w*)?$`)
+var plainEndpoint = regexp.MustCompile(`^(\w+://)?[\w.-]*(:\d*)?(/[\w./-]*)?([?#]\w*)?\s*$`)
 
 // checkEndpoint says what is wrong with an endpoint's URL, "" for nothing.
 func checkEndpoint(s string) string {
