@@ -230,15 +230,21 @@ func (d *Daemon) fits(ctx context.Context, source *replication.Source, store *ch
 	if err != nil {
 		return nil, err
 	}
+	all = append(all, obstacles(delivery.Unfit, preflight.OfStream(findings))...)
+	return append(all, obstacles(delivery.Synchronous, preflight.OfCommits(findings))...), nil
+}
+
+// obstacles makes those findings that fail obstacles.
+func obstacles(condition delivery.Condition, findings []preflight.Finding) (all []delivery.Obstacle) {
 	var failed *preflight.Error
-	if !errors.As(preflight.Failed(preflight.OfStream(findings)), &failed) {
-		return all, nil
+	if !errors.As(preflight.Failed(findings), &failed) {
+		return nil
 	}
 	for _, finding := range failed.Findings {
 		one := &preflight.Error{Findings: []preflight.Finding{finding}}
-		all = append(all, delivery.Obstacle{Condition: delivery.Unfit, Reason: one.Error()})
+		all = append(all, delivery.Obstacle{Condition: condition, Reason: one.Error()})
 	}
-	return all, nil
+	return all
 }
 
 // settleIn makes what the decision asks for, and returns the checkpoint to go

@@ -34,6 +34,7 @@ var advice = map[string]string{
 	string(delivery.Throttled):      "see in Marketo which integration makes the calls (Admin > Web Services), and have it make fewer, or lower marketo.limits; sending goes on by itself",
 	string(delivery.QuotaShort):     "raise marketo.limits.calls_per_day if Marketo allows this integration more; else changes arrive later until midnight US Central",
 	string(delivery.Stuck):          "the reason names what is waited for; if the log has an error on it, mend that, else restart the daemon: nothing is lost by that",
+	string(delivery.Synchronous):    "run the statement in the reason: it names the real standbys alone",
 	string(delivery.Unfit):          "do what the reason says; the log tells the time in which changes may have been missed",
 	string(delivery.Stopping):       "wait: it takes no longer than delivery.shutdown_timeout; what is left is sent at the next start",
 	string(delivery.MappingBlocked): "cdcsync parked list shows what Marketo says; once the cause is mended the next probe, within five minutes, opens the mapping, and cdcsync parked retry probes at once",

@@ -40,6 +40,8 @@ const (
 	// Unfit: the database no longer fits the mappings, so that changes may be
 	// missing from the stream.
 	Unfit Condition = "unfit"
+	// Synchronous: commits of the application wait for this program.
+	Synchronous Condition = "synchronous"
 	// Stopping: the daemon ends in order.
 	Stopping Condition = "stopping"
 	// MappingBlocked: one mapping, or more, sends probes only.
@@ -51,7 +53,7 @@ const (
 // Conditions are all of them, the worst first: what may lose changes, what waits
 // for a person, what stops everything, what stops a part.
 var Conditions = []Condition{
-	Unfit, Halted, StoreFailing, Stopping, Disconnected, MarketoFailing, QuotaUsed, Throttled, MappingBlocked, Unreadable, Holding, QuotaShort, Stuck,
+	Unfit, Halted, Synchronous, StoreFailing, Stopping, Disconnected, MarketoFailing, QuotaUsed, Throttled, MappingBlocked, Unreadable, Holding, QuotaShort, Stuck,
 	Delivering, Current,
 }
 

@@ -106,7 +106,7 @@ func TestAMisfitComesBeforeABlockedMapping(t *testing.T) {
 // Every misfit is told once when it begins and once when it ends.
 func TestWatchTellsOfEveryChange(t *testing.T) {
 	var out strings.Builder
-	w := watch{log: slog.New(slog.NewTextHandler(&out, nil)), reasons: map[string]time.Time{}}
+	w := watch{log: slog.New(slog.NewTextHandler(&out, nil)), reasons: map[string]time.Time{}, waits: map[string]bool{}}
 	a, b := Obstacle{Condition: Unfit, Reason: "first"}, Obstacle{Condition: Unfit, Reason: "second"}
 	for i, found := range [][]Obstacle{nil, {a}, {a, b}, {a, b}, {b}, nil} {
 		w.note(found, epoch.Add(time.Duration(i)*watchEvery))

@@ -16,7 +16,7 @@ func (r *Runner) watch(life context.Context) error {
 	if r.Fits == nil {
 		return nil
 	}
-	watched := watch{log: r.Log, reasons: map[string]time.Time{}}
+	watched := watch{log: r.Log, reasons: map[string]time.Time{}, waits: map[string]bool{}}
 	for {
 		select {
 		case <-time.After(watchEvery):
@@ -42,6 +42,8 @@ type watch struct {
 	log *slog.Logger
 	// reasons holds since when each one has stood.
 	reasons map[string]time.Time
+	// waits has those of them that take nothing from the stream.
+	waits map[string]bool
 }
 
 func (w *watch) note(found []Obstacle, now time.Time) {
@@ -50,13 +52,22 @@ func (w *watch) note(found []Obstacle, now time.Time) {
 		stands[o.Reason] = true
 		if _, known := w.reasons[o.Reason]; !known {
 			w.reasons[o.Reason] = now.Add(-watchEvery)
-			w.log.Error("database no longer fits the mappings; changes may be missing from the stream",
-				"state", string(o.Condition), "since", w.reasons[o.Reason], "reason", o.Reason)
+			message := "database no longer fits the mappings; changes may be missing from the stream"
+			if o.Condition != Unfit {
+				w.waits[o.Reason] = true
+				message = "database waits for this program"
+			}
+			w.log.Error(message, "state", string(o.Condition), "since", w.reasons[o.Reason], "reason", o.Reason)
 		}
 	}
 	for reason, since := range w.reasons {
 		if !stands[reason] {
 			delete(w.reasons, reason)
+			if w.waits[reason] {
+				delete(w.waits, reason)
+				w.log.Info("database waits for this program no more", "from", since, "to", now, "reason", reason)
+				continue
+			}
 			w.log.Error("database fits the mappings again; what changed in between may have been missing from the stream: update those rows once more, so that they come again",
 				"from", since, "to", now, "reason", reason)
 		}

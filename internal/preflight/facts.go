@@ -20,6 +20,8 @@ type facts struct {
 	MayCreate bool `json:"may_create"`
 	// Physical names the physical replication slots: a standby may use them.
 	Physical []string `json:"physical"`
+	// Walsenders is who streams from the server.
+	Walsenders walsenders `json:"walsenders"`
 	// Members are the tables that the publication names one by one.
 	Members []named `json:"members"`
 	// Writers are transactions that have written and are open for long: a
@@ -95,13 +97,14 @@ const identityOf = `CASE r.relreplident
 	ELSE (SELECT ` + keyColumns + ` FROM pg_index i WHERE i.indrelid = r.oid
 		AND (r.relreplident = 'd' AND i.indisprimary OR r.relreplident = 'i' AND i.indisreplident)) END`
 
-// factsSQL takes the publication, the mapped tables as JSON, and how long a
-// transaction is open before it is worth a word. It runs as any role on PostgreSQL 13 and later.
+// factsSQL takes the publication, the mapped tables as JSON, how long a
+// transaction is open before it is worth a word, and the slot. It runs as any role on PostgreSQL 13 and later.
 const factsSQL = `
 SELECT jsonb_build_object(
 	'settings', (SELECT jsonb_object_agg(name, current_setting(name)) FROM pg_settings WHERE name IN (
 		'max_slot_wal_keep_size', 'idle_replication_slot_timeout', 'max_replication_slots', 'max_wal_senders',
-		'synchronized_standby_slots')),
+		'synchronized_standby_slots', 'synchronous_standby_names')),
+	'walsenders', ` + walsendersSQL + `,
 	'may_create', has_database_privilege(current_database(), 'CREATE'),
 	'physical', (SELECT jsonb_agg(slot_name ORDER BY slot_name) FROM pg_replication_slots WHERE slot_type = 'physical'),
 	'members', (SELECT jsonb_agg(jsonb_build_object('schema', n.nspname, 'name', c.relname, 'kind', c.relkind) ORDER BY n.nspname, c.relname)
@@ -150,7 +153,7 @@ func readFacts(ctx context.Context, catalog *replication.Catalog, tables []mappi
 		return facts{}, fmt.Errorf("read catalog: %w", err)
 	}
 	var f facts
-	if err := catalog.JSON(ctx, &f, factsSQL, catalog.Source.Publication, string(param), patience.String()); err != nil {
+	if err := catalog.JSON(ctx, &f, factsSQL, catalog.Source.Publication, string(param), patience.String(), catalog.Source.Slot); err != nil {
 		return facts{}, fmt.Errorf("read catalog: %w", err)
 	}
 	return f, nil

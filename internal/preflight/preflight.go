@@ -91,6 +91,17 @@ func OfStream(findings []Finding) []Finding {
 	return kept
 }
 
+// OfCommits keeps the findings on what holds up the application's commits.
+func OfCommits(findings []Finding) []Finding {
+	var kept []Finding
+	for _, f := range findings {
+		if f.Check == checkSynchronous {
+			kept = append(kept, f)
+		}
+	}
+	return kept
+}
+
 // Failed returns an *Error of the findings of Level Fail; nil when there are
 // none.
 func Failed(findings []Finding) error {

@@ -36,6 +36,7 @@ func (in *inspection) inspectServer() {
 	}
 	in.inspectFree()
 	in.inspectRetention()
+	in.inspectSynchronous()
 	if s.Encoding == "SQL_ASCII" {
 		in.warn("encoding", "the database is SQL_ASCII, so that its text may be of any encoding: objects with text that is not UTF-8 are parked",
 			"dump the database and load it into one created with ENCODING 'UTF8'")
