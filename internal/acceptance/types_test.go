@@ -2,6 +2,7 @@ package acceptance_test
 
 import (
 	"maps"
+	"reflect"
 	"testing"
 
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
@@ -118,6 +119,63 @@ func TestBeyondBMP(t *testing.T) {
 		}
 		if objects := w.sim.Objects("Thing_reject"); len(objects) != 1 || objects["2"]["name"] != "plain" {
 			t.Errorf("reject: got %q, want object 2 alone", objects)
+		}
+		w.noViolations()
+	})
+}
+
+// TestFieldsAreWrittenAsMarketoWantsThem: over REST, where Marketo describes
+// its objects, numbers and words become booleans where a field is one.
+func TestFieldsAreWrittenAsMarketoWantsThem(t *testing.T) {
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		w := newWorld(t, server, api, simulator.Options{Types: []simulator.Type{{Name: "Thing", Dedupe: []string{"id"}, Fields: []simulator.Field{
+			{Name: "id", Type: simulator.Integer}, {Name: "vip", Type: simulator.Boolean}, {Name: "said", Type: simulator.Boolean},
+			{Name: "active", Type: simulator.Boolean}, {Name: "size", Type: simulator.Integer}, {Name: "zip", Type: simulator.String},
+		}}}})
+		w.exec(`CREATE TABLE thing (id text PRIMARY KEY, vip smallint, said text, size text, zip int)`)
+		w.config.mappings = `
+  - table: public.thing
+    object: Thing
+    key: {id: id}
+    attributes: {vip: vip, said: said, size: size, zip: zip, active: {value: true}}
+    on_delete: {set: {active: false}}
+`
+		said := []string{"true", "false"}
+		if api == "rest" {
+			said = []string{"t", "No"} // over SOAP nobody knows the field
+		}
+		p := w.start()
+		w.exec(`INSERT INTO thing VALUES ('1', 1, $1, '42', 12345), ('2', 0, $2, null, null), ('3', null, null, '7', 1)`, said[0], said[1])
+		w.exec(`DELETE FROM thing WHERE id = '3'`)
+		w.settle(p)
+		p.stop(t)
+		want := map[string]map[string]string{
+			"1": {"id": "1", "vip": "true", "said": "true", "size": "42", "zip": "12345", "active": "true"},
+			"2": {"id": "2", "vip": "false", "said": "false", "active": "true"},
+			"3": {"id": "3", "size": "7", "zip": "1", "active": "false"},
+		}
+		if got := w.sim.Objects("Thing"); !reflect.DeepEqual(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		describes := func() (n int) {
+			for _, c := range w.sim.Calls() {
+				if c.Operation == "describe" {
+					n++
+				}
+			}
+			return n
+		}
+		if n := describes(); n > 1 || api == "rest" && n == 0 {
+			t.Errorf("%d calls to describe, want one", n)
+		}
+		before := describes()
+		p = w.start() // what was heard lasts for a day
+		w.exec(`UPDATE thing SET vip = 1 WHERE id = '2'`)
+		w.settle(p)
+		p.stop(t)
+		if describes() != before || w.sim.Objects("Thing")["2"]["vip"] != "true" {
+			t.Errorf("%d calls to describe, and %v", describes(), w.sim.Objects("Thing")["2"])
 		}
 		w.noViolations()
 	})

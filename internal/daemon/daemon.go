@@ -100,6 +100,7 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 	if err != nil {
 		return err
 	}
+	d.describe(ctx, client, store, &f.state)
 	runner := &delivery.Runner{
 		Source: source, Mappings: d.Config.Set, Client: client, Store: store,
 		State:           f.state,

@@ -32,6 +32,7 @@ type field struct {
 	program  *program
 	constant *marketo.Value
 	omitNull bool
+	want     want
 }
 
 // binder fits one mapping to a relation.
@@ -53,11 +54,18 @@ func (b *binder) bind() *plan {
 	p := &plan{compiled: b.compiled, columns: b.relation.Columns}
 	for _, r := range b.definition.Key {
 		f := b.keyField(r)
+		f.want = b.wanted(len(p.key))
 		p.key = append(p.key, f)
 		p.weak = p.weak || len(p.columns) > 0 && !p.columns[f.column].Key
 	}
 	for i, r := range b.definition.Attributes {
-		p.attributes = append(p.attributes, b.attributeField(r, b.expressions[i]))
+		f := b.attributeField(r, b.expressions[i])
+		f.want = b.wanted(len(p.key) + i)
+		if f.constant != nil {
+			v := f.want.value(*f.constant)
+			f.constant = &v
+		}
+		p.attributes = append(p.attributes, f)
 	}
 	if b.compiled.where != nil {
 		p.where = b.program("where", b.compiled.where, true)

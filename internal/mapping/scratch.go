@@ -102,7 +102,7 @@ func (sc *scratch) keyText(f *field, at int, value replication.Value) bool {
 			return false
 		}
 	}
-	sc.buf.Set(at, kind, from, len(out), plain)
+	sc.buf.Set(at, f.want.kind(out[from:], kind), from, len(out), plain)
 	return true
 }
 
@@ -164,7 +164,7 @@ func (sc *scratch) copied(f *field, at int, value replication.Value) {
 		return
 	}
 	from := len(sc.buf)
-	if f.format.kind == asText && marketo.Plain(value.Text) {
+	if f.format.kind == asText && f.want <= wantText && marketo.Plain(value.Text) {
 		// What most values are: text that goes as it is.
 		sc.buf = append(sc.buf, value.Text...)
 		sc.buf.Set(at, marketo.String, from, len(sc.buf), true)
@@ -195,6 +195,9 @@ func (sc *scratch) computed(f *field, at int, v *view) {
 
 // place makes out[from:] the text of the value at; out is the buffer grown.
 func (sc *scratch) place(f *field, at, from int, out []byte, kind marketo.Kind) {
+	if f.want != wantAnything {
+		out, kind = f.want.convert(out, from, kind)
+	}
 	plain := kind != marketo.String || f.format.plain()
 	if !plain {
 		var reason string

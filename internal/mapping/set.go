@@ -52,6 +52,8 @@ type compiled struct {
 	expressions []*expression
 	// set holds the constants of on_delete with their places in an Object.
 	set []placed
+	// wants is what the fields of the shape want, nil where it is not known.
+	wants []want
 }
 
 // placed is a constant and the index of its value in an Object.

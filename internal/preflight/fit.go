@@ -63,6 +63,10 @@ func fitColumn(c *replication.TableColumn, f *marketo.Field) (Level, string) {
 		return fitLength(c, f, says)
 	case from == target:
 		return OK, ""
+	case from == words && target == truth:
+		return says(Warn, "t, true, y, yes, on and 1 are sent as true, their opposites as false, any other text is refused")
+	case from == words && (target == whole || target == floating):
+		return says(Warn, "a text that is a number is sent as one, any other is refused")
 	case from == words:
 		return says(Warn, "a text that is none of that type is refused")
 	case target == whole && from == decimal && scaleOf(c) == 0:
@@ -82,7 +86,7 @@ func fitColumn(c *replication.TableColumn, f *marketo.Field) (Level, string) {
 	case target == day && from == moment, target == moment && from == day:
 		return says(Warn, "Marketo may refuse a date with a time where it wants none, or without one where it wants one")
 	case target == truth && from == whole:
-		return says(Warn, "anything but 0 and 1 is refused")
+		return says(Warn, "0 and 1 are sent as false and true, anything else is refused")
 	}
 	return says(Fail, "no value would be accepted")
 }

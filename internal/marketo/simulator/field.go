@@ -23,7 +23,7 @@ const (
 	// Float and Currency hold a double: further digits are lost.
 	Float    FieldType = "float"
 	Currency FieldType = "currency"
-	// Boolean accepts true, false, 1 and 0.
+	// Boolean accepts true and false, and over SOAP 1 and 0.
 	Boolean FieldType = "boolean"
 	// Date is YYYY-MM-DD.
 	Date FieldType = "date"

@@ -107,6 +107,10 @@ func (r *resolver) assign(a *attribute, place, start int, in list) *problem {
 	if a.structure {
 		return field.mismatch("[structure]")
 	}
+	if r.api == apiREST && field.Type == Boolean && (a.value == "1" || a.value == "0") {
+		// JSON has words of its own for the two.
+		return field.mismatch(a.value)
+	}
 	value, p := field.normalise(a.value)
 	if p != nil {
 		return p

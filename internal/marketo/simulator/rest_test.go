@@ -65,6 +65,7 @@ func TestRESTRecordErrors(t *testing.T) {
 		{"array", `{"rid":1,"city":["x"]}`, "1001"},
 		{"object", `{"rid":1,"city":{"a":[1,"]}"]}}`, "1001"},
 		{"not a boolean", `{"rid":1,"vip":"t"}`, "1001"},
+		{"number in boolean", `{"rid":1,"vip":1}`, "1001"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -217,7 +218,7 @@ func TestRESTReads(t *testing.T) {
 		Name: "Visit_c", Dedupe: []string{"a", "b"},
 		Fields: []simulator.Field{{Name: "a", Type: simulator.String}, {Name: "b", Type: simulator.Integer}},
 	})})
-	in.restSync("createOrUpdate", `{"rid":1,"city":"Bonn","visits":3,"vip":"1","site":"http://x.example/"}`, `{"rid":2}`)
+	in.restSync("createOrUpdate", `{"rid":1,"city":"Bonn","visits":3,"vip":true,"site":"http://x.example/"}`, `{"rid":2}`)
 	in.rest("POST", "customobjects/visit_c.json", `{"input":[{"a":"x|y","b":2},{"a":"x","b":3}]}`)
 	if got := in.Objects("Visit_c")[simulator.Key("x|y", "2")]; got == nil {
 		t.Errorf("Objects() = %v, want a key %q", in.Objects("Visit_c"), simulator.Key("x|y", "2"))
