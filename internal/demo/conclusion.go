@@ -107,8 +107,18 @@ func (a *act) summary(stats simulator.Stats) []string {
 		broken = strings.Join(sorted(stats.Violations), ", ")
 	}
 	return append(lines,
-		fmt.Sprintf("  rules and limits of Marketo: %s; at most %d calls at once, %d in 20 s", broken, stats.MostConcurrent, stats.MostInWindow),
+		limitsLine(a.options.RealLimits, broken, stats),
 		fmt.Sprintf("  the slot has confirmed %s; the last change ended at %s", s.confirmed, a.end))
+}
+
+// limitsLine says what became of Marketo's rules. The limit of calls in 20 s is
+// lifted unless real ones are asked for, and the line says so.
+func limitsLine(realLimits bool, broken string, stats simulator.Stats) string {
+	if realLimits {
+		return fmt.Sprintf("  rules and limits of Marketo: %s; at most %d calls at once, %d in 20 s", broken, stats.MostConcurrent, stats.MostInWindow)
+	}
+	return fmt.Sprintf("  rules of Marketo: %s, at most %d calls at once; %d calls in 20 s, where Marketo allows 100: the demo lifts that limit to show more in less time, --limits real keeps it",
+		broken, stats.MostConcurrent, stats.MostInWindow)
 }
 
 func sorted(counts map[string]int) []string {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
 )
 
 func TestNumbers(t *testing.T) {
@@ -159,5 +160,16 @@ func TestNotices(t *testing.T) {
 		if !strings.Contains(file.String(), text) {
 			t.Errorf("the log lacks %q: %s", text, file.String())
 		}
+	}
+}
+
+// What the demo says about limits is so in both of its modes.
+func TestLimitsLine(t *testing.T) {
+	stats := simulator.Stats{MostConcurrent: 10, MostInWindow: 379}
+	if got := limitsLine(false, "none broken", stats); !strings.Contains(got, "379 calls in 20 s, where Marketo allows 100: the demo lifts that limit") || strings.Contains(got, "limits of Marketo: none broken") {
+		t.Errorf("lifted: %s", got)
+	}
+	if got := limitsLine(true, "none broken", stats); got != "  rules and limits of Marketo: none broken; at most 10 calls at once, 379 in 20 s" {
+		t.Errorf("real: %s", got)
 	}
 }

@@ -152,7 +152,7 @@ var advices = map[Reason]advice{
 	Configuration:         {Fatal, "correct the configuration"},
 	Pooler:                {Fatal, "this is a pooler, such as pgbouncer, and no server: connect to the server itself, by its own host and port"},
 
-	File: {RetrySlowly, "correct the file; it is read again for every connection"},
+	File: {RetrySoon, "correct the file; it is read again for every connection"},
 }
 
 // Class returns what to do about r.
