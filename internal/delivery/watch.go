@@ -3,6 +3,8 @@ package delivery
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -25,7 +27,11 @@ func (r *Runner) watch(life context.Context) error {
 		}
 		found, err := r.Fits(life)
 		if err != nil {
-			continue // the reader tells of a server that does not answer
+			// The reader tells of a server that does not answer. What was found
+			// stands until somebody has looked again.
+			found = watched.unseen(r.misfits(), err)
+		} else {
+			watched.failures = 0
 		}
 		r.unfit.Store(&found)
 		for _, o := range found {
@@ -44,7 +50,26 @@ type watch struct {
 	reasons map[string]time.Time
 	// waits has those of them that take nothing from the stream.
 	waits map[string]bool
+	// failures counts the looks in a row that failed.
+	failures int
 }
+
+// blindAfter is how many looks may fail in a row before that is a reason not to
+// be ready: what the stream leaves out goes unnoticed.
+const blindAfter = 4
+
+// unseen returns what stands after one more look that failed.
+func (w *watch) unseen(stood []Obstacle, err error) []Obstacle {
+	w.failures++
+	found := slices.DeleteFunc(slices.Clone(stood), func(o Obstacle) bool { return strings.HasPrefix(o.Reason, blind) })
+	if w.failures >= blindAfter {
+		found = append(found, Obstacle{Condition: Unfit, Reason: blind + err.Error(), Remedy: "see that the role may connect and ask the catalog beside the stream; cdcsync check looks in the same way"})
+	}
+	return found
+}
+
+// blind opens the reason of looks that fail.
+const blind = "the tables and the publication cannot be looked at, so that nobody would notice what the stream leaves out: "
 
 func (w *watch) note(found []Obstacle, now time.Time) {
 	stands := make(map[string]bool, len(found))

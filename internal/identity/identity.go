@@ -53,7 +53,7 @@ type Leaf struct {
 	Name     string `json:"name"`
 	OID      uint32 `json:"oid"`
 	Filenode uint32 `json:"filenode"`
-	// Rows is set when it has any, as far as statistics show it.
+	// Rows is set when it has any, or had any since it was emptied last.
 	Rows bool `json:"rows"`
 	// Fresh is set when nothing has counted its rows since it was made, emptied
 	// or rewritten.

@@ -25,7 +25,8 @@ type View struct {
 const publishedSchemas = 150000
 
 // lookSQL takes the publication, the names of the mapped tables and known OIDs
-// as JSON. It takes no lock on any table, so that it waits for nobody.
+// as JSON. It locks no table but partitions that nothing has counted yet, for a
+// moment each.
 const lookSQL = `
 WITH RECURSIVE publication AS (SELECT * , xmin FROM pg_publication WHERE pubname = $1),
 mapped AS (SELECT w.ord, c.oid, c.relname, c.relfilenode, n.oid AS schema, n.nspname
@@ -46,7 +47,7 @@ SELECT jsonb_build_object(
 		'columns', (SELECT jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod)) ORDER BY a.attnum)
 			FROM pg_attribute a WHERE a.attrelid = m.oid AND a.attnum > 0 AND NOT a.attisdropped),
 		'leaves', (SELECT jsonb_agg(jsonb_build_object('name', ln.nspname || '.' || l.relname, 'oid', l.oid::bigint, 'filenode', l.relfilenode::bigint,
-				'rows', l.relpages > 0 OR pg_stat_get_live_tuples(l.oid) > 0,
+				'rows', CASE WHEN l.relpages > 0 OR pg_stat_get_live_tuples(l.oid) > 0 THEN true ELSE coalesce(pg_relation_size(l.oid), 0) > 0 END,
 				'fresh', l.relpages = 0 AND l.reltuples <= 0,
 				'attached', t.xmin::text <> b.since::text) ORDER BY l.oid)
 			FROM below b JOIN pg_class l ON l.oid = b.oid JOIN pg_namespace ln ON ln.oid = l.relnamespace JOIN pg_type t ON t.oid = l.reltype
