@@ -1,8 +1,14 @@
 package acceptance_test
 
 import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/cdcsync/cdcsync/internal/cluster"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
 )
 
@@ -12,9 +18,9 @@ const things = `
 	CREATE TABLE thing (code text PRIMARY KEY, n int, name text, memo text);
 	ALTER TABLE thing ALTER memo SET STORAGE EXTERNAL`
 
-func newThings(t *testing.T, api, mapping string) *world {
+func newThings(t *testing.T, c *cluster.Cluster, api, mapping string) *world {
 	t.Helper()
-	w := newWorld(t, server, api, simulator.Options{Dedupe: map[string][]string{"Thing": {"code"}}})
+	w := newWorld(t, c, api, simulator.Options{Dedupe: map[string][]string{"Thing": {"code"}}})
 	w.config.mappings = `
   - table: public.thing
     object: Thing
@@ -32,7 +38,7 @@ func TestRowStopsMatching(t *testing.T) {
 		for onDelete, want := range map[string]string{"delete": "", "{set: {n: 0}}": "0", "ignore": "1"} {
 			t.Run(onDelete, func(t *testing.T) {
 				t.Parallel()
-				w := newThings(t, api, `
+				w := newThings(t, server, api, `
     where: 'n > 0 && memo != "none"'
     on_delete: `+onDelete)
 				w.exec(things)
@@ -62,7 +68,7 @@ func TestRowStopsMatching(t *testing.T) {
 func TestSharedKey(t *testing.T) {
 	eachAPI(t, func(t *testing.T, api string) {
 		t.Parallel()
-		w := newThings(t, api, "    on_delete: delete\n    where: 'memo != \"none\"'")
+		w := newThings(t, server, api, "    on_delete: delete\n    where: 'memo != \"none\"'")
 		w.exec(things)
 		w.exec(`ALTER TABLE thing DROP CONSTRAINT thing_pkey, ADD PRIMARY KEY (code, name)`)
 		p := w.start()
@@ -80,5 +86,166 @@ func TestSharedKey(t *testing.T) {
 			t.Errorf("objects %v, want n of 2 for 1 and 3", objects)
 		}
 		p.stop(t)
+	})
+}
+
+// names are the names of all objects by their keys.
+func (w *world) names() map[string]string {
+	names := map[string]string{}
+	for code, object := range w.sim.Objects("Thing") {
+		names[code] = object["name"]
+	}
+	return names
+}
+
+// wantNames compares all objects with what they should be called.
+func (w *world) wantNames(want map[string]string) {
+	w.t.Helper()
+	if got := w.names(); !maps.Equal(got, want) {
+		w.t.Errorf("names by key: got %v, want %v", got, want)
+	}
+}
+
+// reread is a mapping whose rows are read again whenever memo is left alone.
+const reread = `
+    where: 'memo != "none"'
+    on_delete: delete
+`
+
+// TestRowsAreReadDuringARewrite has rows read again while the application's
+// ALTER TABLE rewrites their table: to whoever looks from before it the table
+// is empty, and rows that were taken for gone would never come.
+func TestRowsAreReadDuringARewrite(t *testing.T) {
+	eachAPI(t, func(t *testing.T, api string) {
+		for _, ddl := range []string{"ALTER COLUMN n TYPE bigint", "ADD COLUMN r float DEFAULT random()"} {
+			t.Run(ddl, func(t *testing.T) {
+				t.Parallel()
+				w := newThings(t, server, api, reread)
+				w.exec(things)
+				w.exec(`INSERT INTO thing SELECT i, 1, 'old', $1::text FROM generate_series(1, 21) i`, large())
+				p := w.start()
+				w.exec(`UPDATE thing SET name = 'new'`)
+				w.exec(`BEGIN; ALTER TABLE thing ` + ddl)
+				time.Sleep(500 * time.Millisecond) // the program waits for the table, and gives up waiting
+				w.exec(`COMMIT`)
+				w.settle(p)
+				want := map[string]string{}
+				for i := range 21 {
+					want[fmt.Sprint(i+1)] = "new"
+				}
+				w.wantNames(want)
+				p.stop(t)
+			})
+		}
+	})
+}
+
+// TestRowsOfAFamily reads again a row of a table that another inherits from,
+// with a row of the same key.
+func TestRowsOfAFamily(t *testing.T) {
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		w := newThings(t, server, api, reread)
+		w.exec(things)
+		w.exec(`CREATE TABLE thing_2026 (PRIMARY KEY (code)) INHERITS (thing)`)
+		p := w.start()
+		w.exec(`INSERT INTO thing VALUES ('a', 1, 'own', $1)`, large())
+		w.exec(`INSERT INTO thing_2026 VALUES ('a', 1, 'of 2026', $1)`, large())
+		w.exec(`UPDATE ONLY thing SET name = 'own again'`)
+		w.settle(p)
+		w.awaitParked(0)
+		w.wantNames(map[string]string{"a": "own again"})
+		p.stop(t)
+	})
+}
+
+// TestKeysOfExtensionTypes reads rows again by keys whose type, and its
+// operators, are in a schema that nobody looks at by itself.
+func TestKeysOfExtensionTypes(t *testing.T) {
+	eachAPI(t, func(t *testing.T, api string) {
+		for kind, codes := range map[string][2]string{"ltree": {"a.b", "a.c"}, "citext": {"Bob", "Ann"}, "mood": {"{x}", "ok"}} {
+			t.Run(kind, func(t *testing.T) {
+				t.Parallel()
+				w := newThings(t, server, api, reread)
+				w.exec(`CREATE SCHEMA extensions; CREATE EXTENSION ltree SCHEMA extensions; CREATE EXTENSION citext SCHEMA extensions;
+					CREATE TYPE extensions.mood AS ENUM ('ok', '{x}')`)
+				w.exec(strings.Replace(things, "code text", "code extensions."+kind, 1))
+				p := w.start()
+				for _, code := range codes {
+					w.exec(fmt.Sprintf(`INSERT INTO thing VALUES ('%s', 1, 'a', $1)`, code), large())
+				}
+				w.exec(`UPDATE thing SET name = 'b'`)
+				w.settle(p)
+				w.wantNames(map[string]string{codes[0]: "b", codes[1]: "b"})
+				p.stop(t)
+			})
+		}
+	})
+}
+
+// TestRowsWithGeneratedColumns reads again rows of which the stream has columns
+// that the table computes.
+func TestRowsWithGeneratedColumns(t *testing.T) {
+	c := newestServer(t)
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		w := newThings(t, c, api, reread)
+		w.exec(`CREATE TABLE thing (code text PRIMARY KEY, n int, name text GENERATED ALWAYS AS (upper(code)) STORED, memo text);
+			ALTER TABLE thing ALTER memo SET STORAGE EXTERNAL`)
+		w.exec(`INSERT INTO thing (code, n, memo) VALUES ('a', 1, $1)`, large())
+		w.exec(`CREATE PUBLICATION ` + w.config.publication + ` FOR TABLE thing WITH (publish_generated_columns = stored)`)
+		p := w.start()
+		w.exec(`UPDATE thing SET n = 2`)
+		w.settle(p)
+		w.wantNames(map[string]string{"a": "A"})
+		p.stop(t)
+	})
+}
+
+// asGuest has the program connect as a role that owns nothing. The publication
+// is there already.
+func (w *world) asGuest() string {
+	role := "guest_" + w.database
+	w.exec(`CREATE ROLE ` + role + ` LOGIN REPLICATION; GRANT SELECT ON thing TO ` + role)
+	w.exec(`CREATE PUBLICATION ` + w.config.publication + ` FOR TABLE thing`)
+	w.config.url = strings.Replace(w.config.url, "postgres@", role+"@", 1)
+	w.t.Cleanup(func() {
+		w.disconnect()
+		_ = w.cluster.Exec(context.Background(), w.database, "DROP OWNED BY "+role+"; DROP ROLE "+role)
+	})
+	return role
+}
+
+// TestRightToReadIsTakenAway takes the program's right to read rows away while
+// it needs it. It gives nothing up and says what it lacks, and goes on by itself
+// once it has it again.
+func TestRightToReadIsTakenAway(t *testing.T) {
+	eachAPI(t, func(t *testing.T, api string) {
+		for _, test := range []struct{ name, take, give string }{
+			{"select", "REVOKE SELECT ON thing FROM %s", "GRANT SELECT ON thing TO %s"},
+			{"row security", "ALTER TABLE thing ENABLE ROW LEVEL SECURITY; -- %s", "ALTER TABLE thing DISABLE ROW LEVEL SECURITY; -- %s"},
+		} {
+			t.Run(test.name, func(t *testing.T) {
+				t.Parallel()
+				w := newThings(t, server, api, reread)
+				w.exec(things)
+				role := w.asGuest()
+				w.exec(`INSERT INTO thing VALUES ('a', 1, 'old', $1)`, large())
+				p := w.start()
+				w.exec(fmt.Sprintf(test.take, role))
+				w.exec(`UPDATE thing SET name = 'new'`)
+				await(t, time.Minute, func() (bool, string) {
+					status, reason := w.get("/readyz")
+					return status == 503 && strings.Contains(reason, "unreadable: rows of mapping thing cannot be read") && strings.Contains(reason, "BYPASSRLS"), "readyz says " + reason
+				})
+				w.awaitParked(0)
+				w.wantNames(map[string]string{})
+				w.exec(fmt.Sprintf(test.give, role))
+				w.settle(p)
+				w.awaitReady(p)
+				w.wantNames(map[string]string{"a": "new"})
+				p.stop(t)
+			})
+		}
 	})
 }

@@ -33,6 +33,11 @@ func (c *comparison) readTables(ctx context.Context, source *replication.Source)
 	if err := conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").Close(); err != nil {
 		return fmt.Errorf("compare: begin: %w", err)
 	}
+	// Before the first snapshot: behind an ALTER TABLE that rewrites a table, an
+	// older one would see it empty.
+	if err := conn.Exec(ctx, lockAll(tables)).Close(); err != nil {
+		return fmt.Errorf("compare: lock the tables: %w", err)
+	}
 	for i := range tables {
 		if err := c.readTable(ctx, conn, &tables[i]); err != nil {
 			return fmt.Errorf("compare: read table %s.%s: %w", tables[i].Schema, tables[i].Name, err)
@@ -67,16 +72,30 @@ func (c *comparison) readTable(ctx context.Context, conn *pgconn.PgConn, table *
 	return err
 }
 
-// selectAll reads the rows that the stream would send as the table's own: those
+// lockAll keeps the definitions of the tables as they are.
+func lockAll(tables []replication.Table) string {
+	var names []string
+	for i := range tables {
+		names = append(names, rowsOf(&tables[i]))
+	}
+	return "LOCK TABLE " + strings.Join(names, ", ") + " IN ACCESS SHARE MODE"
+}
+
+// rowsOf names the rows that the stream would send as the table's own: those
 // of partitions, but not those of tables that inherit from it.
+func rowsOf(table *replication.Table) string {
+	name := pgx.Identifier{table.Schema, table.Name}.Sanitize()
+	if table.Kind == "p" {
+		return name
+	}
+	return "ONLY " + name
+}
+
+// selectAll reads the table's own rows.
 func selectAll(table *replication.Table, rel *replication.Relation) string {
 	var columns []string
 	for _, column := range rel.Columns {
 		columns = append(columns, pgx.Identifier{column.Name}.Sanitize())
 	}
-	only := "ONLY "
-	if table.Kind == "p" {
-		only = ""
-	}
-	return "SELECT " + strings.Join(columns, ", ") + " FROM " + only + pgx.Identifier{table.Schema, table.Name}.Sanitize()
+	return "SELECT " + strings.Join(columns, ", ") + " FROM " + rowsOf(table)
 }

@@ -54,7 +54,7 @@ type Snapshot struct {
 func (r *RowReader) Snapshot(ctx context.Context, name TableName, key, columns []string) (*Snapshot, error) {
 	s := &Snapshot{conn: r.conn}
 	if err := s.begin(ctx, name, key, columns); err != nil {
-		return nil, errors.Join(fmt.Errorf("read rows of %s.%s: %w", name.Schema, name.Name, err), s.End(ctx))
+		return nil, errors.Join(fmt.Errorf("read rows of %s.%s: %w", name.Schema, name.Name, withRemedy(err)), s.End(ctx))
 	}
 	return s, nil
 }
@@ -71,7 +71,7 @@ func (s *Snapshot) begin(ctx context.Context, name TableName, key, columns []str
 		"LOCK TABLE "+rowsOf(name, kind)+" IN ACCESS SHARE MODE; "+
 		"SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text").ReadAll()
 	if err != nil {
-		return lockError(err)
+		return err
 	}
 	s.transactions = string(results[2].Rows[0][0])
 	tables, err := describe(ctx, s.conn, []TableName{name})
@@ -92,10 +92,11 @@ func (s *Snapshot) begin(ctx context.Context, name TableName, key, columns []str
 	return s.conn.Exec(ctx, "SAVEPOINT row").Close()
 }
 
-// lockError gives the reason of a lock that was not to be had.
-func lockError(err error) error {
-	if sqlState(err) == "55P03" {
-		return &Error{Reason: Locked, Err: err}
+// withRemedy has the text of a server's error end with what to do.
+func withRemedy(err error) error {
+	var server *pgconn.PgError
+	if errors.As(err, &server) {
+		return &Error{Reason: Diagnose(err), Err: err}
 	}
 	return err
 }

@@ -46,7 +46,7 @@ func (e *RowError) Error() string {
 // the reading: the keys that found was not called for are not answered.
 func (s *Snapshot) Rows(ctx context.Context, keys []RowKey, found func(key int, rows [][]Value, err error)) error {
 	if err := s.readRows(ctx, keys, found); err != nil {
-		return fmt.Errorf("read rows of %s.%s: %w", s.Table.Schema, s.Table.Name, err)
+		return fmt.Errorf("read rows of %s.%s: %w", s.Table.Schema, s.Table.Name, withRemedy(err))
 	}
 	return nil
 }
