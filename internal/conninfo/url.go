@@ -179,7 +179,7 @@ func unknown(name string, n int, safe bool) error {
 	if near != "" {
 		near = `; did you mean "` + near + `"?`
 	}
-	const remedy = `; take it out. A setting of the session is written options=-csearch_path=…`
+	const remedy = `; take it out. A setting of the session is written options='-c name=value'`
 	if canBeNamed(name) || safe && identifier.MatchString(name) {
 		return fmt.Errorf("has %q, which is none of libpq's key words%s%s", name, near, remedy)
 	}

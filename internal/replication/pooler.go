@@ -16,6 +16,16 @@ func ofPooler(err *pgconn.PgError) bool {
 	return strings.HasPrefix(strings.ToLower(err.Message), "unsupported startup parameter")
 }
 
+// ofWalsender tells the error of a replication command from a session that does
+// not know such commands: a pooler may leave out what it was asked for.
+func ofWalsender(err error) error {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) && refused.Code == "42601" { // a syntax error
+		return problem(Pooler, "the session was asked for replication and is an ordinary one")
+	}
+	return err
+}
+
 // Probe opens a replication session, asks the server for its name, and closes
 // it: a server that answers queries need not take replication, as behind a
 // pooler. It needs a free walsender for a moment.
@@ -26,12 +36,9 @@ func (s *Source) Probe(ctx context.Context, server Server) error {
 	}
 	defer closeQuietly(ctx, conn)
 	rows, err := querySimple(ctx, conn, "IDENTIFY_SYSTEM")
-	var refused *pgconn.PgError
 	switch {
-	case errors.As(err, &refused) && refused.Code == "42601": // a syntax error: a plain session
-		return problem(Pooler, "the session was asked for replication and is an ordinary one")
 	case err != nil:
-		return fmt.Errorf("identify the server: %w", err)
+		return fmt.Errorf("identify the server: %w", ofWalsender(err))
 	case len(rows) != 1 || len(rows[0]) == 0:
 		return problem(Protocol, "IDENTIFY_SYSTEM has no answer")
 	}

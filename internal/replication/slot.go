@@ -157,7 +157,7 @@ func (s *Source) CreateSlot(ctx context.Context) (LSN, error) {
 	case err != nil && bounded.Err() != nil:
 		return 0, problem(SlotWait, "create slot %s: waited %s for open transactions: %s", s.Slot, limit, s.holdUps(ctx))
 	case err != nil:
-		return 0, fmt.Errorf("create slot %s: %w", s.Slot, createError(err))
+		return 0, fmt.Errorf("create slot %s: %w", s.Slot, createError(ofWalsender(err)))
 	case len(rows) != 1 || len(rows[0]) != 4:
 		return 0, problem(Protocol, "create slot %s: the server answered with %d rows", s.Slot, len(rows))
 	}

@@ -137,7 +137,7 @@ type look struct {
 func (s *Source) look(ctx context.Context, conn *pgconn.PgConn) (*look, error) {
 	system, err := pglogrepl.IdentifySystem(ctx, conn)
 	if err != nil {
-		return nil, fmt.Errorf("identify system: %w", err)
+		return nil, fmt.Errorf("identify system: %w", ofWalsender(err))
 	}
 	l := &look{
 		endpoint: Endpoint{System: system.SystemID, Timeline: system.Timeline, Database: system.DBName},
