@@ -14,31 +14,41 @@ import (
 )
 
 var (
-	ddlSeed  = flag.Uint64("ddl.seed", 0, "the first seed of TestRandomDDL")
-	ddlSeeds = flag.Int("ddl.seeds", orNumber(os.Getenv("CDCSYNC_DDL_SEEDS"), 4), "how many seeds TestRandomDDL takes; also CDCSYNC_DDL_SEEDS")
-	ddlSteps = flag.Int("ddl.steps", 60, "how many steps TestRandomDDL takes for a seed")
-	ddlRough = flag.Bool("ddl.rough", false, "let TestRandomDDL change what a mapping stands on, too")
+	ddlSeed  = flag.Uint64("ddl.seed", 0, "the first seed of the random tests of structure")
+	ddlSeeds = flag.Int("ddl.seeds", number(os.Getenv("CDCSYNC_DDL_SEEDS")), "how many seeds they take; zero means a handful; also CDCSYNC_DDL_SEEDS")
+	ddlSteps = flag.Int("ddl.steps", 60, "how many steps they take for a seed")
 )
 
-func orNumber(text string, otherwise int) int {
-	if n, err := strconv.Atoi(text); err == nil {
-		return n
+// number reads a number; 0 when it is none.
+func number(text string) int {
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		return 0
 	}
-	return otherwise
+	return n
 }
 
 // TestRandomDDL changes the structure of a mapped table while its rows change,
 // in the same transactions and around kills, as a seed says. Nothing of it
-// takes a value away, so that the program must deliver all, and be ready. With
-// -ddl.rough it may also stop with a reason that is true.
-func TestRandomDDL(t *testing.T) {
+// takes a value away, so that the program must deliver all, and be ready.
+func TestRandomDDL(t *testing.T) { eachAlteration(t, 4, false) }
+
+// TestRandomBreakingDDL also does what a mapping may not survive, one kind of
+// it for each seed: the program delivers all, or stops for a reason that is
+// true.
+func TestRandomBreakingDDL(t *testing.T) { eachAlteration(t, 7, true) }
+
+func eachAlteration(t *testing.T, usual int, breaks bool) {
 	needServer(t)
 	t.Parallel()
-	for i := range *ddlSeeds {
+	if *ddlSeeds > 0 {
+		usual = *ddlSeeds
+	}
+	for i := range usual {
 		seed := *ddlSeed + uint64(i)
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
-			newAlteration(t, seed).run()
+			newAlteration(t, seed, breaks).run()
 		})
 	}
 }
@@ -46,8 +56,10 @@ func TestRandomDDL(t *testing.T) {
 // alteration is one seed's table and what is known of it.
 type alteration struct {
 	*world
-	rng *rand.Rand
-	p   *process
+	seed   uint64
+	breaks bool
+	rng    *rand.Rand
+	p      *process
 	shape
 	// names counts all names that were given, so that none comes twice.
 	names int
@@ -75,7 +87,7 @@ const stock = `
     on_delete: delete
 `
 
-func newAlteration(t *testing.T, seed uint64) *alteration {
+func newAlteration(t *testing.T, seed uint64, breaks bool) *alteration {
 	t.Helper()
 	w := newWorld(t, server, apis[seed%2], simulator.Options{Dedupe: map[string][]string{"Stock": {"id"}}})
 	w.config.timeout, w.config.hold = 2*time.Second, 2500*time.Millisecond
@@ -85,7 +97,7 @@ func newAlteration(t *testing.T, seed uint64) *alteration {
 	}
 	w.exec(`CREATE TABLE stock (id int PRIMARY KEY, n int, name text, memo text)`)
 	w.exec(`ALTER TABLE stock ALTER memo SET STORAGE EXTERNAL`)
-	return &alteration{world: w, rng: rand.New(rand.NewPCG(seed, 0)), shape: shape{next: 1, identity: "DEFAULT", pkey: "stock_pkey"}}
+	return &alteration{world: w, seed: seed, breaks: breaks, rng: rand.New(rand.NewPCG(seed, 0)), shape: shape{next: 1, identity: "DEFAULT", pkey: "stock_pkey"}}
 }
 
 func (a *alteration) run() {
