@@ -15,7 +15,7 @@ func statusText(s admin.Status) string {
 	var b strings.Builder
 	switch {
 	case s.Ready && s.State == "current":
-		b.WriteString("ready: everything is delivered\n")
+		b.WriteString("ready: everything" + except(s.Report) + " is delivered\n")
 	case s.Ready:
 		fmt.Fprintf(&b, "ready: %s\n", printable(s.State))
 	default:
@@ -54,6 +54,7 @@ func writeReport(b *strings.Builder, s admin.Status) {
 		line("failed calls", faults(r.Calls.Faults))
 	}
 	line("slot", slot(r.Source))
+	line("WAL kept", kept(r.Source))
 	line("version", printable(s.Version))
 	b.WriteString("\n")
 	writeMappings(b, r.Mappings)
@@ -64,9 +65,23 @@ func freshness(r *admin.Report, now time.Time) string {
 	case r.Through == nil:
 		return "not known yet: what the server had at the start is still being read"
 	case r.Behind != nil && *r.Behind > 0:
-		return fmt.Sprintf("everything committed by %s, %s ago", r.Through.Local().Format(time.DateTime), seconds(*r.Behind))
+		return fmt.Sprintf("everything%s committed by %s, %s ago", except(r), r.Through.Local().Format(clock), seconds(*r.Behind))
 	}
-	return fmt.Sprintf("everything, as of %s", now.Local().Format(time.DateTime))
+	return fmt.Sprintf("everything%s, as of %s", except(r), now.Local().Format(clock))
+}
+
+// clock is how times are shown, with their zone.
+const clock = "2006-01-02 15:04:05 MST"
+
+// except says what everything leaves out.
+func except(r *admin.Report) string {
+	switch {
+	case r == nil || r.Parked == 0:
+		return ""
+	case r.Parked == 1:
+		return " except 1 parked object"
+	}
+	return " except " + number(r.Parked) + " parked objects"
 }
 
 func waiting(r *admin.Report) string {
@@ -135,8 +150,27 @@ func slot(s admin.Source) string {
 		text += ", confirmed " + s.Confirmed
 	}
 	text += fmt.Sprintf(", lag %s", amount(s.Lag))
+	switch {
+	case s.Growing:
+		text += " and growing"
+	case s.CatchUp >= 1:
+		text += fmt.Sprintf(", %s to go at this rate", seconds(s.CatchUp))
+	}
 	if !s.Connected {
 		text += "; not connected"
+	}
+	return text
+}
+
+// kept is the WAL that waits for us on the server, and how long that goes well.
+func kept(s admin.Source) string {
+	text := amount(uint64(max(s.Retained, 0)))
+	if s.Safe == nil {
+		return text + "; PostgreSQL keeps it without limit (max_slot_wal_keep_size)"
+	}
+	text += fmt.Sprintf("; after %s more PostgreSQL may drop the slot", amount(uint64(max(*s.Safe, 0))))
+	if s.Drop > 0 {
+		text += fmt.Sprintf(", in %s at this rate", seconds(s.Drop))
 	}
 	return text
 }

@@ -99,9 +99,23 @@ type Source struct {
 	Received   string `json:"received_lsn"`
 	Checkpoint string `json:"checkpoint_lsn"`
 	Confirmed  string `json:"confirmed_lsn,omitempty"`
-	// Lag is from the checkpoint to the end of what the server is known to
-	// have, in bytes of WAL: what a restart would read again, at most.
+	// Server is the end of the server's WAL, as of a few seconds ago, or of the
+	// last time that it answered.
+	Server string `json:"server_lsn"`
+	// Lag is from the checkpoint to there, in bytes of WAL.
 	Lag uint64 `json:"lag_bytes"`
+	// CatchUp is in how many seconds there will be no lag at the rate of the
+	// last ten minutes; 0 where that is not known. Growing is set while the lag
+	// grows at that rate.
+	CatchUp float64 `json:"catch_up_seconds"`
+	Growing bool    `json:"growing"`
+	// Retained is the WAL that the slot keeps on the server, Safe how much may
+	// still be written before PostgreSQL may drop the slot, missing where it
+	// never does; Drop is in how many seconds that is used up at the rate of
+	// the last ten minutes, 0 when it does not shrink.
+	Retained int64   `json:"retained_bytes"`
+	Safe     *int64  `json:"safe_bytes,omitempty"`
+	Drop     float64 `json:"drop_seconds"`
 }
 
 // Mapping is about one mapping.

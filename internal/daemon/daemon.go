@@ -107,8 +107,10 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 		Identities:      d.identities(),
 		Config:          d.delivery(client.Capacity()),
 		ShutdownTimeout: d.Config.Delivery.ShutdownTimeout,
-		Fits:            func(ctx context.Context) ([]delivery.Obstacle, error) { return d.fits(ctx, source, store) },
-		Log:             d.Log,
+		Fits: func(ctx context.Context) (replication.Server, []delivery.Obstacle, error) {
+			return d.fits(ctx, source, store)
+		},
+		Log: d.Log,
 	}
 	if _, err := delivery.NewMetrics(runner, registry); err != nil {
 		return fmt.Errorf("register metrics: %w", err)

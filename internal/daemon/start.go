@@ -212,26 +212,26 @@ func (d *Daemon) findings(ctx context.Context, catalog *replication.Catalog, ser
 
 // fits looks again, while changes stream, at what decides which of them are in
 // the stream, and returns what is wrong with it.
-func (d *Daemon) fits(ctx context.Context, source *replication.Source, store *checkpoint.Store) ([]delivery.Obstacle, error) {
+func (d *Daemon) fits(ctx context.Context, source *replication.Source, store *checkpoint.Store) (replication.Server, []delivery.Obstacle, error) {
 	catalog, err := source.Catalog(ctx)
 	if err != nil {
-		return nil, err
+		return replication.Server{}, nil, err
 	}
 	defer catalog.Close(ctx)
 	server, err := catalog.Inspect(ctx)
 	if err != nil {
-		return nil, err
+		return server, nil, err
 	}
 	findings, err := d.findings(ctx, catalog, server)
 	if err != nil {
-		return nil, err
+		return server, nil, err
 	}
 	all, err := d.watchTables(ctx, catalog, server, store)
 	if err != nil {
-		return nil, err
+		return server, nil, err
 	}
 	all = append(all, obstacles(delivery.Unfit, preflight.OfStream(findings))...)
-	return append(all, obstacles(delivery.Synchronous, preflight.OfCommits(findings))...), nil
+	return server, append(all, obstacles(delivery.Synchronous, preflight.OfCommits(findings))...), nil
 }
 
 // obstacles makes those findings that fail obstacles.

@@ -33,6 +33,7 @@ var advice = map[string]string{
 	string(delivery.QuotaUsed):      "wait, or raise marketo.limits.calls_per_day if Marketo allows this integration more, and restart",
 	string(delivery.Throttled):      "see in Marketo which integration makes the calls (Admin > Web Services), and have it make fewer, or lower marketo.limits; sending goes on by itself",
 	string(delivery.QuotaShort):     "raise marketo.limits.calls_per_day if Marketo allows this integration more; else changes arrive later until midnight US Central",
+	string(delivery.Unreadable):     "mend what the reason names; reading goes on by itself within 15 seconds",
 	string(delivery.Stuck):          "the reason names what is waited for; if the log has an error on it, mend that, else restart the daemon: nothing is lost by that",
 	string(delivery.Synchronous):    "run the statement in the reason: it names the real standbys alone",
 	string(delivery.Unfit):          "do what the reason says; the log tells the time in which changes may have been missed",
@@ -48,6 +49,7 @@ func (d *Daemon) status(ctx context.Context, store *checkpoint.Store) admin.Stat
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
+	d.runner.Load().Look(ctx)
 	report, err := d.Report(ctx)
 	if err != nil {
 		return notReady(s, admin.Obstacle{State: stateUnresponsive, Reason: "the pipeline does not answer", Advice: advice[stateUnresponsive]})
@@ -137,9 +139,13 @@ func (d *Daemon) source(r delivery.Report) admin.Source {
 	if r.Synced != 0 {
 		s.Confirmed = r.Synced.String()
 	}
-	if end := max(r.Source.Received, r.Source.Server); end > r.Saved {
+	end := max(r.Source.Received, r.Source.Server)
+	if s.Server = end.String(); end > r.Saved {
 		s.Lag = uint64(end - r.Saved)
 	}
+	far := r.Source.Distance
+	s.Retained, s.Safe, s.Growing = far.Retained, far.Safe, far.Growing
+	s.CatchUp, s.Drop = far.CatchUp.Seconds(), far.Drop.Seconds()
 	return s
 }
 

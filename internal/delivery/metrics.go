@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -20,6 +21,7 @@ type Metrics struct {
 
 	up, ready, state, confirmedThrough                             *prometheus.Desc
 	connected, connects, disconnects, sourceBytes, sourceMessages  *prometheus.Desc
+	lag, retained, safe, catchUp, drop                             *prometheus.Desc
 	serverLSN, receivedLSN, confirmedLSN, checkpointLSN            *prometheus.Desc
 	checkpointTime, transactions, rows, filtered, withoutOldKey    *prometheus.Desc
 	writes, coalesced, replayed, pending, pendingBytes, pressure   *prometheus.Desc
@@ -52,7 +54,12 @@ func NewMetrics(r *Runner, reg prometheus.Registerer) (*Metrics, error) {
 		disconnects:    describe("source_disconnects_total", "Replication connections that ended and attempts that failed, by reason.", "reason"),
 		sourceBytes:    describe("source_received_bytes_total", "Bytes received on the replication connection."),
 		sourceMessages: describe("source_messages_total", "Messages received on the replication connection."),
-		serverLSN:      describe("source_server_lsn", "WAL end the server announced when the connection was made, as an integer."),
+		serverLSN:      describe("source_server_lsn", "End of the WAL of the server as far as it is known, as an integer."),
+		lag:            describe("source_lag_bytes", "WAL from the saved checkpoint to the end of the WAL of the server."),
+		retained:       describe("source_retained_bytes", "WAL that the slot keeps on the server, when it was asked last."),
+		safe:           describe("source_safe_bytes", "WAL that may still be written before PostgreSQL may drop the slot; absent where it never does."),
+		catchUp:        describe("source_catch_up_seconds", "Time until there is no lag, at the rate of the last ten minutes; 0 where there is none or it is not known, +Inf while it grows."),
+		drop:           describe("source_drop_seconds", "Time until PostgreSQL may drop the slot, at the rate of the last ten minutes; absent where it is not nearing."),
 		receivedLSN:    describe("source_received_lsn", "End of what was received, as an integer."),
 		confirmedLSN:   describe("source_confirmed_lsn", "Position up to which the server may forget, as an integer."),
 		checkpointLSN:  describe("checkpoint_lsn", "Saved checkpoint, as an integer."),
@@ -107,6 +114,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) { ch <- m.up }
 func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), reportTimeout)
 	defer cancel()
+	m.runner.Look(ctx)
 	report, err := m.runner.Report(ctx)
 	if err != nil {
 		ch <- prometheus.MustNewConstMetric(m.up, prometheus.GaugeValue, 0)
@@ -165,6 +173,7 @@ func (m *Metrics) collectSource(s scrape, r Report) {
 	s.counter(m.sourceBytes, r.Source.Bytes)
 	s.counter(m.sourceMessages, r.Source.Messages)
 	s.gauge(m.serverLSN, float64(r.Source.Server))
+	m.collectDistance(s, r)
 	s.gauge(m.receivedLSN, float64(r.Source.Received))
 	s.gauge(m.confirmedLSN, float64(r.Synced))
 	s.gauge(m.checkpointLSN, float64(r.Saved))
@@ -173,6 +182,26 @@ func (m *Metrics) collectSource(s scrape, r Report) {
 	s.gauge(m.pendingBytes, float64(r.Bytes))
 	s.gauge(m.limit, float64(m.runner.Config.MaxPendingBytes))
 	s.flag(m.pressure, r.Backpressure)
+}
+
+func (m *Metrics) collectDistance(s scrape, r Report) {
+	far, lag := r.Source.Distance, 0.0
+	if r.Source.Server > r.Saved {
+		lag = float64(r.Source.Server - r.Saved)
+	}
+	s.gauge(m.lag, lag)
+	s.gauge(m.retained, float64(far.Retained))
+	if far.Safe != nil {
+		s.gauge(m.safe, float64(*far.Safe))
+	}
+	if far.Growing {
+		s.gauge(m.catchUp, math.Inf(1))
+	} else {
+		s.gauge(m.catchUp, far.CatchUp.Seconds())
+	}
+	if far.Drop > 0 {
+		s.gauge(m.drop, far.Drop.Seconds())
+	}
 }
 
 func (m *Metrics) collectCalls(s scrape, r Report) {

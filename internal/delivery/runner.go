@@ -42,8 +42,9 @@ type Runner struct {
 	// DefaultShutdownTimeout.
 	ShutdownTimeout time.Duration
 	// Fits, when set, says why database and mappings do not fit any more;
-	// nothing when they do. It is asked every half minute.
-	Fits func(context.Context) ([]Obstacle, error)
+	// nothing when they do, and what the server says of itself. It is asked
+	// every half minute.
+	Fits func(context.Context) (replication.Server, []Obstacle, error)
 	Log  *slog.Logger
 
 	// prepared guards what prepare makes: Report and Act may be called before
@@ -64,6 +65,9 @@ type Runner struct {
 	// confirmed is the last position confirmed, or the checkpoint at start;
 	// synced is zero until this life has confirmed one.
 	confirmed, synced atomic.Uint64
+	// distance is how far the slot is behind; looking is held by who asks.
+	distance distance
+	looking  sync.Mutex
 	// unfit is the last answer of Fits.
 	unfit atomic.Pointer[[]Obstacle]
 }
@@ -282,8 +286,9 @@ func (r *Runner) Report(ctx context.Context) (Report, error) {
 	}
 	select {
 	case report := <-reply:
-		report.Source = r.reader.status()
+		report.Source = r.source(report.Saved)
 		report.Misfits = r.misfits()
+		report.Stalled = append(report.Stalled, report.silent(time.Now())...)
 		return report, nil
 	case <-ctx.Done():
 		return Report{}, fmt.Errorf("report: %w", ctx.Err())

@@ -22,13 +22,17 @@ type SourceReport struct {
 	Disconnects map[replication.Reason]uint64
 	Bytes       uint64
 	Messages    uint64
-	// Received is the end of what was received, Server the server's WAL end
-	// when the connection was made.
+	// Received is the end of what was received, Server the end of the server's
+	// WAL as far as it is known, never less.
 	Received LSN
 	Server   LSN
-	// Current is when the connection ended, or reading halted, with all that
-	// the server had read; zero if it never did.
+	// Current is as of when all that the server had has been received; zero if
+	// it never was. Silent is since when the server has had more and has sent
+	// nothing; zero when that is not so.
 	Current time.Time
+	Silent  time.Time
+	// Distance is how far the slot is behind.
+	Distance Distance
 	// Rows holds the row changes of each mapping.
 	Rows []RowReport
 }

@@ -1,0 +1,78 @@
+package delivery
+
+import (
+	"testing"
+	"time"
+)
+
+func TestDistanceTellsTheRates(t *testing.T) {
+	const mib = 1 << 20
+	tests := []struct {
+		name string
+		// ends, saved and safe are per ten seconds.
+		ends, saved, safe []int64
+		want              Distance
+	}{
+		{"nothing known yet", []int64{10}, []int64{0}, []int64{5}, Distance{}},
+		{"catching up", []int64{100, 100, 100}, []int64{0, 10, 20}, []int64{50, 50, 50}, Distance{CatchUp: 80 * time.Second}},
+		{"catching up with more", []int64{100, 105, 110}, []int64{0, 10, 20}, []int64{50, 45, 40}, Distance{CatchUp: 180 * time.Second, Drop: 80 * time.Second}},
+		{"growing", []int64{100, 120, 140}, []int64{0, 10, 20}, []int64{50, 55, 60}, Distance{Growing: true}},
+		{"as fast as it grows", []int64{100, 110, 120}, []int64{0, 10, 20}, nil, Distance{}},
+		{"no lag", []int64{100, 110, 120}, []int64{100, 110, 120}, nil, Distance{}},
+		{"standing", []int64{100, 100, 100}, []int64{50, 50, 50}, nil, Distance{}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var d distance
+			var saved LSN
+			for i := range tt.ends {
+				l := look{at: epoch.Add(time.Duration(i) * 10 * time.Second), end: LSN(tt.ends[i] * mib), saved: LSN(tt.saved[i] * mib)}
+				if tt.safe != nil {
+					safe := tt.safe[i] * mib
+					l.safe = &safe
+				}
+				saved = l.saved
+				d.note(l)
+			}
+			got := d.picture(saved)
+			got.At, got.Safe = time.Time{}, nil
+			if got.CatchUp = got.CatchUp.Round(time.Second); got != tt.want {
+				t.Errorf("got %+v, want %+v", got, tt.want)
+			}
+		})
+	}
+}
+
+// What the server had at a look is current once it was received; while more is
+// known to be there, and nothing comes, it is silent.
+func TestDistanceFollowsTheServer(t *testing.T) {
+	var d distance
+	at := func(s int) time.Time { return epoch.Add(time.Duration(s) * time.Second) }
+	check := func(now int, received, wantEnd LSN, wantCurrent, wantSilent time.Time) {
+		t.Helper()
+		end, current, silent := d.reach(at(now), received)
+		if end != wantEnd || !current.Equal(wantCurrent) || !silent.Equal(wantSilent) {
+			t.Errorf("after %d s: got %s, %s, %s; want %s, %s, %s", now, end, current, silent, wantEnd, wantCurrent, wantSilent)
+		}
+	}
+	never := time.Time{}
+	check(0, 10, 10, never, never)
+	d.note(look{at: at(1), end: 20})
+	check(2, 10, 20, never, at(1))
+	check(3, 15, 20, never, at(3))
+	d.note(look{at: at(30), end: 30})
+	check(31, 15, 30, never, at(3))
+	check(32, 25, 30, at(1), at(32))
+	check(33, 40, 40, at(30), never)
+
+	report := Report{Source: SourceReport{Connected: true, Silent: at(0)}}
+	for now, want := range map[int]int{29: 0, 31: 1} {
+		if got := len(report.silent(at(now))); got != want {
+			t.Errorf("after %d s of silence: %d obstacles, want %d", now, got, want)
+		}
+	}
+	report.Pending = 1
+	if report.silent(at(100)) != nil {
+		t.Error("the machine has work, which says what is waited for")
+	}
+}
