@@ -26,19 +26,14 @@ func (r *Runner) watch(life context.Context) error {
 			return nil
 		}
 		server, found, err := r.Fits(life)
-		watched.answered(err)
 		if err != nil {
-<<<<<<< HEAD
 			// The reader tells of a server that does not answer. What was found
 			// stands until somebody has looked again.
 			found = watched.unseen(r.misfits(), err)
 		} else {
 			watched.failures = 0
-=======
-			continue
->>>>>>> 7b209f6 (delivery, admin: the true lag, time to go, and what the slot makes PostgreSQL keep; everything except parked objects)
+			r.looked(server)
 		}
-		r.looked(server)
 		r.unfit.Store(&found)
 		for _, o := range found {
 			if o.Condition == Halted {
@@ -56,25 +51,8 @@ type watch struct {
 	reasons map[string]time.Time
 	// waits has those of them that take nothing from the stream.
 	waits map[string]bool
-<<<<<<< HEAD
 	// failures counts the looks in a row that failed.
 	failures int
-=======
-	// blind is set while looks fail.
-	blind bool
-}
-
-// answered tells when looks begin to fail, and when they do no longer. What was
-// found last stands meanwhile.
-func (w *watch) answered(err error) {
-	switch {
-	case err != nil && !w.blind:
-		w.log.Warn("database cannot be looked at; a table that leaves the publication would not be noticed", "err", err)
-	case err == nil && w.blind:
-		w.log.Info("database can be looked at again")
-	}
-	w.blind = err != nil
->>>>>>> 7b209f6 (delivery, admin: the true lag, time to go, and what the slot makes PostgreSQL keep; everything except parked objects)
 }
 
 // blindAfter is how many looks may fail in a row before that is a reason not to
