@@ -24,9 +24,7 @@ func TestTableLeavesThePublication(t *testing.T) {
 			status, reason := w.get("/readyz")
 			return status == 503 && strings.Contains(reason, "not in publication"), "readyz says " + reason
 		})
-		if _, text := w.get("/metrics"); !strings.Contains(text, `cdcsync_state{state="unfit"} 1`) {
-			t.Error("the metrics do not show the state")
-		}
+		w.awaitState("unfit")
 		p.awaitLog(t, "reading halted")
 		w.exec(`ALTER PUBLICATION ` + w.config.publication + ` ADD TABLE items`)
 		p.stop(t)
