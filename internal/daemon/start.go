@@ -19,20 +19,18 @@ import (
 // Client returns the client of the configured API.
 func Client(m config.Marketo) (marketo.Client, error) {
 	if m.SOAP != nil {
-		user, err := m.SOAP.UserID.Reveal()
-		if err != nil {
+		if _, err := m.SOAP.UserID.Reveal(); err != nil {
 			return nil, err
 		}
 		return marketo.NewSOAP(marketo.SOAPConfig{
-			Endpoint: m.SOAP.Endpoint, UserID: user, Secret: m.SOAP.SecretKey.Reveal, Timeout: m.Timeout,
+			Endpoint: m.SOAP.Endpoint, ID: m.SOAP.UserID.Reveal, Secret: m.SOAP.SecretKey.Reveal, Timeout: m.Timeout,
 		})
 	}
-	id, err := m.REST.ClientID.Reveal()
-	if err != nil {
+	if _, err := m.REST.ClientID.Reveal(); err != nil {
 		return nil, err
 	}
 	return marketo.NewREST(marketo.RESTConfig{
-		Endpoint: m.REST.Endpoint, ClientID: id, Secret: m.REST.ClientSecret.Reveal, Timeout: m.Timeout,
+		Endpoint: m.REST.Endpoint, ID: m.REST.ClientID.Reveal, Secret: m.REST.ClientSecret.Reveal, Timeout: m.Timeout,
 	})
 }
 

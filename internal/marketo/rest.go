@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -18,6 +19,9 @@ type RESTConfig struct {
 	Endpoint string
 	// ClientID is that of a LaunchPoint service.
 	ClientID string
+	// ID, when set, returns the client id in place of ClientID. Like Secret it
+	// is asked for each token.
+	ID func() (string, error)
 	// Secret returns the client secret. It is asked for each token.
 	Secret func() (string, error)
 	// Timeout bounds a whole call, the reply's body included, and likewise
@@ -38,10 +42,11 @@ type RESTConfig struct {
 // REST is a Client that speaks Marketo's REST API.
 type REST struct {
 	exchange
-	base     string
-	clientID string
-	secret   func() (string, error)
-	tokens   *tokens
+	base   string
+	id     func() (string, error)
+	lastID atomic.Pointer[string]
+	secret func() (string, error)
+	tokens *tokens
 }
 
 var _ Client = (*REST)(nil)
@@ -55,7 +60,10 @@ func NewREST(c RESTConfig) (*REST, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rest: %w", err)
 	}
-	if c.ClientID == "" {
+	if c.ID == nil {
+		c.ID = func() (string, error) { return c.ClientID, nil }
+	}
+	if id, err := c.ID(); err != nil || id == "" {
 		return nil, errors.New("rest: no client id; set marketo.rest.client_id")
 	}
 	if c.Secret == nil {
@@ -66,7 +74,7 @@ func NewREST(c RESTConfig) (*REST, error) {
 	return &REST{
 		exchange: newExchange(c.Transport, c.Timeout, c.ReplyLimit, c.UserAgent, c.Now),
 		base:     base,
-		clientID: c.ClientID,
+		id:       c.ID,
 		secret:   c.Secret,
 		tokens:   newTokens(),
 	}, nil
@@ -160,7 +168,10 @@ func (c *REST) failure(a answer, failed *restError, token string, b *Batch) *Fau
 	if f.Code == "" {
 		f.Code = "reply"
 	}
-	secrets := []string{c.clientID, token}
+	secrets := []string{token}
+	if id := c.lastID.Load(); id != nil {
+		secrets = append(secrets, *id)
+	}
 	if secret, err := c.secret(); err == nil {
 		secrets = append(secrets, secret)
 	}

@@ -137,7 +137,15 @@ func (c *REST) fetchToken(ctx context.Context) (grant, *Fault) {
 	if err != nil {
 		return grant{}, &Fault{Class: FaultCredentials, Code: "secret", Message: "client secret: " + err.Error() + "; set marketo.rest.client_secret or client_secret_file"}
 	}
-	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {c.clientID}, "client_secret": {secret}}
+	id, err := c.id()
+	if err == nil && id == "" {
+		err = errors.New("it is empty")
+	}
+	if err != nil {
+		return grant{}, &Fault{Class: FaultCredentials, Code: "secret", Message: "client id: " + err.Error() + "; set marketo.rest.client_id or client_id_file"}
+	}
+	c.lastID.Store(&id)
+	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret}}
 	buf := newBuffer()
 	buf.b = append(buf.b, form.Encode()...)
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}

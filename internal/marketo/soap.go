@@ -18,6 +18,9 @@ type SOAPConfig struct {
 	Endpoint string
 	// UserID is Marketo's mktowsUserId.
 	UserID string
+	// ID, when set, returns the user id in place of UserID. Like Secret it is
+	// asked for each attempt.
+	ID func() (string, error)
 	// Secret returns the secret key. It is asked for each attempt, so that a
 	// secret that was replaced is used without a restart.
 	Secret func() (string, error)
@@ -40,7 +43,7 @@ type SOAPConfig struct {
 type SOAP struct {
 	exchange
 	endpoint string
-	userID   string
+	id       func() (string, error)
 	secret   func() (string, error)
 	// signed is the last signature.
 	signed atomic.Pointer[signature]
@@ -58,7 +61,10 @@ func NewSOAP(c SOAPConfig) (*SOAP, error) {
 	if err != nil {
 		return nil, fmt.Errorf("soap: %w", err)
 	}
-	if c.UserID == "" || !validXML([]byte(c.UserID)) {
+	if c.ID == nil {
+		c.ID = func() (string, error) { return c.UserID, nil }
+	}
+	if id, err := c.ID(); err != nil || id == "" || !validXML([]byte(id)) {
 		return nil, errors.New("soap: no user id, or one that XML cannot carry; set marketo.soap.user_id")
 	}
 	if c.Secret == nil {
@@ -67,7 +73,7 @@ func NewSOAP(c SOAPConfig) (*SOAP, error) {
 	return &SOAP{
 		exchange: newExchange(c.Transport, c.Timeout, c.ReplyLimit, c.UserAgent, c.Now),
 		endpoint: u.String(),
-		userID:   c.UserID,
+		id:       c.ID,
 		secret:   c.Secret,
 	}, nil
 }
@@ -137,28 +143,35 @@ func (s *SOAP) open() (*buffer, []string, *Fault) {
 	if err != nil {
 		return nil, nil, &Fault{Class: FaultCredentials, Code: "secret", Message: "secret key: " + err.Error() + "; set marketo.soap.secret_key or secret_key_file"}
 	}
-	signed := s.sign(secret, s.now())
+	id, err := s.id()
+	if err == nil && (id == "" || !validXML([]byte(id))) {
+		err = errors.New("it is empty, or XML cannot carry it")
+	}
+	if err != nil {
+		return nil, nil, &Fault{Class: FaultCredentials, Code: "secret", Message: "user id: " + err.Error() + "; set marketo.soap.user_id or user_id_file"}
+	}
+	signed := s.sign(id, secret, s.now())
 	buf := newBuffer()
-	buf.b = appendSOAPHeader(buf.b, s.userID, signed.text, signed.timestamp)
-	return buf, []string{s.userID, secret, signed.text}, nil
+	buf.b = appendSOAPHeader(buf.b, id, signed.text, signed.timestamp)
+	return buf, []string{id, secret, signed.text}, nil
 }
 
 // signature is one of a second.
 type signature struct {
-	secret          string
+	id, secret      string
 	at              int64 // seconds since 1970
 	timestamp, text string
 }
 
 // sign returns the signature of an attempt at now. Those of one second are the
 // same.
-func (s *SOAP) sign(secret string, now time.Time) *signature {
+func (s *SOAP) sign(id, secret string, now time.Time) *signature {
 	last := s.signed.Load()
-	if last != nil && last.at == now.Unix() && last.secret == secret {
+	if last != nil && last.at == now.Unix() && last.secret == secret && last.id == id {
 		return last
 	}
 	timestamp := now.Format(timestampLayout)
-	next := &signature{secret: secret, at: now.Unix(), timestamp: timestamp, text: sign(secret, timestamp, s.userID)}
+	next := &signature{id: id, secret: secret, at: now.Unix(), timestamp: timestamp, text: sign(secret, timestamp, id)}
 	s.signed.Store(next)
 	return next
 }
