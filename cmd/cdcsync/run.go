@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/daemon"
 	"github.com/cdcsync/cdcsync/internal/preflight"
@@ -18,6 +19,7 @@ import (
 func runCommand() *cobra.Command {
 	var file string
 	var tables []string
+	var gap string
 	cmd := &cobra.Command{
 		Use:   "run -c FILE",
 		Short: "Deliver changes until stopped",
@@ -45,7 +47,18 @@ lost either way.`,
 			})
 			defer told()
 			d := &daemon.Daemon{Config: c, Log: log, Version: buildVersion(), AcceptTables: tables}
+			if gap != "" {
+				span, err := checkpoint.ParseSpan(gap)
+				if err != nil {
+					return usageError{fmt.Errorf("--accept-gap: %w", err)}
+				}
+				d.AcceptGap = &span
+			}
 			err = d.Run(cmd.Context())
+			var none *daemon.NoGapError
+			if errors.As(err, &none) {
+				return usageError{err}
+			}
 			var unfit *preflight.Error
 			if errors.As(err, &unfit) {
 				return usageError{fmt.Errorf("database and configuration do not fit:\n%w", err)}
@@ -54,6 +67,7 @@ lost either way.`,
 		},
 	}
 	configFlag(cmd, &file)
+	cmd.Flags().StringVar(&gap, "accept-gap", "", "go on without what is in this gap (FROM..TO, FROM..new), which a refused start or halted reading has named; it is recorded")
 	cmd.Flags().StringArrayVar(&tables, "accept-table", nil, "go on although changes of this table (schema.table, or all) may be missing, as a refused start has said; may be given several times")
 	return cmd
 }

@@ -130,4 +130,12 @@ func TestPromotedStandbyThatLackedDelivered(t *testing.T) {
 	if got := len(w.writes()); got != calls {
 		t.Errorf("%d calls were made", got-calls)
 	}
+
+	// Accepted: what the new primary has is delivered, all of it, wherever the
+	// old one stood.
+	p = w.launchAccepting(named(t, check.output.String()))
+	w.awaitReady(p)
+	w.settle(p)
+	w.itemsAgree()
+	p.stop(t)
 }

@@ -40,6 +40,9 @@ func load(ctx context.Context, db querier) (State, error) {
 	if state.Lacking, err = loadLacking(ctx, db); err != nil {
 		return State{}, err
 	}
+	if state.Accepted, err = loadAccepted(ctx, db); err != nil {
+		return State{}, fmt.Errorf("accepted: %w", err)
+	}
 	if state.Relations, err = loadRelations(ctx, db); err != nil {
 		return State{}, fmt.Errorf("relations: %w", err)
 	}

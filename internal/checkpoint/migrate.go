@@ -40,10 +40,10 @@ func renameDiscarded(ctx context.Context, tx *sql.Tx) error {
 	return err
 }
 
-// versionFive adds what mapped tables were when they were last looked at: not
-// known yet.
+// versionFive adds what mapped tables were when they were last looked at, which
+// is not known yet, and the gaps that were accepted.
 func versionFive(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, relationsTable)
+	_, err := tx.ExecContext(ctx, relationsTable+acceptedTable)
 	return err
 }
 

@@ -83,6 +83,8 @@ type Refusal struct {
 	Code   string
 	Reason string
 	Remedy string
+	// Span is what going on would leave out, where that may be accepted.
+	Span *Span
 }
 
 func (r *Refusal) Error() string { return r.Code + ": " + r.Reason + "; " + r.Remedy }
@@ -138,6 +140,14 @@ func (r Reached) beyond(checkpoint LSN) LSN {
 // position in WAL that the server does not have yet, both lose changes without
 // an error.
 func Resume(server ServerView, ck *Checkpoint, reached Reached) Decision {
+	d := decide(server, ck, reached)
+	if d.Refusal != nil {
+		d.Refusal = offer(d.Refusal, server, ck)
+	}
+	return d
+}
+
+func decide(server ServerView, ck *Checkpoint, reached Reached) Decision {
 	if ck != nil && ck.LSN != 0 {
 		return resume(server, ck, reached)
 	}
@@ -178,26 +188,26 @@ func resume(server ServerView, ck *Checkpoint, reached Reached) Decision {
 func checkIdentity(server ServerView, ck *Checkpoint) *Refusal {
 	switch {
 	case ck.System != server.System:
-		return &Refusal{WrongSystem,
-			fmt.Sprintf("the state file belongs to the PostgreSQL cluster with system identifier %s, and this one is %s", ck.System, server.System),
-			"point source.url back at that cluster; for a new cluster (also after pg_upgrade) " + startAfresh(server)}
+		return &Refusal{Code: WrongSystem,
+			Reason: fmt.Sprintf("the state file belongs to the PostgreSQL cluster with system identifier %s, and this one is %s", ck.System, server.System),
+			Remedy: "point source.url back at that cluster; for a new cluster (also after pg_upgrade) " + startAfresh(server)}
 	case ck.Database != server.Database:
-		return &Refusal{WrongDatabase,
-			fmt.Sprintf("the state file belongs to database %q, and source.url leads to %q", ck.Database, server.Database),
-			"name that database in source.url, or give this one a state file and a slot of its own"}
+		return &Refusal{Code: WrongDatabase,
+			Reason: fmt.Sprintf("the state file belongs to database %q, and source.url leads to %q", ck.Database, server.Database),
+			Remedy: "name that database in source.url, or give this one a state file and a slot of its own"}
 	case ck.Slot != server.SlotName:
-		return &Refusal{WrongSlot,
-			fmt.Sprintf("the state file belongs to slot %q, and source.slot is %q", ck.Slot, server.SlotName),
-			"set source.slot back, or give the new slot a state file of its own"}
+		return &Refusal{Code: WrongSlot,
+			Reason: fmt.Sprintf("the state file belongs to slot %q, and source.slot is %q", ck.Slot, server.SlotName),
+			Remedy: "set source.slot back, or give the new slot a state file of its own"}
 	}
 	return nil
 }
 
 func checkSlotThere(server ServerView, ck *Checkpoint) *Refusal {
 	if server.Slot == nil {
-		return &Refusal{SlotMissing,
-			fmt.Sprintf("slot %q does not exist, but the state file says it was read up to %s: changes since then cannot be had from it", server.SlotName, ck.LSN),
-			"if this server is not the one it was (a failover), go back to that one; otherwise " + startAfresh(server)}
+		return &Refusal{Code: SlotMissing,
+			Reason: fmt.Sprintf("slot %q does not exist, but the state file says it was read up to %s: changes since then cannot be had from it", server.SlotName, ck.LSN),
+			Remedy: "if this server is not the one it was (a failover), go back to that one; otherwise " + startAfresh(server)}
 	}
 	return checkSlot(server)
 }
@@ -211,19 +221,19 @@ func checkSlot(server ServerView) *Refusal {
 		if slot.Plugin == "" {
 			kind = "a physical slot"
 		}
-		return &Refusal{SlotWrongPlugin,
-			fmt.Sprintf("slot %q is %s, not for pgoutput, so it belongs to something else", server.SlotName, kind),
-			"set source.slot to a name that is not taken; it is created when missing"}
+		return &Refusal{Code: SlotWrongPlugin,
+			Reason: fmt.Sprintf("slot %q is %s, not for pgoutput, so it belongs to something else", server.SlotName, kind),
+			Remedy: "set source.slot to a name that is not taken; it is created when missing"}
 	case slot.Database != server.Database:
-		return &Refusal{WrongDatabase,
-			fmt.Sprintf("slot %q is one of database %q, and source.url leads to %q", server.SlotName, slot.Database, server.Database),
-			"set source.slot to a name that is not taken, or name that database in source.url"}
+		return &Refusal{Code: WrongDatabase,
+			Reason: fmt.Sprintf("slot %q is one of database %q, and source.url leads to %q", server.SlotName, slot.Database, server.Database),
+			Remedy: "set source.slot to a name that is not taken, or name that database in source.url"}
 	case slot.TwoPhase:
-		return &Refusal{SlotTwoPhase,
-			fmt.Sprintf("slot %q was made with two_phase, which sends transactions before they are committed", server.SlotName),
-			startAfresh(server)}
+		return &Refusal{Code: SlotTwoPhase,
+			Reason: fmt.Sprintf("slot %q was made with two_phase, which sends transactions before they are committed", server.SlotName),
+			Remedy: startAfresh(server)}
 	case slot.WALStatus == "lost" || slot.Invalidation != "":
-		return &Refusal{SlotLost, lostReason(server), "raise or remove the limit that did it (max_slot_wal_keep_size, idle_replication_slot_timeout), then " + startAfresh(server)}
+		return &Refusal{Code: SlotLost, Reason: lostReason(server), Remedy: "raise or remove the limit that did it (max_slot_wal_keep_size, idle_replication_slot_timeout), then " + startAfresh(server)}
 	}
 	return nil
 }
@@ -241,19 +251,19 @@ func lostReason(server ServerView) string {
 func checkPosition(server ServerView, ck *Checkpoint) *Refusal {
 	switch {
 	case server.Slot.Confirmed > ck.LSN:
-		return &Refusal{Gap,
-			fmt.Sprintf("slot %q stands at %s, ahead of the state file's %s: somebody advanced it or created it anew, or the state file is an old copy; changes between the two were not delivered",
+		return &Refusal{Code: Gap,
+			Reason: fmt.Sprintf("slot %q stands at %s, ahead of the state file's %s: somebody advanced it or created it anew, or the state file is an old copy; changes between the two were not delivered",
 				server.SlotName, server.Slot.Confirmed, ck.LSN),
-			"put the right state file back if this is a copy; otherwise " + startAfresh(server)}
+			Remedy: "put the right state file back if this is a copy; otherwise " + startAfresh(server)}
 	case server.WALEnd < ck.LSN:
-		return &Refusal{ServerBehind,
-			fmt.Sprintf("the server's WAL ends at %s, before the state file's %s: it was restored to an earlier time, or a standby that had not received everything was promoted",
+		return &Refusal{Code: ServerBehind,
+			Reason: fmt.Sprintf("the server's WAL ends at %s, before the state file's %s: it was restored to an earlier time, or a standby that had not received everything was promoted",
 				server.WALEnd, ck.LSN),
-			"connect to the server that has that WAL; if it is gone, " + startAfresh(server)}
+			Remedy: "connect to the server that has that WAL; if it is gone, " + startAfresh(server)}
 	case server.Timeline < ck.Timeline:
-		return &Refusal{WrongTimeline,
-			fmt.Sprintf("the server is on timeline %d, and the state file on the later %d: this is the old primary, or a restored copy", server.Timeline, ck.Timeline),
-			"connect to the present primary; if this is it now, " + startAfresh(server)}
+		return &Refusal{Code: WrongTimeline,
+			Reason: fmt.Sprintf("the server is on timeline %d, and the state file on the later %d: this is the old primary, or a restored copy", server.Timeline, ck.Timeline),
+			Remedy: "connect to the present primary; if this is it now, " + startAfresh(server)}
 	}
 	return nil
 }
@@ -268,24 +278,24 @@ func checkFork(server ServerView, ck *Checkpoint, reached Reached) *Refusal {
 	case server.Timeline == ck.Timeline:
 		return nil
 	case server.Switched == 0:
-		return &Refusal{WrongTimeline,
-			fmt.Sprintf("the server is on timeline %d, whose history does not pass through timeline %d of the state file: it was promoted beside the server that changes were read from",
+		return &Refusal{Code: WrongTimeline,
+			Reason: fmt.Sprintf("the server is on timeline %d, whose history does not pass through timeline %d of the state file: it was promoted beside the server that changes were read from",
 				server.Timeline, ck.Timeline),
-			"connect to the server that followed that one; if there is none, " + startAfresh(server)}
+			Remedy: "connect to the server that followed that one; if there is none, " + startAfresh(server)}
 	case server.Switched < newest:
-		return &Refusal{WrongTimeline,
-			fmt.Sprintf("the server left timeline %d at %s, and changes were received from it up to %s: changes were delivered, or may have been, that this server never had",
+		return &Refusal{Code: WrongTimeline,
+			Reason: fmt.Sprintf("the server left timeline %d at %s, and changes were received from it up to %s: changes were delivered, or may have been, that this server never had",
 				ck.Timeline, server.Switched, newest),
-			startAfresh(server)}
+			Remedy: startAfresh(server)}
 	}
 	return nil
 }
 
 // storeLost refuses a slot that somebody has used when we know nothing of it.
 func storeLost(server ServerView) *Refusal {
-	return &Refusal{StoreLost,
-		fmt.Sprintf("slot %q exists at %s, but the state file knows nothing of it: what was delivered, parked or in flight is not known", server.SlotName, server.Slot.Confirmed),
-		"another instance? set source.slot to a name of its own here; otherwise put the state file back where `state` says; if it is lost, " + startAfresh(server)}
+	return &Refusal{Code: StoreLost,
+		Reason: fmt.Sprintf("slot %q exists at %s, but the state file knows nothing of it: what was delivered, parked or in flight is not known", server.SlotName, server.Slot.Confirmed),
+		Remedy: "another instance? set source.slot to a name of its own here; otherwise put the state file back where `state` says; if it is lost, " + startAfresh(server)}
 }
 
 func slotWarning(server ServerView) string {

@@ -143,7 +143,9 @@ type State struct {
 	// Relations are the mapped tables as they were last seen; none in a store
 	// that no life has looked at tables for.
 	Relations []Relation
-	Quota     Quota
+	// Accepted are the gaps that were accepted, the oldest first.
+	Accepted []Accepted
+	Quota    Quota
 	// Sent is the newest change that a call has carried; zero for none. What
 	// is older has to be known again as a whole before anything is sent: the
 	// value of an object that was sent may stand for several changes, of which

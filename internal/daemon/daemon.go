@@ -36,7 +36,13 @@ type Daemon struct {
 	// AcceptTables names tables, as schema.name, of which changes may be missing
 	// and delivery goes on all the same; EveryTable stands for all.
 	AcceptTables []string
+	// AcceptGap is what to go on without; nil for nothing. It must be what a
+	// refused start, or halted reading, has named.
+	AcceptGap *checkpoint.Span
 
+	// passOver is the transaction of which what halts reading is left out.
+	passOver replication.LSN
+	accepted atomic.Pointer[[]string]
 	tables   tables
 	runner   atomic.Pointer[delivery.Runner]
 	starting atomic.Pointer[string]
@@ -104,6 +110,8 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 	runner := &delivery.Runner{
 		Source: source, Mappings: d.Config.Set, Client: client, Store: store,
 		State:           f.state,
+		PassOver:        d.passOver,
+		PassedOver:      d.passedOver,
 		Identities:      d.identities(),
 		Config:          d.delivery(client.Capacity()),
 		ShutdownTimeout: d.Config.Delivery.ShutdownTimeout,

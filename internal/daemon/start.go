@@ -93,9 +93,15 @@ func (d *Daemon) begin(ctx context.Context, source *replication.Source, store *c
 	}
 	// All else stays as the last life left it: settling in marks the store as
 	// ours.
+	if f.accepted != nil {
+		if f.state, err = d.accept(ctx, source, store, f); err != nil {
+			return f, err
+		}
+	}
 	if f.state.Checkpoint, err = d.settleIn(ctx, source, store, f); err != nil {
 		return f, err
 	}
+	d.noteAccepted(f.state.Accepted)
 	if f.server.Publication == nil {
 		// It was made just now, and the tables are in it since.
 		if f.tables, err = d.lookAgain(ctx, source, f); err != nil {
@@ -119,6 +125,8 @@ type found struct {
 	server   replication.Server
 	state    checkpoint.State
 	decision checkpoint.Decision
+	// accepted is the gap that this start goes over; nil for none.
+	accepted *checkpoint.Accepted
 	tables   Tables
 }
 
@@ -140,8 +148,8 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 		return f, unreachable{err}
 	}
 	f.decision = f.decision.At(d.Config.State.SQLite)
-	if f.decision.Refusal != nil {
-		return f, f.decision.Refusal
+	if f.decision, f.accepted, err = d.overGap(f.decision, f.state); err != nil {
+		return f, err
 	}
 	if f.decision.Action == checkpoint.Continue && f.server.Publication == nil {
 		return f, &checkpoint.Refusal{

@@ -54,7 +54,7 @@ func (d *Daemon) status(ctx context.Context, store *checkpoint.Store) admin.Stat
 	if err != nil {
 		return notReady(s, admin.Obstacle{State: stateUnresponsive, Reason: "the pipeline does not answer", Advice: advice[stateUnresponsive]})
 	}
-	s.State, s.Ready, s.Notices = string(report.Condition()), true, d.notes()
+	s.State, s.Ready, s.Notices = string(report.Condition()), true, append(d.acceptedNotes(), d.notes()...)
 	var obstacles []admin.Obstacle
 	for _, o := range report.Obstacles() {
 		obstacles = append(obstacles, admin.Obstacle{

@@ -13,9 +13,9 @@ func (r *reader) handle(life context.Context, stream *replication.Stream, messag
 	case *replication.Begin:
 		return r.begin(m)
 	case *replication.Change:
-		return r.change(m)
+		return r.change(life, m)
 	case *replication.Truncate:
-		return r.truncate(m)
+		return r.truncate(life, m)
 	case *replication.Commit:
 		return r.commit(m)
 	case *replication.Keepalive:
@@ -37,6 +37,7 @@ func (r *reader) begin(m *replication.Begin) error {
 		r.skip, r.seq = max(r.skip, r.seq), 0
 		return nil
 	}
+	r.passedBy(m.Final)
 	r.inside, r.final, r.seq, r.skip = true, m.Final, 0, 0
 	r.add(Entry{Kind: EntryBegin, LSN: m.Final, Time: m.Time, XID: m.XID})
 	return nil
@@ -47,14 +48,17 @@ func (r *reader) begin(m *replication.Begin) error {
 const filteredAtOnce = 1 << 14
 
 // change maps one row change, unless the machine has it already.
-func (r *reader) change(m *replication.Change) error {
+func (r *reader) change(life context.Context, m *replication.Change) error {
 	r.seq++
 	if r.seq <= r.skip {
 		return nil
 	}
+	if fits, err := r.fits(m); !fits {
+		return err
+	}
 	r.writes = r.runner.Mappings.Apply(m, r.writes[:0])
 	if m.Operation != replication.Insert && r.relations.of(m.Relation, r.runner.Mappings).weak != nil {
-		if err := r.withoutOldKey(m); err != nil {
+		if err := r.withoutOldKey(life, m); err != nil {
 			return err
 		}
 	}
@@ -96,7 +100,7 @@ func (r *reader) keepalive(m *replication.Keepalive) {
 }
 
 // truncate acts on an emptied table: its rows are not in the stream.
-func (r *reader) truncate(m *replication.Truncate) error {
+func (r *reader) truncate(life context.Context, m *replication.Truncate) error {
 	r.seq++
 	if r.seq <= r.skip {
 		return nil
@@ -105,9 +109,13 @@ func (r *reader) truncate(m *replication.Truncate) error {
 		for _, i := range r.runner.Mappings.Of(rel) {
 			d := r.runner.Mappings.Definition(i)
 			if d.HaltsOnTruncate() {
-				r.seq--
-				return r.halt(fmt.Sprintf("table %s.%s was truncated, and mapping %s has no way to know which objects that takes away; "+
+				err := r.haltAt(life, fmt.Sprintf("table %s.%s was truncated, and mapping %s has no way to know which objects that takes away; "+
 					"remove them in marketo, then set on_truncate: ignore and start again", rel.Schema, rel.Name, d.Name))
+				if err != nil {
+					r.seq--
+					return err
+				}
+				continue
 			}
 			r.runner.Log.Warn("truncate ignored", "table", rel.Schema+"."+rel.Name, "mapping", d.Name)
 		}

@@ -68,6 +68,7 @@ type reader struct {
 	// ordered is why reading is to halt, for a reason that is not in the stream;
 	// nil for none.
 	ordered atomic.Pointer[string]
+	passing passing
 	// described holds the newest description of every relation.
 	described map[uint32]*replication.Relation
 }
@@ -85,6 +86,7 @@ func newReader(r *Runner) *reader {
 		runner: r, timeline: r.State.Checkpoint.Timeline, received: r.State.Checkpoint.LSN, reading: make(chan struct{}, 1),
 		rowCounts: make([]rowCount, r.Mappings.Len()),
 		described: make(map[uint32]*replication.Relation),
+		passing:   passing{over: r.PassOver, unfit: make(map[*replication.Relation]string)},
 	}
 }
 
@@ -104,6 +106,11 @@ func (r *reader) run(life context.Context, stop <-chan struct{}) error {
 		var refused *checkpoint.Refusal
 		if errors.As(err, &refused) || replication.Classify(err) == replication.Fatal {
 			return err
+		}
+		if skipped, skipErr := r.skipUndecoded(life, stop, err); skipErr != nil {
+			err = skipErr
+		} else if skipped {
+			continue
 		}
 		failures = failed(failures, r.received > before, time.Since(began))
 		err = r.place(err)
@@ -140,7 +147,8 @@ func (r *reader) place(err error) error {
 	if replication.Diagnose(err) != replication.Decoding || !r.inside {
 		return err
 	}
-	return fmt.Errorf("postgresql cannot send a change of the transaction that commits at %s: %w", r.final, err)
+	return fmt.Errorf("postgresql cannot send a change of the transaction that commits at %s; to leave out what it cannot send, start once with: %s: %w",
+		r.final, checkpoint.Transaction(r.final).Command(), err)
 }
 
 // failed counts one more failure in a row. A connection that brought something,

@@ -22,6 +22,7 @@ func (r *reader) relation(life context.Context, stream *replication.Stream, m *r
 	past := mapping.Past{Before: r.described[m.ID]}
 	if past.Before != nil {
 		set.Unbind(past.Before)
+		delete(r.passing.unfit, past.Before)
 	}
 	r.described[m.ID] = m
 	table, oid, err := r.tableOf(life, m)
@@ -42,7 +43,11 @@ func (r *reader) relation(life context.Context, stream *replication.Stream, m *r
 		return err
 	}
 	if err := set.BindPast(past, m, facts); err != nil {
-		return r.halt(fmt.Sprintf("a change of table %s.%s does not fit its mapping: %v; mend the mapping or the table and start again", past.Table.Schema, past.Table.Name, err))
+		reason := fmt.Sprintf("a change of table %s.%s does not fit its mapping: %v; mend the mapping or the table and start again", past.Table.Schema, past.Table.Name, err)
+		if err := r.haltAt(life, reason); err != nil {
+			return err
+		}
+		r.passing.unfit[m] = reason
 	}
 	return nil
 }
@@ -92,7 +97,7 @@ func (r *reader) facts(life context.Context, stream *replication.Stream, t mappi
 // withoutOldKey deals with an update or a delete that does not tell the key the
 // row had: that was not part of the replica identity then. An update is written
 // whole; which object a delete takes away nobody can know.
-func (r *reader) withoutOldKey(m *replication.Change) error {
+func (r *reader) withoutOldKey(life context.Context, m *replication.Change) error {
 	set := r.runner.Mappings
 	for _, i := range r.relations.weak {
 		d := set.Definition(i)
@@ -105,9 +110,13 @@ func (r *reader) withoutOldKey(m *replication.Change) error {
 		})
 		switch {
 		case m.Operation == replication.Delete && lost:
-			r.seq--
-			return r.halt(fmt.Sprintf("a row of table %s was deleted in transaction %s while its replica identity did not have the key (%s), so that the stream does not tell which object of mapping %s that takes away; "+
+			err := r.haltAt(life, fmt.Sprintf("a row of table %s was deleted in transaction %s while its replica identity did not have the key (%s), so that the stream does not tell which object of mapping %s that takes away; "+
 				"remove it in marketo, then set on_delete: ignore until this place has been passed, and start again", table, r.final, keyNames(d), d.Name))
+			if err != nil {
+				r.seq--
+				return err
+			}
+			r.writes = slices.DeleteFunc(r.writes, func(w mapping.Write) bool { return w.Mapping == i })
 		case m.Operation == replication.Update:
 			if r.rowCounts[i].withoutOldKey.Add(1) == 1 {
 				r.runner.Log.Warn("updates do not tell the old key; where a key changed, the object of the old one stays",

@@ -38,6 +38,11 @@ type Runner struct {
 	// tables are known by their names alone.
 	Identities []Identity
 	Config     Config
+	// PassOver is the start of the commit record of a transaction of which what
+	// halts reading is left out, once; zero for none. PassedOver, when set, is
+	// told of it.
+	PassOver   LSN
+	PassedOver func(checkpoint.Accepted)
 	// ShutdownTimeout bounds the orderly end. Zero means
 	// DefaultShutdownTimeout.
 	ShutdownTimeout time.Duration

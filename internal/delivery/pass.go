@@ -1,0 +1,92 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// passing is what somebody has decided to leave out of the stream.
+type passing struct {
+	// over is the transaction; zero for none. left is set once something of it
+	// was left out.
+	over LSN
+	left bool
+	// unfit says of relations why their changes cannot be mapped. Only those of
+	// the transaction are left out: the next one halts.
+	unfit map[*replication.Relation]string
+}
+
+// haltAt halts reading at a change that nothing passes, unless it is one to be
+// left out; then it returns nil.
+func (r *reader) haltAt(life context.Context, reason string) error {
+	if !r.passes() {
+		return r.halt(reason + "; or leave out what halts here of this transaction, once, with: " + checkpoint.Transaction(r.final).Command())
+	}
+	return r.leaveOut(life, reason)
+}
+
+// passes reports whether the transaction at hand is the one to be passed.
+func (r *reader) passes() bool { return r.passing.over != 0 && r.inside && r.final == r.passing.over }
+
+// leaveOut records that something is left out.
+func (r *reader) leaveOut(life context.Context, reason string) error {
+	a := checkpoint.Accepted{At: time.Now().UTC(), Span: checkpoint.Transaction(r.final).String(), Code: checkpoint.PassedOver, Reason: reason}
+	if err := r.runner.Store.PassOver(life, a); err != nil {
+		return err
+	}
+	r.passing.left = true
+	r.runner.Log.Warn("left out of the stream, as accepted", "gap", a.Span, "reason", reason)
+	if r.runner.PassedOver != nil {
+		r.runner.PassedOver(a)
+	}
+	return nil
+}
+
+// passedBy tells when the stream has gone beyond the transaction that was to be
+// passed, without a halt in it.
+func (r *reader) passedBy(next LSN) {
+	if r.passing.over == 0 || next <= r.passing.over {
+		return
+	}
+	if !r.passing.left {
+		r.runner.Log.Warn("nothing had to be left out; take --accept-gap away", "gap", checkpoint.Transaction(r.passing.over).String())
+	}
+	r.passing.over = 0
+}
+
+// unfit returns why a change does not fit, if it is of a description that was
+// passed before; nil when it is to be left out, or fits.
+func (r *reader) fits(m *replication.Change) (bool, error) {
+	if len(r.passing.unfit) == 0 {
+		return true, nil
+	}
+	reason, unfit := r.passing.unfit[m.Relation]
+	if !unfit {
+		return true, nil
+	}
+	if r.passes() {
+		return false, nil
+	}
+	r.seq--
+	return false, r.halt(reason)
+}
+
+// skipUndecoded ends the transaction that the server fails to decode, when it is
+// the one to be passed: what came of it is delivered, and the next connection
+// starts behind it.
+func (r *reader) skipUndecoded(life context.Context, stop <-chan struct{}, err error) (bool, error) {
+	if replication.Diagnose(err) != replication.Decoding || !r.passes() {
+		return false, nil
+	}
+	if err := r.leaveOut(life, fmt.Sprintf("the server cannot send the rest of transaction %s: %v", r.final, err)); err != nil {
+		return false, err
+	}
+	r.inside = false
+	r.received = r.final + 1
+	r.add(Entry{Kind: EntryCommit, LSN: r.received})
+	return true, r.hand(life, stop)
+}
