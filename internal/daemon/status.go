@@ -180,10 +180,11 @@ func (d *Daemon) act(ctx context.Context, keys []string, discard bool) (admin.Ac
 	if err != nil {
 		return admin.Acted{}, err
 	}
-	message := "parked objects retried"
+	counts := []any{"objects", acted.Done, "missing", acted.Missing, "problems", len(acted.Problems)}
 	if discard {
-		message = "parked objects discarded"
+		d.Log.Info("parked objects discarded", counts...)
+	} else {
+		d.Log.Info("parked objects retried", counts...)
 	}
-	d.Log.Info(message, "objects", acted.Done, "missing", acted.Missing, "problems", len(acted.Problems))
 	return admin.Acted(acted), nil
 }

@@ -78,12 +78,13 @@ func (w *watch) note(found []Obstacle, now time.Time) {
 		stands[o.Reason] = true
 		if _, known := w.reasons[o.Reason]; !known {
 			w.reasons[o.Reason] = now.Add(-watchEvery)
-			message := "database no longer fits the mappings; changes may be missing from the stream"
-			if o.Condition != Unfit {
+			about := []any{"state", string(o.Condition), "since", w.reasons[o.Reason], "reason", o.Reason}
+			if o.Condition == Synchronous {
 				w.waits[o.Reason] = true
-				message = "database waits for this program"
+				w.log.Error("database waits for this program", about...)
+				continue
 			}
-			w.log.Error(message, "state", string(o.Condition), "since", w.reasons[o.Reason], "reason", o.Reason)
+			w.log.Error("database no longer fits the mappings; changes may be missing from the stream", about...)
 		}
 	}
 	for reason, since := range w.reasons {
