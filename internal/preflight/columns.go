@@ -100,7 +100,7 @@ func (in *inspection) inspectTypes(t *replication.Table) {
 		if c == nil {
 			continue
 		}
-		switch c.BaseName {
+		switch c.BuiltIn() {
 		case "timestamp":
 			zoneless = append(zoneless, name)
 		case "float4", "float8":

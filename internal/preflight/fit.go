@@ -34,10 +34,10 @@ var families = map[string]family{
 }
 
 func familyOf(c *replication.TableColumn) family {
-	if strings.HasPrefix(c.BaseName, "_") {
+	if c.Array {
 		return structure
 	}
-	return families[c.BaseName]
+	return families[c.BuiltIn()]
 }
 
 // fields are Marketo's data types, in lower case; what is not here is not
@@ -74,7 +74,7 @@ func fitColumn(c *replication.TableColumn, f *marketo.Field) (Level, string) {
 	case target == whole && (from == decimal || from == floating):
 		return says(Warn, "a value with a fraction is refused")
 	case target == floating && from == whole:
-		if c.BaseName == "int8" {
+		if c.BuiltIn() == "int8" {
 			return says(Warn, "of more than 15 digits the last may be lost")
 		}
 		return OK, ""
@@ -99,7 +99,7 @@ func fitLength(c *replication.TableColumn, f *marketo.Field, says func(Level, st
 		return OK, ""
 	case most > 0, familyOf(c) == structure:
 		return says(Warn, fmt.Sprintf("a value of more than %d characters is refused", f.Length))
-	case c.BaseName == "text" || c.BaseName == "varchar":
+	case c.BuiltIn() == "text" || c.BuiltIn() == "varchar":
 		return says(OK, fmt.Sprintf("a value of more than %d characters is refused", f.Length))
 	}
 	return OK, ""
@@ -111,7 +111,7 @@ const modifierHeader = 4
 
 // limit is the most characters of a varchar(n) or char(n); 0 when it has none.
 func limit(c *replication.TableColumn) int {
-	if (c.BaseName == "varchar" || c.BaseName == "bpchar") && c.Modifier > modifierHeader {
+	if (c.BuiltIn() == "varchar" || c.BuiltIn() == "bpchar") && c.Modifier > modifierHeader {
 		return int(c.Modifier - modifierHeader)
 	}
 	return 0

@@ -54,7 +54,7 @@ func TestFitColumn(t *testing.T) {
 		{"text", -1, "reference", 0, ""},
 	}
 	for _, tt := range tests {
-		c := &replication.TableColumn{Name: "c", BaseName: tt.column, Formatted: tt.column, Modifier: tt.modifier}
+		c := &replication.TableColumn{Name: "c", BaseName: tt.column, Formatted: tt.column, Modifier: tt.modifier, Array: strings.HasPrefix(tt.column, "_")}
 		level, detail := fitColumn(c, &marketo.Field{Name: "f", DataType: tt.field, Length: tt.length})
 		got := ""
 		if detail != "" {
@@ -114,6 +114,17 @@ func TestUses(t *testing.T) {
 	for _, tt := range tests {
 		if got := uses(tt.source, tt.name); got != tt.want {
 			t.Errorf("uses(%q, %q) = %t, want %t", tt.source, tt.name, got, tt.want)
+		}
+	}
+}
+
+// A type of the database's own may be called as one of PostgreSQL's, or as an
+// array.
+func TestFitColumnOfItsOwnType(t *testing.T) {
+	for _, name := range []string{"_mood", "int4"} {
+		c := &replication.TableColumn{Name: "c", Base: 16400, BaseName: name, Formatted: name, Modifier: -1}
+		if level, detail := fitColumn(c, &marketo.Field{Name: "f", DataType: "boolean"}); level != Warn {
+			t.Errorf("%s: %v %s, want a warning as for text", name, level, detail)
 		}
 	}
 }

@@ -80,9 +80,20 @@ type TableColumn struct {
 	Storage string `json:"storage"`
 	// Enum is set when the base type is an enum.
 	Enum bool `json:"enum"`
+	// Array is set when the base type is an array.
+	Array bool `json:"array"`
 	// Locale is that of a collation that takes texts for equal that are not
 	// the same, "" for all others.
 	Locale string `json:"locale"`
+}
+
+// BuiltIn returns the name of the base type if it is one of PostgreSQL's own,
+// else "": others may have the same name.
+func (c *TableColumn) BuiltIn() string {
+	if c.Base >= FixedOIDs {
+		return ""
+	}
+	return c.BaseName
 }
 
 // Column returns the column of that name, nil when there is none.
@@ -140,7 +151,7 @@ FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY w(name, ord) LEFT JOIN LATE
 	'rows', c.reltuples,
 	'columns', (SELECT jsonb_agg(jsonb_build_object(
 			'number', a.attnum, 'name', a.attname, 'type', a.atttypid::bigint, 'modifier', a.atttypmod,
-			'base', b.oid::bigint, 'base_name', b.typname, 'enum', b.typtype = 'e', 'locale', ` + looseLocale + `,
+			'base', b.oid::bigint, 'base_name', b.typname, 'enum', b.typtype = 'e', 'array', b.typoutput = 'pg_catalog.array_out'::regproc, 'locale', ` + looseLocale + `,
 			'formatted', format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull,
 			'generated', a.attgenerated, 'storage', a.attstorage) ORDER BY a.attnum)
 		FROM pg_attribute a JOIN pg_type own ON own.oid = a.atttypid
