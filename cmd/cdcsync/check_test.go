@@ -204,3 +204,14 @@ func checkKnownState(t *testing.T, pg *cluster.Cluster, file string, step func(s
 	shut(identify("1"))
 	step("state file of another cluster", 3, "is refused (wrong_system)")
 }
+
+// A state file that run could not keep fails the check.
+func TestCheckOfThePlaceOfTheState(t *testing.T) {
+	t.Setenv("CHECK_SECRET", "keep-this-quiet")
+	config := fmt.Sprintf(checkConfig, "postgres://nobody@127.0.0.1:1/x", "http://127.0.0.1:1", "client")
+	output, code := check(t, config+"state: sqlite:/no/such/directory/x.db\n")
+	if code != 2 {
+		t.Errorf("exit code %d, want 2", code)
+	}
+	wantLines(t, output, "FAIL  state file  the directory /no/such/directory does not exist: create it, or correct `state`")
+}

@@ -31,7 +31,11 @@ const answerLimit = 256 << 20
 func NewClient(address string) (*Client, error) {
 	_, port, err := net.SplitHostPort(address)
 	if number, e := strconv.ParseUint(port, 10, 16); err != nil || e != nil || number == 0 {
-		return nil, fmt.Errorf("address %q is not one to ask; give HOST:PORT of the running daemon with --address", address)
+		what := "address " + strconv.Quote(address)
+		if strings.Contains(address, "@") {
+			what = "an address with an @" // it may hold a password
+		}
+		return nil, fmt.Errorf("%s is not one to ask; give HOST:PORT of the running daemon with --address", what)
 	}
 	return &Client{
 		base: "http://" + own(address),

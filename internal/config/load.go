@@ -31,7 +31,7 @@ func Load(path string, getenv func(string) (string, bool)) (*Config, error) {
 		return nil, main.mistakes
 	}
 	main.section(root, "", r.schema())
-	if root.Kind != yaml.MappingNode {
+	if root.Kind != yaml.MappingNode || main.foreign {
 		return nil, main.mistakes
 	}
 	main.guard(info)
@@ -92,7 +92,9 @@ func (r *reading) mappingFile(file string, getenv func(string) (string, bool)) *
 	}
 	if root := d.parse(data); root != nil {
 		d.section(root, "", []field{{name: "mappings", decode: r.mappings}})
-		d.require(root, "", false, "mappings", "is missing; this file is for a list of mappings")
+		if !d.foreign {
+			d.require(root, "", false, "mappings", "is missing; this file is for a list of mappings")
+		}
 	}
 	return d
 }

@@ -30,6 +30,8 @@ type decoder struct {
 
 	mistakes Mistakes
 	warnings []Mistake
+	// foreign is set when the file was not written for us.
+	foreign bool
 	// literal is set when a secret stands in the file itself.
 	literal bool
 	// places holds where each key's value stands, by path.
@@ -70,6 +72,7 @@ func (d *decoder) section(n *yaml.Node, path string, fields []field) {
 		names[i] = fields[i].name
 	}
 	if path == "" && foreign(n, names) {
+		d.foreign = true
 		d.at(n, "", "is no configuration of cdcsync: it has none of the keys "+strings.Join(names, ", ")+"; is it the right file?")
 		return
 	}

@@ -189,3 +189,21 @@ func write(t *testing.T, path, content string, mode os.FileMode) {
 		t.Fatal(err)
 	}
 }
+
+// Of a file that was not written for us nothing is shown, however many lines it
+// has.
+func TestForeignFile(t *testing.T) {
+	for _, text := range []string{
+		"root: hush\ndaemon: hush\nhush: x\n", "hush:x:0:0\nroot:y:0:0\n", "HUSH=hush\nTWO=hush\n", "- hush\n- hush\n",
+		"[hush]\nhush = hush\n", "{\"hush\": {\"hush\": \"hush\"}}", "hush hush: hush: hush\n", "\thush\n",
+	} {
+		_, err := load(t, text)
+		if err == nil || strings.Contains(err.Error(), "hush") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q: got %v, want one line that shows nothing", text, err)
+		}
+	}
+	_, err := load(t, smallest+"mapping_files: [a.yaml]\n", "a.yaml", "hush: 1\nhash: 2\n")
+	if err == nil || strings.Contains(err.Error(), "hush") || strings.Count(err.Error(), "\n") != 0 {
+		t.Errorf("a file of mappings: got %v", err)
+	}
+}

@@ -3,7 +3,13 @@ package replication_test
 import (
 	"net"
 	"net/url"
+	"os"
+	"os/user"
+	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -111,5 +117,33 @@ func TestLibpqOfSessions(t *testing.T) {
 		if err := s.Probe(t.Context(), server); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
+	}
+}
+
+// requirepeer holds the user that the server behind a socket runs as.
+func TestRequirePeer(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("for Linux only")
+	}
+	d := newDatabase(t, table)
+	info, err := os.Stat(filepath.Join(d.cluster.Dir(), "data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	owner, err := user.LookupId(strconv.Itoa(int(info.Sys().(*syscall.Stat_t).Uid)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := "root"
+	if owner.Username == other {
+		other = "nobody"
+	}
+	s := &replication.Source{URL: d.cluster.SocketURL(d.name) + " requirepeer=" + owner.Username, Slot: "s", Publication: "p"}
+	if _, err := s.Inspect(t.Context()); err != nil {
+		t.Error(err)
+	}
+	s.URL = d.cluster.SocketURL(d.name) + " requirepeer=" + other
+	if _, err := s.Inspect(t.Context()); err == nil || !strings.Contains(err.Error(), "runs as another user") {
+		t.Errorf("got %v, want that the server is another user's", err)
 	}
 }
