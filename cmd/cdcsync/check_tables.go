@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/daemon"
+	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/preflight"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -15,7 +18,7 @@ import (
 // the last life.
 func (c *checkup) examineTables(ctx context.Context, conf *config.Config, server replication.Server, state checkpoint.State) []preflight.Finding {
 	const check = "mapped tables"
-	if len(state.Relations) == 0 {
+	if c.refusal != nil || state.Checkpoint == nil || server.Publication == nil {
 		return nil
 	}
 	seen, err := lookAtTables(ctx, conf, server, state)
@@ -33,10 +36,66 @@ func (c *checkup) examineTables(ctx context.Context, conf *config.Config, server
 	if refusal := seen.Refusal(nil); refusal != nil && c.refusal == nil {
 		c.refusal = refusal
 	}
-	if findings == nil {
+	if findings == nil && len(seen.Known) > 0 {
 		findings = append(findings, preflight.Finding{Check: check, Detail: "as they were when they were last seen"})
 	}
-	return findings
+	return append(findings, examineWaiting(ctx, conf, server, state, seen))
+}
+
+const (
+	// mostWaiting is how many messages of the slot are looked at.
+	mostWaiting = 100_000
+	// waitingPatience bounds how long the server decodes them.
+	waitingPatience = 30 * time.Second
+)
+
+// examineWaiting says whether a start would halt over what waits in the slot, as
+// far as that can be seen without reading rows.
+func examineWaiting(ctx context.Context, conf *config.Config, server replication.Server, state checkpoint.State, seen daemon.Tables) preflight.Finding {
+	f := preflight.Finding{Check: "waiting changes"}
+	if server.Slot == nil || state.Checkpoint.LSN == 0 {
+		f.Detail = "none: there is no slot yet"
+		return f
+	}
+	if server.Slot.Active {
+		f.Level, f.Detail = preflight.Skipped, "the slot is in use, and only who reads from it sees what waits"
+		return f
+	}
+	ctx, cancel := context.WithTimeout(ctx, waitingPatience)
+	defer cancel()
+	waiting, reason, err := lookAtWaiting(ctx, conf, state, seen)
+	switch {
+	case err != nil:
+		f.Level, f.Detail = preflight.Warn, "could not be looked at, so that a start may halt over one that the mappings do not fit: "+err.Error()
+		f.Remedy = "nothing to do: a start that halts says where and why, and loses nothing"
+	case reason != "":
+		f.Level, f.Detail = preflight.Fail, "a start would halt: "+reason
+		f.Remedy = "do what it says before the start"
+	case !waiting.All:
+		f.Detail = fmt.Sprintf("the first %d fit the mappings; what waits behind them was not looked at", len(waiting.Messages))
+	default:
+		f.Detail = "all fit the mappings; whether their values do was not looked at"
+	}
+	return f
+}
+
+func lookAtWaiting(ctx context.Context, conf *config.Config, state checkpoint.State, seen daemon.Tables) (replication.Waiting, string, error) {
+	source, err := daemon.Source(conf.Source)
+	if err != nil {
+		return replication.Waiting{}, "", err
+	}
+	catalog, err := source.Catalog(ctx)
+	if err != nil {
+		return replication.Waiting{}, "", err
+	}
+	defer catalog.Close(ctx)
+	waiting, err := catalog.Peek(ctx, mostWaiting)
+	if err != nil {
+		return waiting, "", err
+	}
+	foresight := delivery.Foresight{Source: source, Mappings: conf.Set, Identities: seen.Identities(), From: *state.Checkpoint}
+	reason, err := foresight.Halt(ctx, waiting)
+	return waiting, reason, err
 }
 
 func lookAtTables(ctx context.Context, conf *config.Config, server replication.Server, state checkpoint.State) (daemon.Tables, error) {

@@ -193,7 +193,7 @@ func checkKnownState(t *testing.T, pg *cluster.Cluster, file string, step func(s
 	step("state file in use", 1, "????  state file  open state file", "in use by another cdcsync")
 	shut(store)
 	at := server.Flushed.String()
-	step("going on", 0, "settled up to "+at+", parked objects: 0", "ok    start       goes on at "+at)
+	step("going on", 0, "settled up to "+at+", parked objects: 0", "ok    start            goes on at "+at, "ok    waiting changes  all fit the mappings")
 	if err := pg.Exec(t.Context(), "postgres", "DROP PUBLICATION orders"); err != nil {
 		t.Fatal(err)
 	}

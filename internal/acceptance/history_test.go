@@ -71,6 +71,15 @@ func (w *world) check() (int, string) {
 	return p.exit(w.t, time.Minute), p.output.String()
 }
 
+// checkForesees holds check to its word: a start that will halt is not fine.
+func (w *world) checkForesees(words string) {
+	w.t.Helper()
+	code, said := w.check()
+	if code != 2 || !strings.Contains(said, "a start would halt") || !strings.Contains(said, words) {
+		w.t.Errorf("check ends with %d and does not say %q: %s", code, words, said)
+	}
+}
+
 // TestOneMappingForAllOfHistory has changes wait that were written when the
 // table was another: the mapping of the table as it is now delivers them.
 func TestOneMappingForAllOfHistory(t *testing.T) {
@@ -165,6 +174,7 @@ func TestHistoryThatNoMappingFits(t *testing.T) {
 		w.exec(`INSERT INTO thing VALUES ('a', 1, 'one')`)
 		w.exec(`ALTER TABLE thing RENAME code TO id`)
 		w.mapThing("public.thing", "id", "{n: n, name: name}")
+		w.checkForesees("code: {column: [id, code]}")
 		p := w.launch()
 		w.halts(time.Minute, "code: {column: [id, code]}")
 		p.stop(t)
@@ -185,10 +195,23 @@ func TestHistoryThatNoMappingFits(t *testing.T) {
 		w.halts(time.Minute, "replica identity", "on_delete: ignore")
 		w.exec(`ALTER TABLE thing REPLICA IDENTITY DEFAULT`)
 		p.stop(t)
+		w.checkForesees("on_delete: ignore")
 		w.config.mappings = strings.Replace(w.config.mappings, "on_delete: delete", "on_delete: ignore", 1)
 		p = w.start()
 		w.settle(p)
 		p.stop(t)
+	})
+	t.Run("truncated", func(t *testing.T) {
+		t.Parallel()
+		w := newHistory(t, "rest")
+		w.start().stop(t)
+		w.exec(`INSERT INTO thing VALUES ('a', 1, 'one')`)
+		w.exec(`TRUNCATE thing`)
+		w.checkForesees("was truncated")
+		w.config.mappings += "    on_truncate: ignore\n"
+		if code, said := w.check(); code != 0 || !strings.Contains(said, "all fit the mappings") {
+			t.Errorf("check ends with %d: %s", code, said)
+		}
 	})
 	t.Run("column renamed while running", func(t *testing.T) {
 		t.Parallel()

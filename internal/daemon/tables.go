@@ -113,9 +113,14 @@ func (d *Daemon) settleTables(ctx context.Context, store *checkpoint.Store, seen
 		}
 		d.notice(c)
 	}
-	now := seen.View.Tables
+	return d.record(ctx, store, seen.Known, seen.accepted())
+}
+
+// accepted are the tables as they are now, with what is known of their past.
+func (t Tables) accepted() []identity.Table {
+	now := slices.Clone(t.View.Tables)
 	for i := range now {
-		for _, known := range seen.Known {
+		for _, known := range t.Known {
 			switch {
 			case known.OID == now[i].OID:
 				now[i].Former = known.Former
@@ -124,8 +129,11 @@ func (d *Daemon) settleTables(ctx context.Context, store *checkpoint.Store, seen
 			}
 		}
 	}
-	return d.record(ctx, store, seen.Known, now)
+	return now
 }
+
+// Identities are the tables for the reader of the stream.
+func (t Tables) Identities() []delivery.Identity { return identities(t.accepted(), nil) }
 
 // notice tells of something that delivery goes on over.
 func (d *Daemon) notice(c identity.Change) {
@@ -189,11 +197,15 @@ func (d *Daemon) watchTables(ctx context.Context, catalog *replication.Catalog, 
 func (d *Daemon) identities() []delivery.Identity {
 	d.tables.mu.Lock()
 	defer d.tables.mu.Unlock()
+	return identities(d.tables.known, d.AcceptTables)
+}
+
+func identities(known []identity.Table, accepted []string) []delivery.Identity {
 	var all []delivery.Identity
-	for _, t := range d.tables.known {
+	for _, t := range known {
 		all = append(all, delivery.Identity{
 			Table: mapping.Table{Schema: t.Schema, Name: t.Name}, OID: t.OID, Former: t.Former,
-			AcceptAny: accepts(d.AcceptTables, t.String()),
+			AcceptAny: accepts(accepted, t.String()),
 		})
 	}
 	return all

@@ -14,10 +14,15 @@ import (
 // catalogPatience bounds a look at the catalog while reading waits for it.
 const catalogPatience = 30 * time.Second
 
+// typeNames knows the types that the stream has named: a Stream or a Decoder.
+type typeNames interface {
+	TypeName(oid uint32) (replication.TypeName, bool)
+}
+
 // relation fits the mappings to a table that is new or has changed. The stream
 // describes it as it was when the changes that follow were written, which may
 // be long ago.
-func (r *reader) relation(life context.Context, stream *replication.Stream, m *replication.Relation) error {
+func (r *reader) relation(life context.Context, names typeNames, m *replication.Relation) error {
 	set := r.runner.Mappings
 	past := mapping.Past{Before: r.described[m.ID]}
 	if past.Before != nil {
@@ -38,7 +43,7 @@ func (r *reader) relation(life context.Context, stream *replication.Stream, m *r
 		past.Now = &found
 	}
 	r.retyped(past, m)
-	facts, err := r.facts(life, stream, past.Table, m)
+	facts, err := r.facts(life, names, past.Table, m)
 	if err != nil {
 		return err
 	}
@@ -80,7 +85,7 @@ func (r *reader) retyped(past mapping.Past, m *replication.Relation) {
 
 // facts asks what the types of a mapped table are, which the stream only
 // names, and how its keys compare.
-func (r *reader) facts(life context.Context, stream *replication.Stream, t mapping.Table, m *replication.Relation) (*replication.Facts, error) {
+func (r *reader) facts(life context.Context, names typeNames, t mapping.Table, m *replication.Relation) (*replication.Facts, error) {
 	if len(r.runner.Mappings.Mappings(t)) == 0 || m.Plain() {
 		return nil, nil
 	}
@@ -91,7 +96,7 @@ func (r *reader) facts(life context.Context, stream *replication.Stream, t mappi
 		return nil, fmt.Errorf("read the types of %s.%s: %w", m.Schema, m.Name, err)
 	}
 	defer catalog.Close(ctx)
-	return catalog.Facts(ctx, m, stream.TypeName)
+	return catalog.Facts(ctx, m, names.TypeName)
 }
 
 // withoutOldKey deals with an update or a delete that does not tell the key the

@@ -1,0 +1,104 @@
+package delivery
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// Foresight is what reading from a position would meet.
+type Foresight struct {
+	Source     *replication.Source
+	Mappings   *mapping.Set
+	Identities []Identity
+	// From is the checkpoint: what was committed before it is settled.
+	From checkpoint.Checkpoint
+}
+
+// Halt says why reading what waits would halt, in the reader's own words; ""
+// when it would not. An error means that it could not be found out.
+func (f Foresight) Halt(ctx context.Context, waiting replication.Waiting) (string, error) {
+	r := newReader(&Runner{
+		Source: f.Source, Mappings: f.Mappings, Identities: f.Identities, Log: slog.New(slog.DiscardHandler),
+		State: checkpoint.State{Checkpoint: &f.From},
+	})
+	var decoder replication.Decoder
+	named := map[uint32]*replication.Relation{}
+	settled := false
+	for _, message := range waiting.Messages {
+		var err error
+		switch message[0] {
+		case 'I', 'U', 'D':
+			if len(message) < 6 {
+				return "", fmt.Errorf("look at what waits: a message of %d bytes", len(message))
+			}
+			if !settled {
+				err = f.row(ctx, r, &decoder, named, message)
+			}
+		default:
+			var m replication.Message
+			if m, err = decoder.Decode(message); err != nil {
+				return "", fmt.Errorf("look at what waits: %w", err)
+			}
+			switch m := m.(type) {
+			case *replication.Begin:
+				settled, r.final = m.Final < f.From.LSN, m.Final
+			case *replication.Relation:
+				named[m.ID] = m
+			case *replication.Truncate:
+				if !settled {
+					err = f.truncate(ctx, r, &decoder, named, m)
+				}
+			}
+		}
+		if errors.Is(err, errHalted) {
+			return r.status().Problem, nil
+		}
+		if err != nil {
+			return "", fmt.Errorf("look at what waits: %w", err)
+		}
+	}
+	return "", nil
+}
+
+// row looks at a change of a row, of which all but its values is known.
+func (f Foresight) row(ctx context.Context, r *reader, decoder *replication.Decoder, named map[uint32]*replication.Relation, message []byte) error {
+	rel := named[binary.BigEndian.Uint32(message[1:])]
+	if rel == nil {
+		return errors.New("a row of a table that was not described")
+	}
+	if err := f.describe(ctx, r, decoder, rel); err != nil {
+		return err
+	}
+	if message[0] != 'D' || message[5] != 'K' || r.relations.of(rel, f.Mappings).weak == nil {
+		return nil
+	}
+	// Nothing is known of the row, so where cannot tell that it had no object.
+	c := &replication.Change{Relation: rel, Operation: replication.Delete, Old: make([]replication.Value, len(rel.Columns)), OldIsKey: true}
+	r.writes = f.Mappings.Apply(c, r.writes[:0])
+	return r.withoutOldKey(ctx, c)
+}
+
+func (f Foresight) truncate(ctx context.Context, r *reader, decoder *replication.Decoder, named map[uint32]*replication.Relation, m *replication.Truncate) error {
+	for _, rel := range m.Relations {
+		if err := f.describe(ctx, r, decoder, rel); err != nil {
+			return err
+		}
+	}
+	return r.truncate(ctx, m)
+}
+
+// describe binds a description when the first change of it comes: a table that
+// only settled transactions describe does no harm.
+func (f Foresight) describe(ctx context.Context, r *reader, decoder *replication.Decoder, rel *replication.Relation) error {
+	if r.described[rel.ID] == rel {
+		return nil
+	}
+	return r.relation(ctx, decoder, rel)
+}
