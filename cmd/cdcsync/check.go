@@ -35,7 +35,8 @@ object types), and at the state file, and says how a start would begin, and
 whether it would halt over what waits in the slot: PostgreSQL decodes up to
 100,000 messages of it, for 30 seconds at most, while nobody reads from it. It
 changes nothing on either side. It takes one of the day's Marketo calls, and
-over REST one more for each mapping.
+over REST one more for each mapping. They are counted with those of the daemon:
+by it while it runs, else in its state file.
 
 It exits with 0 when nothing is wrong, 1 when something could not be looked
 at, 2 when something must be mended, and 3 when a start would be refused
@@ -203,14 +204,20 @@ func lookAtSource(ctx context.Context, conf *config.Config) (*replication.Server
 
 func (c *checkup) examineMarketo(ctx context.Context, conf *config.Config, tables []replication.Table) {
 	const name = "Marketo"
-	client, err := daemon.Client(conf.Marketo)
+	admission := &admission{config: conf}
+	client, err := daemon.Client(conf.Marketo, admission.admit)
 	if err != nil {
 		c.add(name, preflight.Finding{Check: "login", Level: preflight.Fail, Detail: err.Error(), Remedy: "correct the marketo section"})
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, marketoPatience)
 	defer cancel()
-	c.add(name, preflight.Marketo(ctx, client, conf.Set, tables...)...)
+	findings := preflight.Marketo(ctx, client, conf.Set, tables...)
+	if err := admission.close(); err != nil {
+		findings = append(findings, preflight.Finding{Check: "calls", Level: preflight.Warn,
+			Detail: "the calls of this check are not counted with those of the daemon: " + err.Error(), Remedy: "leave it a minute before the next start"})
+	}
+	c.add(name, findings...)
 }
 
 // examineState says what the state file holds, and how a start would begin

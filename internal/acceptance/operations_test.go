@@ -66,7 +66,7 @@ func (s *script) seed(keys int) {
 	t := s.w.t
 	t.Helper()
 	loaded := s.load()
-	client, err := daemon.Client(loaded.Marketo)
+	client, err := daemon.Client(loaded.Marketo, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,6 +71,7 @@ type settings struct {
 	limits         string
 	maxWait        time.Duration
 	maxPending     int
+	maxDeletes     int // 0 is no limit
 	hold, shutdown time.Duration
 	listen         string
 	level          string
@@ -170,12 +171,12 @@ func (w *world) configure() string {
 marketo:
 %s  timeout: %s
   limits: %s
-delivery: {max_wait: %s, max_pending: %d, unknown_hold: %s, shutdown_timeout: %s}
+delivery: {max_wait: %s, max_pending: %d, max_deletes: %d, unknown_hold: %s, shutdown_timeout: %s}
 state: sqlite:%s
 http: {listen: '%s'}
 log: {level: %s}
 mappings:
-%s`, url, c.slot, c.publication, marketo, c.timeout, c.limits, c.maxWait, c.maxPending, c.hold, c.shutdown, c.state, c.listen, c.level, c.mappings))
+%s`, url, c.slot, c.publication, marketo, c.timeout, c.limits, c.maxWait, c.maxPending, c.maxDeletes, c.hold, c.shutdown, c.state, c.listen, c.level, c.mappings))
 }
 
 // launch starts the program on the configuration as it is now.

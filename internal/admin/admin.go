@@ -51,6 +51,10 @@ type Options struct {
 	Status func(ctx context.Context) Status
 	// EachParked visits parked objects, as checkpoint.Store does.
 	EachParked func(ctx context.Context, filter checkpoint.Filter, visit func(checkpoint.Parked)) error
+	// Release has the mappings named go on that wait for somebody's word, or all
+	// of them and the calls. Reserve asks for leave for one call to Marketo.
+	Release func(ctx context.Context, mappings []string) (Acted, error)
+	Reserve func(ctx context.Context) (Reserved, error)
 	// Act has the parked objects with these keys (checkpoint.Parked.Key) tried
 	// again, or gives them up.
 	Act func(ctx context.Context, keys []string, discard bool) (Acted, error)
@@ -75,6 +79,8 @@ func New(options Options) http.Handler {
 	mux.HandleFunc("GET /api/v1/parked/{id}", options.local(options.showParked))
 	mux.HandleFunc("POST /api/v1/parked/retry", options.acting(options.actOnParked(false)))
 	mux.HandleFunc("POST /api/v1/parked/discard", options.acting(options.actOnParked(true)))
+	mux.HandleFunc("POST /api/v1/release", options.acting(options.release))
+	mux.HandleFunc("POST /api/v1/calls", options.acting(options.reserve))
 	return mux
 }
 

@@ -138,6 +138,9 @@ type Mapping struct {
 	Parked  int `json:"parked"`
 	// Blocked is why the mapping sends probes only.
 	Blocked string `json:"blocked,omitempty"`
+	// DeletesHeld is set while the mapping is held, as it wants to delete more
+	// than delivery.max_deletes allows.
+	DeletesHeld bool `json:"deletes_held,omitempty"`
 	// Latency is missing before the first confirmed object.
 	Latency *Latency `json:"latency,omitempty"`
 }

@@ -154,3 +154,17 @@ func (s *Store) emptyLog(ctx context.Context) {
 	}
 	s.grown = 0
 }
+
+// Count writes how the limits of Marketo were used, for whoever makes calls
+// beside the daemon while that does not run. It changes nothing else, so that
+// the next start finds how the last life ended.
+func (s *Store) Count(ctx context.Context, q Quota) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, err := s.write.ExecContext(ctx, `UPDATE state SET day = ?, day_calls = ?, exhausted = ?, starts = ?`,
+		q.Day, q.Calls, q.Exhausted, string(appendStarts(nil, q.Starts)))
+	if err != nil {
+		return fmt.Errorf("count calls: %w", explain(err))
+	}
+	return nil
+}

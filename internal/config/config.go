@@ -112,6 +112,9 @@ type Delivery struct {
 	// MaxParked is the most parked objects of all mappings, 10,000 by
 	// default; beyond it delivery stops.
 	MaxParked int
+	// MaxDeletes is the most objects of one mapping that are deleted in an hour,
+	// 1,000 by default; 0 lifts the limit.
+	MaxDeletes int
 	// UnknownHold is how long after the start of a call with unknown outcome
 	// newer values of its keys wait; 150 s by default, never less than
 	// Marketo.Timeout.
@@ -154,6 +157,7 @@ func Default() *Config {
 			MaxPending:      100_000,
 			MaxPendingBytes: 24 << 20,
 			MaxParked:       10_000,
+			MaxDeletes:      1000,
 			UnknownHold:     150 * time.Second,
 			ShutdownTimeout: 30 * time.Second,
 		},

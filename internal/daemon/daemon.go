@@ -53,7 +53,7 @@ type Daemon struct {
 // *preflight.Error when database and mappings do not fit, and otherwise what
 // ended it.
 func (d *Daemon) Run(ctx context.Context) error {
-	client, err := Client(d.Config.Marketo)
+	client, err := Client(d.Config.Marketo, nil)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		Metrics: registry, Alive: d.alive, Ready: d.ready, Version: d.Version,
 		Listen:     d.Config.HTTP.Listen,
 		Status:     func(ctx context.Context) admin.Status { return d.status(ctx, store) },
-		EachParked: store.EachParked, Act: d.act,
+		EachParked: store.EachParked, Act: d.act, Release: d.release, Reserve: d.reserve,
 	})
 
 	// The endpoints outlive the pipeline: its end is worth watching too.
@@ -142,7 +142,7 @@ func (d *Daemon) delivery(capacity marketo.Capacity) delivery.Config {
 		CallsPerDay:     d.Config.Marketo.Limits.CallsPerDay,
 	}
 	c.MaxWait, c.MaxPending, c.MaxPendingBytes = in.MaxWait, in.MaxPending, in.MaxPendingBytes
-	c.MaxParked, c.UnknownHold = in.MaxParked, in.UnknownHold
+	c.MaxParked, c.MaxDeletes, c.UnknownHold = in.MaxParked, in.MaxDeletes, in.UnknownHold
 	c.HaltOnReject = in.OnReject == config.Halt
 	c.Seed = uint64(time.Now().UnixNano())
 	return c

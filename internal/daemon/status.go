@@ -38,6 +38,7 @@ var advice = map[string]string{
 	string(delivery.Synchronous):    "run the statement in the reason: it names the real standbys alone",
 	string(delivery.Unfit):          "do what the reason says; the log tells the time in which changes may have been missed",
 	string(delivery.Stopping):       "wait: it takes no longer than delivery.shutdown_timeout; what is left is sent at the next start",
+	string(delivery.DeletesHeld):    "see whether these rows were to be deleted; cdcsync release MAPPING lets it go on",
 	string(delivery.MappingBlocked): "cdcsync parked list shows what Marketo says; once the cause is mended the next probe, within five minutes, opens the mapping, and cdcsync parked retry probes at once",
 }
 
@@ -154,7 +155,7 @@ func translateMapping(m delivery.MappingReport, rows delivery.RowReport) admin.M
 		Name: m.Name, Object: m.Object,
 		Rows: rows.Inserts + rows.Updates + rows.Deletes, Filtered: rows.Filtered,
 		Coalesced: m.Coalesced, Confirmed: m.Confirmed, Statuses: map[string]uint64{},
-		Retries: m.Retries, Gone: m.Gone, Pending: m.Pending, Blocked: m.Blocked,
+		Retries: m.Retries, Gone: m.Gone, Pending: m.Pending, Blocked: m.Blocked, DeletesHeld: m.Braked,
 	}
 	for status, n := range m.Statuses {
 		if n > 0 {
@@ -187,4 +188,27 @@ func (d *Daemon) act(ctx context.Context, keys []string, discard bool) (admin.Ac
 		d.Log.Info("parked objects retried", counts...)
 	}
 	return admin.Acted(acted), nil
+}
+
+// release passes a release on, and leaves a trace of it.
+func (d *Daemon) release(ctx context.Context, mappings []string) (admin.Acted, error) {
+	runner := d.runner.Load()
+	if runner == nil {
+		return admin.Acted{}, errStarting
+	}
+	acted, err := runner.Release(ctx, mappings)
+	if err == nil {
+		d.Log.Info("released by an operator", "mappings", mappings, "released", acted.Done, "problems", len(acted.Problems))
+	}
+	return admin.Acted(acted), err
+}
+
+// reserve counts a call that a command of ours is about to make.
+func (d *Daemon) reserve(ctx context.Context) (admin.Reserved, error) {
+	runner := d.runner.Load()
+	if runner == nil {
+		return admin.Reserved{}, errStarting
+	}
+	r, err := runner.Reserve(ctx)
+	return admin.Reserved{OK: r.OK, Wait: r.Wait.Seconds(), Why: r.Why}, err
 }

@@ -93,6 +93,7 @@ func (m *Machine) dropPreparedOf(now time.Time, mapping int) {
 }
 
 func (m *Machine) drop(now time.Time, c *call) {
+	m.braked(c, -1)
 	m.ledger.draft.Ended = append(m.ledger.draft.Ended, c.id)
 	m.comeBack(now, c)
 }

@@ -13,6 +13,7 @@ type mappingState struct {
 	pending  int
 	evidence evidence
 	block    block
+	brake    brake
 	keys     recurrence
 	// unreadable is set while rows of the mapping cannot be read.
 	unreadable unreadable
@@ -23,6 +24,7 @@ type mappingState struct {
 func (m *Machine) answered(now time.Time, ev Answered) {
 	c := m.calls[ev.Call]
 	delete(m.calls, ev.Call)
+	m.braked(c, -1)
 	m.left(c, ev.Reply.Left)
 	m.limiter.Done(c.counted, ev.Reply.Left)
 	m.quick = now.Sub(c.started) < quickCall
@@ -72,6 +74,9 @@ func (m *Machine) concluded(now time.Time, it *item, r marketo.Result, evidence 
 	switch r.Outcome {
 	case marketo.Confirmed:
 		m.existing.note(it.hash, it.operation, r.Status)
+		if r.Status == marketo.Deleted {
+			m.states[it.mapping].brake.deleted(now)
+		}
 		if m.incomplete(it, r.Status) {
 			m.complete(now, it)
 			return

@@ -49,6 +49,7 @@ func (m *Machine) dispatch(now time.Time) {
 		m.dropPrepared(now)
 	}
 	m.prepare(now)
+	m.brake(now)
 }
 
 // maySend reports whether a call may start now, and sees to it that the
@@ -145,7 +146,7 @@ func (m *Machine) crowded() bool {
 func (m *Machine) fullest(now time.Time) *lane {
 	var best *lane
 	for _, l := range m.listed {
-		if m.states[l.mapping].block.reason == "" && (best == nil || l.n > best.n) {
+		if !m.silent(l.mapping) && (l.operation != marketo.Delete || m.mayDelete(now, l.mapping, 1) > 0) && (best == nil || l.n > best.n) {
 			best = l
 		}
 	}
@@ -158,6 +159,9 @@ func (m *Machine) fullest(now time.Time) *lane {
 // due reports whether l has a batch to send, and sets the alarm for when it
 // will have.
 func (m *Machine) due(now time.Time, l *lane) bool {
+	if m.states[l.mapping].brake.held || l.operation == marketo.Delete && m.mayDelete(now, l.mapping, 1) == 0 {
+		return false
+	}
 	if m.states[l.mapping].block.reason != "" {
 		return m.probeDue(now, l)
 	}
@@ -185,6 +189,9 @@ func (m *Machine) fill(now time.Time, l *lane) *call {
 // fillUpTo is fill for a call of at most so many objects.
 func (m *Machine) fillUpTo(now time.Time, l *lane, most int) *call {
 	most = min(most, l.n)
+	if l.operation == marketo.Delete {
+		most = m.mayDelete(now, l.mapping, most)
+	}
 	c := m.blankCall()
 	c.items = slices.Grow(c.items, most)
 	size := m.cfg.Capacity.Envelope
@@ -237,6 +244,7 @@ func (m *Machine) newCall(c *call, l *lane) *call {
 		c.batch.Objects = append(c.batch.Objects, it.object)
 		c.keys = append(c.keys, it.key)
 	}
+	m.braked(c, 1)
 	return c
 }
 

@@ -44,6 +44,9 @@ const (
 	Synchronous Condition = "synchronous"
 	// Stopping: the daemon ends in order.
 	Stopping Condition = "stopping"
+	// DeletesHeld: one mapping, or more, wants to delete more objects than it may,
+	// and waits for somebody's word.
+	DeletesHeld Condition = "deletes_held"
 	// MappingBlocked: one mapping, or more, sends probes only.
 	MappingBlocked Condition = "mapping_blocked"
 	// Unreadable: rows of a table that have to be read cannot be.
@@ -53,7 +56,7 @@ const (
 // Conditions are all of them, the worst first: what may lose changes, what waits
 // for a person, what stops everything, what stops a part.
 var Conditions = []Condition{
-	Unfit, Halted, Synchronous, StoreFailing, Stopping, Disconnected, MarketoFailing, QuotaUsed, Throttled, MappingBlocked, Unreadable, Holding, QuotaShort, Stuck,
+	Unfit, Halted, Synchronous, StoreFailing, Stopping, Disconnected, MarketoFailing, QuotaUsed, Throttled, DeletesHeld, MappingBlocked, Unreadable, Holding, QuotaShort, Stuck,
 	Delivering, Current,
 }
 
@@ -148,6 +151,9 @@ func (m *Machine) obstacles(now time.Time) []Obstacle {
 		add(Throttled, "marketo refuses calls, as too many are made, by all integrations together: "+m.throttle.fault.Error())
 	}
 	for i := range m.states {
+		if m.states[i].brake.held {
+			all = append(all, m.heldObstacle(i))
+		}
 		if blocked := m.states[i].block.reason; blocked != "" {
 			add(MappingBlocked, "mapping "+m.cfg.Mappings[i].Name+" is blocked: "+blocked)
 		}

@@ -44,6 +44,9 @@ type Config struct {
 	// MaxParked bounds the parked objects; beyond it, mappings that would
 	// park more are blocked.
 	MaxParked int
+	// MaxDeletes is the most objects of one mapping that are deleted in an hour;
+	// one that wants more is held. Zero means no limit.
+	MaxDeletes int
 	// HaltOnReject stops all delivery at the first rejected object.
 	HaltOnReject bool
 	// UnknownHold is how long, from the start of a call with an unknown
@@ -82,6 +85,7 @@ func DefaultConfig() Config {
 		MaxPending:      100_000,
 		MaxPendingBytes: 24 << 20,
 		MaxParked:       10_000,
+		MaxDeletes:      1000,
 		UnknownHold:     150 * time.Second,
 		MaxAttempts:     8,
 		SyncEvery:       100 * time.Millisecond,
@@ -169,6 +173,8 @@ type Machine struct {
 	// wish is until when the server wishes that nobody calls it.
 	wish time.Time
 	pace pace
+	// braking is set when a mapping is to be held.
+	braking bool
 	// existing are the objects that are known to be there.
 	existing existing
 	// spent is set while our own limit of the day is used up.
@@ -301,6 +307,10 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.stop(ev.SendUntil)
 	case Act:
 		m.act(now, ev)
+	case Release:
+		m.released(now, ev)
+	case Reserve:
+		m.reserve(now, ev)
 	case Tick:
 	}
 	m.expire(now)

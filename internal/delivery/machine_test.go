@@ -75,6 +75,8 @@ func (r *rig) step(ev Event) {
 			r.reads = append(r.reads, e)
 		case Tell:
 			e.To <- e.Answer
+		case Answer:
+			e.To <- e.Answer
 		case Log:
 			r.logs = append(r.logs, e)
 		case Finished:

@@ -29,6 +29,7 @@ type Metrics struct {
 	inFlight, splits, quotaUsed, quotaLimit, limited, paused, held *prometheus.Desc
 	paceSeconds                                                    *prometheus.Desc
 	parkedTotal, parked, resolved, unmappable, gone, blocked       *prometheus.Desc
+	braked                                                         *prometheus.Desc
 	waits                                                          *prometheus.Desc
 	latency                                                        *prometheus.Desc
 }
@@ -99,6 +100,7 @@ func NewMetrics(r *Runner, reg prometheus.Registerer) (*Metrics, error) {
 		gone:        describe("rows_gone_total", "Rows that had gone when they were read again.", "mapping"),
 		waits:       describe("mapping_full_batches_wait", "1 while full batches of the mapping wait for max_wait, as its keys come again meanwhile.", "mapping"),
 		blocked:     describe("mapping_blocked", "1 while the mapping sends probes only.", "mapping"),
+		braked:      describe("mapping_deletes_held", "1 while the mapping is held, as it wants to delete more than delivery.max_deletes allows.", "mapping"),
 		latency:     describe("delivery_latency_seconds", "Time from commit to confirmed.", "mapping"),
 	}
 	if err := reg.Register(m); err != nil {
@@ -236,6 +238,7 @@ func (m *Metrics) collectMapping(s scrape, p MappingReport) {
 	s.gauge(m.pending, float64(p.Pending), p.Name)
 	s.flag(m.waits, p.Waits, p.Name)
 	s.flag(m.blocked, p.Blocked != "", p.Name)
+	s.flag(m.braked, p.Braked, p.Name)
 	for status, n := range p.Statuses {
 		s.counter(m.statuses, n, p.Name, marketo.Status(status).String())
 	}

@@ -112,7 +112,7 @@ func (m *Machine) supplied() bool {
 	full := 0
 	for _, l := range m.listed {
 		s := &m.states[l.mapping]
-		if s.block.reason == "" && !m.merges(l.mapping, s.keys.ever) {
+		if !s.brake.held && s.block.reason == "" && !m.merges(l.mapping, s.keys.ever) {
 			full += l.n / m.cfg.Capacity.Objects
 		}
 	}

@@ -152,6 +152,8 @@ type MappingReport struct {
 	// Waits is set while full batches wait, as their keys come again.
 	Waits   bool
 	Blocked string
+	// Braked is set while the mapping is held, as it wants to delete too much.
+	Braked bool
 }
 
 // Report returns a picture that shares nothing with the Machine.
@@ -177,7 +179,7 @@ func (m *Machine) Report(now time.Time) Report {
 	for i, s := range m.states {
 		r.Mappings = append(r.Mappings, MappingReport{
 			Mapping: m.cfg.Mappings[i], MappingCounts: s.count, Pending: s.pending,
-			Waits: m.waitingPays(i), Blocked: s.block.reason,
+			Waits: m.waitingPays(i), Blocked: s.block.reason, Braked: s.brake.held,
 		})
 	}
 	return r

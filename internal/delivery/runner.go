@@ -65,6 +65,7 @@ type Runner struct {
 	saved   chan error
 	reports chan chan Report
 	acts    chan Act
+	asked   chan Event
 	reader  *reader
 
 	// confirmed is the last position confirmed, or the checkpoint at start;
@@ -113,6 +114,7 @@ func (r *Runner) prepare() {
 	r.saved = make(chan error, 1)
 	r.reports = make(chan chan Report)
 	r.acts = make(chan Act)
+	r.asked = make(chan Event)
 	r.confirmed.Store(uint64(r.State.Checkpoint.LSN))
 	r.reader = newReader(r)
 }
@@ -145,6 +147,7 @@ func (r *Runner) decide(stop <-chan struct{}, life context.Context, group *errgr
 			ev = row
 		case act := <-r.acts:
 			ev = act
+		case ev = <-r.asked:
 		case <-alarm.C:
 			ev = Tick{}
 		case reply := <-r.reports:
@@ -211,6 +214,8 @@ func (r *Runner) carryOut(e Effect, life context.Context, group *errgroup.Group)
 			group.Go(func() error { return r.readRows(life) })
 		}
 	case Tell:
+		e.To <- e.Answer
+	case Answer:
 		e.To <- e.Answer
 	case Log:
 		r.Log.Log(life, e.Level, e.Message, e.Args...)

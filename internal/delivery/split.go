@@ -25,7 +25,7 @@ type group struct {
 // gather puts a group among those to be sent. Of a blocked mapping only probes
 // are sent, and those come from its lanes.
 func (m *Machine) gather(g *group) {
-	if m.states[g.lane.mapping].block.reason != "" {
+	if m.silent(g.lane.mapping) {
 		m.scatter(g)
 		return
 	}

@@ -157,6 +157,14 @@ func (x *exchange) do(ctx context.Context, r request) (answer, *Fault) {
 	return a, nil
 }
 
+// admitted asks admit, if there is one.
+func admitted(ctx context.Context, admit func(context.Context) error) error {
+	if admit == nil {
+		return nil
+	}
+	return admit(ctx)
+}
+
 // discard releases a buffer that may be nil.
 func (b *buffer) discard() {
 	if b != nil {

@@ -30,6 +30,9 @@ type RESTConfig struct {
 	// ReplyLimit bounds a reply's body after decompression, in bytes. Zero
 	// means DefaultReplyLimit.
 	ReplyLimit int
+	// Admit, when set, is asked before each counted call but those of Sync, which
+	// whoever calls Sync counts. Its error says why there is to be none.
+	Admit func(ctx context.Context) error
 	// UserAgent is sent with each call; empty means DefaultUserAgent.
 	UserAgent string
 	// Transport makes the HTTP exchange. Nil means one of our own. It must
@@ -47,6 +50,7 @@ type REST struct {
 	lastID atomic.Pointer[string]
 	secret func() (string, error)
 	tokens *tokens
+	admit  func(context.Context) error
 }
 
 var _ Client = (*REST)(nil)
@@ -77,6 +81,7 @@ func NewREST(c RESTConfig) (*REST, error) {
 		id:       c.ID,
 		secret:   c.Secret,
 		tokens:   newTokens(),
+		admit:    c.Admit,
 	}, nil
 }
 

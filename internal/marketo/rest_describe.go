@@ -35,6 +35,9 @@ type Field struct {
 // error is a *Fault where Marketo answered.
 func (c *REST) Describe(ctx context.Context, objectType string) (Description, error) {
 	var found []Description
+	if err := admitted(ctx, c.admit); err != nil {
+		return Description{}, err
+	}
 	if fault := c.get(ctx, typePath(objectType)+"/describe.json", &found); fault != nil {
 		return Description{}, fault
 	}
@@ -50,6 +53,9 @@ func (c *REST) Describe(ctx context.Context, objectType string) (Description, er
 func (c *REST) Usage(ctx context.Context) (calls int, err error) {
 	var days []struct {
 		Total int `json:"total"`
+	}
+	if err := admitted(ctx, c.admit); err != nil {
+		return 0, err
 	}
 	if fault := c.get(ctx, "/rest/v1/stats/usage.json", &days); fault != nil {
 		return 0, fault

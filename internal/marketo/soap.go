@@ -30,6 +30,9 @@ type SOAPConfig struct {
 	// ReplyLimit bounds a reply's body after decompression, in bytes. Zero
 	// means DefaultReplyLimit.
 	ReplyLimit int
+	// Admit, when set, is asked before each counted call but those of Sync, which
+	// whoever calls Sync counts. Its error says why there is to be none.
+	Admit func(ctx context.Context) error
 	// UserAgent is sent with each call; empty means DefaultUserAgent.
 	UserAgent string
 	// Transport makes the HTTP exchange. Nil means one of our own. It must
@@ -47,6 +50,7 @@ type SOAP struct {
 	secret   func() (string, error)
 	// signed is the last signature.
 	signed atomic.Pointer[signature]
+	admit  func(context.Context) error
 }
 
 var _ Client = (*SOAP)(nil)
@@ -75,6 +79,7 @@ func NewSOAP(c SOAPConfig) (*SOAP, error) {
 		endpoint: u.String(),
 		id:       c.ID,
 		secret:   c.Secret,
+		admit:    c.Admit,
 	}, nil
 }
 
@@ -116,6 +121,9 @@ func (s *SOAP) Sync(ctx context.Context, b *Batch) Reply {
 // Login implements Client with listMObjects, which takes no parameters,
 // changes nothing and is signed like every other call.
 func (s *SOAP) Login(ctx context.Context) error {
+	if err := admitted(ctx, s.admit); err != nil {
+		return err
+	}
 	buf, secrets, fault := s.open()
 	if fault != nil {
 		return fault

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/admin"
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/config"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+// admission counts the calls of a command with those of the daemon: the limits
+// are of both together. The daemon counts them while it runs. Otherwise they go
+// into its state file, if there is one.
+type admission struct {
+	config  *config.Config
+	asked   bool
+	daemon  *admin.Client
+	store   *checkpoint.Store
+	limiter *marketo.Limiter
+	problem error
+}
+
+// admit waits until a call may be made.
+func (a *admission) admit(ctx context.Context) error {
+	if !a.asked {
+		a.asked = true
+		a.problem = a.open(ctx)
+	}
+	switch {
+	case a.daemon != nil:
+		return a.daemon.Reserve(ctx)
+	case a.store != nil:
+		return a.count(ctx)
+	}
+	return nil
+}
+
+// open finds who counts.
+func (a *admission) open(ctx context.Context) error {
+	path := a.config.State.SQLite
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return nil // nothing was ever sent
+	}
+	store, err := checkpoint.Open(ctx, path)
+	if err != nil {
+		client, unknown := admin.NewClient(a.config.HTTP.Listen)
+		if unknown != nil {
+			return err
+		}
+		if _, gone := client.Status(ctx); gone != nil {
+			return err
+		}
+		a.daemon = client
+		return nil
+	}
+	state, err := store.Load(ctx)
+	if err != nil {
+		return errors.Join(err, store.Close())
+	}
+	l := a.config.Marketo.Limits
+	a.store = store
+	a.limiter = marketo.NewLimiter(marketo.Limits{CallsPer20s: l.CallsPer20s, ConcurrentCalls: l.ConcurrentCalls, CallsPerDay: l.CallsPerDay})
+	now := time.Now()
+	a.limiter.Restore(marketo.Quota(state.Quota), now)
+	for range state.InFlight {
+		a.limiter.Inherit(now)
+	}
+	return nil
+}
+
+// count waits for leave and notes the call in the state file before it is made.
+func (a *admission) count(ctx context.Context) error {
+	for {
+		now := time.Now()
+		ok, at, why := a.limiter.Ready(now)
+		if ok {
+			a.limiter.Start(now)
+			a.limiter.Done(now, now)
+			return a.store.Count(ctx, checkpoint.Quota(a.limiter.Snapshot()))
+		}
+		if end, bounded := ctx.Deadline(); bounded && end.Before(at) {
+			return fmt.Errorf("no call to marketo is allowed until %s, by the limit of %s that the daemon has used up", at.Format(time.TimeOnly), why)
+		}
+		select {
+		case <-time.After(time.Until(at)):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// close ends it, and says why calls were not counted, if they were not.
+func (a *admission) close() error {
+	if a.store != nil {
+		return errors.Join(a.problem, a.store.Close())
+	}
+	return a.problem
+}

@@ -1,0 +1,115 @@
+package delivery
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+// A DELETE by mistake must not empty Marketo, which cannot bring objects back.
+// So a mapping that wants to delete more than Config.MaxDeletes objects in an
+// hour is held, and asks. What waits meanwhile is merged with what comes: rows
+// that are put back take their deletions with them.
+
+// brakeSpan is the time in which deletions are counted.
+const brakeSpan = time.Hour
+
+// brake counts the deletions of a mapping.
+type brake struct {
+	// minutes counts the objects that were deleted, by the minute since 1970
+	// that newest is the last of.
+	minutes [brakeSpan / time.Minute]int
+	newest  int64
+	sum     int // of minutes
+	// flying counts the objects of the calls under way that delete.
+	flying int
+	// held is set while the mapping waits for somebody to release it.
+	held bool
+	// due is set when it is about to be.
+	due bool
+	// free is until when deletions are not counted, as it was released.
+	free time.Time
+}
+
+// turn forgets what is older than brakeSpan.
+func (b *brake) turn(now time.Time) {
+	minute := now.Unix() / 60
+	for n := 0; b.newest < minute && n < len(b.minutes); n++ {
+		b.newest++
+		oldest := &b.minutes[b.newest%int64(len(b.minutes))]
+		b.sum -= *oldest
+		*oldest = 0
+	}
+	b.newest = max(b.newest, minute)
+}
+
+// deleted counts an object that is gone.
+func (b *brake) deleted(now time.Time) {
+	if b.free.After(now) {
+		return
+	}
+	b.turn(now)
+	b.minutes[b.newest%int64(len(b.minutes))]++
+	b.sum++
+}
+
+// mayDelete returns how many objects of a mapping a call may delete now, at most
+// so many. Where it wants to and may not, it is about to be held; not at once, as
+// that moves what waits.
+func (m *Machine) mayDelete(now time.Time, mapping, most int) int {
+	b := &m.states[mapping].brake
+	if m.cfg.MaxDeletes <= 0 || b.free.After(now) {
+		return most
+	}
+	b.turn(now)
+	if b.sum >= m.cfg.MaxDeletes && !b.held {
+		b.due, m.braking = true, true
+	}
+	return min(most, max(m.cfg.MaxDeletes-b.sum-b.flying, 0))
+}
+
+// brake holds the mappings that are to be held.
+func (m *Machine) brake(now time.Time) {
+	if !m.braking {
+		return
+	}
+	m.braking = false
+	for i := range m.states {
+		b := &m.states[i].brake
+		if !b.due {
+			continue
+		}
+		b.due, b.held = false, true
+		m.log(slog.LevelError, "mapping held: it wants to delete more objects than delivery.max_deletes allows in an hour",
+			"mapping", m.cfg.Mappings[i].Name, "deleted", b.sum, "max_deletes", m.cfg.MaxDeletes)
+		m.dissolve(i)
+		m.dropPreparedOf(now, i)
+	}
+}
+
+// braked counts the objects of a call that deletes among those under way, or
+// takes them out.
+func (m *Machine) braked(c *call, sign int) {
+	if c.batch.Operation == marketo.Delete {
+		m.states[c.items[0].mapping].brake.flying += sign * len(c.items)
+	}
+}
+
+// silent reports whether nothing of a mapping is sent but, if that, probes.
+func (m *Machine) silent(mapping int) bool {
+	s := &m.states[mapping]
+	return s.brake.held || s.block.reason != ""
+}
+
+// heldObstacle says why a mapping is held, and how it goes on.
+func (m *Machine) heldObstacle(mapping int) Obstacle {
+	name := m.cfg.Mappings[mapping].Name
+	return Obstacle{
+		Condition: DeletesHeld,
+		Reason:    fmt.Sprintf("mapping %s is held: it wants to delete more than delivery.max_deletes allows in an hour, %d objects", name, m.cfg.MaxDeletes),
+		Remedy: "see whether these rows were to be deleted. If so: cdcsync release " + name +
+			"; more often: raise delivery.max_deletes and restart. If not: put the rows back into the table, then release it; a row that is back is not deleted in marketo",
+	}
+}

@@ -1,0 +1,176 @@
+package delivery
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+func deletions(from, n int) []mapping.Write {
+	writes := make([]mapping.Write, n)
+	for i := range writes {
+		writes[i] = write(marketo.Delete, strconv.Itoa(from+i))
+	}
+	return writes
+}
+
+// deletes answers all calls for d as Marketo would that has every object, and
+// returns how many objects were deleted.
+func (r *rig) deletes(d time.Duration) int {
+	r.t.Helper()
+	n, end := 0, r.now.Add(d)
+	for r.now.Before(end) {
+		for len(r.calls) > 0 {
+			call := r.calls[0]
+			r.calls = r.calls[1:]
+			status := marketo.Updated
+			if call.Batch.Operation == marketo.Delete {
+				n += len(call.Batch.Objects)
+				status = marketo.Deleted
+			}
+			r.say(call, status)
+		}
+		r.pass(time.Second)
+	}
+	return n
+}
+
+// say confirms all objects of a call with one status.
+func (r *rig) say(call Send, status marketo.Status) {
+	r.t.Helper()
+	reply := marketo.Reply{Results: make([]marketo.Result, len(call.Batch.Objects))}
+	for i := range reply.Results {
+		reply.Results[i] = marketo.Result{Outcome: marketo.Confirmed, Status: status}
+	}
+	r.step(Answered{Call: call.Call, Reply: reply})
+}
+
+func brakeRig(t *testing.T) *rig {
+	return newRig(t, func(c *Config) {
+		c.Capacity.Objects = 30
+		c.MaxDeletes = 100
+		c.Limits = marketo.Limits{ConcurrentCalls: 5}
+	})
+}
+
+func (r *rig) release(mappings ...string) Acted {
+	reply := make(chan Acted, 1)
+	r.step(Release{Mappings: mappings, Reply: reply})
+	return <-reply
+}
+
+func TestTooManyDeletionsHoldTheMapping(t *testing.T) {
+	r := brakeRig(t)
+	end := r.commit(deletions(0, 100)...)
+	if n := r.deletes(time.Minute); n != 100 || r.confirmed != end {
+		t.Fatalf("%d of 100 deleted, confirmed %s of %s", n, r.confirmed, end)
+	}
+	if got, reason := r.condition(); got != "" {
+		t.Fatalf("%s %s after as many as are allowed", got, reason)
+	}
+	end = r.commit(append(deletions(100, 150), upsert("1000", "a"))...)
+	if n := r.deletes(2 * time.Hour); n != 0 || r.confirmed == end {
+		t.Fatalf("%d more deleted, confirmed %s", n, r.confirmed)
+	}
+	got, reason := r.condition()
+	if got != DeletesHeld || !strings.Contains(reason, "visits") || !strings.Contains(reason, "cdcsync release visits") {
+		t.Errorf("%s %s", got, reason)
+	}
+	other := upsert("2000", "a")
+	other.Mapping = 1
+	r.commit(other)
+	r.pass(time.Second)
+	if calls := r.take(1); calls[0].Batch.Type != "Plain" {
+		t.Errorf("call of %s", calls[0].Batch.Type)
+	} else {
+		r.answer(calls[0])
+	}
+	if acted := r.release("nothing"); acted.Done != 0 || len(acted.Problems) != 1 {
+		t.Errorf("release of a mapping that is none: %+v", acted)
+	}
+	if acted := r.release("visits"); acted.Done != 1 {
+		t.Errorf("release: %+v", acted)
+	}
+	if n := r.deletes(time.Minute); n != 150 || r.confirmed < end {
+		t.Errorf("%d of 150 deleted once released, confirmed %s of %s", n, r.confirmed, end)
+	}
+	if got, _ := r.condition(); got != "" {
+		t.Errorf("%s once released", got)
+	}
+	r.pass(time.Hour)
+	r.commit(deletions(1000, 300)...)
+	if n := r.deletes(time.Minute); n != 100 {
+		t.Errorf("%d deleted an hour after the release, want 100 again", n)
+	}
+	if acted := r.release(); acted.Done != 1 {
+		t.Errorf("release of all: %+v", acted)
+	}
+}
+
+// Rows that are put back take their deletions with them.
+func TestRowsPutBackAreNotDeleted(t *testing.T) {
+	r := brakeRig(t)
+	r.commit(deletions(0, 300)...)
+	if n := r.deletes(time.Minute); n != 100 {
+		t.Fatalf("%d deleted", n)
+	}
+	end := r.commit(upserts(0, 300, "back")...)
+	r.release("visits")
+	if n := r.deletes(time.Minute); n != 0 || r.confirmed != end {
+		t.Errorf("%d deleted after the rows are back, confirmed %s of %s", n, r.confirmed, end)
+	}
+}
+
+// Deletions that lie an hour apart are no matter, nor those of what is not there.
+func TestFewDeletionsAreNotHeld(t *testing.T) {
+	r := brakeRig(t)
+	for i := range 5 {
+		r.commit(deletions(100*i, 90)...)
+		if n := r.deletes(time.Hour); n != 90 {
+			t.Fatalf("hour %d: %d of 90 deleted", i, n)
+		}
+	}
+	end := r.commit(deletions(1000, 300)...)
+	for range 20 {
+		for len(r.calls) > 0 {
+			call := r.calls[0]
+			r.calls = r.calls[1:]
+			r.say(call, marketo.Unchanged)
+		}
+		r.pass(time.Second)
+	}
+	if r.confirmed != end {
+		t.Errorf("confirmed %s of %s", r.confirmed, end)
+	}
+}
+
+// A call of somebody else is counted with ours.
+func TestReservedCallsCount(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Limits = marketo.Limits{CallsPer20s: 3, ConcurrentCalls: 5, CallsPerDay: 10} })
+	reserve := func() Reserved {
+		reply := make(chan Reserved, 1)
+		r.step(Reserve{Reply: reply})
+		return <-reply
+	}
+	for range 2 {
+		if got := reserve(); !got.OK {
+			t.Fatalf("reserve: %+v", got)
+		}
+	}
+	r.commit(upserts(0, 6, "a")...)
+	r.answer(r.take(1)[0])
+	if got := reserve(); got.OK || got.Why != marketo.WhyRate || got.Wait < 19*time.Second || got.Wait > 21*time.Second {
+		t.Errorf("a fourth call: %+v", got)
+	}
+	if used := r.m.Report(r.now).Quota.Calls; used != 3 {
+		t.Errorf("%d calls of the day, want 3", used)
+	}
+	r.pass(21 * time.Second)
+	if calls := len(r.calls); calls != 1 {
+		t.Errorf("%d calls 20 seconds later, want the one that waited", calls)
+	}
+}

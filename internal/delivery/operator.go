@@ -1,0 +1,147 @@
+package delivery
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+// Release has what waits by itself, or for somebody's word, go on at once: held
+// mappings delete for an hour whatever they want to, blocked ones probe. Without
+// Mappings it is for all of them, and for what Marketo said of too many calls,
+// too: the next call asks. The answer counts what was released.
+type Release struct {
+	Mappings []string
+	Reply    chan<- Acted
+}
+
+// Reserve asks for leave for one call to Marketo that somebody else makes, such
+// as a check: it is counted with those of the Machine.
+type Reserve struct{ Reply chan<- Reserved }
+
+// Reserved says whether a call may be made now. If not, Wait is after how long
+// it is worth asking again, and Why what stands against it: a limit's name.
+type Reserved struct {
+	OK   bool          `json:"ok"`
+	Wait time.Duration `json:"wait,omitempty"`
+	Why  string        `json:"why,omitempty"`
+}
+
+// Answer asks for the answer to a Reserve to be sent; To has room for it.
+type Answer struct {
+	To     chan<- Reserved
+	Answer Reserved
+}
+
+func (Release) event() {}
+func (Reserve) event() {}
+func (Answer) effect() {}
+
+func (m *Machine) released(now time.Time, ev Release) {
+	var acted Acted
+	names := ev.Mappings
+	if len(names) == 0 {
+		acted.Done += m.releaseCalls(now)
+		for _, c := range m.cfg.Mappings {
+			names = append(names, c.Name)
+		}
+	}
+	for _, name := range names {
+		i, ok := m.named(name)
+		if !ok {
+			acted.Problems = append(acted.Problems, "there is no mapping "+name)
+			continue
+		}
+		s := &m.states[i]
+		if s.brake.held {
+			s.brake.held, s.brake.free = false, now.Add(brakeSpan)
+			m.log(slog.LevelInfo, "mapping released: for an hour its deletions are not counted", "mapping", name)
+			acted.Done++
+		}
+		if s.block.reason != "" {
+			m.probe(now, i)
+			acted.Done++
+		}
+	}
+	m.emit(Tell{To: ev.Reply, Answer: acted})
+}
+
+// releaseCalls has the next call go at once, and returns what stood against it.
+func (m *Machine) releaseCalls(now time.Time) int {
+	done := 0
+	if m.limiter.IsExhausted() {
+		m.limiter.Ask()
+		done++
+	}
+	for _, until := range []*time.Time{&m.wish, &m.trouble.until, &m.throttle.until} {
+		if until.After(now) {
+			*until = now
+			done++
+		}
+	}
+	return done
+}
+
+func (m *Machine) named(name string) (int, bool) {
+	for i := range m.cfg.Mappings {
+		if m.cfg.Mappings[i].Name == name {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// reservedFor is how long a call of somebody else takes a place.
+const reservedFor = 5 * time.Second
+
+func (m *Machine) reserve(now time.Time, ev Reserve) {
+	answer := Reserved{Wait: time.Second}
+	ok, at, why := m.limiter.Ready(now)
+	switch {
+	case m.wish.After(now):
+		answer.Wait, answer.Why = m.wish.Sub(now), marketo.WhyRate
+	case !ok:
+		answer.Why = why
+		if !at.IsZero() {
+			answer.Wait = max(at.Sub(now), time.Second)
+		}
+	default:
+		m.limiter.Start(now)
+		m.limiter.Done(now, now)
+		m.limiter.Lose(now.Add(reservedFor))
+		m.ledger.counted = true
+		answer = Reserved{OK: true}
+	}
+	m.emit(Answer{To: ev.Reply, Answer: answer})
+}
+
+// Release passes a Release on. No names are all mappings, and the calls.
+func (r *Runner) Release(ctx context.Context, mappings []string) (Acted, error) {
+	reply := make(chan Acted, 1)
+	return ask(ctx, r, Release{Mappings: mappings, Reply: reply}, reply)
+}
+
+// Reserve passes a Reserve on.
+func (r *Runner) Reserve(ctx context.Context) (Reserved, error) {
+	reply := make(chan Reserved, 1)
+	return ask(ctx, r, Reserve{Reply: reply}, reply)
+}
+
+// ask hands an event in and waits for its answer.
+func ask[T any](ctx context.Context, r *Runner, ev Event, reply <-chan T) (answer T, err error) {
+	r.prepared.Do(r.prepare)
+	select {
+	case r.asked <- ev:
+	case <-ctx.Done():
+		return answer, fmt.Errorf("ask the pipeline: %w", ctx.Err())
+	}
+	select {
+	case answer = <-reply:
+		return answer, nil
+	case <-ctx.Done():
+		return answer, fmt.Errorf("ask the pipeline: %w", ctx.Err())
+	}
+}
