@@ -249,3 +249,66 @@ func TestRightToReadIsTakenAway(t *testing.T) {
 		}
 	})
 }
+
+// TestReadOnlyRole connects as a role that the house lets only read, by its
+// settings. The program makes its publication and goes on.
+func TestReadOnlyRole(t *testing.T) {
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		w := newThings(t, server, api, reread)
+		w.exec(things)
+		role := "reader_" + w.database
+		w.exec(`CREATE ROLE ` + role + ` SUPERUSER LOGIN`)
+		w.t.Cleanup(func() {
+			w.disconnect()
+			_ = w.cluster.Exec(context.Background(), w.database, "DROP OWNED BY "+role+"; DROP ROLE "+role)
+		})
+		for _, setting := range []string{"default_transaction_read_only = on", "default_transaction_isolation = serializable", "search_path = nowhere",
+			"row_security = on", "session_replication_role = replica", "lock_timeout = 1", "quote_all_identifiers = on"} {
+			w.exec(`ALTER ROLE ` + role + ` SET ` + setting)
+		}
+		w.config.url = strings.Replace(w.config.url, "postgres@", role+"@", 1) + "&target_session_attrs=read-write"
+		w.exec(`INSERT INTO thing VALUES ('a', 1, 'old', $1)`, large())
+		p := w.start()
+		w.exec(`UPDATE thing SET name = 'new'`)
+		w.settle(p)
+		w.wantNames(map[string]string{"a": "new"})
+		if output, code := w.command("check"); code != 0 {
+			t.Errorf("check: exit code %d:\n%s", code, output)
+		}
+		p.stop(t)
+	})
+}
+
+// TestApplicationIsNotHeldUp has the application lock its table for longer than
+// the program waits, while rows of it are to be read, and change the table once
+// the program reads. No statement of the application fails or waits for it.
+func TestApplicationIsNotHeldUp(t *testing.T) {
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		w := newThings(t, server, api, reread)
+		w.exec(things)
+		w.exec(`INSERT INTO thing SELECT i, 1, 'old', $1::text FROM generate_series(1, 50) i`, large())
+		p := w.start()
+		w.exec(`UPDATE thing SET name = 'new'`)
+		w.exec(`BEGIN; LOCK TABLE thing IN ACCESS EXCLUSIVE MODE`)
+		await(t, 20*time.Second, func() (bool, string) {
+			return strings.Contains(p.output.String(), "lock timeout"), "the program waits for the lock without an end"
+		})
+		w.exec(`COMMIT`)
+		w.exec(`SET lock_timeout = '1s'`)
+		for i := range 40 {
+			w.exec(`UPDATE thing SET n = n + 1 WHERE code = '7'`)
+			w.exec(fmt.Sprintf(`ALTER TABLE thing ADD c%d int DEFAULT %d`, i, i))
+			w.exec(`UPDATE thing SET name = $1`, fmt.Sprint("new ", i))
+		}
+		w.settle(p)
+		want := map[string]string{}
+		for i := range 50 {
+			want[fmt.Sprint(i+1)] = "new 39"
+		}
+		w.wantNames(want)
+		w.awaitParked(0)
+		p.stop(t)
+	})
+}
