@@ -1,8 +1,17 @@
 package delivery
 
 import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/mapping"
 
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -49,5 +58,215 @@ func TestPauseGrowsOnlyWhileConnectionsBringNothing(t *testing.T) {
 	}
 	if first, eighth := pause(errStopped, 1), pause(errStopped, 8); first > 400*time.Millisecond || eighth < 10*time.Second {
 		t.Errorf("pauses %s and %s, want at most 400ms and at least 10s", first, eighth)
+	}
+}
+
+// things is a table with one mapping, as the stream describes it.
+var things = &replication.Relation{
+	ID: 7, Schema: "public", Name: "things", Identity: replication.IdentityDefault,
+	Columns: []replication.Column{{Name: "id", Type: 23, Modifier: -1, Key: true}, {Name: "n", Type: 23, Modifier: -1}},
+}
+
+// newTestReader is a reader at position 90 of a Runner without connections.
+func newTestReader(t *testing.T, change func(*Runner)) *reader {
+	t.Helper()
+	set, err := mapping.Compile([]mapping.Definition{{
+		Name: "things", Schema: "public", Table: "things", Object: "Thing",
+		Key:        []mapping.Rule{{Attribute: "id", Column: "id"}},
+		Attributes: []mapping.Rule{{Attribute: "n", Column: "n"}},
+		OnDelete:   mapping.DeletePolicy{Delete: true}, OnTruncate: mapping.TruncateHalt,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := checkpoint.Open(t.Context(), filepath.Join(t.TempDir(), "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	runner := &Runner{
+		Source: &replication.Source{Slot: "s"}, Mappings: set, Store: store,
+		Log:   slog.New(slog.NewTextHandler(io.Discard, nil)),
+		State: checkpoint.State{Checkpoint: &checkpoint.Checkpoint{System: "1", Timeline: 1, Database: "d", Slot: "s", LSN: 90}},
+	}
+	if change != nil {
+		change(runner)
+	}
+	runner.prepare()
+	return runner.reader
+}
+
+// inserted is a change of things.
+func inserted(id int) *replication.Change {
+	text := func(n int) replication.Value {
+		return replication.Value{Kind: replication.Text, Text: fmt.Append(nil, n)}
+	}
+	return &replication.Change{Relation: things, Operation: replication.Insert, New: []replication.Value{text(id), text(id)}}
+}
+
+// feed handles messages, and stops at the first error.
+func (r *reader) feed(t *testing.T, messages ...replication.Message) error {
+	t.Helper()
+	for _, m := range messages {
+		if err := r.handle(t.Context(), nil, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gathered shows what the machine would get, and forgets it.
+func (r *reader) gathered() string {
+	var words []string
+	for _, e := range r.entries {
+		switch e.Kind {
+		case EntryBegin:
+			words = append(words, fmt.Sprintf("begin@%d", uint64(e.LSN)))
+		case EntryWrite:
+			words = append(words, fmt.Sprintf("%d:%s", e.Seq, e.Write.Object.Value(0).Text))
+		case EntryCommit:
+			words = append(words, fmt.Sprintf("commit@%d", uint64(e.LSN)))
+		case EntryMark:
+			words = append(words, fmt.Sprintf("mark@%d", uint64(e.LSN)))
+		}
+	}
+	r.entries = r.entries[:0]
+	return strings.Join(words, " ")
+}
+
+// Over however many connections a transaction comes, the machine gets each of
+// its changes exactly once, under the same number.
+func TestChangesComeOnceOverCutConnections(t *testing.T) {
+	const all = 4
+	for first := range all + 1 {
+		for second := range all + 1 {
+			r := newTestReader(t, nil)
+			for _, cut := range []int{first, second, all} {
+				if err := r.feed(t, things, &replication.Begin{Final: 100}); err != nil {
+					t.Fatal(err)
+				}
+				for i := 1; i <= cut; i++ {
+					if err := r.feed(t, inserted(i)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if r.received != 90 {
+				t.Errorf("cut after %d and %d: received %s inside the transaction, want 0/5A", first, second, r.received)
+			}
+			if err := r.feed(t, &replication.Commit{LSN: 100, End: 110}); err != nil {
+				t.Fatal(err)
+			}
+			const want = "begin@100 1:1 2:2 3:3 4:4 commit@110"
+			if got := r.gathered(); got != want || r.received != 110 {
+				t.Errorf("cut after %d and %d: got %s up to %s, want %s", first, second, got, r.received, want)
+			}
+		}
+	}
+}
+
+// A transaction that comes again with fewer changes, or another one in its
+// place, halts reading: something is wrong with the server or with us.
+func TestTransactionThatComesAgainOtherwiseHalts(t *testing.T) {
+	r := newTestReader(t, nil)
+	begin := &replication.Begin{Final: 100}
+	if err := r.feed(t, things, begin, inserted(1), inserted(2), begin, inserted(1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.feed(t, &replication.Commit{LSN: 100, End: 110}); !errors.Is(err, errHalted) {
+		t.Errorf("with fewer changes: %v, want a halt", err)
+	}
+	r = newTestReader(t, nil)
+	if err := r.feed(t, begin, &replication.Begin{Final: 120}); !errors.Is(err, errHalted) {
+		t.Errorf("another transaction: %v, want a halt", err)
+	}
+}
+
+// A keepalive tells how far the server has read only outside a transaction, one
+// that was cut included.
+func TestKeepaliveInsideATransactionSaysNothing(t *testing.T) {
+	r := newTestReader(t, nil)
+	if err := r.feed(t, &replication.Keepalive{WALEnd: 95}, &replication.Begin{Final: 100}, &replication.Keepalive{WALEnd: 99, Reply: true}); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.gathered(); got != "mark@95 begin@100" || r.received != 95 {
+		t.Errorf("got %s, received %s", got, r.received)
+	}
+	if got := r.reached().Received; got != 101 {
+		t.Errorf("inside a transaction %s is reached, want behind the start of its commit record", got)
+	}
+}
+
+// What halts reading is left out in the one transaction that was named, and in
+// no other; everything else of it is delivered.
+func TestOnlyTheNamedTransactionIsPassed(t *testing.T) {
+	truncate := &replication.Truncate{Relations: []*replication.Relation{things}}
+	var told []checkpoint.Accepted
+	r := newTestReader(t, func(r *Runner) {
+		r.PassOver = 100
+		r.PassedOver = func(a checkpoint.Accepted) { told = append(told, a) }
+	})
+	err := r.feed(t, things, &replication.Begin{Final: 100}, inserted(1), truncate, inserted(2), &replication.Commit{LSN: 100, End: 110})
+	if got := r.gathered(); err != nil || got != "begin@100 1:1 3:2 commit@110" {
+		t.Errorf("got %s, %v", got, err)
+	}
+	if len(told) != 1 || told[0].Span != "0/64..0/65" || !strings.Contains(told[0].Reason, "truncated") {
+		t.Errorf("told %+v", told)
+	}
+	if err := r.feed(t, &replication.Begin{Final: 120}, truncate); !errors.Is(err, errHalted) {
+		t.Errorf("the next truncate: %v, want a halt", err)
+	}
+	if problem := r.status().Problem; !strings.Contains(problem, "cdcsync run --accept-gap 0/78..0/79") {
+		t.Errorf("the halt does not name its place: %s", problem)
+	}
+}
+
+// A transaction that the server fails to decode is ended where it broke, if it
+// is the one to be passed; reading goes on behind its commit record's start.
+func TestUndecodedTransactionIsLeft(t *testing.T) {
+	broken := &replication.Error{Reason: replication.Decoding, Err: errors.New("invalid memory alloc request size")}
+	for _, over := range []LSN{0, 100, 101} {
+		r := newTestReader(t, func(r *Runner) { r.PassOver = over })
+		if err := r.feed(t, things, &replication.Begin{Final: 100}, inserted(1)); err != nil {
+			t.Fatal(err)
+		}
+		skipped, err := r.skipUndecoded(t.Context(), nil, broken)
+		if err != nil || skipped != (over == 100) {
+			t.Fatalf("passing %d: skipped %v, %v", over, skipped, err)
+		}
+		if !skipped {
+			if place := r.place(broken); !strings.Contains(place.Error(), "--accept-gap 0/64..0/65") || replication.Diagnose(place) != replication.Decoding {
+				t.Errorf("the error does not name its place: %v", place)
+			}
+			continue
+		}
+		piece := <-r.runner.in
+		r.entries = piece.entries
+		if got := r.gathered(); got != "begin@100 1:1 commit@101" || r.received != 101 || r.inside {
+			t.Errorf("got %s up to %s", got, r.received)
+		}
+	}
+}
+
+// A connection that ends without having brought anything, again and again, is
+// none, however often it is made.
+func TestConnectionThatEndsAgainAndAgainIsNone(t *testing.T) {
+	r := newTestReader(t, nil)
+	broken := &replication.Error{Reason: replication.Decoding, Err: errors.New("cannot send")}
+	seen := replication.Seen{End: 200}
+	r.connected(seen, 90)
+	if s := r.status(); !s.Connected || s.Problem != "" {
+		t.Errorf("the first connection: %+v", s)
+	}
+	for n := range 3 {
+		r.disconnected(broken, n+2)
+		r.connected(seen, 90)
+		if s := r.status(); s.Connected || !strings.Contains(s.Problem, "again and again") || !strings.Contains(s.Problem, "cannot send") {
+			t.Errorf("connection %d: %+v", n+2, s)
+		}
+	}
+	r.connection.since = time.Now().Add(-2 * time.Minute)
+	if s := r.status(); !s.Connected {
+		t.Errorf("one that stands for minutes: %+v", s)
 	}
 }
