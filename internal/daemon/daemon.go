@@ -132,7 +132,7 @@ func (d *Daemon) delivery(capacity marketo.Capacity) delivery.Config {
 	c := delivery.DefaultConfig()
 	for i := range d.Config.Set.Len() {
 		m := d.Config.Set.Definition(i)
-		c.Mappings = append(c.Mappings, delivery.Mapping{Name: m.Name, Object: m.Object, Shape: d.Config.Set.Shape(i), Separate: m.Separate})
+		c.Mappings = append(c.Mappings, delivery.Mapping{Name: m.Name, Object: m.Object, Shape: d.Config.Set.Shape(i), Separate: m.Separate, Deletes: m.OnDelete.Delete})
 	}
 	in := d.Config.Delivery
 	c.Capacity = capacity

@@ -168,6 +168,9 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 	if err := d.inspect(ctx, catalog, f.server); err != nil {
 		return f, err
 	}
+	if err := d.lookAtHolders(ctx, catalog); err != nil {
+		return f, err
+	}
 	if f.decision.Warning != "" {
 		d.Log.Warn("replication slot", "warning", f.decision.Warning)
 	}
@@ -231,6 +234,9 @@ func (d *Daemon) fits(ctx context.Context, source *replication.Source, store *ch
 	}
 	findings, err := d.findings(ctx, catalog, server)
 	if err != nil {
+		return server, nil, err
+	}
+	if err := d.lookAtHolders(ctx, catalog); err != nil {
 		return server, nil, err
 	}
 	all, err := d.watchTables(ctx, catalog, server, store)

@@ -198,7 +198,7 @@ func (m *Machine) fillUpTo(now time.Time, l *lane, most int) *call {
 	m.touchNext(l, most)
 	for len(c.items) < most && l.n > 0 {
 		it := l.first()
-		if m.absorb(it); it.operation != l.operation {
+		if m.absorb(it); it.operation != l.operation || it.needsRow() || m.precedesUndecided(it) {
 			l.remove(it)
 			m.promote(now, it)
 			continue
@@ -337,26 +337,30 @@ func (m *Machine) back(now time.Time, it *item) {
 // sent, or comes back: it need not go by itself when its value is known to be
 // superseded.
 func (m *Machine) absorb(it *item) {
-	for it.after != nil && m.absorbNext(it) {
+	for it.after != nil && !m.undecided(it.after) && m.mayAbsorb(it, it.after) {
+		m.absorbNext(it)
 	}
 }
 
-func (m *Machine) absorbNext(it *item) bool {
+// mayAbsorb reports whether next, which follows it, can be sent with it as one.
+func (m *Machine) mayAbsorb(it, next *item) bool {
+	if it.repeat || it.problem != nil || it.needsRow() || next.problem != nil || next.reread || next.repeat ||
+		it.key != next.key || m.cfg.Mappings[it.mapping].Separate || !it.windowed || !next.windowed {
+		return false
+	}
+	_, ok := merged(it.operation, next.operation)
+	return ok
+}
+
+func (m *Machine) absorbNext(it *item) {
 	next := it.after
-	if it.repeat || it.problem != nil || next.problem != nil || next.reread ||
-		next.repeat || m.cfg.Mappings[it.mapping].Separate || !it.windowed {
-		return false
-	}
-	operation, ok := merged(it.operation, next.operation)
-	if !ok {
-		return false
-	}
+	operation, _ := merged(it.operation, next.operation)
 	m.bytes -= it.bytes + next.bytes
 	it.take(operation, &mapping.Write{
 		Operation: next.operation, Object: next.object,
 		Partial: next.partial, Bytes: next.bytes - itemBytes,
 	})
-	it.ends = next.ends
+	it.ends, it.removal = next.ends, next.removal
 	it.anew = operation != marketo.Delete && (it.anew || next.anew)
 	m.bytes += it.bytes
 	it.at, it.xid, it.newest = next.at, next.xid, next.newest
@@ -370,5 +374,4 @@ func (m *Machine) absorbNext(it *item) bool {
 	m.states[it.mapping].count.Coalesced++
 	*next = item{}
 	m.free = append(m.free, next)
-	return true
 }

@@ -5,13 +5,22 @@ import (
 	"math/rand/v2"
 
 	"github.com/cespare/xxhash/v2"
+
+	"github.com/cdcsync/cdcsync/internal/mapping"
 )
 
 // keyHash is worked out where a key is put together: to look at its text again
-// in another goroutine costs more than all the rest of finding its chain.
-func keyHash(key string) uint64 { return xxhash.Sum64String(key) }
+// in another goroutine costs more than all the rest of finding its chain. All
+// spellings of a key have one.
+func keyHash(key string) uint64 { return xxhash.Sum64String(mapping.Fold(key)) }
 
-// chains finds the first item of a key's chain. It is a hash table of its own
+// sameChain reports whether two keys, whose hashes are equal, are spellings of
+// one.
+func sameChain(a, b string) bool { return a == b || mapping.Fold(a) == mapping.Fold(b) }
+
+// chains finds the first item of a key's chain. Spellings of a key, which
+// Marketo may take for one, share a chain: so they are never in two calls, nor
+// twice in one. It is a hash table of its own
 // because the items have what a map would keep a second time: a removal need
 // not hash the key again, and a key that is not there costs no look at an item.
 //
@@ -47,7 +56,7 @@ func (c *chains) hash(keyHash uint64) uint64 {
 func (c *chains) first(hash uint64, key string) *item {
 	for i := hash; ; i++ {
 		s := c.at(i)
-		if s.first == nil || s.hash == hash && s.first.key == key {
+		if s.first == nil || s.hash == hash && sameChain(s.first.key, key) {
 			return s.first
 		}
 	}
@@ -57,7 +66,7 @@ func (c *chains) first(hash uint64, key string) *item {
 func (c *chains) put(it *item) {
 	for i := it.hash; ; i++ {
 		s := c.at(i)
-		if s.first != nil && (s.hash != it.hash || s.first.key != it.key) {
+		if s.first != nil && (s.hash != it.hash || !sameChain(s.first.key, it.key)) {
 			continue
 		}
 		if s.first == nil {

@@ -153,10 +153,11 @@ type Read struct {
 	// XID is the transaction that must be visible to whoever reads: an older
 	// row would overwrite what the stream has. Zero means any.
 	XID uint32
-	// Folded asks, where no row has the key exactly, for one whose key is the
-	// same by mapping.Fold: Write has it as the row spells it. It costs the
-	// server a look at the whole table, and finds what differs in ASCII alone
-	// where the database knows no other case.
+	// Folded asks for a row that holds the key in any spelling, where keys of the
+	// mapping have several (mapping.Set.Spellings): where no row has the key
+	// exactly, one whose key is the same by mapping.Fold, and Write has it as the
+	// row spells it. It costs the server a look at the whole table, and finds
+	// what differs in ASCII alone where the database knows no other case.
 	Folded bool
 }
 

@@ -11,8 +11,11 @@ import (
 type place uint8
 
 const (
-	// behind: an older item of the same key is before it in the chain.
+	// behind: an older item of the same key, in whatever spelling, is before it
+	// in the chain.
 	behind place = iota
+	// open: a removal whose transaction has not ended.
+	open
 	// ready: in a lane, to be sent.
 	ready
 	// timed: in the timer heap, until a hold or a pause is over.
@@ -82,6 +85,12 @@ type item struct {
 	// ends is set while the newest change is an update that sets attributes,
 	// which may be what the end of the row became: it stands without the row.
 	ends bool
+	// removal says whether the newest change is what on_delete asks for.
+	removal removal
+	// made is set once Marketo has confirmed what the stream carried of it.
+	made bool
+	// unsure is set when the stream does not tell whether the row matches.
+	unsure bool
 	// windowed is false for an item that no transaction waits for (the retry
 	// of a parked object).
 	windowed bool

@@ -41,7 +41,7 @@ func (it *item) creates() bool { return it.partial && it.operation != marketo.Up
 // complete has the rest of the object sent, too, before it is settled.
 func (m *Machine) complete(now time.Time, it *item) {
 	m.lack(it.key)
-	it.reread, it.repeat = true, false
+	it.reread, it.repeat, it.made = true, false, true
 	m.promote(now, it)
 }
 

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -75,6 +76,8 @@ type Mapping struct {
 	Shape  *marketo.Shape
 	// Separate turns coalescing off.
 	Separate bool
+	// Deletes is set when the object of a row that has gone is deleted.
+	Deletes bool
 }
 
 // DefaultConfig returns the defaults; Mappings and Capacity are the caller's.
@@ -128,13 +131,17 @@ type Machine struct {
 	unread   []*item
 	reads    map[uint64]*item
 	lastRead uint64
-	holds    map[string]time.Time
+	// holds says until when newer values of keys are held, by their folded form.
+	holds map[string]time.Time
+	// removals wait for the end of the open transaction.
+	removals []*item
 	// holdAll, when set, is until when every key is held: the last life's calls
 	// are unknown.
 	holdAll time.Time
 	// heirUntil is until when keys of the last life's calls may be held.
 	heirUntil time.Time
-	// replayed holds what the last life settled above its checkpoint.
+	// replayed holds what the last life settled above its checkpoint, by the
+	// folded form of keys.
 	replayed map[string]replication.Position
 	// replayedTo is the newest transaction that replayed knows of.
 	replayedTo LSN
@@ -229,8 +236,9 @@ func (m *Machine) restore(state checkpoint.State, now time.Time) {
 	}
 	m.window = checkpoint.NewWindow(m.ledger.saved)
 	for _, s := range state.Settled {
-		if at, ok := m.replayed[s.Key]; !ok || at.Compare(s.Through) < 0 {
-			m.replayed[s.Key] = s.Through
+		key := mapping.Fold(s.Key)
+		if at, ok := m.replayed[key]; !ok || at.Compare(s.Through) < 0 {
+			m.replayed[key] = s.Through
 		}
 		m.replayedTo = max(m.replayedTo, s.Through.Commit)
 	}
@@ -314,6 +322,9 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 	case Tick:
 	}
 	m.expire(now)
+	if len(m.removals) > 0 && (m.full() || m.stopping) {
+		m.endOfTransaction(now)
+	}
 	m.dispatch(now)
 	m.fetch()
 	m.save(now)
@@ -386,8 +397,17 @@ func (m *Machine) expire(now time.Time) {
 	}
 }
 
-// hold keeps newer values of key back until then.
+// heldUntil is until when newer values of key are held; zero for not at all.
+func (m *Machine) heldUntil(key string) time.Time {
+	if len(m.holds) == 0 {
+		return time.Time{}
+	}
+	return m.holds[mapping.Fold(key)]
+}
+
+// hold keeps newer values of key, in whatever spelling, back until then.
 func (m *Machine) hold(key string, until time.Time) {
+	key = mapping.Fold(key)
 	if m.holds[key].Before(until) {
 		m.holds[key] = until
 		m.timers.add(timer{at: until, key: key})

@@ -30,6 +30,7 @@ type Metrics struct {
 	paceSeconds                                                    *prometheus.Desc
 	parkedTotal, parked, resolved, unmappable, gone, blocked       *prometheus.Desc
 	braked                                                         *prometheus.Desc
+	kept, respelled, incomplete                                    *prometheus.Desc
 	waits                                                          *prometheus.Desc
 	latency                                                        *prometheus.Desc
 }
@@ -98,6 +99,9 @@ func NewMetrics(r *Runner, reg prometheus.Registerer) (*Metrics, error) {
 		resolved:    describe("parked_resolved_total", "Parked objects that were confirmed since, or given up."),
 		unmappable:  describe("unmappable_total", "Objects parked because their row could not be mapped.", "mapping"),
 		gone:        describe("rows_gone_total", "Rows that had gone when they were read again.", "mapping"),
+		kept:        describe("objects_kept_total", "Objects that were not removed, as several rows hold their key.", "mapping"),
+		respelled:   describe("keys_respelled_total", "Objects written in another spelling of their key; the one of the old spelling was left alone.", "mapping"),
+		incomplete:  describe("objects_incomplete_total", "Objects sent without values that only their row had, which had gone.", "mapping"),
 		waits:       describe("mapping_full_batches_wait", "1 while full batches of the mapping wait for max_wait, as its keys come again meanwhile.", "mapping"),
 		blocked:     describe("mapping_blocked", "1 while the mapping sends probes only.", "mapping"),
 		braked:      describe("mapping_deletes_held", "1 while the mapping is held, as it wants to delete more than delivery.max_deletes allows.", "mapping"),
@@ -235,6 +239,9 @@ func (m *Metrics) collectMapping(s scrape, p MappingReport) {
 	s.counter(m.parkedTotal, p.MappingCounts.Parked, p.Name)
 	s.counter(m.unmappable, p.Unmappable, p.Name)
 	s.counter(m.gone, p.Gone, p.Name)
+	s.counter(m.kept, p.Kept, p.Name)
+	s.counter(m.respelled, p.Respelled, p.Name)
+	s.counter(m.incomplete, p.Incomplete, p.Name)
 	s.gauge(m.pending, float64(p.Pending), p.Name)
 	s.flag(m.waits, p.Waits, p.Name)
 	s.flag(m.blocked, p.Blocked != "", p.Name)

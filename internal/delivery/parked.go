@@ -121,7 +121,8 @@ func (m *Machine) waited(now time.Time, key string) {
 // confirmed, it resolves the entry, and if not, it parks anew.
 func (m *Machine) retry(now time.Time, p *checkpoint.Parked) error {
 	hash := m.keys.hash(keyHash(p.Key))
-	if m.keys.first(hash, p.Key) != nil {
+	head := m.keys.first(hash, p.Key)
+	if head.find(p.Key) != nil {
 		return nil
 	}
 	index, ok := m.mappingOf(p)
@@ -139,15 +140,32 @@ func (m *Machine) retry(now time.Time, p *checkpoint.Parked) error {
 		reread: true, partial: true, ends: p.Operation == marketo.Update.String(), at: p.At, sequence: m.sequence, since: stampOf(now),
 		committed: stampOf(p.Committed), newest: stampOf(p.Committed), bytes: itemBytes + len(p.Payload),
 	}
-	it.last = it
-	m.keys.put(it)
+	if it.operation == marketo.Delete {
+		it.reread, it.partial, it.removal = false, false, asks
+	}
 	m.items++
 	m.bytes += it.bytes
 	state := &m.states[index]
 	state.pending++
 	state.count.Retried++
+	if head != nil { // another spelling of the key
+		head.last.after = it
+		head.last = it
+		return nil
+	}
+	it.last = it
+	m.keys.put(it)
 	m.promote(now, it)
 	return nil
+}
+
+// find returns the oldest item of exactly this key in the chain that it heads;
+// nil when there is none, or no chain.
+func (it *item) find(key string) *item {
+	for it != nil && it.key != key {
+		it = it.after
+	}
+	return it
 }
 
 func (m *Machine) mappingOf(p *checkpoint.Parked) (int, bool) {
@@ -221,7 +239,7 @@ func decodeFields(p *checkpoint.Parked, text string) (map[string]marketo.Value, 
 // trying reports whether the parked object of a key is on its way to Marketo,
 // or what came of it on its way into the store.
 func (m *Machine) trying(key string) bool {
-	it := m.keys.first(m.keys.hash(keyHash(key)), key)
+	it := m.keys.first(m.keys.hash(keyHash(key)), key).find(key)
 	return it != nil && (it.place == saving || !it.windowed)
 }
 

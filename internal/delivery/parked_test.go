@@ -136,7 +136,7 @@ func TestRetryOfParkedObjects(t *testing.T) {
 		act(r, false)
 		r.step(RowRead{Read: r.reads[0].Read, State: RowMatches, Write: upsert("1", "back")})
 		r.pass(time.Second)
-		r.want(r.take(1), "UPSERT[1,back,-]")
+		r.want(r.take(1), "UPSERT[1,back,null]")
 	})
 	t.Run("discard", func(t *testing.T) {
 		r := newRig(t, nil)

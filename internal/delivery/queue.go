@@ -36,6 +36,7 @@ func (m *Machine) received(now time.Time, entries []Entry) {
 			m.window.Close(m.open, e.LSN, m.time)
 			m.inside = false
 			m.count.Transactions++
+			m.endOfTransaction(now)
 		case EntryFiltered:
 			m.advanced(m.open)
 		case EntryMark:
@@ -67,7 +68,7 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at replication.Position) {
 	w := &e.Write
 	state := &m.states[w.Mapping]
 	state.count.Received++
-	if through, ok := m.replayed[w.Key]; ok && at.Compare(through) <= 0 {
+	if m.isReplayed(w.Key, at) {
 		state.count.Replayed++
 		return
 	}
@@ -77,6 +78,9 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at replication.Position) {
 	}
 	if m.seen.counts(keyed) {
 		state.keys.note(m.seen.see(keyed, now, m.cfg.MaxWait))
+	}
+	if w.Respelled {
+		m.respelled(w.Mapping)
 	}
 	hash := m.keys.hash(keyed)
 	head := m.keys.first(hash, w.Key)
@@ -88,7 +92,7 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at replication.Position) {
 	m.sequence++
 	*it = item{
 		key: w.Key, hash: hash, mapping: int32(w.Mapping), operation: w.Operation, object: w.Object,
-		problem: w.Problem, reread: w.Reread,
+		problem: w.Problem, reread: w.Reread, unsure: w.Unsure, removal: removalOf(w),
 		partial: w.Partial || w.Operation == marketo.Update,
 		ends:    w.Operation == marketo.Update,
 		ref:     m.open, windowed: true, at: at, xid: m.xid,
@@ -106,6 +110,9 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at replication.Position) {
 	if head != nil {
 		head.last.after = it
 		head.last = it
+		if m.undecided(it) {
+			m.removals = append(m.removals, it)
+		}
 		return
 	}
 	it.last = it
@@ -114,6 +121,16 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at replication.Position) {
 		it.reread = true
 	}
 	m.promote(now, it)
+}
+
+// isReplayed reports whether an earlier life has settled a change of key, in
+// whatever spelling: the changes of a chain are settled in order.
+func (m *Machine) isReplayed(key string, at replication.Position) bool {
+	if len(m.replayed) == 0 {
+		return false
+	}
+	through, ok := m.replayed[mapping.Fold(key)]
+	return ok && at.Compare(through) <= 0
 }
 
 func (m *Machine) newItem() *item {
@@ -130,11 +147,12 @@ func (m *Machine) promote(now time.Time, it *item) {
 	switch {
 	case it.problem != nil:
 		m.unmappable(now, it)
-	case it.reread:
+	case m.undecided(it), m.precedesUndecided(it):
+		m.awaitEnd(it)
+	case it.needsRow():
 		m.read(it)
-	case !it.repeat && m.holds[it.key].After(now):
-		it.place = timed
-		m.timers.add(timer{at: m.holds[it.key], item: it})
+	case !it.repeat && m.heldUntil(it.key).After(now):
+		m.later(it, m.heldUntil(it.key))
 	default:
 		m.ready(it)
 	}
@@ -182,8 +200,16 @@ func (m *Machine) release(now time.Time, it *item) {
 // Marketo as sending both would. The item keeps its place and its oldest
 // transaction.
 func (m *Machine) merge(now time.Time, it *item, w *mapping.Write, at replication.Position) bool {
-	if it.place != behind && it.place != ready && it.place != timed {
+	if it.place != behind && it.place != open && it.place != ready && it.place != timed {
 		return false
+	}
+	if it.key != w.Key || w.Removal {
+		// Spellings of a key may be two objects. And what a removal comes to is
+		// known when its transaction has ended.
+		return false
+	}
+	if m.supersede(now, it, w, at) {
+		return true
 	}
 	if !it.windowed {
 		// No transaction waits for the retry of a parked object, so none may
@@ -251,6 +277,7 @@ func (it *item) take(operation marketo.Operation, w *mapping.Write) {
 		it.bytes = max(it.bytes, w.Bytes+itemBytes)
 	}
 	it.operation, it.ends = operation, w.Operation == marketo.Update
+	it.removal, it.unsure = notRemoval, false
 }
 
 // whole returns o with everything that is left out cleared: the object it

@@ -29,6 +29,9 @@ func (r *reader) relation(life context.Context, names typeNames, m *replication.
 		set.Unbind(past.Before)
 		delete(r.passing.unfit, past.Before)
 	}
+	if r.described[m.ID] != nil {
+		r.runner.Mappings.Doubt(mapping.Table{Schema: m.Schema, Name: m.Name})
+	}
 	r.described[m.ID] = m
 	table, oid, err := r.tableOf(life, m)
 	if err != nil {

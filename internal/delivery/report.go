@@ -56,7 +56,7 @@ func (l *Latency) Quantile(q float64) float64 {
 }
 
 // MappingCounts counts what became of the writes of one mapping since the
-// start. Received + Retried = Replayed + Coalesced + Confirmed + Parked + Gone +
+// start. Received + Retried = Replayed + Coalesced + Confirmed + Parked + Gone + Kept +
 // what is pending, always.
 type MappingCounts struct {
 	// Received counts the writes that came from the stream, Retried the
@@ -73,8 +73,15 @@ type MappingCounts struct {
 	// them that could not be built from their row.
 	Parked     uint64
 	Unmappable uint64
-	// Gone counts objects whose row had gone when it was read again.
-	Gone uint64
+	// Gone counts objects whose row had gone when it was read again, Kept
+	// those that were not removed, as some row holds their key.
+	Gone, Kept uint64
+	// Incomplete counts objects sent without values that only their row had,
+	// which had gone when it was read again.
+	Incomplete uint64
+	// Respelled counts changes of a key into another that Marketo may take for
+	// the same: the object of the old spelling was left alone.
+	Respelled uint64
 	// Retries counts objects sent again because of their status.
 	Retries uint64
 	// Statuses counts what Marketo said, by marketo.Status.
@@ -186,10 +193,11 @@ func (m *Machine) Report(now time.Time) Report {
 }
 
 // Balance is the part of a MappingReport that must add up: Received +
-// Retried = Replayed + Coalesced + Confirmed + Parked + Gone + Pending.
+// Retried = Replayed + Coalesced + Confirmed + Parked + Gone + Kept +
+// Pending.
 type Balance struct {
-	Received, Retried, Replayed, Coalesced, Confirmed, Parked, Gone uint64
-	Pending                                                         int
+	Received, Retried, Replayed, Coalesced, Confirmed, Parked, Gone, Kept uint64
+	Pending                                                               int
 }
 
 // Balance returns the books of one mapping.
@@ -197,7 +205,7 @@ func (m *Machine) Balance(mapping int) Balance {
 	s := &m.states[mapping]
 	return Balance{
 		Received: s.count.Received, Retried: s.count.Retried, Replayed: s.count.Replayed, Coalesced: s.count.Coalesced,
-		Confirmed: s.count.Confirmed, Parked: s.count.Parked, Gone: s.count.Gone, Pending: s.pending,
+		Confirmed: s.count.Confirmed, Parked: s.count.Parked, Gone: s.count.Gone, Kept: s.count.Kept, Pending: s.pending,
 	}
 }
 

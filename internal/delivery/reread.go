@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
@@ -27,7 +28,7 @@ func (m *Machine) fetch() {
 		n++
 		m.lastRead++
 		m.reads[m.lastRead] = it
-		m.emit(Read{Read: m.lastRead, Mapping: int(it.mapping), Object: it.object, XID: it.xid})
+		m.emit(Read{Read: m.lastRead, Mapping: int(it.mapping), Object: it.object, XID: it.xid, Folded: it.removal == asks})
 	}
 	clear(m.unread[:n])
 	m.unread = m.unread[n:]
@@ -46,6 +47,10 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 		return
 	}
 	m.canRead(int(it.mapping))
+	if it.removal == asks && ev.Problem == nil {
+		m.asked(now, it, &ev)
+		return
+	}
 	it.reread, it.partial = false, false
 	switch {
 	case ev.Problem != nil:
@@ -59,6 +64,9 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 		it.operation = marketo.Update
 	case ev.State == RowDiffers && ev.Removes:
 		m.removed(it, &ev.Write)
+	case ev.State == RowDiffers:
+		m.differs(it)
+		return
 	default:
 		m.rowGone(now, it)
 		return
@@ -69,13 +77,12 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 // completed makes it the object of the row that was read.
 func (m *Machine) completed(it *item, w *mapping.Write) {
 	m.refill(it, w)
-	it.ends = false
+	it.ends, it.removal = false, notRemoval
 	if it.anew && it.problem == nil {
 		it.object = whole(it.object)
 	}
-	if it.operation == marketo.Update || it.operation == marketo.Delete {
-		// An update that only sets attributes, or the retry of a delete whose
-		// row is there again, has become a whole row.
+	if it.operation == marketo.Update {
+		// An update that only sets attributes has become a whole row.
 		it.operation = w.Operation
 	}
 }
@@ -99,18 +106,29 @@ func (m *Machine) refill(it *item, w *mapping.Write) {
 	it.object, it.problem = w.Object, w.Problem
 }
 
-// rowGone ends the item of a row that is not there, or that on_delete asks
-// nothing for. The change that took a row away is in the stream, behind this
-// one or already settled, and says what is to become of the object. Only the
-// retry of a delete still has to be sent.
-func (m *Machine) rowGone(now time.Time, it *item) {
-	if it.operation == marketo.Delete {
-		m.promote(now, it)
-		return
-	}
+// differs ends the item of a row that does not match, for which on_delete asks
+// nothing.
+func (m *Machine) differs(it *item) {
 	if !it.windowed {
 		m.resolve(it.key)
 	}
 	m.states[it.mapping].count.Gone++
 	m.settle(it)
+}
+
+// rowGone goes on with the item of a row that is not there, or that on_delete
+// asks nothing for. The change that took the row away is in the stream, behind
+// this one or already settled. If that deletes the object, nothing need be sent;
+// otherwise the object stays, and gets what the stream has carried. Whether a
+// row had an object at all, which where would have told, is not known any more.
+func (m *Machine) rowGone(now time.Time, it *item) {
+	if it.windowed && !it.made && !it.unsure && !m.cfg.Mappings[it.mapping].Deletes {
+		count := &m.states[it.mapping].count
+		if count.Incomplete++; count.Incomplete == 1 {
+			m.log(slog.LevelWarn, "object sent without values of its row, which has gone", "mapping", m.cfg.Mappings[it.mapping].Name)
+		}
+		m.promote(now, it)
+		return
+	}
+	m.differs(it)
 }

@@ -114,7 +114,8 @@ func (r *Runner) readBatch(life context.Context, session *replication.RowReader,
 	defer r.Mappings.Unbind(snapshot.Relation)
 	keys := make([]replication.RowKey, len(reads))
 	for i, e := range reads {
-		keys[i] = replication.RowKey{Values: keyValues(d, e.Object), XID: e.XID, Folded: e.Folded}
+		reads[i].Folded = e.Folded && r.Mappings.Spellings(index, snapshot.Relation)
+		keys[i] = replication.RowKey{Values: keyValues(d, e.Object), XID: e.XID, Folded: reads[i].Folded}
 	}
 	answered := make([]bool, len(reads))
 	err = snapshot.Rows(life, keys, func(i int, rows [][]replication.Value, err error) {
@@ -160,7 +161,7 @@ func (row *RowRead) found(set *mapping.Set, relation *replication.Relation, e *R
 	if row.Err = err; err != nil {
 		return
 	}
-	n := 0
+	n, matching := 0, 0
 	for _, values := range rows {
 		w, matches, err := set.Row(e.Mapping, relation, values)
 		if err != nil {
@@ -170,16 +171,19 @@ func (row *RowRead) found(set *mapping.Set, relation *replication.Relation, e *R
 		if e.Folded && !sameFolded(e.Object, w.Object) {
 			continue
 		}
-		if n++; n > 1 {
-			*row = RowRead{Read: row.Read, State: RowShared}
-			return
-		}
+		n++
 		if matches {
+			matching++
 			row.State, row.Write = RowMatches, w
 			continue
 		}
-		row.State = RowDiffers
-		row.Write, row.Removes = set.Gone(w)
+		if matching == 0 {
+			row.State = RowDiffers
+			row.Write, row.Removes = set.Gone(w)
+		}
+	}
+	if n > 1 && matching > 0 {
+		*row = RowRead{Read: row.Read, State: RowShared}
 	}
 }
 

@@ -78,21 +78,27 @@ func (p *plan) insert(sc *scratch, c *replication.Change, out []Write) []Write {
 func (p *plan) update(sc *scratch, c *replication.Change, out []Write) []Write {
 	now := view{columns: p.columns, values: c.New}
 	was, moved := matches, false
+	respelled := false
 	var before view
 	if c.Old != nil {
 		before = view{columns: p.columns, values: c.Old, keyOnly: c.OldIsKey}
 		now.before = &before
 		was, _ = p.match(sc, &before)
 		moved = p.moved(sc, &before, &now)
+		respelled = moved && p.respelled(&before, &now)
 	} else if p.where != nil {
 		was = unknown
 	}
-	if moved && was != differs && !p.weak {
+	if moved && !respelled && was != differs && !p.weak {
 		out = p.remove(sc, &before, out)
 	}
 	is, problem := p.match(sc, &now)
 	if is == differs {
-		if !moved && was != differs {
+		switch {
+		case was == differs:
+		case respelled:
+			out = p.remove(sc, &before, out)
+		case !moved:
 			out = p.remove(sc, &now, out)
 		}
 		return out
@@ -102,6 +108,7 @@ func (p *plan) update(sc *scratch, c *replication.Change, out []Write) []Write {
 	complete := moved || p.weak || was != matches || p.definition.Operation == marketo.Insert
 	out, w := more(out)
 	p.write(w, sc, &now, is, problem, complete)
+	w.Respelled = respelled && was != differs
 	return out
 }
 
@@ -153,36 +160,6 @@ func (p *plan) write(w *Write, sc *scratch, v *view, is verdict, problem *Proble
 	if w.Problem == nil {
 		w.Reread = is == unknown || lacks == lacksInput || complete && lacks == lacksColumn
 		w.Partial = lacks == lacksColumn && !w.Reread
+		w.Unsure = is == unknown
 	}
-}
-
-// remove appends what on_delete asks for when the row of v goes. A key that
-// cannot be rendered was never an object, so that nothing is asked for then.
-func (p *plan) remove(sc *scratch, v *view, out []Write) []Write {
-	if p.definition.OnDelete.Ignores() {
-		return out
-	}
-	sc.begin(p)
-	if !sc.keys(v) {
-		if sc.problem.Code != UnchangedKey {
-			return out
-		}
-		out, w := more(out)
-		sc.finish(w, v, false, p.removal())
-		return out
-	}
-	for _, s := range p.set {
-		sc.buf = sc.buf.Add(s.at, s.value)
-	}
-	out, w := more(out)
-	sc.finish(w, v, true, p.removal())
-	return out
-}
-
-// removal is the operation of on_delete.
-func (p *compiled) removal() marketo.Operation {
-	if p.definition.OnDelete.Delete {
-		return marketo.Delete
-	}
-	return marketo.Update
 }

@@ -125,11 +125,24 @@ type Write struct {
 	// change, or in where or an expression) and the row must be read from the
 	// table before it is sent: Set.Row, and Set.Gone if there is none.
 	Reread bool
+	// Unsure is set, with Reread, when the stream lacks a value that where
+	// needs: whether the row has an object at all is not known.
+	Unsure bool
 	// Partial is set when at least one attribute is Omitted because the
 	// stream did not carry it (unchanged TOAST), not by a null policy: the
 	// object is right only on top of the values that Marketo already has.
 	// With Reread, which brings all values, it is not set.
 	Partial bool
+	// Removal is set when the write is what on_delete asks for, as the row has
+	// gone, does not match any more, or has another key. A key that some row
+	// holds once its transaction has ended must not be removed.
+	Removal bool
+	// Ask is set on a removal where only the table can tell whether some row
+	// holds the key: see Holders. Otherwise the order of the stream does.
+	Ask bool
+	// Respelled is set when the key that the row had before is another, which
+	// Marketo may take for the same: its object was left alone.
+	Respelled bool
 	// Bytes is what the write holds in memory, about.
 	Bytes int
 }

@@ -54,6 +54,8 @@ type compiled struct {
 	set []placed
 	// wants is what the fields of the shape want, nil where it is not known.
 	wants []want
+	// holders is what is known of the rows that may hold a key; nil for nothing.
+	holders atomic.Pointer[knownHolders]
 }
 
 // placed is a constant and the index of its value in an Object.

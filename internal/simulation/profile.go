@@ -163,7 +163,7 @@ func (p *profile) configure(s *Simulator) {
 	c := delivery.DefaultConfig()
 	for i, m := range mappings {
 		c.Mappings = append(c.Mappings, delivery.Mapping{
-			Name: m.shape.Type, Object: m.shape.Type, Shape: m.shape, Separate: mappings[i].separate,
+			Name: m.shape.Type, Object: m.shape.Type, Shape: m.shape, Separate: mappings[i].separate, Deletes: !m.set,
 		})
 	}
 	c.Capacity = marketo.Capacity{Objects: pick(s, 2, 5, 20)}

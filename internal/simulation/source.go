@@ -271,6 +271,7 @@ func (s *Simulator) write(i int32) mapping.Write {
 		Mapping: s.keys[c.key].mapping, Key: texts[c.key], Operation: c.operation,
 		Object:  c.object,
 		Partial: c.partial, Reread: c.reread, Bytes: 50,
+		Removal: c.set || c.operation == marketo.Delete,
 	}
 	if c.problem {
 		w.Problem = badRow

@@ -14,6 +14,9 @@ type truth struct {
 	floor int32
 	// lacking is set while Marketo may have made the object of a part of its row.
 	lacking bool
+	// made is the change of which Marketo has confirmed a part, while the rest is
+	// still to come.
+	made int32
 	// whole is set while the machine has the row, read for what it sends next.
 	whole bool
 	// excused is set while it may stay so.
@@ -46,7 +49,7 @@ type confirmation struct{ key, through int32 }
 func (s *Simulator) beginLife(powerLost bool) {
 	for i := range s.keys {
 		k := &s.keys[i]
-		k.flying, k.tries, k.fromRow, k.asked, k.whole = 0, 0, 0, 0, false
+		k.flying, k.tries, k.fromRow, k.asked, k.made, k.whole = 0, 0, 0, 0, 0, false
 		switch {
 		case powerLost:
 			k.floor = 0
@@ -128,6 +131,7 @@ func (s *Simulator) heard(r *request) {
 		result := r.answer.Results[i]
 		part, excused := s.part(r, i), s.keys[k].excused
 		if part && s.incomplete(k, result) {
+			s.keys[k].made = r.stamps[i]
 			continue
 		}
 		s.concluded(k, r.stamps[i], result)
@@ -186,8 +190,11 @@ func (s *Simulator) rowKnown(q *reading) {
 			key.fromRow, key.asked, key.lacking = q.carried, q.asked, false
 		}
 		s.went(q.asked)
-		if !s.changes[q.asked].set {
+		switch {
+		case q.retry || !mappings[key.mapping].set || key.made == q.asked:
 			s.settle(q.asked, 0)
+		case !s.changes[q.asked].set:
+			key.whole = true // there is no more of it
 		}
 		return
 	}

@@ -1,0 +1,68 @@
+package daemon
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// searchable is the most rows of a table that is searched for other spellings
+// of a key, where no index helps: a look at all of them takes the server a
+// fraction of a second.
+const searchable = 250_000
+
+// lookAtHolders tells the mappings what keeps two rows of their tables from
+// holding one key.
+func (d *Daemon) lookAtHolders(ctx context.Context, catalog *replication.Catalog) error {
+	set := d.Config.Set
+	tables := set.Tables()
+	names := make([]replication.TableName, len(tables))
+	for i, t := range tables {
+		names[i] = replication.TableName(t)
+	}
+	looks := make([]int, set.Len())
+	for i := range looks {
+		looks[i] = set.Doubts(i)
+	}
+	found, err := catalog.Holders(ctx, names)
+	if err != nil {
+		return unreachable{err}
+	}
+	for i := range set.Len() {
+		definition := set.Definition(i)
+		at := slices.Index(tables, mapping.Table{Schema: definition.Schema, Name: definition.Table})
+		if found[at] != nil {
+			set.SetHolders(i, looks[i], holdersOf(found[at], definition))
+		}
+	}
+	return nil
+}
+
+// holdersOf judges the unique indexes of a table by the key of a mapping.
+func holdersOf(h *replication.KeyHolders, d mapping.Definition) mapping.Holders {
+	exact, folded := map[string]bool{}, map[string]bool{}
+	for _, r := range d.Key {
+		for _, column := range []string{r.Column, pgx.Identifier{r.Column}.Sanitize()} {
+			exact[column] = true
+			for _, way := range []string{"lower(%s)", "upper(%s)", "lower(%s::text)", "upper(%s::text)",
+				"lower(rtrim(%s))", "upper(rtrim(%s))", "lower(rtrim(%s::text))", "upper(rtrim(%s::text))"} {
+				folded[strings.Replace(way, "%s", column, 1)] = true
+			}
+			if slices.Contains(h.Blind, r.Column) || !slices.Contains(h.Spelled, r.Column) {
+				folded[column] = true
+			}
+		}
+	}
+	judged := mapping.Holders{Exact: h.Rows > searchable}
+	for _, index := range h.Indexes {
+		spells := !slices.ContainsFunc(index.Keys, func(key string) bool { return !folded[key] })
+		judged.OneSpelling = judged.OneSpelling || spells
+		judged.One = judged.One || spells || !slices.ContainsFunc(index.Keys, func(key string) bool { return !exact[key] && !folded[key] })
+	}
+	return judged
+}

@@ -1,0 +1,177 @@
+package delivery
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// A key that some row holds when a transaction has ended is not removed: within
+// a transaction keys may be exchanged, shifted and taken over, and a row may be
+// deleted to be written again. So a removal waits for the end of its
+// transaction. What is written to its key meanwhile takes its place; and where
+// the order of the stream does not tell who holds a key, the table is asked.
+
+// removal says whether the newest change of an item is what on_delete asks for,
+// and how far it is.
+type removal uint8
+
+const (
+	notRemoval removal = iota
+	// byOrder: nobody holds the key unless the rest of its transaction says so.
+	byOrder
+	// asks: the table has to tell whether some row holds the key.
+	asks
+	// decided: no row held the key.
+	decided
+)
+
+func removalOf(w *mapping.Write) removal {
+	switch {
+	case !w.Removal:
+		return notRemoval
+	case w.Ask:
+		return asks
+	}
+	return byOrder
+}
+
+// needsRow reports whether it cannot be sent before its row was read.
+func (it *item) needsRow() bool { return it.reread || it.removal == asks }
+
+// undecided reports whether the rest of its transaction may still decide what
+// becomes of a removal.
+func (m *Machine) undecided(it *item) bool {
+	return (it.removal == byOrder || it.removal == asks) && m.inside && it.at.Commit == m.commit
+}
+
+// precedesUndecided reports whether the next change of its key is a removal that
+// is undecided, and that it could be merged with: what an earlier life has sent
+// may be the two together, so that it must not go alone.
+func (m *Machine) precedesUndecided(it *item) bool {
+	return it.after != nil && m.undecided(it.after) && m.mayAbsorb(it, it.after)
+}
+
+// awaitEnd has a removal, and what precedes it, wait for the end of its
+// transaction. Where nothing more is received it would not come: then the table
+// tells, where the transaction has ended.
+func (m *Machine) awaitEnd(it *item) {
+	if !m.full() && !m.stopping {
+		it.place = open
+		m.removals = append(m.removals, it)
+		return
+	}
+	if !m.undecided(it) {
+		it.after.removal = asks
+		m.absorbNext(it)
+	}
+	it.removal = asks
+	m.read(it)
+}
+
+// endOfTransaction goes on with the removals that have waited for it, and merges
+// them into what their keys have waiting.
+func (m *Machine) endOfTransaction(now time.Time) {
+	waiting := m.removals
+	m.removals = nil
+	for _, it := range waiting {
+		if it.place == open {
+			m.promote(now, it)
+			continue
+		}
+		m.gatherChain(now, m.keys.first(it.hash, it.key))
+	}
+}
+
+// gatherChain merges what waits in the chain that begins with head, as far as
+// that can be sent as one.
+func (m *Machine) gatherChain(now time.Time, head *item) {
+	for it := head; it != nil; it = it.after {
+		head.last = it
+		if it.place != behind && it.place != ready && it.place != timed {
+			continue
+		}
+		before := it.operation
+		m.absorb(it)
+		if it.place == ready && (it.operation != before || it.needsRow()) {
+			m.lane(int(it.mapping), before).remove(it)
+			m.promote(now, it)
+		}
+	}
+}
+
+// supersede puts w in the place of a removal of the same transaction that waits:
+// the key is held when it ends. An object that would have been deleted may be
+// there with the values of another row, so what w leaves out has to be cleared.
+func (m *Machine) supersede(now time.Time, it *item, w *mapping.Write, at replication.Position) bool {
+	if !m.undecided(it) || it.place != open && it.place != behind || !it.windowed || int(it.mapping) != w.Mapping {
+		return false
+	}
+	deletes := it.operation == marketo.Delete
+	it.operation, it.object, it.problem = w.Operation, w.Object, w.Problem
+	it.ends = w.Operation == marketo.Update
+	it.partial = w.Partial || it.ends
+	it.reread, it.unsure = w.Reread || deletes && it.partial, w.Unsure
+	if it.anew = deletes; deletes && it.problem == nil {
+		it.object = whole(w.Object)
+		if it.operation == marketo.Insert { // it would leave what is there as it is
+			it.operation = marketo.Upsert
+		}
+	}
+	it.removal = notRemoval
+	m.bytes += w.Bytes + itemBytes - it.bytes
+	it.bytes = w.Bytes + itemBytes
+	it.at, it.xid, it.newest = at, m.xid, stampOf(m.time)
+	if it.place == open {
+		m.promote(now, it)
+	}
+	return true
+}
+
+// asked goes on with a removal when the table has told whether a row holds its
+// key. One that does is sent as it is, in whatever spelling: its object may have
+// the values of the row that has gone. Where several rows hold it, the object is
+// left alone.
+func (m *Machine) asked(now time.Time, it *item, ev *RowRead) {
+	it.reread = false
+	switch {
+	case ev.State == RowGone, ev.State == RowDiffers:
+		it.removal = decided
+		m.promote(now, it)
+	case ev.State == RowShared:
+		m.kept(it)
+	default:
+		if ev.Write.Key != it.key {
+			m.resolve(it.key)
+			it.key = ev.Write.Key
+			m.respelled(int(it.mapping))
+		}
+		it.anew = it.operation == marketo.Delete
+		it.operation, it.removal, it.partial = ev.Write.Operation, notRemoval, false
+		m.completed(it, &ev.Write)
+		m.promote(now, it)
+	}
+}
+
+// kept settles a removal that is not made, as a row holds the key.
+func (m *Machine) kept(it *item) {
+	if !it.windowed {
+		m.resolve(it.key)
+	}
+	m.states[it.mapping].count.Kept++
+	m.settle(it)
+}
+
+// respelled notes that an object is written in another spelling of its key. The
+// one under the old spelling is the same where Marketo takes the two for one,
+// and stays where it does not, which is not known.
+func (m *Machine) respelled(mapping int) {
+	count := &m.states[mapping].count
+	if count.Respelled++; count.Respelled == 1 {
+		m.log(slog.LevelWarn, "a key is spelled in another way; if marketo tells the spellings apart, the object of the old one is still there: remove it by hand",
+			"mapping", m.cfg.Mappings[mapping].Name)
+	}
+}
