@@ -21,7 +21,7 @@ import (
 // that sends old rows. All are keyed by k.
 var identities = []struct{ name, sql string }{
 	{"keyed", `CREATE TABLE %s (k int PRIMARY KEY, city text, state text, nick text, note text)`},
-	{"whole", `CREATE TABLE %s (k int NOT NULL, city text, state text, nick text, note text);
+	{"whole", `CREATE TABLE %s (k int NOT NULL UNIQUE, city text, state text, nick text, note text);
 		ALTER TABLE whole REPLICA IDENTITY FULL`},
 	{"indexed", `CREATE TABLE %s (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, k int NOT NULL, city text, state text, nick text, note text);
 		CREATE UNIQUE INDEX indexed_k ON indexed (k); ALTER TABLE indexed REPLICA IDENTITY USING INDEX indexed_k`},

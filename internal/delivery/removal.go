@@ -151,6 +151,9 @@ func (m *Machine) asked(now time.Time, it *item, ev *RowRead) {
 		}
 		it.anew = it.operation == marketo.Delete
 		it.operation, it.removal, it.partial = ev.Write.Operation, notRemoval, false
+		if it.anew && it.operation == marketo.Insert { // it would leave what is there as it is
+			it.operation = marketo.Upsert
+		}
 		m.completed(it, &ev.Write)
 		m.promote(now, it)
 	}

@@ -95,30 +95,28 @@ const firstUserOID = 16384
 // spelledOIDs are "char", name, text, char(n) and varchar.
 var spelledOIDs = []uint32{18, 19, 25, 1042, 1043}
 
-// respelled reports whether the keys of two states of a row, which differ, are
-// one without case and trailing blanks.
+// respelled reports whether the keys of two states of a row, which differ as they
+// are written, are one to PostgreSQL, or without case and trailing blanks.
 func (p *plan) respelled(before, now *view) bool {
-	a, known := p.keyText(before)
-	b, rendered := p.keyText(now)
-	return known && rendered && Fold(a) == Fold(b)
+	return !slices.ContainsFunc(p.key, func(f field) bool {
+		a, b := before.at(f.column), now.at(f.column)
+		if a.Kind == replication.Unchanged || b.Kind == replication.Unchanged {
+			return false
+		}
+		return a.Kind != replication.Text || b.Kind != replication.Text ||
+			!f.format.same(a.Text, b.Text) && !f.format.sameFolded(a.Text, b.Text)
+	})
 }
 
-// keyText renders the key of a row as Write.Key has it, without what it opens
-// with. It is false where the row has none.
-func (p *plan) keyText(v *view) (string, bool) {
-	var text []byte
-	for i := range p.key {
-		value := v.at(p.key[i].column)
-		if value.Kind != replication.Text {
-			return "", false
-		}
-		out, _, reason := p.key[i].format.append(text, value.Text)
-		if reason != "" {
-			return "", false
-		}
-		text = append(out, 0)
+// sameFolded reports whether two texts make keys that are one without case and
+// trailing blanks.
+func (f *format) sameFolded(a, b []byte) bool {
+	first, _, reason := f.append(nil, a)
+	if reason != "" {
+		return false
 	}
-	return string(text), true
+	second, _, reason := f.append(nil, b)
+	return reason == "" && Fold(string(first)) == Fold(string(second))
 }
 
 // remove appends what on_delete asks for when the row of v goes. A key that
