@@ -33,6 +33,8 @@ func TestTableThatIsNoLongerTheSame(t *testing.T) {
 			nil, []string{"taken out of the publication and put back"}},
 		{"out of the schema and back", "FOR TABLES IN SCHEMA public", `ALTER PUBLICATION {p} DROP TABLES IN SCHEMA public; INSERT INTO thing VALUES ('b', 2, 'two'); ALTER PUBLICATION {p} ADD TABLES IN SCHEMA public`,
 			nil, []string{"taken out of the publication and put back"}},
+		{"schema renamed", "", `INSERT INTO thing VALUES ('b', 2, 'two'); ALTER SCHEMA public RENAME TO other; CREATE SCHEMA public`,
+			nil, []string{"called other.thing"}},
 		{"publication altered and back", "", `ALTER PUBLICATION {p} SET (publish = 'delete'); INSERT INTO thing VALUES ('b', 2, 'two'); ALTER PUBLICATION {p} SET (publish = 'insert, update, delete, truncate')`,
 			nil, []string{"publication of table public.thing was altered"}},
 	}
@@ -71,6 +73,20 @@ func TestTableThatIsNoLongerTheSame(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestTableIsOutForAMoment takes a mapped table out of the publication and puts
+// it back while the program runs, between two looks.
+func TestTableIsOutForAMoment(t *testing.T) {
+	needServer(t)
+	t.Parallel()
+	w := newHistory(t, "soap")
+	p := w.start()
+	w.exec(`ALTER PUBLICATION ` + w.config.publication + ` DROP TABLE thing`)
+	w.exec(`INSERT INTO thing VALUES ('a', 1, 'one')`)
+	w.exec(`ALTER PUBLICATION ` + w.config.publication + ` ADD TABLE thing`)
+	w.halts(time.Minute, "taken out of the publication and put back")
+	p.stop(t)
 }
 
 // TestRenamedTableIsFollowed corrects the mapping after its table was renamed:

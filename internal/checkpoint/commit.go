@@ -33,7 +33,7 @@ func (s *Store) commit(ctx context.Context, sv *Save, fill func(next *known) err
 	if next.calls != s.known.calls {
 		s.spare = s.known.calls
 	}
-	s.known, s.begun = next, true
+	s.known, s.begun, s.ended = next, true, sv.Clean
 	return nil
 }
 

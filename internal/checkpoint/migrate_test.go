@@ -245,4 +245,11 @@ func TestStoreOfVersionFour(t *testing.T) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 	}
+	save(t, s, checkpoint.Save{Clean: true})
+	if err := s.SaveRelations(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := load(t, s); !got.Clean || len(got.Relations) != 1 {
+		t.Errorf("after an orderly end: %+v", got)
+	}
 }

@@ -16,7 +16,8 @@ type Relation struct {
 	Record string
 }
 
-// SaveRelations replaces all relations, durably.
+// SaveRelations replaces all relations, durably. After an orderly end it does
+// nothing: the next life will see what they have become.
 func (s *Store) SaveRelations(ctx context.Context, relations []Relation) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("save relations: %w", err)
@@ -24,6 +25,9 @@ func (s *Store) SaveRelations(ctx context.Context, relations []Relation) error {
 	ctx = context.WithoutCancel(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ended {
+		return nil
+	}
 	err := s.commit(ctx, &Save{Sync: true}, func(*known) error { return s.putRelations(ctx, relations) })
 	if err != nil {
 		return fmt.Errorf("save relations: %w", explain(err))

@@ -37,6 +37,7 @@ type Store struct {
 	known  known
 	spare  *calls // to make the next known.calls in
 	begun  bool   // whether this process has saved
+	ended  bool   // whether its last save was that of an orderly end
 	full   bool   // whether commits are synced now
 	grown  int    // bytes written to the log since it was last emptied, about
 	buf    []byte
