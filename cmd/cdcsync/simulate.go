@@ -83,7 +83,7 @@ func (f *simulateFlags) complete() error {
 	if f.objects != "" {
 		types, err := simulator.ReadTypes(f.objects)
 		if err != nil {
-			return err
+			return fmt.Errorf("--objects: %w; docs/simulator.md says what the file holds", err)
 		}
 		f.options.Types = types
 	}
