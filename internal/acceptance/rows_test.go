@@ -183,25 +183,6 @@ func TestKeysOfExtensionTypes(t *testing.T) {
 	})
 }
 
-// TestRowsWithGeneratedColumns reads again rows of which the stream has columns
-// that the table computes.
-func TestRowsWithGeneratedColumns(t *testing.T) {
-	c := newestServer(t)
-	eachAPI(t, func(t *testing.T, api string) {
-		t.Parallel()
-		w := newThings(t, c, api, reread)
-		w.exec(`CREATE TABLE thing (code text PRIMARY KEY, n int, name text GENERATED ALWAYS AS (upper(code)) STORED, memo text);
-			ALTER TABLE thing ALTER memo SET STORAGE EXTERNAL`)
-		w.exec(`INSERT INTO thing (code, n, memo) VALUES ('a', 1, $1)`, large())
-		w.exec(`CREATE PUBLICATION ` + w.config.publication + ` FOR TABLE thing WITH (publish_generated_columns = stored)`)
-		p := w.start()
-		w.exec(`UPDATE thing SET n = 2`)
-		w.settle(p)
-		w.wantNames(map[string]string{"a": "A"})
-		p.stop(t)
-	})
-}
-
 // asGuest has the program connect as a role that owns nothing. The publication
 // is there already.
 func (w *world) asGuest() string {
