@@ -44,6 +44,9 @@ type Source struct {
 	Slot string
 	// Publication is the publication's name, "cdcsync" by default.
 	Publication string
+	// PublishMapped has a publication that is created carry only the columns
+	// that mappings read, and those of the replica identity.
+	PublishMapped bool
 }
 
 // Marketo is the other side. Exactly one of SOAP and REST is set.

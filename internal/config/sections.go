@@ -78,7 +78,16 @@ func (r *reading) source() []field {
 				return ""
 			}
 			return "a publication's name has at most 63 bytes"
-		})})
+		})},
+		field{name: "publish_columns", decode: r.publishColumns})
+}
+
+// publishColumns warns of what a column list does to statements of others.
+func (r *reading) publishColumns(d *decoder, n *yaml.Node, path string) {
+	oneOf(&r.Source.PublishMapped, []string{"all", "mapped"}, []bool{false, true})(d, n, path)
+	if r.Source.PublishMapped {
+		d.warn(n, path, "gives the publication column lists: with one, ALTER TABLE … DROP COLUMN of a listed column fails, and every UPDATE and DELETE of a table that is set to REPLICA IDENTITY FULL later; leave it out unless a column is too large to be sent")
+	}
 }
 
 // state reads where the durable state is kept.

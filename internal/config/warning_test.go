@@ -19,6 +19,8 @@ func TestWarnings(t *testing.T) {
 		want string // the paths and the beginning of the text
 	}{
 		{"none", [2]string{}, ""},
+		{"column lists", [2]string{"{url: \"${DATABASE_URL}\"}", "{url: \"${DATABASE_URL}\", publish_columns: mapped}"}, "source.publish_columns: gives the publication column lists"},
+		{"no column lists", [2]string{"{url: \"${DATABASE_URL}\"}", "{url: \"${DATABASE_URL}\", publish_columns: all}"}, ""},
 		{"socket", url("host=/run/postgresql dbname=x"), ""},
 		{"loopback", url("postgres://u@127.0.0.1:5432,localhost/x"), ""},
 		{"remote", url("postgres://u@db.example.com/x"), "source.url: " + weak},

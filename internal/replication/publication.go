@@ -11,7 +11,7 @@ import (
 )
 
 // CreatePublication makes the publication for exactly these tables, with all
-// their columns and rows. When one of them is partitioned, changes come as
+// their rows and, unless PublishNeeded is set, all their columns. When one of them is partitioned, changes come as
 // those of the partitioned table. The role must own the tables and may create
 // in the database; an error about that holds the statement for somebody who
 // does.
@@ -33,7 +33,11 @@ func (s *Source) CreatePublication(ctx context.Context, tables []TableName) erro
 			return fmt.Errorf("create publication %s: %w", s.Publication, err)
 		}
 	}
-	statement := publicationStatement(s.Publication, tables, kinds)
+	lists, err := s.columnLists(ctx, conn, tables)
+	if err != nil {
+		return fmt.Errorf("create publication %s: %w", s.Publication, err)
+	}
+	statement := publicationStatement(s.Publication, tables, kinds, lists)
 	if _, err := conn.Exec(ctx, statement).ReadAll(); err != nil {
 		return fmt.Errorf("create publication %s: %w", s.Publication, publicationError(err, statement))
 	}
@@ -55,9 +59,47 @@ func kindOf(ctx context.Context, conn *pgconn.PgConn, table TableName) (string, 
 	return kind, nil
 }
 
+// columnLists returns what each table's entry is to list; "" for all columns.
+func (s *Source) columnLists(ctx context.Context, conn *pgconn.PgConn, tables []TableName) ([]string, error) {
+	lists := make([]string, len(tables))
+	if !s.PublishNeeded || s.Needs == nil {
+		return lists, nil
+	}
+	for i, table := range tables {
+		var columns []struct {
+			Name string `json:"name"`
+			Key  bool   `json:"key"`
+			Full bool   `json:"full"`
+		}
+		err := queryJSON(ctx, conn, &columns, `SELECT COALESCE(jsonb_agg(jsonb_build_object('name', a.attname,
+				'full', c.relreplident = 'f' OR current_setting('server_version_num')::int < 150000,
+				'key', EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY (i.indkey::int2[])
+					AND (c.relreplident = 'd' AND i.indisprimary OR c.relreplident = 'i' AND i.indisreplident))) ORDER BY a.attnum), '[]')
+			FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
+			WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''`, table.Schema, table.Name)
+		if err != nil {
+			return nil, fmt.Errorf("look up columns of %s.%s: %w", table.Schema, table.Name, err)
+		}
+		var listed []string
+		for _, c := range columns {
+			if c.Full {
+				listed = nil
+				break
+			}
+			if c.Key || s.Needs(table, c.Name) {
+				listed = append(listed, pgx.Identifier{c.Name}.Sanitize())
+			}
+		}
+		if len(listed) > 0 {
+			lists[i] = " (" + strings.Join(listed, ", ") + ")"
+		}
+	}
+	return lists, nil
+}
+
 // publicationStatement names ordinary tables with ONLY: without it, tables
 // that inherit from them would be published too.
-func publicationStatement(publication string, tables []TableName, kinds []string) string {
+func publicationStatement(publication string, tables []TableName, kinds, lists []string) string {
 	names := make([]string, len(tables))
 	options := ""
 	for i, table := range tables {
@@ -67,6 +109,7 @@ func publicationStatement(publication string, tables []TableName, kinds []string
 		} else {
 			names[i] = "ONLY " + names[i]
 		}
+		names[i] += lists[i]
 	}
 	return "CREATE PUBLICATION " + pgx.Identifier{publication}.Sanitize() + " FOR TABLE " + strings.Join(names, ", ") + options
 }

@@ -47,6 +47,11 @@ type Source struct {
 	// look at may come as null where it is so large that holding it would cost
 	// memory for nothing. Nil means all of them.
 	Needs func(table TableName, column string) bool
+	// PublishNeeded has CreatePublication list the columns that Needs names, with
+	// those of the replica identity, where the server can (PostgreSQL 15). A
+	// table whose replica identity is FULL keeps all: a list would make every
+	// UPDATE of it fail.
+	PublishNeeded bool
 	// Messages asks for what pg_logical_emit_message writes, too; the content
 	// of a large one is left out.
 	Messages bool

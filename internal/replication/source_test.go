@@ -351,3 +351,21 @@ func TestSlotLost(t *testing.T) {
 		t.Errorf("Inspect() = %+v, %v", got.Slot, err)
 	}
 }
+
+// TestPublicationOfNeededColumns: only what is needed and the replica identity,
+// and no list where it would make statements of the owner fail.
+func TestPublicationOfNeededColumns(t *testing.T) {
+	d := newDatabase(t, `CREATE TABLE t (id int PRIMARY KEY, a text, b text, g text GENERATED ALWAYS AS (a) STORED);
+		CREATE TABLE f (id int PRIMARY KEY, a text, b text); ALTER TABLE f REPLICA IDENTITY FULL`)
+	if d.value("SHOW server_version_num") < "150000" {
+		t.Skip("no column lists")
+	}
+	d.source.Needs = func(_ replication.TableName, column string) bool { return column == "a" }
+	d.source.PublishNeeded = true
+	d.capture("t", "f")
+	got := d.value(`SELECT string_agg(tablename || ' ' || attnames::text, '; ' ORDER BY tablename) FROM pg_publication_tables WHERE pubname = current_database()`)
+	if want := "f {id,a,b}; t {id,a}"; got != want {
+		t.Errorf("published: %s, want %s", got, want)
+	}
+	d.exec("INSERT INTO t VALUES (1, 'x', 'y')", "UPDATE t SET b = 'z'", "INSERT INTO f VALUES (1, 'x', 'y')", "UPDATE f SET b = 'z'")
+}
