@@ -112,10 +112,31 @@ func (m *Machine) reserve(now time.Time, ev Reserve) {
 		m.limiter.Start(now)
 		m.limiter.Done(now, now)
 		m.limiter.Lose(now.Add(reservedFor))
+		// It may be made once the store knows of it.
 		m.ledger.counted = true
-		answer = Reserved{OK: true}
+		m.ledger.reserved = append(m.ledger.reserved, reservation{ev.Reply, now})
+		return
 	}
 	m.emit(Answer{To: ev.Reply, Answer: answer})
+}
+
+// reservation is a Reserve that was granted then, and is not answered yet.
+type reservation struct {
+	to chan<- Reserved
+	at time.Time
+}
+
+// grant answers those whose calls are in the store now. Where that took long,
+// the store has another time than that of the call, so it is not to be made.
+func (m *Machine) grant(now time.Time) {
+	for _, r := range m.ledger.reserving {
+		answer := Reserved{OK: true}
+		if now.Sub(r.at) > prompt {
+			answer = Reserved{Wait: time.Second, Why: marketo.WhyRate}
+		}
+		m.emit(Answer{To: r.to, Answer: answer})
+	}
+	m.ledger.reserving = nil
 }
 
 // Release passes a Release on. No names are all mappings, and the calls.

@@ -33,6 +33,9 @@ type ledger struct {
 	draftSince, currentSince time.Time
 	// counted is set while the limiter knows of calls that the store does not.
 	counted bool
+	// reserved are those who wait for a call of theirs to be in the store,
+	// reserving those whose call is in the save under way.
+	reserved, reserving []reservation
 	// unsynced is set while the store holds what a power loss would take, such
 	// as the calls of the day.
 	unsynced bool
@@ -91,12 +94,13 @@ func (m *Machine) save(now time.Time) {
 	frontier := m.window.Frontier()
 	last := m.stopping && len(m.calls) == 0 && (m.items == len(l.ends) || !m.maySendLater(now))
 	sync := last || m.syncDue(now, frontier)
-	if !sync && (emptyDraft(&l.draft) || m.joined(now)) {
+	if !sync && len(l.reserved) == 0 && (emptyDraft(&l.draft) || m.joined(now)) {
 		return
 	}
 	l.current, l.draft = l.draft, reset(l.current)
 	l.draft.Sent = l.current.Sent
 	l.currentSince = l.draftSince
+	l.reserved, l.reserving = nil, l.reserved
 	l.released, l.ends = l.ends, l.released[:0]
 	if frontier > l.saved {
 		l.current.Checkpoint = frontier
@@ -188,6 +192,7 @@ func (m *Machine) saved(now time.Time, err error) {
 		l.failures = 0
 	}
 	l.savedAt = now
+	m.grant(now)
 	l.sinceSync += len(l.released)
 	if l.current.Checkpoint > l.saved {
 		l.saved = l.current.Checkpoint
@@ -226,6 +231,7 @@ func (m *Machine) saveFailed(now time.Time, err error) {
 	l.retry = now.Add(m.backoff(250*time.Millisecond, 10*time.Second, l.failures))
 	m.wakeAt(l.retry)
 	l.counted = l.counted || l.current.Quota != nil
+	l.reserved, l.reserving = append(l.reserving, l.reserved...), nil
 	l.draftSince = l.currentSince
 	l.draft.Started = append(l.current.Started, l.draft.Started...)
 	l.draft.Ended = append(l.current.Ended, l.draft.Ended...)

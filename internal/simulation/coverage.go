@@ -43,6 +43,9 @@ type Coverage struct {
 	Compared int
 	// What an operator did.
 	RetriedByHand, Discarded, ActedInVain int
+	Releases, Reserved                    int
+	// Calls that were refused for the number of calls.
+	Throttled, Spent int
 }
 
 func (c *Coverage) change(ch *change) {

@@ -125,6 +125,12 @@ func callPlants() []plant {
 			}
 			return []delivery.Event{ev}
 		}},
+		{name: "calls that are refused as too many are made go again at once", event: func(s *Simulator, ev delivery.Event) []delivery.Event {
+			return s.goOn(ev, marketo.FaultRate, marketo.FaultConcurrency)
+		}},
+		{name: "Marketo's word on the quota is not believed", event: func(s *Simulator, ev delivery.Event) []delivery.Event {
+			return s.goOn(ev, marketo.FaultQuota)
+		}},
 		{name: "no hold", config: func(c *delivery.Config) { c.UnknownHold = 1 }},
 		{name: "hold shorter than marketo's limit", config: func(c *delivery.Config) { c.UnknownHold = serverLimit - 20*time.Second }},
 		{name: "status of another object", event: func(_ *Simulator, ev delivery.Event) []delivery.Event {
@@ -169,6 +175,15 @@ func callPlants() []plant {
 			sv.Started = nil
 		})},
 	}
+}
+
+// goOn has the machine go on at once after faults of some classes.
+func (s *Simulator) goOn(ev delivery.Event, classes ...marketo.FaultClass) []delivery.Event {
+	if a, ok := ev.(delivery.Answered); ok && a.Reply.Fault != nil && slices.Contains(classes, a.Reply.Fault.Class) {
+		s.acted.releases++
+		return []delivery.Event{ev, delivery.Release{}}
+	}
+	return []delivery.Event{ev}
 }
 
 // repeatCall has a call of this life that broke arrive once more.

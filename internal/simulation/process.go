@@ -62,6 +62,7 @@ func (s *Simulator) start() {
 		s.covered.PowerStarts++
 	}
 	s.beginLife(powerLost)
+	s.waste = waste{}
 	s.clock.base, s.clock.told = s.clock.ahead, 0
 	s.reader = reader{received: s.disk.now.lsn, entries: s.reader.entries[:0]}
 	config := s.profile.config
@@ -142,6 +143,8 @@ func (s *Simulator) carryOut(e delivery.Effect) {
 		}
 	case delivery.Tell:
 		s.told(e.Answer)
+	case delivery.Answer:
+		s.reserved(e.Answer)
 	case delivery.Finished:
 		s.finished(e)
 	}

@@ -83,6 +83,7 @@ type Simulator struct {
 	reader  reader
 	sink    []object
 	births  []birth
+	waste   waste
 	calls   []request
 	outage  outage
 	reads   []reading

@@ -65,10 +65,16 @@ func (s *Simulator) resetSink() {
 	s.outage = outage{}
 }
 
+// breakSink has every call fail in the same way for a while. Others that use the
+// instance may do so for hours.
 func (s *Simulator) breakSink() {
 	s.outage = outage{
 		until: s.now + s.between(time.Second, 10*time.Minute),
 		class: marketo.FaultClass(s.rng.IntN(int(marketo.FaultExpired) + 1)),
+	}
+	switch s.outage.class {
+	case marketo.FaultRate, marketo.FaultConcurrency, marketo.FaultQuota:
+		s.outage.until += s.between(0, 5*time.Hour)
 	}
 	s.tracef("outage: %s until %s", s.outage.class, s.outage.until)
 	s.covered.Outages++
@@ -254,6 +260,7 @@ func (s *Simulator) reply(n int) {
 	r := &s.calls[n]
 	s.process.flying--
 	s.heard(r)
+	s.noWaste(r.answer.Fault)
 	if s.trace != nil {
 		s.tracef("answer to call %d: %v %v", r.id, r.answer.Fault, r.answer.Results)
 	}
