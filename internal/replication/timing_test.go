@@ -357,17 +357,26 @@ func TestSessionChecks(t *testing.T) {
 	}
 }
 
-// TestStartCommand: logical messages are asked for where there are any.
+// TestStartCommand: logical messages are asked for where somebody wants them and
+// the server has them.
 func TestStartCommand(t *testing.T) {
-	for version, want := range map[string]string{
-		"130021": `START_REPLICATION SLOT "s" LOGICAL 0/64 (proto_version '1', publication_names '"p"')`,
-		"140000": `START_REPLICATION SLOT "s" LOGICAL 0/64 (proto_version '1', publication_names '"p"', messages 'true')`,
+	const plain = `START_REPLICATION SLOT "s" LOGICAL 0/64 (proto_version '1', publication_names '"p"'`
+	for _, test := range []struct {
+		version  string
+		messages bool
+		want     string
+	}{
+		{"130021", true, plain + ")"},
+		{"140000", true, plain + ", messages 'true')"},
+		{"140000", false, plain + ")"},
 	} {
 		w := newWalsender(t)
-		w.version = version
-		open(t, w.source(), 0)
-		if got := w.commands[len(w.commands)-1]; got != want {
-			t.Errorf("version %s: %s, want %s", version, got, want)
+		w.version = test.version
+		source := w.source()
+		source.Messages = test.messages
+		open(t, source, 0)
+		if got := w.commands[len(w.commands)-1]; got != test.want {
+			t.Errorf("version %s, messages %v: %s, want %s", test.version, test.messages, got, test.want)
 		}
 	}
 }
