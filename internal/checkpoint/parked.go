@@ -8,10 +8,10 @@ import (
 )
 
 const parkedColumns = `key, mapping, object, fields, payload, operation, position, seq,
-	committed, code, message, waits, next, attempts, first, last`
+	committed, code, message, waits, next, attempts, first, last, xid`
 
 const parkSQL = `REPLACE INTO parked (` + parkedColumns + `)
-	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
 
 // Filter chooses parked entries. The zero Filter chooses all of them.
 type Filter struct {
@@ -98,7 +98,7 @@ func (s *Store) saveParked(ctx context.Context, sv *Save) error {
 		_, err := s.stmts.park.ExecContext(ctx, []byte(p.Key), p.Mapping, p.Object,
 			p.Fields, p.Payload, p.Operation, int64(p.At.Commit), int64(p.At.Seq),
 			formatTime(p.Committed), p.Code, p.Message, p.Waits, formatTime(p.Next), p.Attempts,
-			formatTime(p.First), formatTime(p.Last))
+			formatTime(p.First), formatTime(p.Last), p.XID)
 		if err != nil {
 			return fmt.Errorf("park object: %w", err)
 		}
@@ -147,7 +147,7 @@ func scanParked(rows *sql.Rows) (Parked, error) {
 	var commit, seq int64
 	var committed, next, first, last string
 	err := rows.Scan(&key, &p.Mapping, &p.Object, &p.Fields, &p.Payload, &p.Operation, &commit, &seq,
-		&committed, &p.Code, &p.Message, &p.Waits, &next, &p.Attempts, &first, &last)
+		&committed, &p.Code, &p.Message, &p.Waits, &next, &p.Attempts, &first, &last, &p.XID)
 	if err != nil {
 		return Parked{}, err
 	}

@@ -78,7 +78,8 @@ CREATE TABLE parked (          -- objects that were not confirmed
   attempts  INTEGER NOT NULL,
   first     TEXT    NOT NULL,
   last      TEXT    NOT NULL,
-  lsn       TEXT AS (printf('%X/%X', position >> 32, position & 4294967295))
+  lsn       TEXT AS (printf('%X/%X', position >> 32, position & 4294967295)),
+  xid       INTEGER NOT NULL DEFAULT 0  -- its transaction, 0 where that is not known
 );
 CREATE INDEX parked_mapping ON parked (mapping);
 CREATE TABLE lacking (         -- objects that may lack a part of their rows

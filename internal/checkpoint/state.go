@@ -48,6 +48,9 @@ type Parked struct {
 	Payload   string
 	Operation string
 	At        replication.Position
+	// XID is the transaction of the newest change the entry stands for, zero
+	// where that is not known: a row that is read again has to be as new.
+	XID uint32
 	// Committed is the commit time of the newest change the entry stands for.
 	Committed time.Time
 	// Code and Message are Marketo's, or those of a mapping.Problem.

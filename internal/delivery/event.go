@@ -86,6 +86,9 @@ type RowRead struct {
 	Removes bool
 	// Problem is why the row can never be read as it is. It parks the object.
 	Problem *mapping.Problem
+	// Unseen is set when the transaction that was asked for is not visible yet;
+	// it passes by itself, mostly within milliseconds. Err is set, too.
+	Unseen bool
 	// Err passes: the connection was lost, the row cannot be seen yet. The row
 	// is asked for again. SetUp says that it passes only when somebody acts: a
 	// right or a column is missing.

@@ -48,7 +48,7 @@ func (m *Machine) park(now time.Time, it *item, r marketo.Result, waits bool) {
 	}
 	p := &parkedObject{Parked: checkpoint.Parked{
 		Mapping: m.cfg.Mappings[it.mapping].Name, Object: m.cfg.Mappings[it.mapping].Object,
-		Key: it.key, Operation: it.parkedAs().String(), At: it.at, Committed: it.newest.time(),
+		Key: it.key, Operation: it.parkedAs().String(), At: it.at, XID: it.xid, Committed: it.newest.time(),
 		Fields: fields(it.object, true), Payload: fields(object, false),
 		Code: r.Code, Message: r.Message, Waits: waits,
 		Attempts: 1, First: wall, Last: wall,
@@ -137,7 +137,7 @@ func (m *Machine) retry(now time.Time, p *checkpoint.Parked) error {
 	it := m.newItem()
 	*it = item{
 		key: p.Key, hash: hash, mapping: int32(index), operation: operationOf(p.Operation), object: object,
-		reread: true, partial: true, ends: p.Operation == marketo.Update.String(), at: p.At, sequence: m.sequence, since: stampOf(now),
+		reread: true, partial: true, ends: p.Operation == marketo.Update.String(), at: p.At, xid: p.XID, sequence: m.sequence, since: stampOf(now),
 		committed: stampOf(p.Committed), newest: stampOf(p.Committed), bytes: itemBytes + len(p.Payload),
 	}
 	if it.operation == marketo.Delete {

@@ -158,6 +158,7 @@ func (row *RowRead) found(set *mapping.Set, relation *replication.Relation, e *R
 		row.Problem = &mapping.Problem{Code: "unreadable", Message: unreadable.Error() + "; mend the row, then retry"}
 		return
 	}
+	row.Unseen = errors.Is(err, replication.ErrNotVisible)
 	if row.Err = err; err != nil {
 		return
 	}

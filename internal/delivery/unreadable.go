@@ -10,6 +10,9 @@ const (
 	// the server little, and what is in the way, a lock or a right that is
 	// missing, may be gone at any moment.
 	lastReread = 15 * time.Second
+	// firstLook is the first pause before a transaction is looked for again that
+	// was streamed and could not be seen yet.
+	firstLook = 50 * time.Millisecond
 	// unreadableAfter is how long rows may be out of reach for what passes.
 	unreadableAfter = time.Minute
 )
@@ -24,6 +27,10 @@ type unreadable struct {
 // cannotRead takes back an item whose row could not be read, to be asked for again.
 func (m *Machine) cannotRead(now time.Time, it *item, ev RowRead) {
 	it.faults++
+	if ev.Unseen {
+		m.later(it, now.Add(m.jitter(m.backoff(firstLook, lastReread, int(it.faults)))))
+		return
+	}
 	u := &m.states[it.mapping].unreadable
 	if u.reason == "" {
 		u.since = now
