@@ -42,6 +42,9 @@ func TestTableThatIsNoLongerTheSame(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := newHistory(t, apis[i%2])
+			if strings.Contains(tt.publication, "IN SCHEMA") && w.value(`current_setting('server_version_num')::int < 150000`) == "true" {
+				t.Skip("PostgreSQL 14 has no publications of schemas")
+			}
 			if tt.publication != "" {
 				w.exec(`CREATE PUBLICATION ` + w.config.publication + ` ` + tt.publication)
 			}
