@@ -43,6 +43,9 @@ func load(ctx context.Context, db querier) (State, error) {
 	if state.Accepted, err = loadAccepted(ctx, db); err != nil {
 		return State{}, fmt.Errorf("accepted: %w", err)
 	}
+	if state.Deletions, err = loadDeletions(ctx, db); err != nil {
+		return State{}, err
+	}
 	if state.Relations, err = loadRelations(ctx, db); err != nil {
 		return State{}, fmt.Errorf("relations: %w", err)
 	}

@@ -62,7 +62,7 @@ func (s *Store) checkMove(to LSN) error {
 
 // fills reports whether sv may have something for fill to write.
 func (s *Store) fills(sv *Save) bool {
-	return s.known.oldest < int64(sv.Checkpoint) || len(sv.Settled)+len(sv.Parked)+len(sv.Resolved)+len(sv.Lacking) > 0
+	return s.known.oldest < int64(sv.Checkpoint) || len(sv.Settled)+len(sv.Parked)+len(sv.Resolved)+len(sv.Lacking)+len(sv.Deletions) > 0
 }
 
 // fill writes what is not in the row of the table state.
@@ -74,6 +74,9 @@ func (s *Store) fill(ctx context.Context, sv *Save, next *known) error {
 	}
 	if err := s.saveSettled(ctx, sv, next); err != nil {
 		return fmt.Errorf("save settled: %w", err)
+	}
+	if err := s.saveDeletions(ctx, sv.Deletions); err != nil {
+		return fmt.Errorf("save deletions: %w", err)
 	}
 	return s.saveParked(ctx, sv)
 }

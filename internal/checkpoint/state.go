@@ -115,6 +115,8 @@ type Save struct {
 	// key in Resolved or Parked, too, is not lacking.
 	Lacking []string
 	Quota   *Quota
+	// Deletions replaces what is known of these mappings.
+	Deletions []Deletions
 	// Sync asks for durability against power loss, not only against the
 	// death of the process. Whatever was saved before becomes durable too.
 	Sync bool
@@ -141,6 +143,8 @@ type State struct {
 	// again.
 	Settled []Settled
 	Parked  []Parked
+	// Deletions holds what mappings have deleted lately, by their names.
+	Deletions []Deletions
 	// Lacking holds the keys that were lacking and not resolved since.
 	Lacking []string
 	// Relations are the mapped tables as they were last seen; none in a store

@@ -14,7 +14,7 @@ type statements struct {
 	update                  *sql.Stmt
 	settle, prune, oldest   *sql.Stmt
 	park, resolve           *sql.Stmt
-	lack, regain            *sql.Stmt
+	lack, regain, deletions *sql.Stmt
 }
 
 // prepare fills in the statements that are given with their text.
@@ -45,6 +45,7 @@ func (st *statements) texts() []statementText {
 		{&st.park, parkSQL},
 		{&st.resolve, `DELETE FROM parked WHERE key = ?`},
 		{&st.lack, `INSERT OR IGNORE INTO lacking (key) VALUES (?)`},
+		{&st.deletions, `INSERT OR REPLACE INTO deletions (mapping, held, free, minutes) VALUES (?, ?, ?, ?)`},
 		{&st.regain, `DELETE FROM lacking WHERE key = ?`},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
@@ -27,6 +28,8 @@ type brake struct {
 	flying int
 	// held is set while the mapping waits for somebody to release it.
 	held bool
+	// changed is set while the store knows less of it.
+	changed bool
 	// due is set when it is about to be.
 	due bool
 	// free is until when deletions are not counted, as it was released.
@@ -53,6 +56,58 @@ func (b *brake) deleted(now time.Time) {
 	b.turn(now)
 	b.minutes[b.newest%int64(len(b.minutes))]++
 	b.sum++
+	b.changed = true
+}
+
+// record returns what the store keeps of it.
+func (b *brake) record(now time.Time, mapping string) checkpoint.Deletions {
+	b.turn(now)
+	d := checkpoint.Deletions{Mapping: mapping, Held: b.held, Minutes: map[int64]int{}}
+	if b.free.After(now) {
+		d.Free = b.free.Unix() / 60
+	}
+	for i := range int64(len(b.minutes)) {
+		minute := b.newest - i
+		if n := b.minutes[minute%int64(len(b.minutes))]; n > 0 {
+			d.Minutes[minute] = n
+		}
+	}
+	return d
+}
+
+// restore takes a record over. By a clock that was set back since, its minutes
+// lie in the future: those count as now.
+func (b *brake) restore(now time.Time, d checkpoint.Deletions) {
+	b.turn(now)
+	for minute, n := range d.Minutes {
+		minute = min(minute, b.newest)
+		if b.newest-minute < int64(len(b.minutes)) {
+			b.minutes[minute%int64(len(b.minutes))] += n
+			b.sum += n
+		}
+	}
+	b.held = d.Held
+	if free := time.Unix(60*d.Free, 0); d.Free > 0 && !free.After(now.Add(brakeSpan)) {
+		b.free = free
+	}
+}
+
+// recordBrakes puts what has changed into the next save.
+func (m *Machine) recordBrakes(now time.Time) {
+	for i := range m.states {
+		if b := &m.states[i].brake; b.changed {
+			b.changed = false
+			m.ledger.draft.Deletions = append(m.ledger.draft.Deletions, b.record(now, m.cfg.Mappings[i].Name))
+		}
+	}
+}
+
+func (m *Machine) restoreBrakes(now time.Time, all []checkpoint.Deletions) {
+	for _, d := range all {
+		if i, ok := m.named(d.Mapping); ok && m.cfg.MaxDeletes > 0 {
+			m.states[i].brake.restore(now, d)
+		}
+	}
 }
 
 // mayDelete returns how many objects of a mapping a call may delete now, at most
@@ -81,7 +136,7 @@ func (m *Machine) brake(now time.Time) {
 		if !b.due {
 			continue
 		}
-		b.due, b.held = false, true
+		b.due, b.held, b.changed = false, true, true
 		m.log(slog.LevelError, "mapping held: it wants to delete more objects than delivery.max_deletes allows in an hour",
 			"mapping", m.cfg.Mappings[i].Name, "deleted", b.sum, "max_deletes", m.cfg.MaxDeletes)
 		m.dissolve(i)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 )
@@ -108,6 +109,48 @@ func TestTooManyDeletionsHoldTheMapping(t *testing.T) {
 	}
 	if acted := r.release(); acted.Done != 1 {
 		t.Errorf("release of all: %+v", acted)
+	}
+}
+
+// A restart lets nothing be deleted that was not allowed before it.
+func TestBrakeOutlivesARestart(t *testing.T) {
+	set := func(c *Config) { c.Capacity.Objects = 30; c.MaxDeletes = 100 }
+	again := func(r *rig) *rig {
+		var last []checkpoint.Deletions
+		for _, s := range r.saves {
+			if len(s.Deletions) > 0 {
+				last = s.Deletions
+			}
+		}
+		state := checkpoint.State{Clean: true, Checkpoint: &checkpoint.Checkpoint{LSN: start}, Deletions: last}
+		next := restartRig(t, state, set)
+		next.m, next.now = New(next.m.cfg, state, r.now), r.now
+		return next
+	}
+	r := newRig(t, set)
+	r.commit(deletions(0, 70)...)
+	if n := r.deletes(time.Minute); n != 70 {
+		t.Fatalf("%d of 70 deleted", n)
+	}
+	r = again(r)
+	r.commit(deletions(100, 70)...)
+	if n := r.deletes(time.Minute); n != 30 {
+		t.Fatalf("%d deleted after a restart, want 30", n)
+	}
+	r.now = r.now.Add(5 * time.Hour)
+	r = again(r)
+	r.commit(deletions(200, 10)...)
+	if n := r.deletes(time.Minute); n != 0 {
+		t.Fatalf("%d deleted though the mapping was held before the restart", n)
+	}
+	if got, _ := r.condition(); got != DeletesHeld {
+		t.Errorf("%s after a restart", got)
+	}
+	r.release("visits")
+	r = again(r)
+	r.commit(deletions(300, 200)...)
+	if n := r.deletes(time.Minute); n != 200 {
+		t.Errorf("%d deleted after a release and a restart, want all", n)
 	}
 }
 

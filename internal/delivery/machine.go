@@ -257,6 +257,7 @@ func (m *Machine) restore(state checkpoint.State, now time.Time) {
 		}
 	}
 	m.limiter.Restore(marketo.Quota(state.Quota), now)
+	m.restoreBrakes(now, state.Deletions)
 	until := now.Add(m.cfg.UnknownHold)
 	if len(state.InFlight) > 0 || !state.Clean && !state.SameBoot {
 		m.heirUntil = until

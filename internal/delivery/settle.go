@@ -91,6 +91,7 @@ func (m *Machine) save(now time.Time) {
 		m.wakeAt(l.retry)
 		return
 	}
+	m.recordBrakes(now)
 	frontier := m.window.Frontier()
 	last := m.stopping && len(m.calls) == 0 && (m.items == len(l.ends) || !m.maySendLater(now))
 	sync := last || m.syncDue(now, frontier)
@@ -239,6 +240,7 @@ func (m *Machine) saveFailed(now time.Time, err error) {
 	l.draft.Parked = append(l.current.Parked, l.draft.Parked...)
 	l.draft.Resolved = append(l.current.Resolved, l.draft.Resolved...)
 	l.draft.Lacking = append(l.current.Lacking, l.draft.Lacking...)
+	l.draft.Deletions = append(l.current.Deletions, l.draft.Deletions...)
 	l.ends = append(l.released, l.ends...)
 	l.current, l.released = checkpoint.Save{}, nil
 }
@@ -257,7 +259,7 @@ func above(settled []checkpoint.Settled, frontier LSN) []checkpoint.Settled {
 
 func emptyDraft(s *checkpoint.Save) bool {
 	return len(s.Started) == 0 && len(s.Ended) == 0 && len(s.Settled) == 0 &&
-		len(s.Parked) == 0 && len(s.Resolved) == 0 && len(s.Lacking) == 0
+		len(s.Parked) == 0 && len(s.Resolved) == 0 && len(s.Lacking) == 0 && len(s.Deletions) == 0
 }
 
 // reset empties s and keeps its memory for the next draft.
