@@ -164,3 +164,28 @@ func TestBrake(t *testing.T) {
 		w.noViolations()
 	})
 }
+
+// TestTokenRefusedOnce has Marketo refuse a good token once, by its code and by
+// HTTP's. The identity service goes on handing that token out; what waits is
+// delivered within seconds all the same.
+func TestTokenRefusedOnce(t *testing.T) {
+	needServer(t)
+	t.Parallel()
+	for name, rule := range map[string]simulator.Rule{
+		"601": {Operation: "sync", Code: "601", Times: 1},
+		"401": {Operation: "sync", Status: http.StatusUnauthorized, Times: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newItems(t, server, "rest", 0, simulator.Options{})
+			w.failing(rule)
+			p := w.start()
+			w.exec(`INSERT INTO items VALUES (1, 1, 'x')`)
+			began := time.Now()
+			w.settle(p)
+			if took := time.Since(began); took > 20*time.Second {
+				t.Errorf("delivered after %s", took)
+			}
+		})
+	}
+}
