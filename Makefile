@@ -5,7 +5,6 @@
 export GOFLAGS += -buildvcs=false
 
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
-STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 10s
 HITS        ?= 5
 VERSIONS    ?= 14 15 16 17 18
@@ -14,7 +13,7 @@ VERSIONS    ?= 14 15 16 17 18
 DEMO_FLAGS  ?= $(if $(API),--api $(API)) $(if $(DURATION),--duration $(DURATION))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-matrix format vet lint fuzz bench sweep soak model clean
+.PHONY: help setup build demo test test-matrix format tidy vet lint vulncheck fuzz bench sweep soak model clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -32,7 +31,7 @@ demo: ## PostgreSQL to a simulated Marketo on this machine (API=rest, DURATION=3
 
 # The race detector leaves time for few seeds of the simulation, so that runs
 # once more without it.
-test: setup format vet ## format, vet, and all tests with the race detector
+test: setup lint ## lint, and all tests with the race detector
 	@command -v "$$(go env CC | cut -d" " -f1)" >/dev/null || { \
 		echo "test: the race detector needs a C compiler and $$(go env CC) is not on PATH; install gcc, or run: go test ./..." >&2; exit 1; }
 	CGO_ENABLED=1 go test -race -timeout 30m ./...
@@ -55,8 +54,14 @@ format:
 vet:
 	go vet ./...
 
-lint: format vet ## vet and staticcheck
-	go run $(STATICCHECK) ./...
+tidy:
+	@go mod tidy -diff || { echo "tidy: go.mod and go.sum are not what the code needs; run: go mod tidy" >&2; exit 1; }
+
+lint: format tidy vet ## gofmt, go mod tidy, vet and staticcheck
+	go tool staticcheck ./...
+
+vulncheck: ## known vulnerabilities in what is used of the dependencies
+	go tool govulncheck ./...
 
 fuzz: ## each fuzz target for FUZZTIME (10s)
 	@for pkg in $$(go list ./...); do \

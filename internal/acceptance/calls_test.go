@@ -40,7 +40,7 @@ func TestEveryCallCounts(t *testing.T) {
 		p = w.start()
 		until(103)
 		p.kill()
-		p = w.start()
+		w.start()
 		until(110)
 		if s := w.sim.Stats(); s.MostInWindow > limits.Calls || s.MostConcurrent > limits.Concurrent {
 			t.Errorf("%d calls in 20 seconds, %d at once", s.MostInWindow, s.MostConcurrent)

@@ -15,7 +15,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
-// EveryTable, among Daemon.AcceptTables, stands for all of them.
+// EveryTable stands for all tables among Daemon.AcceptTables.
 const EveryTable = "all"
 
 // Tables is what a look at the mapped tables gives beside what was known.

@@ -145,8 +145,8 @@ func (p *plan) remove(sc *scratch, v *view, out []Write) []Write {
 }
 
 // removal is the operation of on_delete.
-func (p *compiled) removal() marketo.Operation {
-	if p.definition.OnDelete.Delete {
+func (m *compiled) removal() marketo.Operation {
+	if m.definition.OnDelete.Delete {
 		return marketo.Delete
 	}
 	return marketo.Update
