@@ -289,8 +289,13 @@ func (w *world) confirmed() pglogrepl.LSN {
 // far.
 func (w *world) settle(p *process) {
 	w.t.Helper()
+	w.settleWithin(p, 2*time.Minute)
+}
+
+func (w *world) settleWithin(p *process, limit time.Duration) {
+	w.t.Helper()
 	want := w.lsn("SELECT pg_current_wal_lsn()")
-	await(w.t, 2*time.Minute, func() (bool, string) {
+	await(w.t, limit, func() (bool, string) {
 		if p.ended() {
 			w.t.Fatalf("the program ended with exit code %d", p.cmd.ProcessState.ExitCode())
 		}

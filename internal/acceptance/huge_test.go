@@ -1,0 +1,77 @@
+package acceptance_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/admin"
+	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+)
+
+// TestHugeTransaction commits very many rows at once and kills the program in
+// the middle of them. Its memory stays as it is with few, its status tells how
+// far it is, and after the kill everything arrives, and only what was in flight
+// goes again.
+func TestHugeTransaction(t *testing.T) {
+	rows := 300_000
+	if *long {
+		rows = 10_000_000
+	}
+	oneAPI(t, "rest", func(t *testing.T, api string) {
+		t.Parallel()
+		w := newItems(t, server, api, 0, simulator.Options{Latency: simulator.Latency{Fixed: 5 * time.Millisecond}})
+		w.config.timeout, w.config.hold = time.Second, 1300*time.Millisecond
+		const concurrent = 10
+		p := w.start()
+		w.exec(`INSERT INTO items SELECT i, 1, 'pad of the row ' || i FROM generate_series(1, $1::bigint) i`, rows)
+		began := time.Now()
+		for _, part := range []int{rows / 10, rows / 4, rows / 2} {
+			w.awaitConfirmed(uint64(part), 10*time.Minute)
+		}
+		p.atMost(t, 96*mebibyte)
+		w.killed(p)
+		there := w.sim.Count("Item")
+		if there >= rows {
+			t.Fatal("all was sent before the kill")
+		}
+		p = w.start()
+		w.settleWithin(p, 20*time.Minute)
+		took := time.Since(began)
+		p.atMost(t, 96*mebibyte)
+		p.stop(t)
+		if n := w.sim.Count("Item"); n != rows {
+			t.Errorf("%d of %d objects", n, rows)
+		}
+		sent := 0
+		for _, n := range w.sim.Stats().Statuses {
+			sent += n
+		}
+		again := sent - rows
+		if most := 2 * concurrent * map[string]int{"rest": 300, "soap": 100}[api]; again > most {
+			t.Errorf("%d objects were sent again after the kill, want at most the %d of the calls in flight", again, most)
+		}
+		w.noViolations()
+		t.Logf("%d rows in %s, a kill at %d included; %d sent again", rows, took.Round(time.Second), there, again)
+	})
+}
+
+// awaitConfirmed waits until the status tells of n confirmed objects, and that
+// changes are on their way.
+func (w *world) awaitConfirmed(n uint64, limit time.Duration) {
+	w.t.Helper()
+	await(w.t, limit, func() (bool, string) {
+		_, body := w.get("/api/v1/status")
+		var status admin.Status
+		if err := json.NewDecoder(strings.NewReader(body)).Decode(&status); err != nil {
+			return false, err.Error()
+		}
+		if status.Report == nil || len(status.Report.Mappings) != 1 {
+			return false, body
+		}
+		time.Sleep(50 * time.Millisecond)
+		m := status.Report.Mappings[0]
+		return m.Confirmed >= n && m.Rows >= n && status.Ready && status.State == "delivering", "the status does not tell: " + body
+	})
+}
