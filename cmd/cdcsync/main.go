@@ -88,7 +88,7 @@ Then write a configuration (config.example.yaml explains every key) and:
 	}
 	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(runCommand(), checkCommand(), statusCommand(), parkedCommand(), releaseCommand(), simulateCommand(), demoCommand(), versionCommand())
+	root.AddCommand(runCommand(), checkCommand(), statusCommand(), parkedCommand(), releaseCommand(), stateCommand(), simulateCommand(), demoCommand(), versionCommand())
 	strict(root)
 	return root
 }

@@ -97,36 +97,40 @@ INSERT INTO state (id, life, clean, boot, saves, saved_at, sent, day, day_calls,
 `
 
 // checkSchema refuses what is not a sound store of this version, and turns an
-// empty file into a store. It changes nothing in a file that it refuses.
-func checkSchema(ctx context.Context, db *sql.Conn) error {
+// empty file into a store. It changes nothing in a file that it refuses. It
+// returns the version that it migrated from; 0 when it did not.
+func checkSchema(ctx context.Context, db *sql.Conn, path string) (from int64, err error) {
 	var application, version, tables int64
-	err := db.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id),
+	err = db.QueryRowContext(ctx, `SELECT (SELECT application_id FROM pragma_application_id),
 		(SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)`).
 		Scan(&application, &version, &tables)
 	if err != nil {
-		return fmt.Errorf("read header: %w", err)
+		return 0, fmt.Errorf("read header: %w", err)
 	}
 	switch {
 	case application == 0 && version == 0 && tables == 0:
-		return createSchema(ctx, db)
+		return 0, createSchema(ctx, db)
 	case application != applicationID:
-		return fmt.Errorf("a SQLite database of another program: give the path of a new file")
+		return 0, fmt.Errorf("a SQLite database of another program: give the path of a new file")
 	case version > schemaVersion:
-		return fmt.Errorf("written by a newer release (store version %d, this one knows %d): run that release, or restore a copy of the file from before it",
-			version, schemaVersion)
+		return 0, fmt.Errorf("written by a newer release (store version %d, this one knows %d): run that release; to take it back, have it rewrite the file: cdcsync state downgrade --to %d %s; a copy from before it is %s, good for as long as that release has delivered nothing",
+			version, schemaVersion, schemaVersion, path, copyPath(path, schemaVersion))
 	case version < 1:
-		return fmt.Errorf("store version %d is not known: give the path of a new file", version)
+		return 0, fmt.Errorf("store version %d is not known: give the path of a new file", version)
 	}
 	if err := checkSound(ctx, db); err != nil {
-		return err
+		return 0, err
 	}
 	if version == schemaVersion {
-		return nil
+		return 0, nil
+	}
+	if err := copyBeside(ctx, db, path, version); err != nil {
+		return 0, fmt.Errorf("keep a copy of the file before it is migrated, as %s: %w", copyPath(path, version), err)
 	}
 	if err := migrate(ctx, db, version); err != nil {
-		return fmt.Errorf("migrate from store version %d to %d: %w", version, schemaVersion, err)
+		return 0, fmt.Errorf("migrate from store version %d to %d: %w", version, schemaVersion, err)
 	}
-	return nil
+	return version, nil
 }
 
 func createSchema(ctx context.Context, db *sql.Conn) error {

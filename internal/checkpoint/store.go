@@ -29,6 +29,7 @@ type Store struct {
 	// read is apart from write so that listing parked objects does not wait
 	// for saves, nor they for it.
 	read *sql.DB
+	from int64 // the version it was migrated from; 0 for none
 
 	mu     sync.Mutex // guards all below
 	pool   *sql.DB    // has write alone
@@ -110,7 +111,7 @@ func (s *Store) connect(ctx context.Context) error {
 	if s.write, err = s.pool.Conn(ctx); err != nil {
 		return err
 	}
-	if err := checkSchema(ctx, s.write); err != nil {
+	if s.from, err = checkSchema(ctx, s.write, s.path); err != nil {
 		return err
 	}
 	if s.read, err = database(s.path, 2, "query_only(1)"); err != nil {
@@ -150,6 +151,12 @@ func database(path string, n int, pragmas ...string) (*sql.DB, error) {
 	db.SetMaxOpenConns(n)
 	db.SetMaxIdleConns(n)
 	return db, nil
+}
+
+// Migrated returns the version of the file that Open brought up to this
+// release's, and where a copy of it as it was is kept; false when it did not.
+func (s *Store) Migrated() (from, to int64, kept string, ok bool) {
+	return s.from, schemaVersion, copyPath(s.path, s.from), s.from != 0
 }
 
 // Close empties SQLite's log into the file, closes it and gives up the lock.

@@ -70,6 +70,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return err
 	}
 	defer store.Close()
+	if from, to, kept, ok := store.Migrated(); ok {
+		d.Log.Info("state file brought up to this release", "from", from, "to", to, "copy", kept)
+	}
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
