@@ -11,9 +11,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -148,7 +148,7 @@ func (d *Daemon) delivery(capacity marketo.Capacity) delivery.Config {
 	c.MaxWait, c.MaxPending, c.MaxPendingBytes = in.MaxWait, in.MaxPending, in.MaxPendingBytes
 	c.MaxParked, c.MaxDeletes, c.UnknownHold = in.MaxParked, in.MaxDeletes, in.UnknownHold
 	c.HaltOnReject = in.OnReject == config.Halt
-	c.Seed = uint64(time.Now().UnixNano())
+	c.Seed = rand.Uint64()
 	return c
 }
 

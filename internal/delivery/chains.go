@@ -42,8 +42,8 @@ type slot struct {
 
 const fewestSlots = 64
 
-func newChains() chains {
-	return chains{slots: make([]slot, fewestSlots), salt: rand.Uint64(), seed: rand.Uint64() | 1}
+func newChains(rng *rand.Rand) chains {
+	return chains{slots: make([]slot, fewestSlots), salt: rng.Uint64(), seed: rng.Uint64() | 1}
 }
 
 func (c *chains) hash(keyHash uint64) uint64 {

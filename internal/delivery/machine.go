@@ -64,7 +64,8 @@ type Config struct {
 	// MaxStand is how long the slot may stand with work to do until the daemon
 	// is no longer ready.
 	MaxStand time.Duration
-	// Seed makes the jitter.
+	// Seed makes the jitter, and spreads keys in memory: nobody who chooses
+	// keys should know it.
 	Seed uint64
 }
 
@@ -204,7 +205,7 @@ func New(cfg Config, state checkpoint.State, now time.Time) *Machine {
 		cfg:      cfg,
 		rng:      rand.New(rand.NewPCG(cfg.Seed, 0)),
 		limiter:  marketo.NewLimiter(cfg.Limits),
-		keys:     newChains(),
+		keys:     newChains(rand.New(rand.NewPCG(cfg.Seed, 1))),
 		seen:     newSightings(cfg.Capacity.Objects),
 		lanes:    make([]lane, len(cfg.Mappings)*operations),
 		calls:    make(map[uint64]*call),
