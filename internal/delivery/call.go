@@ -360,6 +360,7 @@ func (m *Machine) absorbNext(it *item) {
 		Operation: next.operation, Object: next.object,
 		Partial: next.partial, Bytes: next.bytes - itemBytes,
 	})
+	it.owes = it.owes || next.owes || it.removal == notRemoval && next.removal != notRemoval
 	it.ends, it.removal = next.ends, next.removal
 	it.anew = operation != marketo.Delete && (it.anew || next.anew)
 	m.bytes += it.bytes

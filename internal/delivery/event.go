@@ -74,7 +74,8 @@ const (
 	// RowDiffers: one row has it and does not match the mapping's where. Write
 	// is what on_delete asks for; Removes is false when that is nothing.
 	RowDiffers
-	// RowShared: several rows have it.
+	// RowShared: several rows have it, and Write is what the mapping makes of one
+	// of them; empty where more have it than were read, and none of those matches.
 	RowShared
 )
 

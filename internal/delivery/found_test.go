@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
@@ -41,11 +42,16 @@ func TestFoundRows(t *testing.T) {
 		{name: "gone", state: RowGone},
 		{name: "there", rows: [][]replication.Value{row("bob", "1")}, state: RowMatches, key: "bob"},
 		{name: "no match", rows: [][]replication.Value{row("bob", "0")}, state: RowDiffers, key: "bob", removes: true},
-		{name: "several", rows: [][]replication.Value{row("bob", "1"), row("bob", "0")}, state: RowShared},
+		{name: "several", rows: [][]replication.Value{row("bob", "1"), row("bob", "2")}, state: RowShared, key: "bob"},
+		{name: "several, of which one matches", rows: [][]replication.Value{row("bob", "0"), row("bob", "1"), row("bob", "0")}, state: RowMatches, key: "bob"},
+		{name: "several, of which none matches", rows: [][]replication.Value{row("bob", "0"), row("bob", "0")}, state: RowDiffers, key: "bob", removes: true},
+		{name: "more than are read, of which none matches", rows: slices.Repeat([][]replication.Value{row("bob", "0")}, replication.MostRows), state: RowShared},
+		{name: "folded, one has the very key", folded: true, rows: [][]replication.Value{row("BOB", "1"), row("bob", "1")}, state: RowMatches, key: "bob"},
+		{name: "folded, the one that has the very key does not match", folded: true, rows: [][]replication.Value{row("bob", "0"), row("BOB", "1")}, state: RowMatches, key: "BOB"},
 		{name: "its own type takes other spellings", rows: [][]replication.Value{row("BOB", "1")}, state: RowMatches, key: "BOB"},
 		{name: "folded", folded: true, rows: [][]replication.Value{row("Bob ", "1")}, state: RowMatches, key: "Bob "},
 		{name: "folded, no match", folded: true, rows: [][]replication.Value{row("Bob ", "0")}, state: RowDiffers, key: "Bob ", removes: true},
-		{name: "folded, several", folded: true, rows: [][]replication.Value{row("Bob ", "1"), row("BOB", "1")}, state: RowShared},
+		{name: "folded, several", folded: true, rows: [][]replication.Value{row("Bob ", "1"), row("BOB", "1")}, state: RowShared, key: "BOB"},
 		{name: "folded by the server and not by us", folded: true, rows: [][]replication.Value{row("b\u00f6b", "1"), row("BOB", "1")}, state: RowMatches, key: "BOB"},
 		{name: "the server cannot read it", err: &replication.RowError{State: "22012"}, problem: "unreadable"},
 		{name: "passes", err: passing},

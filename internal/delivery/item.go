@@ -85,8 +85,10 @@ type item struct {
 	// ends is set while the newest change is an update that sets attributes,
 	// which may be what the end of the row became: it stands without the row.
 	ends bool
-	// removal says whether the newest change is what on_delete asks for.
+	// removal says whether the newest change is what on_delete asks for; owes is
+	// set where it was merged with a write that is not known to have been sent.
 	removal removal
+	owes    bool
 	// made is set once Marketo has confirmed what the stream carried of it.
 	made bool
 	// unsure is set when the stream does not tell whether the row matches.

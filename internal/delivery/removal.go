@@ -121,7 +121,7 @@ func (m *Machine) supersede(now time.Time, it *item, w *mapping.Write, at replic
 			it.operation = marketo.Upsert
 		}
 	}
-	it.removal = notRemoval
+	it.removal, it.owes = notRemoval, false
 	m.bytes += w.Bytes + itemBytes - it.bytes
 	it.bytes = w.Bytes + itemBytes
 	it.at, it.xid, it.newest = at, m.xid, stampOf(m.time)
@@ -134,14 +134,14 @@ func (m *Machine) supersede(now time.Time, it *item, w *mapping.Write, at replic
 // asked goes on with a removal when the table has told whether a row holds its
 // key. One that does is sent as it is, in whatever spelling: its object may have
 // the values of the row that has gone. Where several rows hold it, the object is
-// left alone.
+// left alone, unless a write of one of them was merged into the removal.
 func (m *Machine) asked(now time.Time, it *item, ev *RowRead) {
 	it.reread = false
 	switch {
 	case ev.State == RowGone, ev.State == RowDiffers:
 		it.removal = decided
 		m.promote(now, it)
-	case ev.State == RowShared:
+	case ev.State == RowShared && (!it.owes || ev.Write.Object.Shape == nil):
 		m.kept(it)
 	default:
 		if ev.Write.Key != it.key {
@@ -150,7 +150,7 @@ func (m *Machine) asked(now time.Time, it *item, ev *RowRead) {
 			m.respelled(int(it.mapping))
 		}
 		it.anew = it.operation == marketo.Delete
-		it.operation, it.removal, it.partial = ev.Write.Operation, notRemoval, false
+		it.operation, it.removal, it.partial, it.owes = ev.Write.Operation, notRemoval, false, false
 		if it.anew && it.operation == marketo.Insert { // it would leave what is there as it is
 			it.operation = marketo.Upsert
 		}

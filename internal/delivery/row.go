@@ -117,6 +117,7 @@ func (r *Runner) readBatch(life context.Context, session *replication.RowReader,
 		reads[i].Folded = e.Folded && r.Mappings.Spellings(index, snapshot.Relation)
 		keys[i] = replication.RowKey{Values: keyValues(d, e.Object), XID: e.XID, Folded: reads[i].Folded}
 	}
+	snapshot.Several = d.Where != ""
 	answered := make([]bool, len(reads))
 	err = snapshot.Rows(life, keys, func(i int, rows [][]replication.Value, err error) {
 		answered[i] = true
@@ -162,30 +163,49 @@ func (row *RowRead) found(set *mapping.Set, relation *replication.Relation, e *R
 	if row.Err = err; err != nil {
 		return
 	}
-	n, matching := 0, 0
+	matching, exact := 0, false
 	for _, values := range rows {
 		w, matches, err := set.Row(e.Mapping, relation, values)
 		if err != nil {
 			row.Err = err
 			return
 		}
-		if e.Folded && !sameFolded(e.Object, w.Object) {
+		same := sameKey(e.Object, w.Object)
+		if e.Folded && !same && !sameFolded(e.Object, w.Object) {
 			continue
 		}
-		n++
-		if matches {
+		switch {
+		case matches && same && !exact:
+			// Another spelling counts only where nothing has this one.
+			matching, exact = 1, true
+		case matches && same == exact:
 			matching++
-			row.State, row.Write = RowMatches, w
+		case matches || matching > 0:
 			continue
-		}
-		if matching == 0 {
+		default:
 			row.State = RowDiffers
 			row.Write, row.Removes = set.Gone(w)
+			continue
 		}
+		row.State, row.Write, row.Removes = RowMatches, w, false
 	}
-	if n > 1 && matching > 0 {
+	switch {
+	case matching > 1:
+		row.State = RowShared
+	case matching == 0 && len(rows) >= replication.MostRows:
+		// There may be more, which were not read.
 		*row = RowRead{Read: row.Read, State: RowShared}
 	}
+}
+
+// sameKey reports whether two objects have one key.
+func sameKey(a, b marketo.Object) bool {
+	for i := range a.Shape.Key {
+		if a.Value(i).Text != b.Value(i).Text {
+			return false
+		}
+	}
+	return true
 }
 
 // sameFolded reports whether two objects may be one to Marketo, by their keys.

@@ -39,6 +39,10 @@ type Snapshot struct {
 	key  []keyColumn
 	// transactions says which of them can be seen.
 	transactions string
+	// Several asks for more than two rows of a key, MostRows at most, and with
+	// Folded for all spellings even where a row has the key exactly: for a caller
+	// to whom not every row counts.
+	Several bool
 	// collation is what Folded compares by; "" before it is asked for.
 	collation string
 }

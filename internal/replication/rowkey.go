@@ -24,6 +24,9 @@ type keyColumn struct {
 	Operator string `json:"operator"`
 	// Text is set where a value may be written in upper and lower case.
 	Text bool `json:"text"`
+	// domain is set where the column's own type is a domain: operators of enums,
+	// ranges, arrays and composites do not take one.
+	domain bool
 }
 
 // keyTypesJSON takes the OIDs of base types as a JSON array. PostgreSQL's own
@@ -70,7 +73,8 @@ func keyColumnsOf(ctx context.Context, conn *pgconn.PgConn, t *Table, key []stri
 		return nil, fmt.Errorf("the catalog knows %d types of %d key columns", len(columns), len(key))
 	}
 	for i := range columns {
-		columns[i].name = key[i]
+		c := t.Column(key[i])
+		columns[i].name, columns[i].domain = key[i], c.Type != c.Base
 	}
 	return columns, nil
 }
@@ -81,6 +85,9 @@ func (c *keyColumn) exactly(i int) string {
 	column, value := "t."+pgx.Identifier{c.name}.Sanitize(), "k.k"+strconv.Itoa(i+1)
 	if c.Operator == "" {
 		return column + "::pg_catalog.text OPERATOR(pg_catalog.=) " + value
+	}
+	if c.domain {
+		column += "::" + c.Type
 	}
 	return column + " " + c.Operator + " " + value + "::" + c.Type
 }
@@ -99,8 +106,8 @@ func (c *keyColumn) caselessly(i int, collation string) string {
 
 // rowsQuery reads the rows of all keys, which come as an array of texts for
 // each key column, ordered by the number of the key, which comes first. Where
-// no unique index covers the key, each key is looked up by itself and brings no
-// more than two rows: there could be any number.
+// no unique index covers the key, each key is looked up by itself and brings two
+// rows, or MostRows: there could be any number.
 func (s *Snapshot) rowsQuery(folded bool) string {
 	var columns, arrays, names, conditions []string
 	for _, c := range s.Relation.Columns {
@@ -121,8 +128,12 @@ func (s *Snapshot) rowsQuery(folded bool) string {
 	if folded || s.unique() {
 		return "SELECT k.n, " + strings.Join(columns, ", ") + from + " JOIN " + table + " ON " + where + " ORDER BY k.n"
 	}
+	most := 2
+	if s.Several {
+		most = MostRows
+	}
 	return "SELECT k.n, t.*" + from + " CROSS JOIN LATERAL (SELECT " + strings.Join(columns, ", ") +
-		" FROM " + table + " WHERE " + where + " LIMIT 2) AS t ORDER BY k.n"
+		" FROM " + table + " WHERE " + where + " LIMIT " + strconv.Itoa(most) + ") AS t ORDER BY k.n"
 }
 
 // unique reports whether a unique index keeps two rows from having one key.

@@ -20,8 +20,8 @@ type RowKey struct {
 	Folded bool
 }
 
-// mostRows is how many rows of a key are told apart, no more.
-const mostRows = 16
+// MostRows is how many rows of a key are read, no more.
+const MostRows = 200
 
 // RowError says that the server cannot read a row as it is, however often it is
 // asked: its data is damaged, or what the table computes of it fails. The text
@@ -37,7 +37,7 @@ func (e *RowError) Error() string {
 
 // Rows reads the rows of many keys at once, and calls found once for each key
 // with its number: with no row when there is none, with several when the key is
-// not unique, 16 at most. A row has a Null or Text for every column of Relation,
+// not unique: two, or with Several MostRows, at most. A row has a Null or Text for every column of Relation,
 // in the text form of the stream, and owns its memory. A key that is no value of
 // its columns' types, which have changed then, is that of no row.
 //
@@ -52,7 +52,7 @@ func (s *Snapshot) Rows(ctx context.Context, keys []RowKey, found func(key int, 
 }
 
 func (s *Snapshot) readRows(ctx context.Context, keys []RowKey, found func(int, [][]Value, error)) error {
-	var seen []int
+	var seen, folded []int
 	for i, key := range keys {
 		if len(key.Values) != len(s.key) {
 			return fmt.Errorf("%d key columns and %d values", len(s.key), len(key.Values))
@@ -61,13 +61,14 @@ func (s *Snapshot) readRows(ctx context.Context, keys []RowKey, found func(int, 
 		switch {
 		case err != nil:
 			return err
+		case visible && key.Folded && s.Several:
+			folded = append(folded, i)
 		case visible:
 			seen = append(seen, i)
 		default:
 			found(i, nil, ErrNotVisible)
 		}
 	}
-	var folded []int
 	exactly := func(i int, rows [][]Value, err error) {
 		if err == nil && len(rows) == 0 && keys[i].Folded {
 			folded = append(folded, i)
@@ -131,7 +132,7 @@ func (s *Snapshot) query(ctx context.Context, sql string, keys []RowKey, these [
 			return read, errors.Join(fmt.Errorf("a row came for key %q of %d", rows.Values()[0], len(these)), closed)
 		}
 		answer(n - 1)
-		if len(own) < mostRows {
+		if len(own) < MostRows {
 			own = append(own, rowValues(rows.Values()[1:]))
 		}
 	}
