@@ -95,12 +95,21 @@ func (c *checkup) count(level preflight.Level) int {
 	return n
 }
 
+// refusedStart is a refusal that the findings tell in full.
+type refusedStart struct{ refusal *checkpoint.Refusal }
+
+func (r refusedStart) Error() string {
+	return "check: a start would be refused (" + r.refusal.Code + "); the findings say why, and what to do"
+}
+
+func (r refusedStart) Unwrap() error { return r.refusal }
+
 // verdict is the error whose exit code the check ends with.
 func (c *checkup) verdict() error {
 	failed, unseen := c.count(preflight.Fail), c.count(preflight.Unseen)
 	switch {
 	case c.refusal != nil:
-		return fmt.Errorf("check: a start would be refused: %w", c.refusal)
+		return refusedStart{c.refusal}
 	case failed > 0:
 		return usageError{fmt.Errorf("check: %d of the findings must be mended", failed)}
 	case unseen > 0:

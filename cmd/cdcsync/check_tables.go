@@ -31,7 +31,7 @@ func (c *checkup) examineTables(ctx context.Context, conf *config.Config, server
 		if change.Loses {
 			level = preflight.Fail
 		}
-		findings = append(findings, preflight.Finding{Check: check, Level: level, Detail: change.Text, Remedy: change.Remedy})
+		findings = append(findings, preflight.Finding{Check: check, Level: level, Detail: change.Text, Remedy: daemon.Remedy(change)})
 	}
 	if refusal := seen.Refusal(nil); refusal != nil && c.refusal == nil {
 		c.refusal = refusal

@@ -69,9 +69,19 @@ func TestTableThatIsNoLongerTheSame(t *testing.T) {
 			if got := p.exit(t, time.Minute); got != 3 {
 				t.Errorf("exit code = %d, want 3", got)
 			}
-			for _, word := range append(tt.stopped, "table_changed", "--accept-table") {
+			for _, word := range append(tt.stopped, "table_changed") {
 				if !strings.Contains(p.output.String(), word) || !strings.Contains(said, word) {
 					t.Errorf("the start or check does not say %q", word)
+				}
+			}
+			// A table that is not there cannot be gone on with, and its mapping
+			// is not gone.
+			for _, text := range []string{p.output.String(), said} {
+				if got, want := strings.Contains(text, "--accept-table 'public.thing'"), w.value(`to_regclass('public.thing') IS NOT NULL`) == "true"; got != want {
+					t.Errorf("--accept-table is named: %t, want %t, in\n%s", got, want, text)
+				}
+				if strings.Contains(text, "is gone: changes for it") {
+					t.Errorf("a mapping is told to be gone in\n%s", text)
 				}
 			}
 		})

@@ -83,6 +83,35 @@ func TestPartitionsThatChangeAsAWhole(t *testing.T) {
 	})
 }
 
+// TestPartitionedTableIsTruncated goes on over a TRUNCATE of a partitioned table
+// as the texts say. The stream tells of it, and so do the partitions: the start
+// that names the second names the first once more.
+func TestPartitionedTableIsTruncated(t *testing.T) {
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		w, p := newPartitioned(t, api)
+		w.exec(`TRUNCATE thing`)
+		w.exec(`INSERT INTO thing VALUES ('d', 12, 'four')`)
+		reason := ""
+		await(t, time.Minute, func() (bool, string) {
+			_, reason = w.get("/readyz")
+			return strings.Contains(reason, "--accept-gap"), "ready behind a truncate"
+		})
+		gap := named(t, reason)
+		p.stop(t)
+		p = w.launchAccepting(gap)
+		want := "cdcsync run --accept-table 'public.thing' --accept-gap " + gap + "\n"
+		if got := p.exit(t, time.Minute); got != 3 || !strings.Contains(p.output.String(), want) {
+			t.Fatalf("exit code = %d, want 3 and %q in\n%s", got, want, p.output.String())
+		}
+		p = launch(t, program, "run", "-c", w.configure(), "--accept-table", "public.thing", "--accept-gap", gap)
+		w.awaitReady(p)
+		w.settle(p)
+		w.wantThing("d", "n=12 name=four")
+		p.stop(t)
+	})
+}
+
 // TestValuesThatAlterTableChanges warns of a column whose type was changed: the
 // values that came of it are not in the stream.
 func TestValuesThatAlterTableChanges(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
@@ -163,6 +164,9 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 		return f, err
 	}
 	if refusal := f.tables.Refusal(d.AcceptTables); refusal != nil {
+		if (d.passOver != 0 || f.accepted != nil) && strings.Contains(refusal.Remedy, "--accept-table") {
+			refusal.Remedy += " --accept-gap " + d.AcceptGap.String()
+		}
 		return f, refusal
 	}
 	if err := d.inspect(ctx, catalog, f.server); err != nil {

@@ -44,7 +44,10 @@ func LookAtTables(ctx context.Context, catalog *replication.Catalog, server repl
 	}
 	t.Changes = identity.Compare(t.Known, t.View, haltsIn(set))
 	if state.Checkpoint != nil {
-		t.Unmapped = identity.Unmapped(t.Known, t.View, state.Checkpoint.LSN.String())
+		// A mapping whose table is not there is not gone.
+		t.Unmapped = slices.DeleteFunc(identity.Unmapped(t.Known, t.View, state.Checkpoint.LSN.String()), func(u identity.Change) bool {
+			return slices.ContainsFunc(t.Changes, func(c identity.Change) bool { return c.Absent && c.Table == u.Table })
+		})
 	}
 	return t, nil
 }
@@ -63,14 +66,14 @@ func haltsIn(set *mapping.Set) func(identity.Table) bool {
 func (t Tables) Refusal(accepted []string) *checkpoint.Refusal {
 	var reasons, remedies, names []string
 	for _, c := range t.Changes {
-		if !c.Loses || accepts(accepted, c.Table) {
+		if !c.Loses || !c.Absent && accepts(accepted, c.Table) {
 			continue
 		}
 		reasons = append(reasons, c.Text)
 		if !slices.Contains(remedies, c.Remedy) {
 			remedies = append(remedies, c.Remedy)
 		}
-		if !slices.Contains(names, c.Table) {
+		if !c.Absent && !slices.Contains(names, c.Table) {
 			names = append(names, c.Table)
 		}
 	}
@@ -79,8 +82,25 @@ func (t Tables) Refusal(accepted []string) *checkpoint.Refusal {
 	}
 	return &checkpoint.Refusal{
 		Code: "table_changed", Reason: strings.Join(reasons, "; "),
-		Remedy: strings.Join(remedies, "; ") + "; what is missing then does not come by itself; to go on, start once with: cdcsync run --accept-table " + quoted(names),
+		Remedy: strings.Join(remedies, "; ") + goingOn(names),
 	}
+}
+
+// Remedy is what to do about a change that a start is refused for.
+func Remedy(c identity.Change) string {
+	if !c.Loses || c.Absent {
+		return c.Remedy
+	}
+	return c.Remedy + goingOn([]string{c.Table})
+}
+
+// goingOn says how to go on over what is missing of tables. It ends with the
+// command, to which more flags may be added.
+func goingOn(tables []string) string {
+	if len(tables) == 0 {
+		return ""
+	}
+	return "; what is missing from the stream does not come by itself; to go on after that, or without it, start once with: cdcsync run --accept-table " + quoted(tables)
 }
 
 func quoted(names []string) string {

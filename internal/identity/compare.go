@@ -14,6 +14,9 @@ type Change struct {
 	// Loses is set when changes or rows may be missing from the stream: going
 	// on would pass them over.
 	Loses bool
+	// Absent is set when the mapping's table is not there. There is nothing to
+	// go on with then, whatever is accepted.
+	Absent bool
 	// Text says what happened, Remedy what to do.
 	Text, Remedy string
 }
@@ -46,11 +49,11 @@ type comparison struct {
 }
 
 func (c *comparison) loses(remedy, text string, args ...any) {
-	c.changes = append(c.changes, Change{c.table, true, fmt.Sprintf(text, args...), remedy})
+	c.changes = append(c.changes, Change{Table: c.table, Loses: true, Text: fmt.Sprintf(text, args...), Remedy: remedy})
 }
 
 func (c *comparison) notes(remedy, text string, args ...any) {
-	c.changes = append(c.changes, Change{c.table, false, fmt.Sprintf(text, args...), remedy})
+	c.changes = append(c.changes, Change{Table: c.table, Text: fmt.Sprintf(text, args...), Remedy: remedy})
 }
 
 const (
@@ -69,6 +72,9 @@ func (c *comparison) gone(name string) {
 	default:
 		c.loses("set table: "+name+" in its mapping, or rename it back",
 			"table %s is called %s now: its changes are those of %s", c.table, name, name)
+	}
+	for i := range c.changes {
+		c.changes[i].Absent = true
 	}
 }
 

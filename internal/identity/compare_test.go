@@ -85,6 +85,9 @@ func TestUnmapped(t *testing.T) {
 	if len(got) != 1 || !strings.Contains(got[0].Text, "mapping second (public.thing to Second) is gone") || got[0].Loses {
 		t.Errorf("got %+v, want the second", got)
 	}
+	if got := Compare([]Table{k}, View{Names: map[uint32]string{7: "public.b"}}, func(Table) bool { return true }); len(got) != 1 || !got[0].Absent {
+		t.Errorf("got %+v, want one whose table is not there", got)
+	}
 	if got := Unmapped([]Table{k}, View{}, "0/5"); len(got) != 2 {
 		t.Errorf("got %+v, want both", got)
 	}
