@@ -316,6 +316,8 @@ func startFindings(d checkpoint.Decision, slot string) []preflight.Finding {
 		f.Detail = fmt.Sprintf("creates slot %s and delivers the changes from then on; rows that are there already are not sent", slot)
 	case checkpoint.Adopt:
 		f.Detail = fmt.Sprintf("takes over slot %s, which an interrupted first start has made, at %s", slot, d.LSN)
+	case checkpoint.Wait:
+		return []preflight.Finding{{Check: "start", Level: preflight.Warn, Detail: "waits: " + d.Warning, Remedy: "end those transactions, or wait for them"}}
 	case checkpoint.Refuse:
 		f.Level, f.Detail, f.Remedy = preflight.Fail, "is refused ("+d.Refusal.Code+"): "+d.Refusal.Reason, d.Refusal.Remedy
 	}

@@ -1,6 +1,7 @@
 package acceptance_test
 
 import (
+	"context"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -41,10 +42,31 @@ func TestRefusals(t *testing.T) {
 			w.exec(`SELECT pg_drop_replication_slot($1)`, w.config.slot)
 			w.exec(`SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, w.config.slot)
 		}, []string{"gap", "created it anew"}},
-		{"slot of another plugin", func(w *world) {
+		{"physical slot", func(w *world) {
 			w.exec(`SELECT pg_drop_replication_slot($1)`, w.config.slot)
 			w.exec(`SELECT pg_create_physical_replication_slot($1)`, w.config.slot)
-		}, []string{"slot_wrong_plugin", "source.slot"}},
+		}, []string{"slot_wrong_plugin", "physical", "source.slot"}},
+		{"slot of another plugin", func(w *world) {
+			w.exec(`SELECT pg_drop_replication_slot($1)`, w.config.slot)
+			w.exec(`SELECT pg_create_logical_replication_slot($1, 'test_decoding')`, w.config.slot)
+		}, []string{"slot_wrong_plugin", "test_decoding", "source.slot"}},
+		{"slot with two_phase", func(w *world) {
+			w.exec(`SELECT pg_drop_replication_slot($1)`, w.config.slot)
+			w.exec(`SELECT pg_create_logical_replication_slot($1, 'pgoutput', false, true)`, w.config.slot)
+		}, []string{"slot_two_phase", "pg_drop_replication_slot"}},
+		{"temporary slot", func(w *world) {
+			w.exec(`SELECT pg_drop_replication_slot($1)`, w.config.slot)
+			w.exec(`SELECT pg_create_logical_replication_slot($1, 'pgoutput', true)`, w.config.slot)
+		}, []string{"slot_temporary", "source.slot"}},
+		{"slot of another database", func(w *world) {
+			w.exec(`SELECT pg_drop_replication_slot($1)`, w.config.slot)
+			other := &world{t: w.t, cluster: w.cluster, database: "postgres"}
+			defer other.disconnect()
+			other.exec(`SELECT pg_create_logical_replication_slot($1, 'pgoutput')`, w.config.slot)
+			w.t.Cleanup(func() {
+				_ = w.cluster.Exec(context.Background(), "postgres", "SELECT pg_drop_replication_slot('"+w.config.slot+"')")
+			})
+		}, []string{"wrong_database", `one of database`}},
 		{"state file lost", func(w *world) {
 			files, err := filepath.Glob(filepath.Join(w.dir, "state.db*"))
 			if err != nil || len(files) == 0 {

@@ -28,15 +28,20 @@ type ServerView struct {
 // does not have are left zero.
 type SlotView struct {
 	// Plugin is empty for a physical slot.
-	Plugin   string
-	Database string
-	TwoPhase bool
+	Plugin    string
+	Database  string
+	TwoPhase  bool
+	Temporary bool
 	// WALStatus is wal_status: reserved, extended, unreserved or lost.
 	WALStatus string
 	// Invalidation is invalidation_reason, from PostgreSQL 17 on.
 	Invalidation string
-	// Confirmed is confirmed_flush_lsn.
+	// Confirmed is confirmed_flush_lsn; zero for NULL, as long as the slot is
+	// being created.
 	Confirmed LSN
+	// Restart is restart_lsn; zero for NULL, as that of a slot that was lost, and
+	// for a moment that of one that is being created.
+	Restart LSN
 }
 
 // Action is what a Decision asks for.
@@ -55,10 +60,13 @@ const (
 	// Adopt: an intention is recorded and its slot is there; the crash was
 	// between the two. Identify with Decision.LSN.
 	Adopt
+	// Wait: the slot is being created, and waits for open transactions. Look
+	// again later.
+	Wait
 )
 
 func (a Action) String() string {
-	return [...]string{"refuse", "continue", "create", "adopt"}[a]
+	return [...]string{"refuse", "continue", "create", "adopt", "wait"}[a]
 }
 
 // Codes of a Refusal.
@@ -70,6 +78,7 @@ const (
 	SlotMissing     = "slot_missing"
 	SlotWrongPlugin = "slot_wrong_plugin"
 	SlotTwoPhase    = "slot_two_phase"
+	SlotTemporary   = "slot_temporary"
 	SlotLost        = "slot_lost"
 	StoreLost       = "store_lost"
 	Gap             = "gap"
@@ -94,8 +103,8 @@ type Decision struct {
 	Action Action
 	// LSN is where to start, for Continue and Adopt.
 	LSN LSN
-	// Warning is something an operator should know although we go on; empty
-	// if there is nothing.
+	// Warning is something an operator should know although we go on, or what is
+	// waited for; empty if there is nothing.
 	Warning string
 	// Refusal is set when, and only when, Action is Refuse.
 	Refusal *Refusal
@@ -160,6 +169,9 @@ func decide(server ServerView, ck *Checkpoint, reached Reached) Decision {
 	if ck == nil || ck.System != server.System || ck.Database != server.Database || ck.Slot != server.SlotName {
 		return Decision{Refusal: storeLost(server)}
 	}
+	if server.Slot.Confirmed == 0 {
+		return unfinished(server)
+	}
 	return Decision{Action: Adopt, LSN: server.Slot.Confirmed, Warning: slotWarning(server)}
 }
 
@@ -172,6 +184,9 @@ func resume(server ServerView, ck *Checkpoint, reached Reached) Decision {
 	}
 	if r := checkFork(server, ck, reached); r != nil {
 		return Decision{Refusal: r}
+	}
+	if server.Slot.Confirmed == 0 {
+		return unfinished(server)
 	}
 	var warnings []string
 	if server.Timeline != ck.Timeline {
@@ -232,7 +247,11 @@ func checkSlot(server ServerView) *Refusal {
 		return &Refusal{Code: SlotTwoPhase,
 			Reason: fmt.Sprintf("slot %q was made with two_phase, which sends transactions before they are committed", server.SlotName),
 			Remedy: startAfresh(server)}
-	case slot.WALStatus == "lost" || slot.Invalidation != "":
+	case slot.Temporary:
+		return &Refusal{Code: SlotTemporary,
+			Reason: fmt.Sprintf("slot %q is temporary: it belongs to a session of something else, and goes with it", server.SlotName),
+			Remedy: "set source.slot to a name that is not taken; it is created when missing"}
+	case slot.WALStatus == "lost" || slot.Invalidation != "" || slot.Restart == 0 && slot.Confirmed != 0:
 		return &Refusal{Code: SlotLost, Reason: lostReason(server), Remedy: "raise or remove the limit that did it (max_slot_wal_keep_size, idle_replication_slot_timeout), then " + startAfresh(server)}
 	}
 	return nil
@@ -289,6 +308,13 @@ func checkFork(server ServerView, ck *Checkpoint, reached Reached) *Refusal {
 			Remedy: startAfresh(server)}
 	}
 	return nil
+}
+
+// unfinished waits for a slot that has no position yet. Whoever creates it waits
+// for the transactions that are open; where that was an earlier life of ours,
+// which was killed, its session goes on without it.
+func unfinished(server ServerView) Decision {
+	return Decision{Action: Wait, Warning: fmt.Sprintf("slot %q is being created, and waits for transactions that were open before", server.SlotName)}
 }
 
 // storeLost refuses a slot that somebody has used when we know nothing of it.

@@ -13,7 +13,7 @@ import (
 func healthy() checkpoint.ServerView {
 	return checkpoint.ServerView{
 		System: home.System, Timeline: home.Timeline, Database: home.Database, WALEnd: home.LSN + 100, SlotName: home.Slot,
-		Slot: &checkpoint.SlotView{Plugin: "pgoutput", Database: home.Database, WALStatus: "reserved", Confirmed: home.LSN - 10},
+		Slot: &checkpoint.SlotView{Plugin: "pgoutput", Database: home.Database, WALStatus: "reserved", Confirmed: home.LSN - 10, Restart: home.LSN - 20},
 	}
 }
 
@@ -57,6 +57,11 @@ func TestResume(t *testing.T) {
 		{"physical slot", func(s *server) { s.Slot.Plugin = "" }, &home, "slot_wrong_plugin", []string{"physical"}},
 		{"slot of another database", func(s *server) { s.Slot.Database = "test" }, &home, "wrong_database", []string{`"test"`}},
 		{"two-phase slot", func(s *server) { s.Slot.TwoPhase = true }, &home, "slot_two_phase", []string{"SELECT pg_drop_replication_slot('cdcsync')"}},
+		{"temporary slot", func(s *server) { s.Slot.Temporary = true }, &home, "slot_temporary", []string{"source.slot"}},
+		{"slot without restart_lsn", func(s *server) { s.Slot.Restart, s.Slot.WALStatus = 0, "" }, &home, "slot_lost", nil},
+		{"slot without confirmed_flush_lsn", func(s *server) { s.Slot.Confirmed = 0 }, &home, "wait 0/0", []string{"being created"}},
+		{"slot without any position", func(s *server) { s.Slot.Confirmed, s.Slot.Restart = 0, 0 }, &home, "wait 0/0", []string{"being created"}},
+		{"the same, WAL behind", func(s *server) { s.Slot.Confirmed, s.WALEnd = 0, home.LSN-1 }, &home, "server_behind", nil},
 		{"slot lost", func(s *server) { s.Slot.WALStatus = "lost" }, &home, "slot_lost", []string{"max_slot_wal_keep_size"}},
 		{"slot invalidated", func(s *server) { s.Slot.Invalidation = "idle_timeout" }, &home, "slot_lost", []string{"(idle_timeout)"}},
 		{"slot advanced", func(s *server) { s.Slot.Confirmed = home.LSN + 1 }, &home, "gap", []string{"0/16B3749", "0/16B3748"}},
@@ -65,6 +70,8 @@ func TestResume(t *testing.T) {
 
 		{"first start", noSlot, nil, "create", nil},
 		{"store lost", func(*server) {}, nil, "store_lost", []string{"0/16B373E", "pg_drop_replication_slot"}},
+		{"no store, slot being created", func(s *server) { s.Slot.Confirmed = 0 }, nil, "store_lost", nil},
+		{"no store, temporary slot", func(s *server) { s.Slot.Temporary = true }, nil, "slot_temporary", nil},
 		{"no store, another plugin's slot", func(s *server) { s.Slot.Plugin = "test_decoding" }, nil, "slot_wrong_plugin", nil},
 		{"no store, another database's slot", func(s *server) { s.Slot.Database = "test" }, nil, "wrong_database", nil},
 		{"no store, two-phase slot", func(s *server) { s.Slot.TwoPhase = true }, nil, "slot_two_phase", nil},
@@ -72,6 +79,7 @@ func TestResume(t *testing.T) {
 
 		{"crash before the slot was created", noSlot, intention(), "create", nil},
 		{"crash after the slot was created", func(*server) {}, intention(), "adopt 0/16B373E", nil},
+		{"crash while the slot was created", func(s *server) { s.Slot.Confirmed = 0 }, intention(), "wait 0/0", []string{"being created"}},
 		{"the same after a promotion", func(s *server) { s.Timeline = 2 }, intention(), "adopt 0/16B373E", nil},
 		{"intention, lost slot", func(s *server) { s.Slot.WALStatus = "lost" }, intention(), "slot_lost", nil},
 		{"intention, two-phase slot", func(s *server) { s.Slot.TwoPhase = true }, intention(), "slot_two_phase", nil},
@@ -133,7 +141,7 @@ func TestResumeNeverGoesOnWithAGap(t *testing.T) {
 func wrongWith(server checkpoint.ServerView, ck *checkpoint.Checkpoint, d checkpoint.Decision) string {
 	slot := server.Slot
 	usable := slot != nil && slot.Plugin == "pgoutput" && slot.Database == server.Database && !slot.TwoPhase &&
-		slot.WALStatus != "lost" && slot.Invalidation == ""
+		slot.WALStatus != "lost" && slot.Invalidation == "" && slot.Restart != 0 && !slot.Temporary
 	ours := ck != nil && ck.System == server.System && ck.Database == server.Database && ck.Slot == server.SlotName
 	used := ck != nil && ck.LSN != 0
 	inOrder := used && slot != nil && slot.Confirmed <= ck.LSN && ck.LSN <= server.WALEnd &&
@@ -141,6 +149,8 @@ func wrongWith(server checkpoint.ServerView, ck *checkpoint.Checkpoint, d checkp
 			server.Timeline > ck.Timeline && server.Switched != 0 && ck.LSN <= server.Switched)
 	want := checkpoint.Refuse
 	switch {
+	case usable && ours && slot.Confirmed == 0 && (inOrder || !used):
+		want = checkpoint.Wait
 	case used && usable && ours && inOrder:
 		want = checkpoint.Continue
 	case !used && slot == nil:
@@ -171,15 +181,18 @@ func forEachView(each func(checkpoint.ServerView, *checkpoint.Checkpoint)) {
 			for _, twoPhase := range []bool{false, true} {
 				for _, status := range []string{"reserved", "unreserved", "lost"} {
 					for _, why := range []string{"", "wal_removed"} {
-						for _, confirmed := range []checkpoint.LSN{home.LSN - 1, home.LSN, home.LSN + 1} {
+						for _, confirmed := range []checkpoint.LSN{0, home.LSN - 1, home.LSN, home.LSN + 1} {
 							slots = append(slots, &checkpoint.SlotView{Plugin: plugin, Database: database, TwoPhase: twoPhase,
-								WALStatus: status, Invalidation: why, Confirmed: confirmed})
+								WALStatus: status, Invalidation: why, Confirmed: confirmed, Restart: home.LSN - 2})
 						}
 					}
 				}
 			}
 		}
 	}
+	slots = append(slots,
+		&checkpoint.SlotView{Plugin: "pgoutput", Database: "shop", Confirmed: home.LSN},
+		&checkpoint.SlotView{Plugin: "pgoutput", Database: "shop", Confirmed: home.LSN, Restart: home.LSN - 2, Temporary: true})
 	for _, slot := range slots {
 		for _, system := range []string{home.System, "1"} {
 			for _, database := range []string{"shop", "other"} {

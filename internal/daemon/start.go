@@ -149,6 +149,9 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 	if f.decision, err = Decide(ctx, source, f.server, f.state); err != nil {
 		return f, unreachable{err}
 	}
+	if f.decision.Action == checkpoint.Wait {
+		return f, unreachable{&replication.Error{Reason: replication.SlotWait, Err: errors.New(f.decision.Warning)}}
+	}
 	f.decision = f.decision.At(d.Config.State.SQLite)
 	if f.decision, f.accepted, err = d.overGap(f.decision, f.state); err != nil {
 		return f, err

@@ -260,6 +260,9 @@ func (r *reader) hold(life context.Context, approach *replication.Approach, seen
 	if decision.Refusal != nil {
 		return 0, decision.Refusal
 	}
+	if decision.Action == checkpoint.Wait {
+		return 0, &replication.Error{Reason: replication.SlotWait, Err: errors.New(decision.Warning)}
+	}
 	if seen.Timeline != ck.Timeline {
 		if err := r.runner.Store.Promoted(life, seen.Timeline); err != nil {
 			return 0, err

@@ -56,8 +56,8 @@ func View(seen replication.Seen, slot string, left LSN) checkpoint.ServerView {
 	}
 	if s := seen.Slot; s != nil {
 		view.Slot = &checkpoint.SlotView{
-			Plugin: s.Plugin, Database: s.Database, TwoPhase: s.TwoPhase, WALStatus: s.WALStatus,
-			Invalidation: s.Invalidation, Confirmed: s.Confirmed,
+			Plugin: s.Plugin, Database: s.Database, TwoPhase: s.TwoPhase, Temporary: s.Temporary, WALStatus: s.WALStatus,
+			Invalidation: s.Invalidation, Confirmed: s.Confirmed, Restart: s.Restart,
 		}
 	}
 	return view

@@ -29,6 +29,11 @@ func (in *inspection) inspectSlot() {
 		in.fail("slot", text, remedy)
 		return
 	}
+	if s.Confirmed == 0 {
+		in.warn("slot", fmt.Sprintf("%s is being created, by process %d, and waits for transactions that were open before", s.Name, s.ActivePID),
+			"end those transactions, or wait for them")
+		return
+	}
 	in.ok("slot", "%s stands at %s and keeps %s of WAL", s.Name, s.Confirmed, size(s.RetainedBytes))
 	if s.Active {
 		in.warn("slot in use", fmt.Sprintf("process %d reads from slot %s", s.ActivePID, s.Name),

@@ -97,7 +97,7 @@ func (s *SlotState) Problem(database string) error {
 		return problem(SlotUnsuitable, "replication slot %s was made with two_phase", s.Name)
 	case s.Invalidation != "":
 		return problem(SlotLost, "replication slot %s was invalidated (%s)", s.Name, s.Invalidation)
-	case s.WALStatus == "lost" || s.Restart == 0:
+	case s.WALStatus == "lost" || s.Restart == 0 && s.Confirmed != 0: // both are zero while it is being created
 		return problem(SlotLost, "replication slot %s was invalidated: WAL that it needs is gone", s.Name)
 	}
 	return nil

@@ -1,0 +1,164 @@
+package acceptance_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/cluster"
+	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+)
+
+// delivered is a world on c whose program has delivered an update of all rows
+// and ended.
+func delivered(t *testing.T, c *cluster.Cluster) *world {
+	t.Helper()
+	w := newItems(t, c, "rest", 10, simulator.Options{})
+	p := w.start()
+	w.exec(`UPDATE items SET version = version + 1`)
+	w.settle(p)
+	p.stop(t)
+	return w
+}
+
+// refused starts the program, which must refuse with a code and send nothing.
+func (w *world) refused(code string) {
+	w.t.Helper()
+	calls := len(w.sim.Calls())
+	p := w.launch()
+	w.endsRefused(p, code)
+	if got := len(w.sim.Calls()); got != calls {
+		w.t.Errorf("%d calls were made", got-calls)
+	}
+}
+
+func (w *world) endsRefused(p *process, code string) {
+	w.t.Helper()
+	if got := p.exit(w.t, time.Minute); got != 3 || !strings.Contains(p.output.String(), code) {
+		w.t.Errorf("exit code = %d, want 3 with the code %s", got, code)
+	}
+}
+
+// TestServerIsNotWhatItWas does to a server of its own what takes its slot or
+// its WAL away.
+func TestServerIsNotWhatItWas(t *testing.T) {
+	t.Parallel()
+	c := ownServer(t, map[string]string{"max_slot_wal_keep_size": "4MB"})
+
+	// It is lost while the program is stopped.
+	w := delivered(t, c)
+	w.exec(`CREATE TABLE busy (n int, pad text)`)
+	await(t, time.Minute, func() (bool, string) {
+		w.exec(`INSERT INTO busy SELECT i, repeat('x', 500) FROM generate_series(1, 20000) i`)
+		w.exec(`SELECT pg_switch_wal()`)
+		w.exec(`CHECKPOINT`)
+		status := w.value(`SELECT wal_status FROM pg_replication_slots WHERE slot_name = $1`, w.config.slot)
+		return status == "lost", "wal_status is " + status
+	})
+	w.refused("slot_lost")
+
+	// An older base backup is put back: slot and position of the server, too,
+	// are those of then.
+	w = delivered(t, c)
+	data, backup := filepath.Join(c.Dir(), "data"), filepath.Join(c.Dir(), "backup")
+	w.stopServer(cluster.Fast)
+	copied(t, data, backup)
+	if err := c.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p := w.start()
+	w.exec(`UPDATE items SET version = version + 1`)
+	w.settle(p)
+	p.stop(t)
+	w.stopServer(cluster.Fast)
+	if err := os.RemoveAll(data); err != nil {
+		t.Fatal(err)
+	}
+	copied(t, backup, data)
+	if err := c.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	w.refused("server_behind")
+}
+
+func copied(t *testing.T, from, to string) {
+	t.Helper()
+	if output, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+		t.Fatalf("copy: %v: %s", err, output)
+	}
+}
+
+// TestHostsOfTwoClusters names two servers in the URL, of which the second is
+// another cluster: what is judged is the server that would stream.
+func TestHostsOfTwoClusters(t *testing.T) {
+	t.Parallel()
+	first := ownServer(t, nil)
+	w := newItems(t, server, "soap", 10, simulator.Options{}) // the other one: it fits in every other way
+	w.exec(`CREATE PUBLICATION ` + w.config.publication + ` FOR TABLE items`)
+	w.disconnect()
+	if _, err := first.NewDatabase(t.Context(), w.database); err != nil {
+		t.Fatal(err)
+	}
+	w.cluster = first
+	w.exec(`CREATE TABLE items (id bigint PRIMARY KEY, version bigint NOT NULL, pad text)`)
+	w.exec(`INSERT INTO items SELECT i, 0, 'pad' FROM generate_series(1, 10) i`)
+	w.config.url = both(t, w.database, first, server)
+	p := w.start()
+	w.exec(`UPDATE items SET version = version + 1`)
+	w.settle(p)
+	calls := len(w.sim.Calls())
+	w.stopServer(cluster.Fast)
+	w.endsRefused(p, "wrong_system") // while it runs
+	w.refused("wrong_system")
+	if got := len(w.sim.Calls()); got != calls {
+		t.Errorf("%d calls were made", got-calls)
+	}
+	if err := first.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p = w.start()
+	w.exec(`UPDATE items SET version = version + 1`)
+	w.settle(p)
+	p.stop(t)
+	w.itemsAgree()
+}
+
+// TestKilledWhileTheSlotIsMade kills the first start while a transaction keeps
+// its slot from being made: the server goes on making it. The next start waits
+// for that, and takes it over, or makes one where the server has given up.
+func TestKilledWhileTheSlotIsMade(t *testing.T) {
+	t.Parallel()
+	c := ownServer(t, nil) // the open transaction holds every slot of the server up
+	w := newItems(t, c, "rest", 10, simulator.Options{})
+	open := &world{t: t, cluster: c, database: w.database}
+	defer open.disconnect()
+	open.exec(`BEGIN`)
+	open.exec(`UPDATE items SET version = version + 1 WHERE id = 1`)
+	p := w.launch()
+	made := func() (bool, string) {
+		return w.value(`SELECT count(*) FROM pg_replication_slots WHERE confirmed_flush_lsn IS NULL AND slot_name = $1`, w.config.slot) == "1", "no slot is being made"
+	}
+	await(t, time.Minute, made)
+	p.kill()
+	if output, code := w.command("check"); code != 0 || strings.Count(output, "is being created") != 2 {
+		t.Errorf("check: exit code %d:\n%s", code, output)
+	}
+	p = w.launch()
+	await(t, time.Minute, func() (bool, string) {
+		_, body := w.get("/readyz")
+		return strings.Contains(body, "is being created"), "readyz says: " + body
+	})
+	if ok, reason := made(); !ok {
+		t.Fatal(reason)
+	}
+	open.exec(`COMMIT`)
+	p.kill() // it would look again in half a minute
+	p = w.start()
+	w.exec(`UPDATE items SET version = version + 1`)
+	w.settle(p)
+	p.stop(t)
+	w.itemsAgree()
+}
