@@ -3,9 +3,6 @@ package daemon
 import (
 	"context"
 	"slices"
-	"strings"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/replication"
@@ -45,24 +42,7 @@ func (d *Daemon) lookAtHolders(ctx context.Context, catalog *replication.Catalog
 
 // holdersOf judges the unique indexes of a table by the key of a mapping.
 func holdersOf(h *replication.KeyHolders, d mapping.Definition) mapping.Holders {
-	exact, folded := map[string]bool{}, map[string]bool{}
-	for _, r := range d.Key {
-		for _, column := range []string{r.Column, pgx.Identifier{r.Column}.Sanitize()} {
-			exact[column] = true
-			for _, way := range []string{"lower(%s)", "upper(%s)", "lower(%s::text)", "upper(%s::text)",
-				"lower(rtrim(%s))", "upper(rtrim(%s))", "lower(rtrim(%s::text))", "upper(rtrim(%s::text))"} {
-				folded[strings.Replace(way, "%s", column, 1)] = true
-			}
-			if slices.Contains(h.Blind, r.Column) || !slices.Contains(h.Spelled, r.Column) {
-				folded[column] = true
-			}
-		}
-	}
 	judged := mapping.Holders{Exact: h.Rows > searchable}
-	for _, index := range h.Indexes {
-		spells := !slices.ContainsFunc(index.Keys, func(key string) bool { return !folded[key] })
-		judged.OneSpelling = judged.OneSpelling || spells
-		judged.One = judged.One || spells || !slices.ContainsFunc(index.Keys, func(key string) bool { return !exact[key] && !folded[key] })
-	}
+	judged.One, judged.OneSpelling = h.Apart(d.KeyColumns(), true)
 	return judged
 }

@@ -119,7 +119,7 @@ func (r *reader) withoutOldKey(life context.Context, m *replication.Change) erro
 		switch {
 		case m.Operation == replication.Delete && lost:
 			err := r.haltAt(life, fmt.Sprintf("a row of table %s was deleted in transaction %s while its replica identity did not have the key (%s), so that the stream does not tell which object of mapping %s that takes away; "+
-				"remove it in marketo, then set on_delete: ignore until this place has been passed, and start again", table, r.final, keyNames(d), d.Name))
+				"remove it in marketo, then set on_delete: ignore until this place has been passed, and start again", table, r.final, strings.Join(d.KeyColumns(), ", "), d.Name))
 			if err != nil {
 				r.seq--
 				return err
@@ -134,14 +134,6 @@ func (r *reader) withoutOldKey(life context.Context, m *replication.Change) erro
 		}
 	}
 	return nil
-}
-
-func keyNames(d mapping.Definition) string {
-	var names []string
-	for _, rule := range d.Key {
-		names = append(names, rule.Column)
-	}
-	return strings.Join(names, ", ")
 }
 
 // relations remembers which mappings a relation feeds: the question comes

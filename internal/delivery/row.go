@@ -227,12 +227,7 @@ func (r *Runner) answerRow(life context.Context, row RowRead) {
 
 // keyColumns returns the columns that make an object's key.
 func keyColumns(d mapping.Definition) ([]string, error) {
-	var columns []string
-	for _, rule := range d.Key {
-		if rule.Column != "" {
-			columns = append(columns, rule.Column)
-		}
-	}
+	columns := d.KeyColumns()
 	if len(columns) == 0 {
 		return nil, fmt.Errorf("read rows of %s.%s: %w", d.Schema, d.Table, errNoKeyColumn)
 	}

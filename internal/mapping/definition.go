@@ -61,6 +61,16 @@ type DeletePolicy struct {
 // Ignores reports whether the object is left as it is.
 func (p DeletePolicy) Ignores() bool { return !p.Delete && len(p.Set) == 0 }
 
+// KeyColumns returns the columns that make the key, without its constants.
+func (d Definition) KeyColumns() (columns []string) {
+	for _, rule := range d.Key {
+		if rule.Column != "" {
+			columns = append(columns, rule.Column)
+		}
+	}
+	return columns
+}
+
 // HaltsOnTruncate reports whether a TRUNCATE of the table stops delivery.
 func (d Definition) HaltsOnTruncate() bool {
 	return d.OnTruncate == TruncateHalt || d.OnTruncate == TruncateByDefault && !d.OnDelete.Ignores()

@@ -59,6 +59,8 @@ type tableFacts struct {
 	Heirs []string `json:"heirs"`
 	// PartitionKey are the columns that it is partitioned by.
 	PartitionKey []string `json:"partition_key"`
+	// PartitionedByExpression is set when it is partitioned by more than columns.
+	PartitionedByExpression bool `json:"partitioned_by_expression"`
 }
 
 // leaf is a partition, with what it sends of an old row.
@@ -126,6 +128,7 @@ SELECT jsonb_build_object(
 					UNION SELECT i.inhrelid FROM pg_inherits i JOIN heir ON i.inhparent = heir.oid)
 				SELECT jsonb_agg(hn.nspname || '.' || h.relname ORDER BY hn.nspname, h.relname) FROM heir
 				JOIN pg_class h ON h.oid = heir.oid JOIN pg_namespace hn ON hn.oid = h.relnamespace WHERE NOT h.relispartition),
+			'partitioned_by_expression', EXISTS (SELECT FROM pg_partitioned_table p WHERE p.partrelid = r.oid AND p.partexprs IS NOT NULL),
 			'partition_key', (SELECT jsonb_agg(a.attname ORDER BY k.ord) FROM pg_partitioned_table p
 				CROSS JOIN unnest(p.partattrs::int2[]) WITH ORDINALITY k(attnum, ord)
 				JOIN pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = k.attnum WHERE p.partrelid = r.oid),

@@ -40,9 +40,9 @@ func (in *inspection) inspectIdentity(t *replication.Table) {
 func (in *inspection) keys(t *replication.Table) []string {
 	var keys []string
 	for _, i := range in.set.Mappings(mapping.Table{Schema: t.Schema, Name: t.Name}) {
-		for _, r := range in.set.Definition(i).Key {
-			if t.Column(r.Column) != nil {
-				keys = append(keys, missing([]string{r.Column}, keys)...)
+		for _, column := range in.set.Definition(i).KeyColumns() {
+			if t.Column(column) != nil {
+				keys = append(keys, missing([]string{column}, keys)...)
 			}
 		}
 	}
@@ -54,7 +54,10 @@ func (in *inspection) judgeIdentity(check string, t named, identity []string, in
 	lacking := missing(keys, identity)
 	remedy := "as the table's owner, run: " + alterTable(t.Schema, t.Name, "REPLICA IDENTITY "+betterIdentity(indexes, keys))
 	if !slices.ContainsFunc(indexes, func(i index) bool { return i.Primary }) {
-		remedy = "give it a primary key with " + list(slices.Concat(keys, missing(in.facts.table(mapping.Table{Schema: t.Schema, Name: t.Name}).PartitionKey, keys))) + ", or, " + remedy
+		known := in.facts.table(mapping.Table{Schema: t.Schema, Name: t.Name})
+		if !known.PartitionedByExpression {
+			remedy = "give it a primary key with " + list(slices.Concat(keys, missing(known.PartitionKey, keys))) + ", or, " + remedy
+		}
 	}
 	switch p := in.published(); {
 	case len(identity) == 0 && (p.Update || p.Delete):
@@ -118,59 +121,4 @@ func toastable(t *replication.Table, columns []string) []string {
 		}
 	}
 	return found
-}
-
-// inspectKeys looks at whether the key columns identify a row.
-func (in *inspection) inspectKeys(t *replication.Table) {
-	check := label(mapping.Table{Schema: t.Schema, Name: t.Name}) + ": key of "
-	for _, i := range in.set.Mappings(mapping.Table{Schema: t.Schema, Name: t.Name}) {
-		d := in.set.Definition(i)
-		var columns, nullable, alter []string
-		for _, r := range d.Key {
-			c := t.Column(r.Column)
-			if c == nil {
-				continue
-			}
-			columns = append(columns, c.Name)
-			if !c.NotNull {
-				nullable = append(nullable, c.Name)
-				alter = append(alter, "ALTER COLUMN "+ident(c.Name)+" SET NOT NULL")
-			}
-		}
-		if nullable != nil {
-			in.warn(check+d.Name+" (null)", fmt.Sprintf("%s may be null: a row without a key is parked", list(nullable)),
-				"leave such rows out with where, or, as the table's owner, run: "+alterTable(t.Schema, t.Name, strings.Join(alter, ", ")))
-		}
-		if len(columns) == len(d.Key) && !unique(t, columns) {
-			remedy := "as the table's owner, run: " + uniqueIndex(t, columns)
-			if outside := in.outsideKey(t, columns); outside != nil {
-				remedy = fmt.Sprintf("PostgreSQL takes no unique index without the columns that the table is partitioned by: add %s to the key of the mapping, or see that %s stays unique by other means, as values of one sequence do", list(outside), list(columns))
-			}
-			in.warn(check+d.Name, fmt.Sprintf("nothing keeps two rows from having the same %s: they would write one object, and the last one wins", list(columns)), remedy)
-		}
-	}
-}
-
-// outsideKey returns what a partitioned table is partitioned by beside columns:
-// every unique index of it must have these, too.
-func (in *inspection) outsideKey(t *replication.Table, columns []string) []string {
-	return missing(in.facts.table(mapping.Table{Schema: t.Schema, Name: t.Name}).PartitionKey, columns)
-}
-
-// unique reports whether some unique index lies within the columns.
-func unique(t *replication.Table, columns []string) bool {
-	for _, index := range t.Unique {
-		if len(missing(index, columns)) == 0 {
-			return true
-		}
-	}
-	return false
-}
-
-func uniqueIndex(t *replication.Table, columns []string) string {
-	how := "UNIQUE INDEX CONCURRENTLY"
-	if t.Kind == "p" { // cannot be built concurrently
-		how = "UNIQUE INDEX"
-	}
-	return "CREATE " + how + " ON " + ident(t.Schema, t.Name) + " (" + idents(columns) + ");"
 }

@@ -16,7 +16,7 @@ import (
 // catalog describes them, in the order of set.Tables; one that is missing has
 // Exists unset. The error is only for not being able to look.
 func Source(ctx context.Context, catalog *replication.Catalog, server replication.Server, set *mapping.Set, locate func(mapping.Mistake) string) ([]Finding, []replication.Table, error) {
-	tables, err := describe(ctx, catalog, set)
+	tables, holders, err := describe(ctx, catalog, set)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -29,7 +29,7 @@ func Source(ctx context.Context, catalog *replication.Catalog, server replicatio
 	}
 	in := &inspection{
 		server: server, slot: catalog.Source.Slot, publication: catalog.Source.Publication,
-		set: set, locate: locate, facts: known, tables: tables,
+		set: set, locate: locate, facts: known, tables: tables, holders: holders,
 	}
 	in.inspectServer()
 	in.inspectSlot()
@@ -40,16 +40,26 @@ func Source(ctx context.Context, catalog *replication.Catalog, server replicatio
 	return in.findings, tables, nil
 }
 
-func describe(ctx context.Context, catalog *replication.Catalog, set *mapping.Set) ([]replication.Table, error) {
+// describe returns the tables, and what keeps two rows of each from holding one
+// key.
+func describe(ctx context.Context, catalog *replication.Catalog, set *mapping.Set) ([]replication.Table, map[mapping.Table]*replication.KeyHolders, error) {
 	var names []replication.TableName
 	for _, t := range set.Tables() {
 		names = append(names, replication.TableName(t))
 	}
 	tables, err := catalog.Describe(ctx, names)
 	if err != nil {
-		return nil, fmt.Errorf("preflight: %w", err)
+		return nil, nil, fmt.Errorf("preflight: %w", err)
 	}
-	return tables, nil
+	found, err := catalog.Holders(ctx, names)
+	if err != nil {
+		return nil, nil, fmt.Errorf("preflight: %w", err)
+	}
+	holders := map[mapping.Table]*replication.KeyHolders{}
+	for i, name := range names {
+		holders[mapping.Table(name)] = found[i]
+	}
+	return tables, holders, nil
 }
 
 // patience is how long a transaction may be open without a word about it.
@@ -65,6 +75,7 @@ type inspection struct {
 	locate      func(mapping.Mistake) string
 	facts       facts
 	tables      []replication.Table
+	holders     map[mapping.Table]*replication.KeyHolders
 }
 
 // published reports whether the publication sends an operation; one that is

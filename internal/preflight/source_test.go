@@ -71,6 +71,21 @@ var tableSetups = []setup{
 		deletes(d)
 	})},
 	{name: "key_nullable", ddl: `CREATE TABLE orders (id int, city text); ALTER TABLE orders REPLICA IDENTITY FULL`, mappings: one(nil)},
+	{name: "key_deferrable", ddl: `CREATE TABLE orders (n serial PRIMARY KEY, id int NOT NULL UNIQUE DEFERRABLE, city text); ALTER TABLE orders REPLICA IDENTITY FULL`, mappings: one(nil)},
+	{name: "key_index_only", ddl: `CREATE TABLE orders (n serial PRIMARY KEY, id int NOT NULL, city text); CREATE INDEX ON orders (id);
+		CREATE UNIQUE INDEX ON orders (id) WHERE id > 5; CREATE UNIQUE INDEX ON orders (id, city); ALTER TABLE orders REPLICA IDENTITY FULL`, mappings: one(nil)},
+	{name: "key_spelling", ddl: `CREATE TABLE orders (id text PRIMARY KEY, city text)`, mappings: one(nil)},
+	{name: "key_spelling_two", ddl: `CREATE TABLE orders (id varchar(20), "Region" char(3), n int, city text, PRIMARY KEY (n, "Region", id))`, mappings: one(func(d *mapping.Definition) {
+		d.Key = append(d.Key, mapping.Rule{Attribute: "region", Column: "Region"}, mapping.Rule{Attribute: "n", Column: "n"})
+	})},
+	{name: "key_spelling_kept", ddl: `CREATE TABLE orders (id varchar PRIMARY KEY, city text); CREATE UNIQUE INDEX ON orders (lower(id))`, mappings: one(nil)},
+	{name: "key_spelling_enum", ddl: `CREATE TYPE kind AS ENUM ('a', 'A'); CREATE TABLE orders (id kind PRIMARY KEY, city text)`, mappings: one(nil)},
+	{name: "key_spelling_partitions", ddl: `CREATE TABLE orders (id text PRIMARY KEY, city text) PARTITION BY HASH (id);
+		CREATE TABLE orders_1 PARTITION OF orders FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+		CREATE PUBLICATION key_spelling_partitions FOR TABLE orders WITH (publish_via_partition_root = true)`, mappings: one(nil)},
+	{name: "key_partitions_by_expression", ddl: `CREATE TABLE orders (id int NOT NULL, city text) PARTITION BY RANGE ((id % 10));
+		CREATE TABLE orders_1 PARTITION OF orders DEFAULT; ALTER TABLE orders REPLICA IDENTITY FULL; ALTER TABLE orders_1 REPLICA IDENTITY FULL;
+		CREATE PUBLICATION key_partitions_by_expression FOR TABLE orders WITH (publish_via_partition_root = true)`, mappings: one(nil)},
 	{name: "rights", ddl: ordersDDL + `; CREATE PUBLICATION rights FOR TABLE orders; CREATE ROLE rights_app LOGIN REPLICATION`, role: "rights_app", mappings: one(nil)},
 	{name: "rights_small", ddl: `CREATE TABLE orders (id int PRIMARY KEY, city int); CREATE PUBLICATION rights_small FOR TABLE orders; CREATE ROLE rights_small_app LOGIN REPLICATION`,
 		role: "rights_small_app", mappings: one(nil)},

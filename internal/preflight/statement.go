@@ -14,12 +14,14 @@ import (
 
 func ident(parts ...string) string { return pgx.Identifier(parts).Sanitize() }
 
-func idents(names []string) string {
-	quoted := make([]string, len(names))
+func idents(names []string) string { return strings.Join(quoted(names), ", ") }
+
+func quoted(names []string) []string {
+	all := make([]string, len(names))
 	for i, name := range names {
-		quoted[i] = ident(name)
+		all[i] = ident(name)
 	}
-	return strings.Join(quoted, ", ")
+	return all
 }
 
 func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
