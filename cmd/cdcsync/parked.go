@@ -254,7 +254,11 @@ func (a *acting) run(cmd *cobra.Command, client *admin.Client, selectors []admin
 	case err != nil:
 		return err
 	case len(sum.Problems) > 0:
-		return fmt.Errorf("%d objects could not be queued: %s", len(sum.Problems), printable(sum.Problems[0]))
+		what := "queued again"
+		if a.discard {
+			what = "given up"
+		}
+		return fmt.Errorf("objects that could not be %s: %d; the first: %s", what, len(sum.Problems), printable(sum.Problems[0]))
 	}
 	return nil
 }

@@ -176,7 +176,7 @@ func TestParkedRetryTellsWhatCouldNotBeQueued(t *testing.T) {
 	file := o.open(t)
 	output, mistake, code := command(t, "parked", "retry", "--all", "-c", file)
 	const want = "2 objects queued again; those that are refused again come back to cdcsync parked list\nnot queued: mapping visits is not configured any more\n"
-	if code != 1 || output != want || !strings.Contains(mistake, "2 objects could not be queued") {
+	if code != 1 || output != want || !strings.Contains(mistake, "objects that could not be queued again: 2; the first: ") {
 		t.Errorf("got exit code %d %q, %q, want 1, %q", code, mistake, output, want)
 	}
 	output, _, code = command(t, "parked", "retry", "--all", "-c", file, "--json")

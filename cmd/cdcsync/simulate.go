@@ -177,12 +177,20 @@ marketo:
     client_id: %[4]q
     client_secret: %[5]q
 
-Look at it:
+%[6]sLook at it:
   curl http://%[1]s/_simulator/stats
   curl http://%[1]s/_simulator/objects
   curl http://%[1]s/_simulator/calls
 Make the next five calls fail:
   curl -d '{"status": 503, "times": 5}' http://%[1]s/_simulator/faults
-`, address, f.options.UserID, f.options.SecretKey, f.options.ClientID, f.options.ClientSecret)
+`, address, f.options.UserID, f.options.SecretKey, f.options.ClientID, f.options.ClientSecret, f.lacking())
 	return err
+}
+
+// lacking says what a REST client would miss.
+func (f *simulateFlags) lacking() string {
+	if f.objects != "" || len(f.dedupe) > 0 {
+		return ""
+	}
+	return "Over REST a call does not say which fields are the key, so that types are not found (610)\nuntil they are named: cdcsync simulate --dedupe Type=field,field\n\n"
 }

@@ -163,7 +163,7 @@ func (m *Machine) heldObstacle(mapping int) Obstacle {
 	name := m.cfg.Mappings[mapping].Name
 	return Obstacle{
 		Condition: DeletesHeld,
-		Reason:    fmt.Sprintf("mapping %s is held: it wants to delete more than delivery.max_deletes allows in an hour, %d objects", name, m.cfg.MaxDeletes),
+		Reason:    fmt.Sprintf("mapping %s is held: it wants to delete more than %d objects in an hour, which is what delivery.max_deletes allows", name, m.cfg.MaxDeletes),
 		Remedy: "see whether these rows were to be deleted. If so: cdcsync release " + name +
 			"; more often: raise delivery.max_deletes and restart. If not: put the rows back into the table, then release it; a row that is back is not deleted in marketo",
 	}

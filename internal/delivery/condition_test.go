@@ -111,7 +111,7 @@ func TestWatchTellsOfEveryChange(t *testing.T) {
 	for i, found := range [][]Obstacle{nil, {a}, {a, b}, {a, b}, {b}, nil} {
 		w.note(found, epoch.Add(time.Duration(i)*watchEvery))
 	}
-	for text, want := range map[string]int{"no longer fits": 2, "fits the mappings again": 2, "reason=first": 2, "reason=second": 2} {
+	for text, want := range map[string]int{"no longer fits": 2, "for another reason than before": 1, "fits the mappings again": 1, "reason=first": 2, "reason=second": 2} {
 		if got := strings.Count(out.String(), text); got != want {
 			t.Errorf("%q: got %d, want %d in\n%s", text, got, want, out.String())
 		}

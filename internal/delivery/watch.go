@@ -95,6 +95,11 @@ func (w *watch) note(found []Obstacle, now time.Time) {
 				w.log.Info("database waits for this program no more", "from", since, "to", now, "reason", reason)
 				continue
 			}
+			if slices.ContainsFunc(found, func(o Obstacle) bool { return o.Condition != Synchronous }) {
+				w.log.Error("database does not fit the mappings for another reason than before; changes may be missing from the stream for both",
+					"from", since, "to", now, "reason", reason)
+				continue
+			}
 			w.log.Error("database fits the mappings again; what changed in between may have been missing from the stream: update those rows once more, so that they come again",
 				"from", since, "to", now, "reason", reason)
 		}

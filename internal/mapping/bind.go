@@ -131,6 +131,11 @@ func (b *binder) program(path string, e *expression, condition bool) *program {
 	p := &program{}
 	columns, found := types.Map{}, true
 	for _, name := range e.columns {
+		if _, is := b.find(name, nil); !is && strings.EqualFold(name, "null") {
+			b.wrong(path, "uses %s, which is no column; write nil for null", name)
+			found = false
+			continue
+		}
 		at, ok := b.column(path, name)
 		if !ok || at == absent {
 			// It is never run for this description.

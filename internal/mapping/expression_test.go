@@ -114,6 +114,7 @@ func TestExpressionMistakes(t *testing.T) {
 		{`$env`, `uses $env by itself; write $env["column"]`, ""},
 		{`$env[state]`, `uses $env without a fixed name; write $env["column"]`, ""},
 		{`state in $env`, `uses $env by itself; write $env["column"]`, ""},
+		{`state != null`, "", `uses null, which is no column; write nil for null`},
 		{`stat`, "", `column "stat" is not in what the stream sends of "public"."visits"; did you mean "state"?; it has id, state, age, amount, vip, seen, Odd Name, len, code, tags, born, photo. Correct the name, or add the column to the table or to the publication's column list`},
 		{`age == "x"`, "", "does not fit the columns: invalid operation: == (mismatched types int and string) (1:5)"},
 		{`upper(age)`, "", "does not fit the columns: cannot use int as argument (type string) to call upper (1:7)"},

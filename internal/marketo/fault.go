@@ -194,7 +194,16 @@ func (r Result) Loggable(o Object) string {
 	case repeats(strings.ToLower(r.Message), nil, &Batch{Objects: []Object{o}}):
 		return strings.TrimSpace(r.Code + " (Marketo's text repeats a value and is left out)")
 	}
+	if ofOurs(r.Code) {
+		return r.Code + ": " + r.Message
+	}
 	return strings.TrimSpace(r.Code + " " + strconv.Quote(r.Message))
+}
+
+// ofOurs reports whether a code is a word of this program, whose text needs no
+// quotes: Marketo's are numbers.
+func ofOurs(code string) bool {
+	return code != "" && strings.Trim(code, "abcdefghijklmnopqrstuvwxyz_") == ""
 }
 
 func repeats(text string, secrets []string, b *Batch) bool {

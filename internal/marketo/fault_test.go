@@ -115,6 +115,7 @@ func TestLoggableHoldsNoValue(t *testing.T) {
 	}{
 		{marketo.Result{Code: "1003"}, "1003"},
 		{marketo.Result{Code: "1003", Message: "bad type"}, `1003 "bad type"`},
+		{marketo.Result{Code: "value", Message: `column "n" is infinite`}, `value: column "n" is infinite`},
 		{marketo.Result{Message: "Unknown attribute"}, `"Unknown attribute"`},
 		{marketo.Result{Code: "1003", Message: "bad value canary"}, "1003 (Marketo's text repeats a value and is left out)"},
 		{marketo.Result{Message: "CANARY is no id"}, "(Marketo's text repeats a value and is left out)"},

@@ -29,7 +29,7 @@ func Connection(check string, err error) Finding {
 	reason := replication.Diagnose(err)
 	f := Finding{Check: check, Level: Unseen, Detail: err.Error()}
 	switch {
-	case reason.Class() == replication.Fatal, reason == replication.Credentials, reason == replication.Certificate, reason == replication.File:
+	case reason.Class() == replication.Fatal, reason == replication.Credentials, reason == replication.NoDatabase, reason == replication.Certificate, reason == replication.File:
 		f.Level = Fail
 	}
 	if remedy := reason.Remedy(); remedy != "" {

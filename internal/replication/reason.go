@@ -57,6 +57,8 @@ const (
 	SlotBusy Reason = "slot_busy"
 	// SlotWait: open transactions keep a slot from being created.
 	SlotWait Reason = "slot_wait"
+	// NoDatabase: the server has no database of the name.
+	NoDatabase Reason = "no_database"
 	// Credentials: the server refuses who we are.
 	Credentials Reason = "credentials"
 	// TooMany: no free connection, walsender or slot, or no other resource.
@@ -127,6 +129,7 @@ var advices = map[Reason]advice{
 	SlotBusy:    {RetrySlowly, "stop the other process that uses this slot, or give this one a slot of its own"},
 	SlotWait:    {RetrySlowly, "end the transactions that are named, or wait for them"},
 	Certificate: {RetrySlowly, "correct the certificates, or sslrootcert and sslmode of the source url"},
+	NoDatabase:  {RetrySlowly, "correct the database's name in the source url, or create the database"},
 	Credentials: {RetrySlowly, "correct user, password or pg_hba.conf"},
 	TooMany:     {RetrySlowly, "raise max_connections, max_wal_senders or max_replication_slots, or free one"},
 	Standby:     {RetrySlowly, "connect to the primary (target_session_attrs=read-write)"},
@@ -219,6 +222,8 @@ func reasonOf(code string) Reason {
 		return Privileges
 	case "25006":
 		return Standby
+	case "3D000":
+		return NoDatabase
 	case "42P01", "3F000":
 		return TableMissing
 	}

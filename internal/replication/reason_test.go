@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // TestEveryReasonHasAdvice: a reason without an entry would be retried soon
@@ -68,5 +70,13 @@ func TestStatusBytes(t *testing.T) {
 	got = string(status{write: 3, flush: 2, apply: 1, at: at}.append(nil))
 	if want := "\x00\x03\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00\x01"; !strings.Contains(got, want) || got[len(got)-1] != 0 {
 		t.Errorf("got %q, want %q in it and a last byte of zero", got, want)
+	}
+}
+
+// A database that is not there is no matter for the server's log.
+func TestMissingDatabaseHasItsRemedy(t *testing.T) {
+	got := Diagnose(&pgconn.PgError{Code: "3D000"})
+	if got != NoDatabase || got.Class() != RetrySlowly || !strings.Contains(got.Remedy(), "create the database") {
+		t.Errorf("got %s, %q", got, got.Remedy())
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -132,7 +133,12 @@ func connect(ctx context.Context, config *pgconn.Config) (*pgconn.PgConn, error)
 type oneLine struct{ err error }
 
 func (o oneLine) Error() string {
-	lines := strings.FieldsFunc(o.err.Error(), func(r rune) bool { return r == '\n' || r == '\t' })
+	var lines []string
+	for line := range strings.FieldsFuncSeq(o.err.Error(), func(r rune) bool { return r == '\n' || r == '\t' }) {
+		if !slices.Contains(lines, line) { // with and without TLS, most often
+			lines = append(lines, line)
+		}
+	}
 	return strings.Join(lines, "; ")
 }
 
