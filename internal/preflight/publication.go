@@ -25,7 +25,8 @@ func (in *inspection) inspectPublication() {
 // missingPublication decides whether the first start can create it.
 func (in *inspection) missingPublication() {
 	const check = "publication"
-	if in.server.Slot != nil {
+	// A slot of another database is not ours, whatever is missing here.
+	if s := in.server.Slot; s != nil && s.Database == in.server.Database {
 		in.fail(check, fmt.Sprintf("%s does not exist, although the slot does: one created now does not exist at the slot's position", in.publication),
 			"set source.publication to the right name; if it was dropped, move the state file away, so that a start creates both anew, and run: SELECT pg_drop_replication_slot("+literal(in.slot)+");")
 		return

@@ -46,6 +46,8 @@ func TestServerStates(t *testing.T) {
 		{"standby of 16", func(in *inspection) { in.facts.Physical, in.server.Version = []string{"replica"}, 160001 }, "failover", "warn there may be a standby (physical slot replica), and before PostgreSQL 17"},
 		{"slot lost", func(in *inspection) { in.server.Slot.WALStatus = "lost" }, "slot", "fail replication slot s was invalidated: WAL that it needs is gone"},
 		{"slot of another database", func(in *inspection) { in.server.Slot.Database = "other" }, "slot", "fail replication slot s belongs to database other, not db"},
+		{"slot of another database, no publication", func(in *inspection) { in.server.Slot.Database, in.server.Publication = "other", nil }, "publication", "fail p does not exist, and a start cannot create it: role app"},
+		{"slot, no publication", func(in *inspection) { in.server.Publication = nil }, "publication", "fail p does not exist, although the slot does"},
 		{"slot in use", func(in *inspection) { in.server.Slot.Active, in.server.Slot.ActivePID = true, 77 }, "slot in use", "warn process 77 reads from slot s"},
 		{"slot in use takes no walsender", func(in *inspection) { in.server.Slot.Active, in.server.FreeSenders = true, 0 }, "free walsenders", ""},
 		{"no walsender, first start", func(in *inspection) { in.server.Slot, in.server.FreeSenders = nil, 0 }, "free walsenders", "fail all walsenders are taken"},
