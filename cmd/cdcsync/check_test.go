@@ -13,6 +13,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/cluster"
+	"github.com/cdcsync/cdcsync/internal/cluster/clustertest"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -88,18 +89,7 @@ func TestCheckUnreachable(t *testing.T) {
 
 // One set-up, broken and mended step by step.
 func TestCheck(t *testing.T) {
-	pg, err := cluster.Start(t.Context(), cluster.Options{})
-	if errors.Is(err, cluster.ErrNotInstalled) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := pg.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	pg := clustertest.Start(t, cluster.Options{})
 	sim := simulator.New(simulator.Options{Types: []simulator.Type{{Name: "Order", Dedupe: []string{"oid"}, Fields: []simulator.Field{
 		{Name: "oid", Type: simulator.Integer}, {Name: "city", Type: simulator.Text}}}}})
 	server := httptest.NewServer(sim)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/cluster"
+	"github.com/cdcsync/cdcsync/internal/cluster/clustertest"
 )
 
 // session returns the commands of docs/simulator.md, "With the example".
@@ -34,14 +34,7 @@ func session(t *testing.T) []string {
 // The session of the documentation is run as it stands, with the example as it
 // stands; only ports and directories are the test's own.
 func TestExampleWithTheSimulator(t *testing.T) {
-	pg, err := cluster.Start(t.Context(), cluster.Options{})
-	if errors.Is(err, cluster.ErrNotInstalled) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = pg.Close() })
+	pg := clustertest.Start(t, cluster.Options{})
 	example, err := os.ReadFile(filepath.Join("..", "..", "config.example.yaml"))
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/cdcsync/cdcsync/internal/cluster"
+	"github.com/cdcsync/cdcsync/internal/cluster/clustertest"
 )
 
 // pooler stands before a server as pgbouncer 1.18 does: sessions pass, and one
@@ -66,14 +66,7 @@ func pooler(t *testing.T, server string) (address string) {
 
 // Behind a pooler check says so, and run ends instead of trying for ever.
 func TestBehindAPooler(t *testing.T) {
-	pg, err := cluster.Start(t.Context(), cluster.Options{})
-	if errors.Is(err, cluster.ErrNotInstalled) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = pg.Close() })
+	pg := clustertest.Start(t, cluster.Options{})
 	if err := pg.Exec(t.Context(), "postgres", "CREATE TABLE visits (id int PRIMARY KEY)"); err != nil {
 		t.Fatal(err)
 	}

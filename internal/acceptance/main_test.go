@@ -101,15 +101,5 @@ func needServer(t *testing.T) {
 // ownServer starts a cluster that the test may stop.
 func ownServer(t *testing.T, settings map[string]string) *cluster.Cluster {
 	t.Helper()
-	needServer(t)
-	c, err := cluster.Start(t.Context(), cluster.Options{Settings: settings})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return c
+	return versionServer(t, 0, settings)
 }

@@ -13,6 +13,20 @@ import (
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
 )
 
+// loseState removes the state file and what SQLite has beside it.
+func (w *world) loseState() {
+	w.t.Helper()
+	files, err := filepath.Glob(filepath.Join(w.dir, "state.db*"))
+	if err != nil || len(files) == 0 {
+		w.t.Fatalf("state files: %v, %v", files, err)
+	}
+	for _, file := range files {
+		if err := os.Remove(file); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
 // TestRefusals takes away, one by one, what the program needs in order to go
 // on without a gap. It must end with exit code 3, say why and what to do, and
 // send nothing.
@@ -67,17 +81,7 @@ func TestRefusals(t *testing.T) {
 				_ = w.cluster.Exec(context.Background(), "postgres", "SELECT pg_drop_replication_slot('"+w.config.slot+"')")
 			})
 		}, []string{"wrong_database", `one of database`}},
-		{"state file lost", func(w *world) {
-			files, err := filepath.Glob(filepath.Join(w.dir, "state.db*"))
-			if err != nil || len(files) == 0 {
-				w.t.Fatalf("state files: %v, %v", files, err)
-			}
-			for _, file := range files {
-				if err := os.Remove(file); err != nil {
-					w.t.Fatal(err)
-				}
-			}
-		}, []string{"store_lost", "put the state file back"}},
+		{"state file lost", (*world).loseState, []string{"store_lost", "put the state file back"}},
 		{"publication dropped", func(w *world) {
 			w.exec(`DROP PUBLICATION ` + w.config.publication)
 		}, []string{"publication_missing", "pg_drop_replication_slot"}},

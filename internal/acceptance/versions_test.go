@@ -1,7 +1,6 @@
 package acceptance_test
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -9,29 +8,18 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/agreement"
 	"github.com/cdcsync/cdcsync/internal/cluster"
+	"github.com/cdcsync/cdcsync/internal/cluster/clustertest"
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/daemon"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
 )
 
-// versionServer starts a server of a major version, which the test may stop. It
-// skips where there is none.
+// versionServer starts a server of a major version, 0 for the usual one, which
+// the test may stop. It skips where there is none.
 func versionServer(t *testing.T, version int, settings map[string]string) *cluster.Cluster {
 	t.Helper()
 	needServer(t) // the program is built only where there is any server
-	c, err := cluster.Start(t.Context(), cluster.Options{Version: version, Settings: settings})
-	if errors.Is(err, cluster.ErrNotInstalled) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return c
+	return clustertest.Start(t, cluster.Options{Version: version, Settings: settings})
 }
 
 // pages is the mapping of a table with large values.

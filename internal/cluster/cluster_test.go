@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/cdcsync/cdcsync/internal/cluster"
+	"github.com/cdcsync/cdcsync/internal/cluster/clustertest"
 )
 
 // TestMain runs the orphan test's child when asked to.
@@ -25,23 +26,6 @@ func TestMain(m *testing.M) {
 		return
 	}
 	os.Exit(m.Run())
-}
-
-func start(t *testing.T, options cluster.Options) *cluster.Cluster {
-	t.Helper()
-	c, err := cluster.Start(t.Context(), options)
-	if errors.Is(err, cluster.ErrNotInstalled) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Errorf("Close() = %v", err)
-		}
-	})
-	return c
 }
 
 func query(t *testing.T, url, sql string) string {
@@ -61,7 +45,7 @@ func query(t *testing.T, url, sql string) string {
 // TestLife walks one server through everything that can be done to it.
 func TestLife(t *testing.T) {
 	ctx := t.Context()
-	c := start(t, cluster.Options{Settings: map[string]string{"wal_sender_timeout": "2s", "cluster_name": "it's"}})
+	c := clustertest.Start(t, cluster.Options{Settings: map[string]string{"wal_sender_timeout": "2s", "cluster_name": "it's"}})
 
 	for setting, want := range map[string]string{
 		"wal_level": "logical", "fsync": "off", "wal_sender_timeout": "2s", "cluster_name": "it's",
@@ -231,7 +215,7 @@ func TestNoOrphan(t *testing.T) {
 }
 
 func TestStandbyFollowsAndIsPromoted(t *testing.T) {
-	primary := start(t, cluster.Options{})
+	primary := clustertest.Start(t, cluster.Options{})
 	if err := primary.Exec(t.Context(), "postgres", "SELECT pg_create_logical_replication_slot('s', 'pgoutput')"); err != nil {
 		t.Fatal(err)
 	}

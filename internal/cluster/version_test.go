@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/cdcsync/cdcsync/internal/cluster"
+	"github.com/cdcsync/cdcsync/internal/cluster/clustertest"
 )
 
 // TestVersions starts a server of the oldest and of the newest version that is
@@ -13,7 +14,7 @@ import (
 func TestVersions(t *testing.T) {
 	for version, want := range map[int]string{14: "14.", 18: "18."} {
 		t.Run(want, func(t *testing.T) {
-			c := start(t, cluster.Options{Version: version})
+			c := clustertest.Start(t, cluster.Options{Version: version})
 			if got := query(t, c.URL("postgres"), "SHOW server_version"); !strings.HasPrefix(got, want) {
 				t.Errorf("server_version = %s, want %s", got, want)
 			}

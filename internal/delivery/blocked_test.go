@@ -80,10 +80,8 @@ func TestReplyThatConfirmsAndRefusesNeverBlocks(t *testing.T) {
 		if got := r.m.Report(r.now); got.Pending != 0 || len(got.Stalled) > 0 || r.confirmed != end {
 			t.Errorf("%d a call: pending %d, stalled %v, confirmed %s of %s", capacity, got.Pending, got.Stalled, r.confirmed, end)
 		}
-		for _, l := range r.logs {
-			if l.Message == "mapping blocked" {
-				t.Errorf("%d a call: the mapping was blocked meanwhile", capacity)
-			}
+		if r.logged("mapping blocked") > 0 {
+			t.Errorf("%d a call: the mapping was blocked meanwhile", capacity)
 		}
 	}
 }
@@ -128,11 +126,7 @@ func TestMappingIsBlockedByEvidence(t *testing.T) {
 				}
 				return marketo.Reject
 			})
-			was := false
-			for _, l := range r.logs {
-				was = was || l.Message == "mapping blocked"
-			}
-			if was != tt.blocked {
+			if was := r.logged("mapping blocked") > 0; was != tt.blocked {
 				t.Errorf("blocked %v, want %v", was, tt.blocked)
 			}
 		})

@@ -21,11 +21,11 @@ func (r *rig) obstacle(c Condition) string {
 	return ""
 }
 
-// logged counts the lines with that message.
+// logged counts the lines with that in their message.
 func (r *rig) logged(message string) int {
 	n := 0
 	for _, l := range r.logs {
-		if l.Message == message {
+		if strings.Contains(l.Message, message) {
 			n++
 		}
 	}

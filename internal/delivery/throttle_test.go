@@ -70,13 +70,7 @@ func TestThrottlingIsAnsweredByPauses(t *testing.T) {
 		if got, _ := r.condition(); got != "" || r.confirmed != end {
 			t.Errorf("%s: %s, confirmed %s of %s when the others have ended", tt.fault.Code, got, r.confirmed, end)
 		}
-		told := 0
-		for _, l := range r.logs {
-			if strings.Contains(l.Message, "marketo refuses calls") || strings.Contains(l.Message, "marketo takes calls again") {
-				told++
-			}
-		}
-		if told != 2 {
+		if told := r.logged("marketo refuses calls") + r.logged("marketo takes calls again"); told != 2 {
 			t.Errorf("%s: %d log lines, want one for the beginning and one for the end", tt.fault.Code, told)
 		}
 	}
@@ -129,13 +123,7 @@ func TestQuotaOfMarketoIsAskedAbout(t *testing.T) {
 	if got != QuotaUsed || !strings.Contains(reason, "marketo says") || strings.Contains(reason, "calls_per_day") || !strings.Contains(reason, "cdcsync release") {
 		t.Errorf("%s %q", got, reason)
 	}
-	told := 0
-	for _, l := range r.logs {
-		if strings.Contains(l.Message, "used up") {
-			told++
-		}
-	}
-	if told != 1 {
+	if told := r.logged("used up"); told != 1 {
 		t.Errorf("%d log lines, want 1", told)
 	}
 	var quota *checkpoint.Quota
@@ -168,13 +156,7 @@ func TestOwnLimitOfTheDayIsTold(t *testing.T) {
 	if got, reason := r.condition(); got != QuotaUsed || !strings.Contains(reason, "calls_per_day") {
 		t.Errorf("%s %q", got, reason)
 	}
-	told := 0
-	for _, l := range r.logs {
-		if strings.Contains(l.Message, "used up") {
-			told++
-		}
-	}
-	if told != 1 {
+	if told := r.logged("used up"); told != 1 {
 		t.Errorf("%d log lines, want 1", told)
 	}
 }

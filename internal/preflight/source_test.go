@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/cdcsync/cdcsync/internal/cluster"
+	"github.com/cdcsync/cdcsync/internal/cluster/clustertest"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/preflight"
 )
@@ -174,17 +175,9 @@ func TestSourceInOrder(t *testing.T) {
 // Settings that need a restart.
 func TestServerSettings(t *testing.T) {
 	sharedCluster(t) // skips where there is no server
-	c, err := cluster.Start(t.Context(), cluster.Options{Settings: map[string]string{
+	c := clustertest.Start(t, cluster.Options{Settings: map[string]string{
 		"wal_level": "replica", "max_wal_senders": "0", "max_replication_slots": "0", "max_slot_wal_keep_size": "64MB",
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-	})
 	w := newWorld(t, c, "settings", orders(nil))
 	w.run(ordersDDL)
 	found := w.look()

@@ -63,6 +63,17 @@ type database struct {
 	source  *replication.Source
 }
 
+// catalog is a connection that looks into the catalog, until the test ends.
+func (d *database) catalog() *replication.Catalog {
+	d.t.Helper()
+	c, err := d.source.Catalog(d.t.Context())
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { c.Close(context.Background()) })
+	return c
+}
+
 var databases int
 
 func newDatabase(t testing.TB, ddl string) *database {

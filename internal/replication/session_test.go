@@ -2,7 +2,6 @@ package replication_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/cdcsync/cdcsync/internal/cluster"
+	"github.com/cdcsync/cdcsync/internal/cluster/clustertest"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -98,18 +98,7 @@ func databaseOf(t *testing.T, version int) *database {
 	if version == 0 {
 		return newDatabase(t, "")
 	}
-	c, err := cluster.Start(t.Context(), cluster.Options{Version: version})
-	if errors.Is(err, cluster.ErrNotInstalled) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	c := clustertest.Start(t, cluster.Options{Version: version})
 	url, err := c.NewDatabase(t.Context(), "d")
 	if err != nil {
 		t.Fatal(err)

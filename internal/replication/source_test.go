@@ -158,11 +158,7 @@ func TestDescribe(t *testing.T) {
 			t.Errorf("Describe(%s) = %+v, %v", name, got, err)
 		}
 	}
-	catalog, err := d.source.Catalog(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer catalog.Close(context.Background())
+	catalog := d.catalog()
 	several, err := catalog.Describe(t.Context(), []replication.TableName{{Schema: "public", Name: "p1"}, {Schema: "public", Name: "missing"}, {Schema: "public", Name: "T"}})
 	if err != nil || len(several) != 3 || several[0].Name != "p1" || several[1].Exists || !reflect.DeepEqual(several[2], got) {
 		t.Errorf("Catalog.Describe() = %+v, %v", several, err)

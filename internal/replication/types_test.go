@@ -18,11 +18,7 @@ func TestFactsAgree(t *testing.T) {
 	d.capture("t")
 	d.exec(`INSERT INTO t VALUES ('x')`)
 	rel, stream := d.relation("t")
-	catalog, err := d.source.Catalog(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer catalog.Close(t.Context())
+	catalog := d.catalog()
 	facts, err := catalog.Facts(t.Context(), rel, stream.TypeName)
 	if err != nil {
 		t.Fatal(err)
@@ -77,11 +73,7 @@ func TestFactsOfTypesThatAreGone(t *testing.T) {
 	d.capture("t")
 	d.exec(`INSERT INTO t VALUES (1, 'ok', 5)`, `ALTER TABLE t DROP COLUMN a, DROP COLUMN b`, `DROP TYPE _mood`, `DROP DOMAIN posint`)
 	rel, stream := d.relation("t")
-	catalog, err := d.source.Catalog(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer catalog.Close(t.Context())
+	catalog := d.catalog()
 	facts, err := catalog.Facts(t.Context(), rel, stream.TypeName)
 	if err != nil {
 		t.Fatal(err)
