@@ -134,6 +134,33 @@ func TestOthersUseTheInstance(t *testing.T) {
 	})
 }
 
+// TestBrakeBeyondMemory puts rows back that are more than memory holds: their
+// inserts are not read before the release, and nothing of them is deleted.
+func TestBrakeBeyondMemory(t *testing.T) {
+	const rows, allowed = 1000, 10
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		w := newItems(t, server, api, 0, simulator.Options{})
+		w.config.maxDeletes, w.config.maxPending = allowed, 100
+		p := w.start()
+		w.exec(`INSERT INTO items SELECT i, 1, 'x' FROM generate_series(1, $1::int) i`, rows)
+		w.settle(p)
+		w.exec(`DELETE FROM items`)
+		w.awaitWord("deletes_held")
+		w.exec(`INSERT INTO items SELECT i, 2, 'back' FROM generate_series(1, $1::int) i`, rows)
+		if output, code := w.command("release", "items"); code != 0 {
+			t.Fatalf("release: %d %s", code, output)
+		}
+		w.settle(p)
+		w.itemsAgree()
+		if n := w.sim.Stats().Statuses["DELETED"]; n > allowed {
+			t.Errorf("%d objects were deleted, %d of which were back by then", n, n-allowed)
+		}
+		w.noViolations()
+		p.stop(t)
+	})
+}
+
 // TestBrake deletes more rows than one hour may delete objects.
 func TestBrake(t *testing.T) {
 	eachAPI(t, func(t *testing.T, api string) {

@@ -158,6 +158,38 @@ func (m *Machine) silent(mapping int) bool {
 	return s.brake.held || s.block.reason != ""
 }
 
+// askAgain has the table asked of every deletion of a mapping that was held:
+// rows may have been put back, farther on in the stream than memory reaches.
+func (m *Machine) askAgain(now time.Time, mapping int) {
+	for i := range m.keys.slots {
+		for it := m.keys.slots[i].first; it != nil; it = it.after {
+			if int(it.mapping) != mapping || !it.deletes() {
+				continue
+			}
+			switch it.place {
+			case behind, open, timed:
+				it.removal = asks
+			case reading: // the answer may be from before
+				it.stale = it.removal == asks
+			}
+		}
+	}
+	l := m.lane(mapping, marketo.Delete)
+	for spot, end := l.head, l.tail; spot != end; spot++ {
+		if it := *l.at(spot); it != nil && it.deletes() {
+			l.remove(it)
+			it.removal = asks
+			m.promote(now, it)
+		}
+	}
+}
+
+// deletes reports whether it is a deletion that on_delete asks for, and that no
+// call may have made yet.
+func (it *item) deletes() bool {
+	return it.removal != notRemoval && it.operation == marketo.Delete && !it.repeat
+}
+
 // heldObstacle says why a mapping is held, and how it goes on.
 func (m *Machine) heldObstacle(mapping int) Obstacle {
 	name := m.cfg.Mappings[mapping].Name

@@ -89,6 +89,8 @@ type item struct {
 	// set where it was merged with a write that is not known to have been sent.
 	removal removal
 	owes    bool
+	// stale is set when the table has to be asked once more, whatever it says.
+	stale bool
 	// made is set once Marketo has confirmed what the stream carried of it.
 	made bool
 	// unsure is set when the stream does not tell whether the row matches.

@@ -99,6 +99,9 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at replication.Position) {
 		sequence: m.sequence, since: stampOf(now), committed: stampOf(m.time), newest: stampOf(m.time),
 		bytes: w.Bytes + itemBytes,
 	}
+	if it.deletes() && state.brake.free.After(now) {
+		it.removal = asks
+	}
 	m.window.Add(m.open)
 	m.items++
 	m.bytes += it.bytes

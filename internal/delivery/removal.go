@@ -137,6 +137,11 @@ func (m *Machine) supersede(now time.Time, it *item, w *mapping.Write, at replic
 // left alone, unless a write of one of them was merged into the removal.
 func (m *Machine) asked(now time.Time, it *item, ev *RowRead) {
 	it.reread = false
+	if it.stale {
+		it.stale = false
+		m.promote(now, it)
+		return
+	}
 	switch {
 	case ev.State == RowGone, ev.State == RowDiffers:
 		it.removal = decided
