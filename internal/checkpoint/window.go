@@ -28,7 +28,6 @@ type Window struct {
 	next Ref
 
 	frontier LSN
-	through  time.Time
 }
 
 // entry is one transaction that is not wholly settled, together with the
@@ -38,10 +37,8 @@ type entry struct {
 	end     LSN
 	pending uint64
 	open    bool
-	// committed is the transaction's own commit time, through that of the
-	// newest one folded into it.
+	// committed is the transaction's own commit time.
 	committed time.Time
-	through   time.Time
 }
 
 const smallestRing = 64
@@ -110,7 +107,7 @@ func (w *Window) Close(ref Ref, end LSN, committed time.Time) {
 	if end < w.received() {
 		broken("close: commits go back from %s to %s", w.received(), end)
 	}
-	e.open, e.end, e.committed, e.through = false, end, committed, committed
+	e.open, e.end, e.committed = false, end, committed
 	if e.pending > 0 {
 		return
 	}
@@ -141,10 +138,6 @@ func (w *Window) Mark(end LSN) {
 // Frontier returns the end of the longest prefix of the stream in which
 // everything is settled. It never goes back.
 func (w *Window) Frontier() LSN { return w.frontier }
-
-// FrontierTime returns the commit time of the newest transaction at or below
-// the frontier; zero while there was none.
-func (w *Window) FrontierTime() time.Time { return w.through }
 
 // OldestUnsettled returns the commit time of the oldest transaction that is
 // not settled. It is false when there is none, or none but an open one whose
@@ -189,13 +182,13 @@ func (w *Window) advance() {
 		if e.end < w.frontier {
 			broken("advance: the frontier goes back from %s to %s", w.frontier, e.end)
 		}
-		w.frontier, w.through = e.end, e.through
+		w.frontier = e.end
 		w.head++
 	}
 }
 
 // fold lets before stand for the settled transaction e that follows it.
-func fold(before, e *entry) { before.end, before.through = e.end, e.through }
+func fold(before, e *entry) { before.end = e.end }
 
 // makeRoom folds settled transactions into the ones before them, and doubles
 // the ring when that gains less than half of it.

@@ -40,9 +40,6 @@ func TestWindowWaitsForTheOldest(t *testing.T) {
 	wantFrontier(t, w, 10)
 	w.Settle(first)
 	wantFrontier(t, w, 30)
-	if got, want := w.FrontierTime(), at(30); !got.Equal(want) {
-		t.Errorf("frontier time: got %v, want %v", got, want)
-	}
 	if got := w.Len(); got != 0 {
 		t.Errorf("length: got %d, want 0", got)
 	}
@@ -78,9 +75,6 @@ func TestWindowEmptyTransactions(t *testing.T) {
 	}
 	w.Settle(held)
 	wantFrontier(t, w, 40+9_999)
-	if got, want := w.FrontierTime(), at(40+9_999); !got.Equal(want) {
-		t.Errorf("frontier time: got %v, want %v", got, want)
-	}
 }
 
 func TestWindowMark(t *testing.T) {
@@ -90,9 +84,6 @@ func TestWindowMark(t *testing.T) {
 		wantFrontier(t, w, 25)
 		w.Mark(24)
 		wantFrontier(t, w, 25)
-		if !w.FrontierTime().IsZero() {
-			t.Errorf("frontier time: got %v, want zero", w.FrontierTime())
-		}
 	})
 	t.Run("merges into the tail", func(t *testing.T) {
 		w := checkpoint.NewWindow(10)
@@ -236,18 +227,15 @@ type naiveTx struct {
 
 func (n *naive) settled(tx *naiveTx) bool { return !tx.open && tx.pending == 0 }
 
-func (n *naive) frontier() (checkpoint.LSN, time.Time) {
-	end, through := n.start, time.Time{}
+func (n *naive) frontier() checkpoint.LSN {
+	end := n.start
 	for _, tx := range n.txs {
 		if !n.settled(tx) {
 			break
 		}
 		end = max(end, tx.end)
-		if !tx.time.IsZero() {
-			through = tx.time
-		}
 	}
-	return end, through
+	return end
 }
 
 func (n *naive) oldest() (time.Time, bool) {
@@ -311,12 +299,8 @@ func compareWithNaive(t *testing.T, rng *rand.Rand) {
 				tx.pending--
 			}
 		}
-		want, wantTime := model.frontier()
-		if got := w.Frontier(); got != want {
+		if got, want := w.Frontier(), model.frontier(); got != want {
 			t.Fatalf("step %d: frontier: got %s, want %s", step, got, want)
-		}
-		if got := w.FrontierTime(); !got.Equal(wantTime) {
-			t.Fatalf("step %d: frontier time: got %v, want %v", step, got, wantTime)
 		}
 		if w.Frontier() < last {
 			t.Fatalf("step %d: the frontier went back from %s to %s", step, last, w.Frontier())

@@ -24,79 +24,9 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
-	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
-
-// Config is what the Machine goes by. All durations and counts must be
-// positive; DefaultConfig has the defaults.
-type Config struct {
-	// Mappings are the mappings, in the order of mapping.Set.
-	Mappings []Mapping
-	Capacity marketo.Capacity
-	Limits   marketo.Limits
-	// MaxWait is the longest an object waits for its batch to fill, or for more
-	// changes of its key.
-	MaxWait time.Duration
-	// MaxPending and MaxPendingBytes bound what is held in memory.
-	MaxPending      int
-	MaxPendingBytes int
-	// MaxParked bounds the parked objects; beyond it, mappings that would
-	// park more are blocked.
-	MaxParked int
-	// MaxDeletes is the most objects of one mapping that are deleted in an hour;
-	// one that wants more is held. Zero means no limit.
-	MaxDeletes int
-	// HaltOnReject stops all delivery at the first rejected object.
-	HaltOnReject bool
-	// UnknownHold is how long, from the start of a call with an unknown
-	// outcome, newer values of its keys wait.
-	UnknownHold time.Duration
-	// MaxAttempts is how often an object is tried that Marketo asks to retry,
-	// or gives no status, before it is parked.
-	MaxAttempts int
-	// SyncEvery is the shortest time between two synced saves; it bounds how
-	// far the slot lags behind what is settled.
-	SyncEvery time.Duration
-	// MarkEvery is the same while the only progress is other people's WAL.
-	MarkEvery time.Duration
-	// MaxStand is how long the slot may stand with work to do until the daemon
-	// is no longer ready.
-	MaxStand time.Duration
-	// Seed makes the jitter, and spreads keys in memory: nobody who chooses
-	// keys should know it.
-	Seed uint64
-}
-
-// Mapping is what the Machine has to know of a mapping.
-type Mapping struct {
-	Name string
-	// Object is the custom object type, Shape what its objects look like.
-	Object string
-	Shape  *marketo.Shape
-	// Separate turns coalescing off.
-	Separate bool
-	// Deletes is set when the object of a row that has gone is deleted.
-	Deletes bool
-}
-
-// DefaultConfig returns the defaults; Mappings and Capacity are the caller's.
-func DefaultConfig() Config {
-	return Config{
-		Limits:          marketo.Limits{CallsPer20s: 50, ConcurrentCalls: 5, CallsPerDay: 10000},
-		MaxWait:         time.Second,
-		MaxPending:      100_000,
-		MaxPendingBytes: 24 << 20,
-		MaxParked:       10_000,
-		MaxDeletes:      1000,
-		UnknownHold:     150 * time.Second,
-		MaxAttempts:     8,
-		SyncEvery:       100 * time.Millisecond,
-		MarkEvery:       time.Second,
-		MaxStand:        time.Minute,
-	}
-}
 
 // Machine is the state machine. It must be used from one goroutine.
 type Machine struct {
@@ -231,72 +161,6 @@ func (m *Machine) lane(mapping int, op marketo.Operation) *lane {
 	return &m.lanes[mapping*operations+int(op)]
 }
 
-func (m *Machine) restore(state checkpoint.State, now time.Time) {
-	if state.Checkpoint != nil {
-		m.ledger.saved = state.Checkpoint.LSN
-	}
-	m.window = checkpoint.NewWindow(m.ledger.saved)
-	for _, s := range state.Settled {
-		key := mapping.Fold(s.Key)
-		if at, ok := m.replayed[key]; !ok || at.Compare(s.Through) < 0 {
-			m.replayed[key] = s.Through
-		}
-		m.replayedTo = max(m.replayedTo, s.Through.Commit)
-	}
-	m.sentBefore, m.ledger.draft.Sent = state.Sent, state.Sent
-	m.passed(replication.Position{Commit: m.ledger.saved})
-	for _, key := range state.Lacking {
-		m.lacking[key] = struct{}{}
-	}
-	for i := range state.Parked {
-		p := &parkedObject{Parked: state.Parked[i]}
-		m.parked[p.Key] = p
-		if p.Waits {
-			// By a clock that was set back since, it may lie far away.
-			p.due = now.Add(min(p.Next.Sub(now), lastRetry))
-			m.timers.add(timer{at: p.due, parked: p.Key})
-		}
-	}
-	m.limiter.Restore(marketo.Quota(state.Quota), now)
-	m.restoreBrakes(now, state.Deletions)
-	until := now.Add(m.cfg.UnknownHold)
-	if len(state.InFlight) > 0 || !state.Clean && !state.SameBoot {
-		m.heirUntil = until
-	}
-	m.ghosts = len(state.InFlight)
-	for _, c := range state.InFlight {
-		// It may have left later than it was counted.
-		m.limiter.Inherit(now)
-		m.limiter.Lose(until)
-		for _, key := range c.Keys {
-			m.hold(key, until)
-			m.lack(key)
-		}
-		if len(c.Keys) == 0 {
-			m.holdAll = until
-		}
-		m.timers.add(timer{at: until, call: c.ID})
-	}
-	if !state.Clean && !state.SameBoot {
-		m.holdAll = until
-		m.recordHold(until)
-	}
-	if m.heirUntil.After(now) {
-		m.opening = append(m.opening, Log{Level: slog.LevelWarn,
-			Message: "calls of the last run may still be executing; newer values of their keys wait",
-			Args:    []any{"keys", len(m.holds), "all", !m.holdAll.IsZero(), "for", m.cfg.UnknownHold}})
-	}
-}
-
-// recordHold records a call that nobody knows the keys of: should this life
-// end before the hold does, the next one has to hold everything, too.
-func (m *Machine) recordHold(until time.Time) {
-	m.lastCall++
-	m.ghosts++
-	m.ledger.draft.Started = append(m.ledger.draft.Started, checkpoint.Call{ID: m.lastCall})
-	m.timers.add(timer{at: until, call: m.lastCall})
-}
-
 // Step takes one event and returns what is to be done about it. The effects
 // are valid until the next Step.
 func (m *Machine) Step(now time.Time, ev Event) []Effect {
@@ -396,23 +260,6 @@ func (m *Machine) expire(now time.Time) {
 				delete(m.holds, t.key)
 			}
 		}
-	}
-}
-
-// heldUntil is until when newer values of key are held; zero for not at all.
-func (m *Machine) heldUntil(key string) time.Time {
-	if len(m.holds) == 0 {
-		return time.Time{}
-	}
-	return m.holds[mapping.Fold(key)]
-}
-
-// hold keeps newer values of key, in whatever spelling, back until then.
-func (m *Machine) hold(key string, until time.Time) {
-	key = mapping.Fold(key)
-	if m.holds[key].Before(until) {
-		m.holds[key] = until
-		m.timers.add(timer{at: until, key: key})
 	}
 }
 

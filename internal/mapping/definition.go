@@ -31,8 +31,6 @@ type Definition struct {
 	BeyondBMP BeyondPolicy
 	// Separate turns coalescing off: every change is sent by itself.
 	Separate bool
-	// Backfill asks for the rows the table already has.
-	Backfill bool
 }
 
 // Rule says where one attribute's value comes from: exactly one of Column,

@@ -42,7 +42,6 @@ var excused = map[string]string{
 	"replication.Source.URL":            "Reveal is used",
 	"replication.Source.LockTimeout":    "zero is the default",
 	"replication.Source.Messages":       "nobody reads them yet",
-	"mapping.Definition.Backfill":       "nobody reads it yet",
 }
 
 // listed is a package as the go command lists it.

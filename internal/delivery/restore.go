@@ -1,0 +1,68 @@
+package delivery
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+func (m *Machine) restore(state checkpoint.State, now time.Time) {
+	if state.Checkpoint != nil {
+		m.ledger.saved = state.Checkpoint.LSN
+	}
+	m.window = checkpoint.NewWindow(m.ledger.saved)
+	for _, s := range state.Settled {
+		key := mapping.Fold(s.Key)
+		if at, ok := m.replayed[key]; !ok || at.Compare(s.Through) < 0 {
+			m.replayed[key] = s.Through
+		}
+		m.replayedTo = max(m.replayedTo, s.Through.Commit)
+	}
+	m.sentBefore, m.ledger.draft.Sent = state.Sent, state.Sent
+	m.passed(replication.Position{Commit: m.ledger.saved})
+	for _, key := range state.Lacking {
+		m.lacking[key] = struct{}{}
+	}
+	for i := range state.Parked {
+		p := &parkedObject{Parked: state.Parked[i]}
+		m.parked[p.Key] = p
+		if p.Waits {
+			// By a clock that was set back since, it may lie far away.
+			p.due = now.Add(min(p.Next.Sub(now), lastRetry))
+			m.timers.add(timer{at: p.due, parked: p.Key})
+		}
+	}
+	m.limiter.Restore(marketo.Quota(state.Quota), now)
+	m.restoreBrakes(now, state.Deletions)
+	until := now.Add(m.cfg.UnknownHold)
+	if len(state.InFlight) > 0 || !state.Clean && !state.SameBoot {
+		m.heirUntil = until
+	}
+	m.ghosts = len(state.InFlight)
+	for _, c := range state.InFlight {
+		// It may have left later than it was counted.
+		m.limiter.Inherit(now)
+		m.limiter.Lose(until)
+		for _, key := range c.Keys {
+			m.hold(key, until)
+			m.lack(key)
+		}
+		if len(c.Keys) == 0 {
+			m.holdAll = until
+		}
+		m.timers.add(timer{at: until, call: c.ID})
+	}
+	if !state.Clean && !state.SameBoot {
+		m.holdAll = until
+		m.recordHold(until)
+	}
+	if m.heirUntil.After(now) {
+		m.opening = append(m.opening, Log{Level: slog.LevelWarn,
+			Message: "calls of the last run may still be executing; newer values of their keys wait",
+			Args:    []any{"keys", len(m.holds), "all", !m.holdAll.IsZero(), "for", m.cfg.UnknownHold}})
+	}
+}
