@@ -127,7 +127,7 @@ func statusFault(a answer, now time.Time, gone string) *Fault {
 		f.Message = "too many requests"
 	case s == http.StatusRequestTimeout, s >= 500, s < 300:
 		f.Class = FaultUnknown
-		f.Message = "the reply is not one of the API"
+		f.Message = "no answer of the API; Marketo, or something before it, is out of order"
 	default:
 		f.Message = "unexpected HTTP status; check the endpoint"
 	}
