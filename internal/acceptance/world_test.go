@@ -72,6 +72,7 @@ type settings struct {
 	maxWait        time.Duration
 	maxPending     int
 	maxDeletes     int // 0 is no limit
+	maxParked      int
 	hold, shutdown time.Duration
 	listen         string
 	level          string
@@ -101,7 +102,7 @@ func newWorld(t *testing.T, c *cluster.Cluster, api string, options simulator.Op
 	w.config = settings{
 		url: url, slot: name, publication: name, endpoint: web.URL,
 		timeout: 10 * time.Second, limits: "{calls_per_20s: 0, concurrent_calls: 10, calls_per_day: 0}",
-		maxWait: 100 * time.Millisecond, maxPending: 100_000,
+		maxWait: 100 * time.Millisecond, maxPending: 100_000, maxParked: 10_000,
 		hold: 10 * time.Second, shutdown: 20 * time.Second,
 		listen: "127.0.0.1:" + strconv.Itoa(freePort(t)), level: "info",
 		state: "state.db",
@@ -171,12 +172,12 @@ func (w *world) configure() string {
 marketo:
 %s  timeout: %s
   limits: %s
-delivery: {max_wait: %s, max_pending: %d, max_deletes: %d, unknown_hold: %s, shutdown_timeout: %s}
+delivery: {max_wait: %s, max_pending: %d, max_deletes: %d, max_parked: %d, unknown_hold: %s, shutdown_timeout: %s}
 state: sqlite:%s
 http: {listen: '%s'}
 log: {level: %s}
 mappings:
-%s`, url, c.slot, c.publication, marketo, c.timeout, c.limits, c.maxWait, c.maxPending, c.maxDeletes, c.hold, c.shutdown, c.state, c.listen, c.level, c.mappings))
+%s`, url, c.slot, c.publication, marketo, c.timeout, c.limits, c.maxWait, c.maxPending, c.maxDeletes, c.maxParked, c.hold, c.shutdown, c.state, c.listen, c.level, c.mappings))
 }
 
 // launch starts the program on the configuration as it is now.

@@ -88,5 +88,5 @@ func (r *reader) skipUndecoded(life context.Context, stop <-chan struct{}, err e
 	r.inside = false
 	r.received = r.final + 1
 	r.add(Entry{Kind: EntryCommit, LSN: r.received})
-	return true, r.hand(life, stop)
+	return true, r.hand(life, stop, nil)
 }

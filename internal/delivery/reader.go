@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -100,8 +99,7 @@ func (r *reader) run(life context.Context, stop <-chan struct{}) error {
 			return nil
 		}
 		if errors.Is(err, errHalted) {
-			<-life.Done()
-			return nil
+			return r.keep(life, stop)
 		}
 		var refused *checkpoint.Refusal
 		if errors.As(err, &refused) || replication.Classify(err) == replication.Fatal {
@@ -121,27 +119,6 @@ func (r *reader) run(life context.Context, stop <-chan struct{}) error {
 	}
 }
 
-// wait waits for d, or for other credentials. It reports whether to go on.
-func (r *reader) wait(life context.Context, stop <-chan struct{}, d time.Duration) bool {
-	over := time.After(d)
-	look := time.NewTicker(time.Second)
-	defer look.Stop()
-	for {
-		select {
-		case <-over:
-			return true
-		case <-look.C:
-			if r.runner.Source.Changed() {
-				return true
-			}
-		case <-stop:
-			return false
-		case <-life.Done():
-			return false
-		}
-	}
-}
-
 // place names the transaction that the server could not decode.
 func (r *reader) place(err error) error {
 	if replication.Diagnose(err) != replication.Decoding || !r.inside {
@@ -149,33 +126,6 @@ func (r *reader) place(err error) error {
 	}
 	return fmt.Errorf("postgresql cannot send a change of the transaction that commits at %s; to leave out what it cannot send, start once with: %s: %w",
 		r.final, checkpoint.Transaction(r.final).Command(), err)
-}
-
-// failed counts one more failure in a row. A connection that brought something,
-// or stood for a minute, was not one: what ends it is not mended by waiting.
-func failed(failures int, progress bool, lasted time.Duration) int {
-	if progress || lasted > time.Minute {
-		return 1
-	}
-	return failures + 1
-}
-
-// pause returns how long to wait before the next connection: 250 ms doubling
-// to 30 s, with jitter, and longer where trying often does harm. A server that
-// is stopping or starting refuses at once and at no cost, and may be back soon.
-func pause(err error, failures int) time.Duration {
-	longest := 30 * time.Second
-	if reason := replication.Diagnose(err); reason == replication.Stopping || reason == replication.Unavailable {
-		longest = 2 * time.Second
-	}
-	d := min(250*time.Millisecond<<min(failures-1, 10), longest)
-	if replication.Classify(err) == replication.RetrySlowly {
-		d = max(d, slowRetry)
-		if replication.Diagnose(err) == replication.Credentials {
-			d = max(d, 30*time.Second)
-		}
-	}
-	return d/2 + rand.N(d/2+1) + d/2
 }
 
 // errStopped ends a session because Run is ending.
@@ -198,8 +148,10 @@ func (r *reader) session(life context.Context, stop <-chan struct{}) error {
 		// It is closing: a last status may still have to be written.
 		return errStopped
 	}
-	if handErr := r.hand(life, stop); handErr != nil {
-		err = handErr
+	if errors.Is(err, errHalted) {
+		if handErr := r.hand(life, stop, nil); handErr != nil {
+			err = handErr
+		}
 	}
 	if errors.Is(err, errStopped) || errors.Is(err, errHalted) {
 		// The stream stays open: it keeps the server content until the end.
@@ -316,7 +268,7 @@ func (r *reader) close(ctx context.Context) {
 func (r *reader) read(life context.Context, stop <-chan struct{}, stream *replication.Stream) error {
 	for {
 		if len(r.entries) >= pieceEntries || r.bytes >= pieceBytes || len(r.entries) > 0 && !stream.Buffered() {
-			if err := r.hand(life, stop); err != nil {
+			if err := r.hand(life, stop, stream); err != nil {
 				return err
 			}
 		}
@@ -334,20 +286,33 @@ func (r *reader) read(life context.Context, stop <-chan struct{}, stream *replic
 	}
 }
 
-// hand gives what was read to the machine, and waits while it takes nothing.
-func (r *reader) hand(life context.Context, stop <-chan struct{}) error {
+// hand gives what was read to the machine, and waits while it takes nothing: as
+// long as stream stands, where there is one. A connection that breaks meanwhile
+// is made anew, so that the slot does not stay without anybody who uses it; what
+// was read is handed over then.
+func (r *reader) hand(life context.Context, stop <-chan struct{}, stream *replication.Stream) error {
 	if len(r.entries) == 0 {
 		return nil
 	}
 	failpoint.Hit("reader.before_hand")
+	var broken <-chan struct{}
+	if stream != nil {
+		broken = stream.Broken()
+	}
 	select {
 	case r.runner.in <- piece{r.entries}:
+	case <-broken:
+		return stream.Cause()
 	case <-stop:
 		return errStopped
 	case <-life.Done():
 		return errStopped
 	}
+	r.handed()
+	return nil
+}
+
+func (r *reader) handed() {
 	failpoint.Hit("reader.after_hand")
 	r.entries, r.bytes = *pieces.Get().(*[]Entry), 0
-	return nil
 }

@@ -68,6 +68,7 @@ type connection struct {
 	mu          sync.Mutex
 	connected   bool
 	problem     string
+	halted      string // why nothing more is read; it stays
 	connects    uint64
 	disconnects map[replication.Reason]uint64
 	server      LSN
@@ -90,7 +91,7 @@ func (r *reader) connected(seen replication.Seen, from LSN) {
 	c := &r.connection
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.connected, c.problem = true, ""
+	c.connected, c.problem = true, c.halted
 	c.connects++
 	c.since = time.Now()
 	c.server = seen.End
@@ -121,6 +122,9 @@ func (r *reader) disconnected(err error, failures int) {
 		c.repeats = err.Error()
 	}
 	c.connected, c.problem = false, "not connected to postgresql: "+err.Error()
+	if c.halted != "" {
+		c.problem = c.halted
+	}
 	if c.disconnects == nil {
 		c.disconnects = make(map[replication.Reason]uint64)
 	}
@@ -138,7 +142,7 @@ func (c *connection) holds(received LSN) bool {
 func (r *reader) halt(reason string) error {
 	c := &r.connection
 	c.mu.Lock()
-	c.problem = reason
+	c.problem, c.halted = reason, reason
 	if r.received >= c.server {
 		c.current = time.Now()
 	}

@@ -23,9 +23,10 @@ const (
 	writeTimeout = 30 * time.Second
 	// heldBack is how long nobody reads before the server is asked on the
 	// side whether it is shutting down, and heldBackPause the time between
-	// two such questions. Who does not read cannot see that it waits.
-	heldBack      = 10 * time.Second
-	heldBackPause = 15 * time.Second
+	// two such questions. Who does not read cannot see that it waits, and it
+	// waits without end: an operator who stops it waits for no more than that.
+	heldBack      = 5 * time.Second
+	heldBackPause = 8 * time.Second
 )
 
 // report writes statuses until the stream breaks, or is closed: then it says
@@ -62,19 +63,23 @@ func (s *Stream) report(ctx context.Context) {
 			return
 		}
 		last = time.Now()
-		next := s.status(waited >= s.silence/2)
-		told, buf = next.flush, next.append(buf[:0])
+		report := s.status(waited >= s.silence/2)
+		told, buf = report.flush, report.append(buf[:0])
 		failpoint.Hit("status.before")
 		if err := s.write(buf); err != nil {
 			s.fail(fmt.Errorf("write status: %w", err))
 			return
 		}
 		failpoint.Hit("status.after")
-		if s.unread() >= heldBack && time.Since(probed) >= heldBackPause {
+		next := min(s.interval, s.silence/4, heldBackPause)
+		switch unread := s.unread(); {
+		case unread >= heldBack && time.Since(probed) >= heldBackPause:
 			probed = last
 			s.askOnTheSide(ctx)
+		case unread > 0:
+			next = min(next, max(heldBack-unread, heldBackPause-time.Since(probed)))
 		}
-		timer.Reset(min(s.interval, s.silence/4))
+		timer.Reset(next)
 	}
 }
 

@@ -234,6 +234,13 @@ func (s *Stream) Counters() (bytes, messages uint64) {
 	return s.wire.bytes.Load(), s.messages.Load()
 }
 
+// Broken is closed when the connection is, from either side; Cause says why
+// then. What came before may still be in Next.
+func (s *Stream) Broken() <-chan struct{} { return s.broken }
+
+// Cause returns why the connection broke; only once Broken is closed.
+func (s *Stream) Cause() error { return s.cause }
+
 // fail breaks the connection. The first error counts.
 func (s *Stream) fail(err error) {
 	s.breakage.Do(func() {

@@ -1,0 +1,94 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/replication"
+)
+
+// keep holds the slot while reading has halted: one that nobody uses may be
+// invalidated (idle_replication_slot_timeout). Nothing more is read. It returns
+// an error only when there is nothing to hold any more.
+func (r *reader) keep(life context.Context, stop <-chan struct{}) error {
+	for failures := 0; ; {
+		if stream := r.stream.Load(); stream != nil {
+			select {
+			case <-stream.Broken():
+				r.disconnected(stream.Cause(), 1)
+				r.drop(stream)
+				failures = 0
+			case <-life.Done():
+				return nil
+			}
+		}
+		if _, err := r.connect(life); err != nil {
+			var refused *checkpoint.Refusal
+			if errors.As(err, &refused) || replication.Classify(err) == replication.Fatal {
+				return err
+			}
+			failures++
+			if !r.wait(life, stop, pause(err, failures)) {
+				return nil
+			}
+		}
+	}
+}
+
+// wait waits for d, or for other credentials, and hands over meanwhile what the
+// last connection brought. It reports whether to go on.
+func (r *reader) wait(life context.Context, stop <-chan struct{}, d time.Duration) bool {
+	over := time.After(d)
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for {
+		var in chan<- piece
+		if len(r.entries) > 0 {
+			in = r.runner.in
+		}
+		select {
+		case in <- piece{r.entries}:
+			r.handed()
+		case <-over:
+			return true
+		case <-look.C:
+			if r.runner.Source.Changed() {
+				return true
+			}
+		case <-stop:
+			return false
+		case <-life.Done():
+			return false
+		}
+	}
+}
+
+// failed counts one more failure in a row. A connection that brought something,
+// or stood for a minute, was not one: what ends it is not mended by waiting.
+func failed(failures int, progress bool, lasted time.Duration) int {
+	if progress || lasted > time.Minute {
+		return 1
+	}
+	return failures + 1
+}
+
+// pause returns how long to wait before the next connection: 250 ms doubling
+// to 30 s, with jitter, and longer where trying often does harm. A server that
+// is stopping or starting refuses at once and at no cost, and may be back soon.
+func pause(err error, failures int) time.Duration {
+	longest := 30 * time.Second
+	if reason := replication.Diagnose(err); reason == replication.Stopping || reason == replication.Unavailable {
+		longest = 2 * time.Second
+	}
+	d := min(250*time.Millisecond<<min(failures-1, 10), longest)
+	if replication.Classify(err) == replication.RetrySlowly {
+		d = max(d, slowRetry)
+		if replication.Diagnose(err) == replication.Credentials {
+			d = max(d, 30*time.Second)
+		}
+	}
+	return d/2 + rand.N(d/2+1) + d/2
+}
