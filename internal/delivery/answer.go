@@ -73,7 +73,7 @@ func (m *Machine) concluded(now time.Time, it *item, r marketo.Result, evidence 
 	count.Statuses[r.Status]++
 	switch r.Outcome {
 	case marketo.Confirmed:
-		m.existing.note(it.hash, it.operation, r.Status)
+		m.existing.note(it, it.operation, r.Status)
 		if r.Status == marketo.Deleted {
 			m.states[it.mapping].brake.deleted(now)
 		}

@@ -345,7 +345,7 @@ func (m *Machine) absorb(it *item) {
 // mayAbsorb reports whether next, which follows it, can be sent with it as one.
 func (m *Machine) mayAbsorb(it, next *item) bool {
 	if it.repeat || it.problem != nil || it.needsRow() || next.problem != nil || next.reread || next.repeat ||
-		it.key != next.key || m.cfg.Mappings[it.mapping].Separate || !it.windowed || !next.windowed {
+		it.key != next.key || next.removal == asks || m.cfg.Mappings[it.mapping].Separate || !it.windowed || !next.windowed {
 		return false
 	}
 	_, ok := merged(it.operation, next.operation)

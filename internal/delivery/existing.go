@@ -3,6 +3,8 @@ package delivery
 import (
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
@@ -14,43 +16,45 @@ import (
 // mostExisting bounds each half of what is known to be there.
 const mostExisting = 1 << 16
 
-// existing holds hashes of the keys of objects that Marketo has confirmed in
-// this life: the newest ones, and as many before them.
-type existing struct{ newest, before map[uint64]struct{} }
+// existing holds what Marketo has confirmed in this life, the newest objects and
+// as many before them: by the hash that all spellings of a key share, the hash
+// of the spelling that was confirmed last. The object of another one may not be
+// there; and one that is deleted may have been that of all.
+type existing struct{ newest, before map[uint64]uint64 }
 
 // has reports whether the object of a key is known to be there.
-func (e *existing) has(hash uint64) bool {
-	_, ok := e.newest[hash]
+func (e *existing) has(it *item) bool {
+	spelling, ok := e.newest[it.hash]
 	if !ok {
-		_, ok = e.before[hash]
+		spelling, ok = e.before[it.hash]
 	}
-	return ok
+	return ok && spelling == xxhash.Sum64String(it.key)
 }
 
 // note notes what a confirmation says of an object.
-func (e *existing) note(hash uint64, op marketo.Operation, status marketo.Status) {
+func (e *existing) note(it *item, op marketo.Operation, status marketo.Status) {
 	if op == marketo.Delete || op == marketo.Update && status == marketo.Skipped {
-		e.forget(hash)
+		e.forget(it)
 		return
 	}
 	if e.newest == nil {
-		e.newest = make(map[uint64]struct{})
+		e.newest = make(map[uint64]uint64)
 	}
-	e.newest[hash] = struct{}{}
+	e.newest[it.hash] = xxhash.Sum64String(it.key)
 	if len(e.newest) >= mostExisting {
 		e.before, e.newest = e.newest, e.before
 		clear(e.newest)
 	}
 }
 
-func (e *existing) forget(hash uint64) {
-	delete(e.newest, hash)
-	delete(e.before, hash)
+func (e *existing) forget(it *item) {
+	delete(e.newest, it.hash)
+	delete(e.before, it.hash)
 }
 
 // mayCreate reports whether sending it may make an object that is not there.
 func (m *Machine) mayCreate(it *item) bool {
-	return (it.operation == marketo.Upsert || it.operation == marketo.Insert) && !m.existing.has(it.hash)
+	return (it.operation == marketo.Upsert || it.operation == marketo.Insert) && !m.existing.has(it)
 }
 
 // againAfterUnknown puts the items of a call with an unknown outcome where they

@@ -50,7 +50,7 @@ func (m *Machine) complete(now time.Time, it *item) {
 // that may have been deleted.
 func (m *Machine) unsure(it *item) {
 	if it.operation == marketo.Delete {
-		m.existing.forget(it.hash)
+		m.existing.forget(it)
 	}
 	if it.creates() {
 		m.lack(it.key)

@@ -150,7 +150,9 @@ func (m *Machine) asked(now time.Time, it *item, ev *RowRead) {
 		m.kept(it)
 	default:
 		if ev.Write.Key != it.key {
-			m.resolve(it.key)
+			if m.parked[it.key] != nil {
+				m.resolve(it.key)
+			}
 			it.key = ev.Write.Key
 			m.respelled(int(it.mapping))
 		}

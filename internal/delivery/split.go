@@ -35,11 +35,17 @@ func (m *Machine) gather(g *group) {
 	m.groups = append(m.groups, g)
 }
 
-// scatter puts the objects of a group back into their lane.
+// scatter puts the objects of a group back into their lane, those that may only
+// go at a time to come when it has come.
 func (m *Machine) scatter(g *group) {
 	for ; g != nil; g = g.rest {
 		for _, it := range g.items {
-			m.ready(it)
+			if g.after.IsZero() || !m.mayCreate(it) {
+				m.ready(it)
+				continue
+			}
+			it.repeat = false
+			m.later(it, g.after)
 		}
 	}
 }

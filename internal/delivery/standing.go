@@ -112,7 +112,7 @@ func (m *Machine) lacksYet(now time.Time, it *item) (Condition, string) {
 	if it.place == behind {
 		it = m.keys.first(it.hash, it.key)
 	}
-	held := m.holds[it.key]
+	held := m.heldUntil(it.key)
 	switch it.place {
 	case reading:
 		return Stuck, "waits for its row to be read" + tries(it.faults)

@@ -27,11 +27,14 @@ func (s *Simulator) checkBatch(r *request) {
 		if o := r.batch.Objects[i]; o.Shape.Type != r.batch.Type || o.Shape != mappings[s.keys[k].mapping].shape {
 			s.fail("I5", "an object of type %s in a call of type %s", o.Shape.Type, r.batch.Type)
 		}
-		if deleted := s.changes[r.stamps[i]].operation == marketo.Delete; deleted != (r.batch.Operation == marketo.Delete) {
+		if deleted := s.removes(r.stamps[i]); deleted != (r.batch.Operation == marketo.Delete) {
 			s.fail("I5", "change %d in a call that does %s", r.stamps[i], r.batch.Operation)
 		}
+		if c := &s.changes[r.stamps[i]]; c.held && s.keys[k].wentFor != r.stamps[i] && s.keys[k].differed != r.stamps[i] {
+			s.fail("held", "key %d is removed with change %d, although a row holds it", k, r.stamps[i])
+		}
 		for _, other := range r.keys[:i] {
-			if other == k {
+			if other == k || other == s.twin(k) {
 				s.fail("I5", "key %d twice in a call", k)
 			}
 		}
@@ -51,7 +54,7 @@ func (s *Simulator) checkRecorded(r *request) {
 			continue
 		}
 		for i, key := range c.Keys {
-			if i >= len(r.keys) || parse(key) != r.keys[i] {
+			if i >= len(r.keys) || parseKey(key) != r.keys[i] {
 				s.fail("I4", "call %d has the keys %v, the store has others", r.id, r.keys)
 			}
 		}
@@ -109,10 +112,11 @@ func (s *Simulator) checkLimits(late bool) {
 // new beside a call that may still be executed.
 func (s *Simulator) checkKey(k, stamp int32) {
 	key := &s.keys[k]
-	if key.flying++; key.flying > 1 {
+	if key.flying++; key.flying > 1 || k != s.twin(k) && s.keys[s.twin(k)].flying > 0 {
 		s.fail("I4", "two calls in flight with key %d", k)
 	}
-	fromRow := stamp == key.fromRow
+	// What the table decides is as new as the look at it.
+	fromRow := stamp == key.fromRow || stamp != 0 && (stamp == key.wentFor || stamp == key.differed)
 	if !fromRow {
 		if stamp < key.floor {
 			s.fail("I4", "key %d: change %d is sent after change %d", k, stamp, key.floor)
@@ -159,8 +163,8 @@ func (s *Simulator) checkSaved(sv *save) {
 		s.fail("I1", "checkpoint %s, but change %d of %s is not settled", lsn, s.low, s.end(s.low))
 	}
 	for _, e := range sv.Settled {
-		k := parse(e.Key)
-		if i := s.changeAt(k, e.Through); i == 0 || !s.changes[i].settled {
+		k := parseKey(e.Key)
+		if i := s.changeOf(k, e.Through); i == 0 || !s.changes[i].settled {
 			s.fail("I6", "key %d is saved as settled through %v, which it is not", k, e.Through)
 		}
 	}

@@ -17,6 +17,9 @@ type Coverage struct {
 	Disconnects, ServerCrashes                    int
 	Operations                                    [4]int
 	Problems, Rereads, Sets                       int
+	// Keys that changed hands.
+	Exchanges, Held, Hidden, Respelled int
+	Differed, Unreadable               int
 	// What became of calls and objects.
 	LostRequests, LostReplies, Late, Slow, ShortReplies, Outages int
 	Faults                                                       [9]int

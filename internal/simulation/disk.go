@@ -106,22 +106,22 @@ func (s *Simulator) apply(st *state, sv *save) {
 		st.inFlight = nil
 	}
 	for _, e := range sv.Settled {
-		k := parse(e.Key)
-		if i := s.changeAt(k, e.Through); i > st.through[k] {
+		i := s.changeOf(parseKey(e.Key), e.Through)
+		if k := s.changes[i].key; i > st.through[k] {
 			st.through[k] = i
 		}
 	}
 	for _, key := range sv.Lacking {
-		delete(st.parked, parse(key))
-		st.lacking[parse(key)] = true
+		delete(st.parked, parseKey(key))
+		st.lacking[parseKey(key)] = true
 	}
 	for _, key := range sv.Resolved {
-		delete(st.parked, parse(key))
-		delete(st.lacking, parse(key))
+		delete(st.parked, parseKey(key))
+		delete(st.lacking, parseKey(key))
 	}
 	for _, p := range sv.Parked {
-		st.parked[parse(p.Key)] = p
-		delete(st.lacking, parse(p.Key))
+		st.parked[parseKey(p.Key)] = p
+		delete(st.lacking, parseKey(p.Key))
 	}
 	if sv.Quota != nil {
 		st.quota = *sv.Quota
@@ -234,13 +234,13 @@ func (s *Simulator) load() checkpoint.State {
 	}
 	for k := range s.keys {
 		if i := d.now.through[k]; i != 0 && s.position(i).Commit >= d.now.lsn {
-			st.Settled = append(st.Settled, checkpoint.Settled{Key: texts[k], Through: s.position(i)})
+			st.Settled = append(st.Settled, checkpoint.Settled{Key: s.text(int32(k)), Through: s.position(i)})
 		}
 		if p, ok := d.now.parked[int32(k)]; ok {
 			st.Parked = append(st.Parked, p)
 		}
 		if d.now.lacking[int32(k)] {
-			st.Lacking = append(st.Lacking, texts[k])
+			st.Lacking = append(st.Lacking, s.text(int32(k)))
 		}
 	}
 	d.begun = false

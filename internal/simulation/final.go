@@ -30,14 +30,20 @@ func (s *Simulator) condition() string {
 // compare holds what Marketo has against the tables.
 func (s *Simulator) compare() {
 	for k := range s.keys {
+		if s.profile.spellings {
+			s.compareSpellings(int32(k))
+			continue
+		}
 		key, have := &s.keys[k], s.sink[k]
+		have.stamp = s.effective(have.stamp)
 		if p, parked := s.disk.now.parked[int32(k)]; parked {
 			if i := s.changeAt(int32(k), p.At); i != key.last {
 				s.fail("I6", "key %d is parked with change %d, although change %d is settled", k, i, key.last)
 			}
 			continue
 		}
-		if key.last == 0 || key.discarded == key.last {
+		last := s.effective(key.last)
+		if last == 0 || key.discarded == key.last {
 			continue
 		}
 		operation := mappings[key.mapping].operation
@@ -73,7 +79,14 @@ func (s *Simulator) sum(k int32) (o object, optional bool) {
 	o = object{present: mappings[s.keys[k].mapping].operation == marketo.Update}
 	for n := len(order) - 1; n >= 0; n-- {
 		c := &s.changes[order[n]]
-		if c.operation == marketo.Delete {
+		if c.held {
+			optional = optional || !c.set // what the next one leaves out is cleared
+			continue
+		}
+		if c.hides && mappings[s.keys[k].mapping].set {
+			c = &change{operation: marketo.Update, set: true, a: order[n], b: omitted}
+		}
+		if c.operation == marketo.Delete || c.hides {
 			o = object{}
 			continue
 		}
@@ -127,20 +140,21 @@ func (s *Simulator) since(i int32, k *key) bool {
 // what the row left out may come from any change since the row came to be.
 func (s *Simulator) compareInexact(k int32, have object) {
 	key := &s.keys[k]
-	last := &s.changes[key.last]
+	newest := s.effective(key.last)
+	last := &s.changes[newest]
 	switch {
-	case last.operation == marketo.Delete:
+	case last.operation == marketo.Delete, last.hides && !mappings[key.mapping].set:
 		if have.present {
 			s.fail("I3", "key %d is deleted, but not at marketo", k)
 		}
 		return
-	case last.set:
-		if have.present && (have.stamp != key.last || have.a != key.last) {
+	case last.set, last.hides:
+		if have.present && (have.stamp != newest || have.a != newest) {
 			s.fail("I3", "key %d is %+v at marketo, the row's end in change %d set otherwise", k, have, key.last)
 		}
 		return
 	}
-	if !have.present || have.stamp != key.last || have.a != key.a || key.b != null && have.b != key.b {
+	if !have.present || have.stamp != newest || have.a != key.a || key.b != null && have.b != key.b {
 		s.fail("I3", "key %d is %+v at marketo, the row is %d: %d, %d", k, have, key.last, key.a, key.b)
 	}
 	if key.b != null || have.b == null {

@@ -56,7 +56,7 @@ func (s *Simulator) act() {
 		a.key = keys[s.rng.IntN(len(keys))]
 	}
 	s.tracef("operator: key %d, discard %v", a.key, a.discard)
-	s.step(delivery.Act{Keys: []string{texts[a.key]}, Discard: a.discard})
+	s.step(delivery.Act{Keys: []string{s.text(a.key)}, Discard: a.discard})
 	if a.asked && s.process.alive() {
 		s.fail("operator", "no answer")
 	}

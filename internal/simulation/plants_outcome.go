@@ -11,7 +11,7 @@ import (
 
 // plants makes all planted mistakes afresh: some remember things of a run.
 func plants() []plant {
-	return slices.Concat(positionPlants(), parkingPlants(), callPlants(), startPlants(), limitPlants(), streamPlants())
+	return slices.Concat(positionPlants(), parkingPlants(), callPlants(), keyPlants(), startPlants(), limitPlants(), streamPlants())
 }
 
 // onSave is an effect that changes saves.
@@ -44,7 +44,7 @@ func positionPlants() []plant {
 		}},
 		{name: "checkpoint is the newest settled", effect: onSave(func(s *Simulator, sv *checkpoint.Save) {
 			for _, e := range sv.Settled {
-				end := s.end(s.changeAt(parse(e.Key), e.Through))
+				end := s.end(s.changeAt(parseKey(e.Key), e.Through))
 				sv.Checkpoint = max(sv.Checkpoint, end)
 			}
 		})},
@@ -83,7 +83,7 @@ func parkingPlants() []plant {
 		{name: "settled is not saved", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) { sv.Settled = nil })},
 		{name: "settled too far", effect: onSave(func(s *Simulator, sv *checkpoint.Save) {
 			for i, e := range sv.Settled {
-				k := parse(e.Key)
+				k := parseKey(e.Key)
 				sv.Settled[i].Through = s.position(s.keys[k].last)
 			}
 		})},

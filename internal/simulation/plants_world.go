@@ -29,7 +29,7 @@ func startPlants() []plant {
 		}},
 		{name: "the last life is said to have settled more", state: func(s *Simulator, st *checkpoint.State) {
 			for i, e := range st.Settled {
-				st.Settled[i].Through = s.position(s.keys[parse(e.Key)].last)
+				st.Settled[i].Through = s.position(s.keys[parseKey(e.Key)].last)
 			}
 		}},
 		{name: "what was sent is forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Sent = replication.Position{} }},

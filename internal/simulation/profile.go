@@ -30,6 +30,11 @@ type profile struct {
 
 	// Shares of what the source does.
 	hot, toast, null, problem, keyChange, huge, foreign float64
+	// asks: who holds a key is asked of the table. spellings: every key has two,
+	// which Marketo takes for one where folds is set.
+	asks, spellings, folds  bool
+	exchange, hide, respell float64
+	unreadable              float64
 	// old is the share of the rows that are older than the slot.
 	old   float64
 	keys  int
@@ -116,7 +121,22 @@ func (s *Simulator) newProfile(steps int) profile {
 	case 1, 6, 12:
 		p.old = 0.7
 	}
+	p.hands(s)
 	return p
+}
+
+// hands has keys change hands.
+func (p *profile) hands(s *Simulator) {
+	p.hide, p.unreadable = s.sometimes(0.3, 0.2), s.sometimes(0.3, 0.15)
+	if p.asks = s.chance(0.3); p.asks {
+		p.exchange = s.sometimes(0.7, 0.3)
+	}
+	if p.asks && s.chance(0.5) {
+		p.hide = 0 // a row that does not match and one of the other spelling are told apart by nobody
+		p.spellings, p.folds = true, s.chance(0.5)
+		p.respell = s.sometimes(0.8, 0.3)
+		p.keys += p.keys % 2
+	}
 }
 
 // spread takes so many keys that few come again, which the machine reads no
@@ -209,7 +229,7 @@ func (p *profile) narrow() bool {
 // calm takes all faults out.
 func (p *profile) calm() {
 	p.lostRequest, p.lostReply, p.late, p.slow, p.short, p.fault = 0, 0, 0, 0, 0, 0
-	p.reject, p.wait, p.retry, p.unknown, p.readErrors = 0, 0, 0, 0, 0
+	p.reject, p.wait, p.retry, p.unknown, p.readErrors, p.unreadable = 0, 0, 0, 0, 0, 0
 	p.badKeys, p.poisonKeys, p.tooLarge = 0, 0, 0
 	p.slowDisk, p.outages = false, false
 }

@@ -52,6 +52,9 @@ type reading struct {
 	retry   bool // of a parked object
 	now     bool // taken when asked for, not when answered
 	row     key
+	// folded: a row of the other spelling will do.
+	folded bool
+	other  key
 }
 
 func (s *Simulator) resetSink() {
@@ -227,6 +230,7 @@ func (s *Simulator) writeObject(n int, k int32, op marketo.Operation, o marketo.
 // clears. A request looks for the object when it begins: two that create one at
 // the same time make two.
 func (s *Simulator) merge(n int, k int32, op marketo.Operation, o marketo.Object) marketo.Status {
+	k = s.stored(k)
 	have, born := &s.sink[k], &s.births[k]
 	if creates := op == marketo.Upsert || op == marketo.Insert; creates && have.present && born.by != n && born.at > s.calls[n].start {
 		s.fail("I3", "key %d is there twice: call %d looked for it at %s, and call %d made it at %s",
@@ -271,7 +275,8 @@ func (s *Simulator) reply(n int) {
 func (s *Simulator) read(e delivery.Read) {
 	s.covered.Reads++
 	k := keyOf(e.Object)
-	q := reading{id: e.Read, key: k, asked: stampOf(e.Object), now: s.rng.IntN(2) == 0, row: s.keys[k]}
+	q := reading{id: e.Read, key: k, asked: stampOf(e.Object), now: s.rng.IntN(2) == 0, row: s.keys[k], other: s.keys[s.twin(k)]}
+	q.folded = e.Folded && s.profile.spellings
 	q.carried = q.asked
 	if parked, held := s.parkedChange(k); parked != 0 && s.durable(k, parked) && (q.asked == omitted || q.asked == held) {
 		q.asked, q.retry = parked, true
@@ -294,10 +299,28 @@ func (s *Simulator) rowRead(n int) {
 		return
 	}
 	if !q.now {
-		q.row = s.keys[q.key]
+		q.row, q.other = s.keys[q.key], s.keys[s.twin(q.key)]
+	}
+	if s.chance(s.profile.unreadable) {
+		s.covered.Unreadable++
+		s.keys[q.key].refused = max(s.keys[q.key].refused, s.keys[q.key].last)
+		s.step(delivery.RowRead{Read: q.id, Problem: unreadable})
+		return
+	}
+	if q.folded && !q.row.present && q.other.present {
+		// The row has the key in its other spelling.
+		s.keys[q.key].inexact = true
+		s.settle(q.asked, 0)
+		s.keys[q.key].refused = max(s.keys[q.key].refused, q.asked)
+		q.key, q.row = s.twin(q.key), q.other
+		q.asked, q.carried = 0, 0
 	}
 	s.tracef("row %d: key %d, found %v, change %d", q.id, q.key, q.row.present, q.row.last)
 	s.rowKnown(q)
+	if q.row.differs {
+		s.step(s.rowDiffers(q))
+		return
+	}
 	if !q.row.present {
 		s.covered.RowsGone++
 		s.step(delivery.RowRead{Read: q.id})
@@ -309,11 +332,24 @@ func (s *Simulator) rowRead(n int) {
 	}
 	m := &mappings[q.row.mapping]
 	w := mapping.Write{
-		Mapping: q.row.mapping, Key: texts[q.key], Operation: m.operation, Bytes: 50,
-		Object: s.object(q.key, q.row.last, q.row.a, b),
+		Mapping: q.row.mapping, Key: s.text(q.key), Operation: m.operation, Bytes: 50,
+		Object: s.object(q.key, s.effective(q.row.last), q.row.a, b),
 	}
 	if q.row.bad {
 		w.Problem = badRow
 	}
 	s.step(delivery.RowRead{Read: q.id, State: delivery.RowMatches, Write: w})
+}
+
+var unreadable = &mapping.Problem{Code: "unreadable", Message: "the server cannot make a text of the row"}
+
+// rowDiffers answers a question for a row that does not match.
+func (s *Simulator) rowDiffers(q *reading) delivery.RowRead {
+	s.covered.Differed++
+	c := s.removal(q.key, q.asked)
+	w := mapping.Write{
+		Mapping: q.row.mapping, Key: s.text(q.key), Operation: c.operation, Bytes: 50, Removal: true,
+		Object: s.object(q.key, q.asked, c.a, c.b),
+	}
+	return delivery.RowRead{Read: q.id, State: delivery.RowDiffers, Write: w, Removes: true}
 }

@@ -32,6 +32,8 @@ type key struct {
 	// The row as committed.
 	present, bad bool
 	a, b         int32
+	// differs is set while there is a row that does not match.
+	differs bool
 	// last is the newest change.
 	last int32
 
@@ -46,12 +48,16 @@ type change struct {
 	seq           uint64
 	operation     marketo.Operation
 	set           bool // the update that a delete became
-	a, b          int32
-	rowB          int32 // b in the row, sent or not
-	partial       bool
-	reread        bool
-	problem       bool
-	settled       bool
+	// removal: on_delete's; held: some row holds the key when the transaction
+	// has ended; hides: the row does not match any more, which the stream does
+	// not tell; respelled: the row has moved here from another spelling.
+	removal, held, hides, respelled bool
+	a, b                            int32
+	rowB                            int32 // b in the row, sent or not
+	partial                         bool
+	reread                          bool
+	problem                         bool
+	settled                         bool
 	// parkedBy is the save that settled it by parking.
 	parkedBy int32
 	object   marketo.Object
@@ -69,6 +75,9 @@ func (s *Simulator) resetSource() {
 	s.keys = append(s.keys[:0], make([]key, s.profile.keys)...)
 	for i := range s.keys {
 		s.keys[i].mapping = min(s.rng.IntN(len(mappings)+3), s.rng.IntN(len(mappings)))
+		if s.profile.spellings {
+			s.keys[i].mapping = s.keys[i&^1].mapping
+		}
 		if s.chance(s.profile.old) {
 			// No change of its own has the number of its values.
 			s.keys[i].present, s.keys[i].a, s.keys[i].b = true, int32(len(texts)-1-i), int32(len(texts)-1-i)
@@ -109,12 +118,13 @@ func (s *Simulator) commit() {
 	}
 	tx := transaction{first: int32(len(s.changes)), at: s.now}
 	s.txs = append(s.txs, tx)
-	for seq := range n {
-		s.operate(uint64(seq + 1))
+	for seq := uint64(0); n > 0; n-- {
+		seq = s.operate(seq + 1)
 	}
+	s.hold(tx.first)
 	t := &s.txs[len(s.txs)-1]
 	t.n = int32(len(s.changes)) - t.first
-	s.walEnd += LSN(10 + 10*n)
+	s.walEnd += LSN(10 + 10*int(t.n))
 	t.final = s.walEnd
 	s.walEnd += 8
 	t.end = s.walEnd
@@ -122,22 +132,32 @@ func (s *Simulator) commit() {
 	s.notice()
 }
 
-// operate changes one row.
-func (s *Simulator) operate(seq uint64) {
+// operate changes one row, or two that exchange their keys. It returns the
+// number of the last change in the transaction.
+func (s *Simulator) operate(seq uint64) uint64 {
 	k := int32(s.rng.IntN(len(s.keys)))
 	if s.chance(s.profile.hot) {
 		k = int32(s.rng.IntN(min(3, len(s.keys))))
 	}
 	switch r := s.rng.Float64(); {
+	case s.keys[k].differs && r < 0.3:
+		s.delete(k, seq)
 	case !s.keys[k].present:
 		s.insert(k, seq)
 	case r < 0.2:
 		s.delete(k, seq)
+	case s.chance(s.profile.hide):
+		s.hide(k, seq)
+	case s.chance(s.profile.respell) && !s.keys[s.twin(k)].present:
+		s.respell(k, seq)
+	case s.chance(s.profile.exchange):
+		return s.exchange(k, seq)
 	case s.chance(s.profile.keyChange):
 		s.changeKey(k, seq)
 	default:
 		s.update(k, seq)
 	}
+	return seq
 }
 
 // add appends a change of key k.
@@ -152,7 +172,7 @@ func (s *Simulator) add(k int32, seq uint64, c change) int32 {
 
 func (s *Simulator) insert(k int32, seq uint64) {
 	next, row := int32(len(s.changes)), &s.keys[k]
-	row.present, row.a, row.b = true, next, next
+	row.present, row.differs, row.a, row.b = true, false, next, next
 	row.bad = s.chance(s.profile.problem)
 	if s.chance(s.profile.null) {
 		row.a = null
@@ -204,12 +224,16 @@ func (s *Simulator) update(k int32, seq uint64) {
 
 func (s *Simulator) delete(k int32, seq uint64) {
 	next, row := int32(len(s.changes)), &s.keys[k]
-	row.present, row.a, row.b, row.bad = false, null, null, false
-	if mappings[row.mapping].set {
-		s.add(k, seq, change{operation: marketo.Update, set: true, a: next, b: omitted})
-		return
+	row.present, row.differs, row.a, row.b, row.bad = false, false, null, null, false
+	s.add(k, seq, s.removal(k, next))
+}
+
+// removal is what on_delete asks for, as the change of that number.
+func (s *Simulator) removal(k, number int32) change {
+	if mappings[s.keys[k].mapping].set {
+		return change{operation: marketo.Update, set: true, removal: true, a: number, b: omitted}
 	}
-	s.add(k, seq, change{operation: marketo.Delete, a: omitted, b: omitted})
+	return change{operation: marketo.Delete, removal: true, a: omitted, b: omitted}
 }
 
 // changeKey moves a row to another key of its table: the old object goes, and
@@ -218,7 +242,7 @@ func (s *Simulator) changeKey(k int32, seq uint64) {
 	from := s.keys[k]
 	for to := range s.keys {
 		row := &s.keys[to]
-		if row.present || row.mapping != from.mapping || int32(to) == k {
+		if row.present || row.differs || row.mapping != from.mapping || int32(to) == k || int32(to) == s.twin(k) {
 			continue
 		}
 		s.delete(k, seq)
@@ -268,10 +292,10 @@ func (s *Simulator) write(i int32) mapping.Write {
 		c.object = s.object(c.key, i, c.a, c.b)
 	}
 	w := mapping.Write{
-		Mapping: s.keys[c.key].mapping, Key: texts[c.key], Operation: c.operation,
+		Mapping: s.keys[c.key].mapping, Key: s.text(c.key), Operation: c.operation,
 		Object:  c.object,
 		Partial: c.partial, Reread: c.reread, Bytes: 50,
-		Removal: c.set || c.operation == marketo.Delete,
+		Removal: c.removal, Ask: c.removal && s.profile.asks, Unsure: c.hides, Respelled: c.respelled,
 	}
 	if c.problem {
 		w.Problem = badRow
@@ -285,7 +309,7 @@ var badRow = &mapping.Problem{Code: "value", Message: "column a is not a number"
 // from; the machine passes it on as it would any other attribute.
 func (s *Simulator) object(k, stamp, a, b int32) marketo.Object {
 	return marketo.NewObject(mappings[s.keys[k].mapping].shape, []marketo.Value{
-		{Kind: marketo.String, Text: texts[k]}, {Kind: marketo.String, Text: texts[stamp]}, value(a), value(b),
+		{Kind: marketo.String, Text: s.text(k)}, {Kind: marketo.String, Text: texts[stamp]}, value(a), value(b),
 	})
 }
 
@@ -319,4 +343,4 @@ func parse(text string) int32 {
 }
 
 func stampOf(o marketo.Object) int32 { return number(o.Value(1)) }
-func keyOf(o marketo.Object) int32   { return number(o.Value(0)) }
+func keyOf(o marketo.Object) int32   { return parseKey(o.Value(0).Text) }

@@ -14,6 +14,10 @@ type truth struct {
 	floor int32
 	// lacking is set while Marketo may have made the object of a part of its row.
 	lacking bool
+	// differed is the change for which a row was read that did not match.
+	differed int32
+	// wentFor is the change for which a row was read that was not there.
+	wentFor int32
 	// made is the change of which Marketo has confirmed a part, while the rest is
 	// still to come.
 	made int32
@@ -123,7 +127,7 @@ func (s *Simulator) heard(r *request) {
 		}
 		refused := fault.Class == marketo.FaultRefused || fault.Class == marketo.FaultTooLarge
 		if refused && len(r.keys) == 1 {
-			s.keys[r.keys[0]].refused = r.stamps[0]
+			s.keys[r.keys[0]].refused = s.keys[r.keys[0]].standsFor(r.stamps[0])
 		}
 		return
 	}
@@ -135,6 +139,9 @@ func (s *Simulator) heard(r *request) {
 			continue
 		}
 		s.concluded(k, r.stamps[i], result)
+		if n := len(s.process.fresh); part && result.Outcome == marketo.Confirmed {
+			s.process.fresh = s.process.fresh[:n-1] // the machine may have the rest sent, too
+		}
 		s.keys[k].excused = part && excused
 	}
 }
@@ -170,37 +177,57 @@ func (s *Simulator) concluded(k, stamp int32, result marketo.Result) {
 		key.fromRow, key.asked, key.refused, key.tries, key.discarded = 0, 0, 0, 0, 0
 		key.lacking, key.excused, key.whole = false, false, false
 		s.process.fresh = append(s.process.fresh, confirmation{k, through})
-		s.settle(stamp, 0)
+		s.settle(max(stamp, through), 0)
 	case marketo.Reject, marketo.Wait:
-		key.refused = stamp
+		key.refused = key.standsFor(stamp)
 	default:
 		if key.tries++; key.tries >= s.profile.config.MaxAttempts {
-			key.refused = stamp
+			key.refused = key.standsFor(stamp)
 		}
 	}
+}
+
+// standsFor is the newest change that is sent with a stamp: the one that a row
+// was read for may be newer than what the row has.
+func (k *truth) standsFor(stamp int32) int32 {
+	if stamp == k.fromRow {
+		return max(stamp, k.asked)
+	}
+	return stamp
 }
 
 // rowKnown takes note of a row that the machine is about to get.
 func (s *Simulator) rowKnown(q *reading) {
 	key := &s.keys[q.key]
 	key.inexact = true
+	if q.row.differs && !q.retry {
+		key.differed = q.asked // what on_delete asks for is still to be sent
+		return
+	}
 	if !q.row.present {
 		if q.retry {
 			// Whatever is sent of it before its end comes is of no matter.
 			key.fromRow, key.asked, key.lacking = q.carried, q.asked, false
+			if q.row.differs {
+				key.differed = q.asked
+			}
 		}
+		key.wentFor = q.asked
 		s.went(q.asked)
+		c := &s.changes[q.asked]
 		switch {
-		case q.retry || !mappings[key.mapping].set || key.made == q.asked:
+		case c.removal && !q.retry: // it is still to be sent
+		case q.retry || c.hides || !mappings[key.mapping].set || key.made == q.asked:
 			s.settle(q.asked, 0)
-		case !s.changes[q.asked].set:
+		case !c.set:
 			key.whole = true // there is no more of it
 		}
 		return
 	}
-	key.fromRow, key.asked, key.whole = q.row.last, q.asked, true
-	if q.row.bad || s.oversize(q.row.last) {
-		key.refused = q.row.last
+	stamp := s.effective(q.row.last)
+	key.fromRow, key.asked, key.whole = stamp, q.asked, true
+	if q.row.bad || s.oversize(stamp) {
+		key.refused = max(q.row.last, q.asked)
 	}
 }
 
@@ -221,13 +248,13 @@ func (s *Simulator) settle(i, parkedBy int32) {
 // settleParked settles what a save has parked.
 func (s *Simulator) settleParked(sv *save) {
 	for _, p := range sv.Parked {
-		k := parse(p.Key)
-		i := s.changeAt(k, p.At)
+		k := parseKey(p.Key)
+		i := s.changeOf(k, p.At)
 		if i == 0 {
 			s.fail("I6", "key %d is parked at %v, where it has no change", k, p.At)
 		}
 		key := &s.keys[k]
-		if key.refused < i && !s.changes[i].problem && !s.oversize(i) {
+		if max(key.refused, s.keys[s.twin(k)].refused) < i && !s.changes[i].problem && !s.oversize(i) {
 			s.fail("I6", "key %d is parked with change %d, for which there was no reason", k, i)
 		}
 		key.inexact, key.tries, key.whole = true, 0, false
@@ -245,7 +272,7 @@ func (s *Simulator) parkedChange(k int32) (parked, held int32) {
 	if !ok {
 		return 0, 0
 	}
-	parked = s.changeAt(k, p.At)
+	parked = s.changeOf(k, p.At)
 	held = parked
 	const name = `"stamp":"`
 	if _, rest, ok := strings.Cut(p.Payload, name); ok && p.Operation == marketo.Update.String() {
@@ -258,10 +285,10 @@ func (s *Simulator) parkedChange(k int32) (parked, held int32) {
 // unsettleParked takes back what a lost save had parked.
 func (s *Simulator) unsettleParked(sv *save) {
 	for _, p := range sv.Parked {
-		k := parse(p.Key)
-		i := s.changeAt(k, p.At)
+		k := parseKey(p.Key)
+		i := s.changeOf(k, p.At)
 		superseded := false
-		for j := s.keys[k].last; j != i && j != 0; j = s.changes[j].previous {
+		for j := s.keys[s.changes[i].key].last; j != i && j != 0; j = s.changes[j].previous {
 			superseded = superseded || s.changes[j].settled
 		}
 		for ; i != 0 && !superseded && s.changes[i].parkedBy == sv.number; i = s.changes[i].previous {
