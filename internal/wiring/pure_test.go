@@ -24,7 +24,7 @@ var pure = []struct {
 		"ask.go", "clock.go", "distance.go", "foresee.go", "handle.go", "identity.go", "metrics.go", "pass.go",
 		"reader.go", "reconnect.go", "relation.go", "row.go", "runner.go", "source.go", "watch.go",
 	}},
-	{dir: "checkpoint", files: []string{"window.go", "resume.go", "span.go", "state.go", "calls.go", "record.go"}},
+	{dir: "checkpoint", files: []string{"window.go", "resume.go", "view.go", "span.go", "state.go", "calls.go", "record.go"}},
 	{dir: "mapping"},
 }
 
