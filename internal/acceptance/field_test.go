@@ -250,3 +250,26 @@ func TestFieldCases(t *testing.T) {
 		})
 	})
 }
+
+// TestRetryBesideRowsThatWhereLeavesOut retries a parked object whose key rows
+// have, too, that where leaves out.
+func TestRetryBesideRowsThatWhereLeavesOut(t *testing.T) {
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		w := newThings(t, server, api, "    where: 'n > 0'\n    on_delete: delete\n")
+		w.exec(`CREATE TABLE thing (id int PRIMARY KEY, code text, n int, name text); CREATE UNIQUE INDEX ON thing (code) WHERE n > 0; ALTER TABLE thing REPLICA IDENTITY FULL`)
+		w.fail(simulator.Rule{Objects: &simulator.ObjectFault{Modulus: 100, Remainder: 7, Message: "Value not allowed"}})
+		p := w.start()
+		w.exec(`INSERT INTO thing SELECT i, '107', 0, 'dead' FROM generate_series(1, 5) i`)
+		w.exec(`INSERT INTO thing VALUES (6, '107', 1, 'live')`)
+		w.settle(p)
+		w.awaitParked(1)
+		w.sim.Heal()
+		if output, code := w.command("parked", "retry", "--all"); code != 0 {
+			t.Fatalf("retry: exit code %d: %s", code, output)
+		}
+		w.awaitParked(0)
+		w.wantNames(map[string]string{"107": "live"})
+		p.stop(t)
+	})
+}
