@@ -124,6 +124,7 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 		},
 		Log: d.Log,
 	}
+	f.state.Settled = nil // the runner lets go of it, too
 	if _, err := delivery.NewMetrics(runner, registry); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}

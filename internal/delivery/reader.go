@@ -45,6 +45,7 @@ func (p piece) recycle() {
 // handed over, in the middle of a transaction if need be.
 type reader struct {
 	runner *Runner
+	before checkpoint.Reached // what earlier lives reached
 	// timeline is the one that positions are of.
 	timeline int32
 	entries  []Entry
@@ -82,7 +83,7 @@ type rowCount struct {
 
 func newReader(r *Runner) *reader {
 	return &reader{
-		runner: r, timeline: r.State.Checkpoint.Timeline, received: r.State.Checkpoint.LSN, reading: make(chan struct{}, 1),
+		runner: r, before: r.State.Reached(), timeline: r.State.Checkpoint.Timeline, received: r.State.Checkpoint.LSN, reading: make(chan struct{}, 1),
 		rowCounts: make([]rowCount, r.Mappings.Len()),
 		described: make(map[uint32]*replication.Relation),
 		passing:   passing{over: r.PassOver, unfit: make(map[*replication.Relation]string)},
@@ -230,7 +231,7 @@ func (r *reader) hold(life context.Context, approach *replication.Approach, seen
 // reached is how far changes have come beside the checkpoint: in this life all
 // of them through this reader, in earlier ones as the store tells.
 func (r *reader) reached() checkpoint.Reached {
-	reached := r.runner.State.Reached()
+	reached := r.before
 	reached.Received = r.received
 	if r.inside {
 		reached.Received = r.final + 1

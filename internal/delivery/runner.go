@@ -123,6 +123,7 @@ func (r *Runner) prepare() {
 func (r *Runner) decide(stop <-chan struct{}, life context.Context, group *errgroup.Group) error {
 	clock := startClock()
 	m := New(r.Config, r.State, clock.now())
+	r.State.Settled = nil // may be millions, of one transaction that was cut
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	var overtime <-chan time.Time
