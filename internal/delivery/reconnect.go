@@ -18,12 +18,16 @@ func (r *reader) keep(life context.Context, stop <-chan struct{}) error {
 		if stream := r.stream.Load(); stream != nil {
 			select {
 			case <-stream.Broken():
-				r.disconnected(stream.Cause(), 1)
-				r.drop(stream)
-				failures = 0
+			case <-stop:
 			case <-life.Done():
+			}
+			if ended(stop) || life.Err() != nil {
+				<-life.Done() // the end closes the stream
 				return nil
 			}
+			r.disconnected(stream.Cause(), 1)
+			r.drop(stream)
+			failures = 0
 		}
 		if _, err := r.connect(life); err != nil {
 			var refused *checkpoint.Refusal
