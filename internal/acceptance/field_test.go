@@ -273,3 +273,21 @@ func TestRetryBesideRowsThatWhereLeavesOut(t *testing.T) {
 		p.stop(t)
 	})
 }
+
+// TestRowLeavesThePublicationsFilter has rows stop matching the row filter of
+// the publication: they come as deletes, and are in the table all the same.
+func TestRowLeavesThePublicationsFilter(t *testing.T) {
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		w := newThings(t, server, api, "    on_delete: delete\n")
+		w.exec(things)
+		w.exec(`ALTER TABLE thing REPLICA IDENTITY FULL; CREATE PUBLICATION ` + w.config.publication + ` FOR TABLE thing WHERE (n > 0)`)
+		p := w.start()
+		w.exec(`INSERT INTO thing VALUES ('a', 1, 'a'), ('b', 1, 'b'), ('c', 0, 'c'), ('d', 0, 'd')`)
+		w.settle(p)
+		w.exec(`UPDATE thing SET n = 0 WHERE code = 'a'; UPDATE thing SET n = 1 WHERE code = 'c'`)
+		w.settle(p)
+		w.wantNames(map[string]string{"b": "b", "c": "c"})
+		p.stop(t)
+	})
+}

@@ -12,7 +12,10 @@ import (
 
 // RowReader is a session that reads rows of tables by their keys. It is not for
 // several goroutines at once. Close ends it.
-type RowReader struct{ conn *pgconn.PgConn }
+type RowReader struct {
+	conn        *pgconn.PgConn
+	publication string
+}
 
 // RowReader opens a session to read rows over.
 func (s *Source) RowReader(ctx context.Context) (*RowReader, error) {
@@ -20,7 +23,7 @@ func (s *Source) RowReader(ctx context.Context) (*RowReader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read rows: %w", err)
 	}
-	return &RowReader{conn}, nil
+	return &RowReader{conn, s.Publication}, nil
 }
 
 // Close ends the session.
@@ -43,27 +46,30 @@ type Snapshot struct {
 	// Folded for all spellings even where a row has the key exactly: for a caller
 	// to whom not every row counts.
 	Several bool
+	// filter is the publication's row filter as SQL; "" for none.
+	filter string
 	// collation is what Folded compares by; "" before it is asked for.
 	collation string
 }
 
 // Snapshot looks at a table and prepares to read rows by the values of the key
-// columns. The rows have these columns, all of them when columns is nil. Row
-// filters and column lists of a publication are not looked at. Reading fails
-// where row security would hide rows.
+// columns. The rows have these columns, all of them when columns is nil. Rows that
+// the row filter of the publication leaves out are not there, as in the stream;
+// its column list is not looked at. Reading fails where row security would hide
+// rows.
 //
 // The lock comes before the snapshot: an older snapshot would see an empty
 // table behind an ALTER TABLE that rewrites it. It is the weakest there is,
 // ACCESS SHARE, and is waited for no longer than Source.LockTimeout.
 func (r *RowReader) Snapshot(ctx context.Context, name TableName, key, columns []string) (*Snapshot, error) {
 	s := &Snapshot{conn: r.conn}
-	if err := s.begin(ctx, name, key, columns); err != nil {
+	if err := s.begin(ctx, name, key, columns, r.publication); err != nil {
 		return nil, errors.Join(fmt.Errorf("read rows of %s.%s: %w", name.Schema, name.Name, withRemedy(err)), s.End(ctx))
 	}
 	return s, nil
 }
 
-func (s *Snapshot) begin(ctx context.Context, name TableName, key, columns []string) error {
+func (s *Snapshot) begin(ctx context.Context, name TableName, key, columns []string, publication string) error {
 	if len(key) == 0 {
 		return problem(Unreadable, "no column to find rows by")
 	}
@@ -91,6 +97,9 @@ func (s *Snapshot) begin(ctx context.Context, name TableName, key, columns []str
 		s.Relation.Columns = slices.DeleteFunc(s.Relation.Columns, func(c Column) bool { return !slices.Contains(columns, c.Name) })
 	}
 	if s.key, err = keyColumnsOf(ctx, s.conn, &s.Table, key); err != nil {
+		return err
+	}
+	if err := queryJSON(ctx, s.conn, &s.filter, filterJSON, publication, name.Schema, name.Name); err != nil {
 		return err
 	}
 	return s.conn.Exec(ctx, "SAVEPOINT row").Close()

@@ -123,7 +123,11 @@ func (s *Snapshot) rowsQuery(folded bool) string {
 		}
 	}
 	from := " FROM ROWS FROM (" + strings.Join(arrays, ", ") + ") WITH ORDINALITY AS k(" + strings.Join(names, ", ") + ", n)"
-	table := rowsOf(TableName{s.Table.Schema, s.Table.Name}, s.Table.Kind) + " AS t"
+	table := rowsOf(TableName{s.Table.Schema, s.Table.Name}, s.Table.Kind)
+	if s.filter != "" {
+		table = "(SELECT * FROM " + table + " WHERE " + s.filter + ")"
+	}
+	table += " AS t"
 	where := strings.Join(conditions, " AND ")
 	if folded || s.unique() {
 		return "SELECT k.n, " + strings.Join(columns, ", ") + from + " JOIN " + table + " ON " + where + " ORDER BY k.n"
@@ -135,6 +139,11 @@ func (s *Snapshot) rowsQuery(folded bool) string {
 	return "SELECT k.n, t.*" + from + " CROSS JOIN LATERAL (SELECT " + strings.Join(columns, ", ") +
 		" FROM " + table + " WHERE " + where + " LIMIT " + strconv.Itoa(most) + ") AS t ORDER BY k.n"
 }
+
+// filterJSON takes publication, schema and table. Before PostgreSQL 15 the view
+// has no such column.
+const filterJSON = `SELECT to_jsonb(COALESCE((SELECT to_jsonb(v)->>'rowfilter' FROM pg_publication_tables v
+	WHERE v.pubname = $1 AND v.schemaname = $2 AND v.tablename = $3 LIMIT 1), ''))`
 
 // unique reports whether a unique index keeps two rows from having one key.
 func (s *Snapshot) unique() bool {
