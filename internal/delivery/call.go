@@ -344,7 +344,7 @@ func (m *Machine) absorb(it *item) {
 
 // mayAbsorb reports whether next, which follows it, can be sent with it as one.
 func (m *Machine) mayAbsorb(it, next *item) bool {
-	if it.repeat || it.problem != nil || it.needsRow() || next.problem != nil || next.reread || next.repeat ||
+	if it.repeat || it.problem != nil || it.needsRow() || next.problem != nil || next.repeat ||
 		it.key != next.key || next.removal == asks || m.cfg.Mappings[it.mapping].Separate || !it.windowed || !next.windowed {
 		return false
 	}
@@ -362,6 +362,7 @@ func (m *Machine) absorbNext(it *item) {
 	})
 	it.owes = it.owes || next.owes || it.removal == notRemoval && next.removal != notRemoval
 	it.ends, it.removal = next.ends, next.removal
+	it.reread, it.unsure = it.reread || next.reread, next.unsure
 	it.anew = operation != marketo.Delete && (it.anew || next.anew)
 	m.bytes += it.bytes
 	it.at, it.xid, it.newest = next.at, next.xid, next.newest

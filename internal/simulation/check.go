@@ -196,8 +196,9 @@ func (s *Simulator) checkStep() {
 		}
 	}
 	objects, bytes := p.machine.Load()
-	// What an earlier life held has to be known again before anything is sent.
-	pieces := p.pieces + p.earlier
+	// What an earlier life held has to be known again before anything is sent,
+	// and a removal does not merge before its transaction has ended.
+	pieces := p.pieces + p.earlier + s.longest
 	if most := config.MaxPending + pieces + len(s.disk.now.parked); objects > most {
 		s.fail("memory", "%d objects pending, at most %d are allowed", objects, most)
 	}

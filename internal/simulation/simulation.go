@@ -77,6 +77,8 @@ type Simulator struct {
 	changes []change
 	txs     []transaction
 	walEnd  LSN
+	// longest is the number of changes of the largest transaction.
+	longest int
 	low     int32
 
 	slot    slot

@@ -87,7 +87,7 @@ func (s *Simulator) resetSource() {
 	s.changes = append(s.changes[:0], change{settled: true})
 	s.txs = s.txs[:0]
 	s.low = 1
-	s.walEnd = firstLSN
+	s.walEnd, s.longest = firstLSN, 0
 	s.slot = slot{memory: firstLSN, disk: firstLSN}
 }
 
@@ -124,6 +124,7 @@ func (s *Simulator) commit() {
 	s.hold(tx.first)
 	t := &s.txs[len(s.txs)-1]
 	t.n = int32(len(s.changes)) - t.first
+	s.longest = max(s.longest, int(t.n))
 	s.walEnd += LSN(10 + 10*int(t.n))
 	t.final = s.walEnd
 	s.walEnd += 8
