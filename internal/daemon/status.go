@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/admin"
@@ -55,7 +56,7 @@ func (d *Daemon) status(ctx context.Context, store *checkpoint.Store) admin.Stat
 	if err != nil {
 		return notReady(s, admin.Obstacle{State: stateUnresponsive, Reason: "the pipeline does not answer", Advice: advice[stateUnresponsive]})
 	}
-	s.State, s.Ready, s.Notices = string(report.Condition()), true, append(d.acceptedNotes(), d.notes()...)
+	s.State, s.Ready, s.Notices = string(report.Condition()), true, d.notices()
 	var obstacles []admin.Obstacle
 	for _, o := range report.Obstacles() {
 		obstacles = append(obstacles, admin.Obstacle{
@@ -72,6 +73,9 @@ func (d *Daemon) status(ctx context.Context, store *checkpoint.Store) admin.Stat
 	}
 	return s
 }
+
+// notices are what people should know though delivery goes on.
+func (d *Daemon) notices() []string { return slices.Concat(d.acceptedNotes(), d.notes()) }
 
 // notReady puts what stands, the worst first, into a status.
 func notReady(s admin.Status, obstacles ...admin.Obstacle) admin.Status {

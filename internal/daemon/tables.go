@@ -169,11 +169,9 @@ func (d *Daemon) notice(c identity.Change) {
 // mostNotices bounds what status lists.
 const mostNotices = 50
 
-// record saves the tables where they are not as known.
+// record saves the tables where they are not as known, and knows them as they
+// are from then on.
 func (d *Daemon) record(ctx context.Context, store *checkpoint.Store, known, now []identity.Table) error {
-	d.tables.mu.Lock()
-	d.tables.known = now
-	d.tables.mu.Unlock()
 	before, after := map[string]bool{}, []checkpoint.Relation{}
 	for i := range known {
 		text, err := known[i].Record()
@@ -191,10 +189,16 @@ func (d *Daemon) record(ctx context.Context, store *checkpoint.Store, known, now
 		same = same && before[text]
 		after = append(after, checkpoint.Relation{Schema: now[i].Schema, Name: now[i].Name, OID: now[i].OID, Seen: time.Now().UTC(), Record: text})
 	}
-	if same {
-		return nil
+	if !same {
+		if err := store.SaveRelations(ctx, after); err != nil {
+			return err
+		}
 	}
-	return store.SaveRelations(ctx, after)
+	// Not before: what was not saved is to be saved at the next look.
+	d.tables.mu.Lock()
+	defer d.tables.mu.Unlock()
+	d.tables.known = now
+	return nil
 }
 
 // watchTables looks at the tables again, and returns what reading must halt for.
