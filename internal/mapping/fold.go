@@ -70,8 +70,6 @@ func hasOneForm(r rune) bool {
 	return 0x1F300 <= r && r < 0x1FB00 || 0x20000 <= r && r < 0x32000
 }
 
-var folder = cases.Fold()
-
 // caseless returns s in the form that all its spellings in other case share:
 // Unicode's full case folding, over the simple upper and lower case of each
 // character, which knows pairs that folding leaves apart.
@@ -86,7 +84,8 @@ func caseless(s string) string {
 		}
 		i += size
 	}
-	return withoutDots(string(folder.Bytes(b)))
+	// A Caser is for one goroutine; making this one costs nothing.
+	return withoutDots(string(cases.Fold().Bytes(b)))
 }
 
 // withoutDots takes the combining dots from above the letter i: the lower case

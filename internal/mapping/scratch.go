@@ -109,15 +109,6 @@ func (sc *scratch) keyText(f *field, at int, value replication.Value) bool {
 // lack says what the stream did not carry for a write.
 type lack uint8
 
-// lack is what a write lacks without the value of f. Marketo may have what an
-// update left alone, but nobody has sent it what the description does not have.
-func (f *field) lack() lack {
-	if f.column == absent {
-		return lacksInput
-	}
-	return lacksColumn
-}
-
 const (
 	lacksNothing lack = iota
 	// lacksColumn: an attribute is left out, which is right for a row whose
@@ -126,6 +117,15 @@ const (
 	// lacksInput: the object cannot do without the row.
 	lacksInput
 )
+
+// lack is what a write lacks without the value of f. Marketo may have what an
+// update left alone, but nobody has sent it what the description does not have.
+func (f *field) lack() lack {
+	if f.column == absent {
+		return lacksInput
+	}
+	return lacksColumn
+}
 
 // fields renders the attributes.
 func (sc *scratch) fields(v *view) lack {
