@@ -48,15 +48,6 @@ type Host struct{ Name, Address, Port string }
 func (i Info) Hosts() []Host {
 	names, addresses, ports := list(i.Get("host")), list(i.Get("hostaddr")), list(i.Get("port"))
 	hosts := make([]Host, max(len(names), len(addresses), 1))
-	at := func(values []string, n int) string {
-		switch {
-		case len(values) == 1 && len(hosts) > 1:
-			return values[0]
-		case n < len(values):
-			return values[n]
-		}
-		return ""
-	}
 	for n := range hosts {
 		if n < len(names) {
 			hosts[n].Name = names[n]
@@ -64,7 +55,12 @@ func (i Info) Hosts() []Host {
 		if n < len(addresses) {
 			hosts[n].Address = addresses[n]
 		}
-		hosts[n].Port = strings.TrimSpace(at(ports, n))
+		switch {
+		case n < len(ports):
+			hosts[n].Port = strings.TrimSpace(ports[n])
+		case len(ports) == 1: // for all of them
+			hosts[n].Port = strings.TrimSpace(ports[0])
+		}
 	}
 	return hosts
 }
@@ -196,12 +192,12 @@ func misplaced(text string) string {
 
 // set stores a value of the connection string.
 func (i *Info) set(name, text string) {
-	switch name {
-	case "requiressl":
-		name, text = "sslmode", map[string]string{"1": "require"}[text]
-		if text == "" {
-			text = "prefer"
+	if name == "requiressl" {
+		mode := "prefer"
+		if text == "1" {
+			mode = "require"
 		}
+		name, text = "sslmode", mode
 	}
 	i.values[name] = value{text: text}
 }
