@@ -20,9 +20,9 @@ func sameChain(a, b string) bool { return a == b || mapping.Fold(a) == mapping.F
 
 // chains finds the first item of a key's chain. Spellings of a key, which
 // Marketo may take for one, share a chain: so they are never in two calls, nor
-// twice in one. It is a hash table of its own
-// because the items have what a map would keep a second time: a removal need
-// not hash the key again, and a key that is not there costs no look at an item.
+// twice in one. It is a hash table of its own because the items have what a map
+// would keep a second time: a removal need not hash the key again, and a key
+// that is not there costs no look at an item.
 //
 // Slots are probed one after the other; a removal moves back those that it
 // would cut off. There is no order to observe, so the seed changes nothing.

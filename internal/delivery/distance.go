@@ -145,8 +145,7 @@ func lasts(seconds float64) time.Duration {
 }
 
 // Look asks the server where its WAL ends, unless that was asked a moment ago or
-// nothing is streamed.
-// Without an answer within a second the last one stands.
+// nothing is streamed. Without an answer within a second the last one stands.
 func (r *Runner) Look(ctx context.Context) {
 	r.prepared.Do(r.prepare)
 	if !r.reader.status().Connected || !r.looking.TryLock() {

@@ -58,8 +58,9 @@ func (r *reader) passedBy(next LSN) {
 	r.passing.over = 0
 }
 
-// unfit returns why a change does not fit, if it is of a description that was
-// passed before; nil when it is to be left out, or fits.
+// fits reports whether a change can be mapped. One that cannot, of a description
+// that was passed before, is left out where its transaction is, and halts
+// reading elsewhere.
 func (r *reader) fits(m *replication.Change) (bool, error) {
 	if len(r.passing.unfit) == 0 {
 		return true, nil

@@ -27,10 +27,8 @@ func (r *reader) relation(life context.Context, names typeNames, m *replication.
 	past := mapping.Past{Before: r.described[m.ID]}
 	if past.Before != nil {
 		set.Unbind(past.Before)
+		set.Doubt(mapping.Table{Schema: m.Schema, Name: m.Name})
 		delete(r.passing.unfit, past.Before)
-	}
-	if r.described[m.ID] != nil {
-		r.runner.Mappings.Doubt(mapping.Table{Schema: m.Schema, Name: m.Name})
 	}
 	r.described[m.ID] = m
 	table, oid, err := r.tableOf(life, m)

@@ -162,8 +162,7 @@ FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY w(name, ord) LEFT JOIN LATE
 		WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)) AS description
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE `
 
-// UnmarshalJSON reads one table of the answer; null leaves t as it
-// is.
+// UnmarshalJSON reads one table of the answer; null leaves t as it is.
 func (t *Table) UnmarshalJSON(data []byte) error {
 	if string(data) == "null" {
 		return nil
