@@ -43,7 +43,7 @@ func (c *checkup) examineState(ctx context.Context, conf *config.Config, server 
 	}
 	if decision.Action == checkpoint.Continue && server.Publication == nil {
 		decision = checkpoint.Decision{Refusal: &checkpoint.Refusal{
-			Code:   "publication_missing",
+			Code:   checkpoint.PublicationMissing,
 			Reason: fmt.Sprintf("publication %q does not exist any more: changes since it was dropped are not in the stream", conf.Source.Publication),
 			Remedy: "see the finding on the publication",
 		}}

@@ -78,6 +78,9 @@ const (
 	StoreLost       = "store_lost"
 	Gap             = "gap"
 	ServerBehind    = "server_behind"
+	// PublicationMissing and TableChanged are refusals of the start alone.
+	PublicationMissing = "publication_missing"
+	TableChanged       = "table_changed"
 )
 
 // Refusal is why the stream must not be started, and what to do about it. It

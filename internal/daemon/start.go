@@ -158,7 +158,7 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 	}
 	if f.decision.Action == checkpoint.Continue && f.server.Publication == nil {
 		return f, &checkpoint.Refusal{
-			Code:   "publication_missing",
+			Code:   checkpoint.PublicationMissing,
 			Reason: fmt.Sprintf("publication %q does not exist any more: changes since it was dropped are not in the stream", source.Publication),
 			Remedy: fmt.Sprintf("drop the slot with SELECT pg_drop_replication_slot('%s'), move the state file away and start again, or set source.publication to the right name", source.Slot),
 		}

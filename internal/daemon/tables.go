@@ -81,7 +81,7 @@ func (t Tables) Refusal(accepted []string) *checkpoint.Refusal {
 		return nil
 	}
 	return &checkpoint.Refusal{
-		Code: "table_changed", Reason: strings.Join(reasons, "; "),
+		Code: checkpoint.TableChanged, Reason: strings.Join(reasons, "; "),
 		Remedy: strings.Join(remedies, "; ") + goingOn(names),
 	}
 }
