@@ -5,6 +5,12 @@ import (
 	"fmt"
 )
 
+// Act passes an Act on: parked objects are tried again, or given up.
+func (r *Runner) Act(ctx context.Context, keys []string, discard bool) (Acted, error) {
+	reply := make(chan Acted, 1)
+	return ask(ctx, r, Act{Keys: keys, Discard: discard, Reply: reply}, reply)
+}
+
 // Release passes a Release on. No names are all mappings, and the calls.
 func (r *Runner) Release(ctx context.Context, mappings []string) (Acted, error) {
 	reply := make(chan Acted, 1)

@@ -14,7 +14,7 @@ import (
 type LSN = replication.LSN
 
 // Event is something that happened outside the Machine: *Received, Answered,
-// Saved, RowRead, Act, Tick or Stop.
+// Saved, RowRead, Act, Release, Reserve, Tick or Stop.
 type Event interface{ event() }
 
 // Received brings a piece of the stream, in order. The Machine keeps nothing
@@ -105,13 +105,13 @@ type Act struct {
 	Reply   chan<- Acted
 }
 
-// Acted says what became of an Act.
+// Acted says what became of an Act or a Release.
 type Acted struct {
-	// Done counts the objects that were queued again or given up, Missing
-	// those that were not parked any more.
+	// Done counts the objects that were queued again or given up, or what was
+	// released, Missing the objects that were not parked any more.
 	Done    int `json:"done"`
 	Missing int `json:"missing"`
-	// Problems says why others could not be queued.
+	// Problems says why others could not be.
 	Problems []string `json:"problems,omitempty"`
 }
 
@@ -131,7 +131,7 @@ func (Tick) event()      {}
 func (Stop) event()      {}
 
 // Effect is something the Machine wants done: Send, Save, Confirm, Read, Tell,
-// Log or Finished.
+// Answer, Log or Finished.
 type Effect interface{ effect() }
 
 // Send asks for one call; its answer comes as Answered, and until then Batch

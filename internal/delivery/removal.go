@@ -166,7 +166,7 @@ func (m *Machine) asked(now time.Time, it *item, ev *RowRead) {
 	}
 }
 
-// kept settles a removal that is not made, as a row holds the key.
+// kept settles a removal that is not made, as several rows hold the key.
 func (m *Machine) kept(it *item) {
 	if !it.windowed {
 		m.resolve(it.key)

@@ -56,8 +56,8 @@ func (l *Latency) Quantile(q float64) float64 {
 }
 
 // MappingCounts counts what became of the writes of one mapping since the
-// start. Received + Retried = Replayed + Coalesced + Confirmed + Parked + Gone + Kept +
-// what is pending, always.
+// start. Received + Retried = Replayed + Coalesced + Confirmed + Parked + Gone +
+// Kept + what is pending, always.
 type MappingCounts struct {
 	// Received counts the writes that came from the stream, Retried the
 	// parked objects that were put back into the queue.
@@ -74,7 +74,7 @@ type MappingCounts struct {
 	Parked     uint64
 	Unmappable uint64
 	// Gone counts objects whose row had gone when it was read again, Kept
-	// those that were not removed, as some row holds their key.
+	// those that were not removed, as several rows hold their key.
 	Gone, Kept uint64
 	// Incomplete counts objects sent without values that only their row had,
 	// which had gone when it was read again.
@@ -139,8 +139,8 @@ type Report struct {
 	// nothing is unsettled.
 	Through time.Time
 	Quota   marketo.Quota
-	// Pace is the time between two batches that waiting can fill further, while the calls
-	// of the day run short; zero while there is plenty.
+	// Pace is the time between two batches that waiting can fill further, while
+	// the calls of the day run short; zero while there is plenty.
 	Pace time.Duration
 	// Source is about the replication connection.
 	Source SourceReport

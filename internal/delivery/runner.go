@@ -64,7 +64,6 @@ type Runner struct {
 	toSave  chan *checkpoint.Save
 	saved   chan error
 	reports chan chan Report
-	acts    chan Act
 	asked   chan Event
 	reader  *reader
 
@@ -113,7 +112,6 @@ func (r *Runner) prepare() {
 	r.toSave = make(chan *checkpoint.Save, 1)
 	r.saved = make(chan error, 1)
 	r.reports = make(chan chan Report)
-	r.acts = make(chan Act)
 	r.asked = make(chan Event)
 	r.confirmed.Store(uint64(r.State.Checkpoint.LSN))
 	r.reader = newReader(r)
@@ -146,8 +144,6 @@ func (r *Runner) decide(stop <-chan struct{}, life context.Context, group *errgr
 			ev = Saved{Err: err}
 		case row := <-r.rows:
 			ev = row
-		case act := <-r.acts:
-			ev = act
 		case ev = <-r.asked:
 		case <-alarm.C:
 			ev = Tick{}
@@ -266,23 +262,6 @@ func (r *Runner) finish(life context.Context, done Finished) error {
 	failpoint.Hit("stop.after_close")
 	r.Log.Info("stopped", "left", done.Left, "checkpoint", LSN(r.confirmed.Load()))
 	return nil
-}
-
-// Act has parked objects tried again, or given up.
-func (r *Runner) Act(ctx context.Context, keys []string, discard bool) (Acted, error) {
-	r.prepared.Do(r.prepare)
-	reply := make(chan Acted, 1)
-	select {
-	case r.acts <- Act{Keys: keys, Discard: discard, Reply: reply}:
-	case <-ctx.Done():
-		return Acted{}, fmt.Errorf("act on parked objects: %w", ctx.Err())
-	}
-	select {
-	case answer := <-reply:
-		return answer, nil
-	case <-ctx.Done():
-		return Acted{}, fmt.Errorf("act on parked objects: %w", ctx.Err())
-	}
 }
 
 // Report asks the running machine for a picture of itself. An error means that

@@ -95,8 +95,8 @@ func (m *Machine) wait(now time.Time, f *marketo.Fault) {
 	}
 }
 
-// pausedByFaults reports whether no call may start now, or none beside those under way,
-// for what came of earlier ones.
+// pausedByFaults reports whether no call may start now, or none beside those
+// under way, for what came of earlier ones.
 func (m *Machine) pausedByFaults(now time.Time) bool {
 	for _, until := range []time.Time{m.wish, m.trouble.until, m.throttle.until} {
 		if until.After(now) {
