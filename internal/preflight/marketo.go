@@ -25,7 +25,7 @@ func Marketo(ctx context.Context, client marketo.Client, set *mapping.Set, table
 	case err == nil:
 		r.ok("login", "Marketo accepts the credentials")
 	case lacksCall(err):
-		r.ok("login", "the login was accepted; the endpoint has not the call that this check makes (listMObjects), so it may have those for custom objects alone")
+		r.ok("login", "the login was accepted; the endpoint does not have the call that this check makes (listMObjects), so it may have those for custom objects alone")
 	default:
 		r.refused("login", err, "correct the endpoint and the credentials")
 		return r.findings
