@@ -374,6 +374,5 @@ func (m *Machine) absorbNext(it *item) {
 	m.items--
 	m.states[it.mapping].pending--
 	m.states[it.mapping].count.Coalesced++
-	*next = item{}
-	m.free = append(m.free, next)
+	m.forget(next)
 }

@@ -145,6 +145,14 @@ func (m *Machine) newItem() *item {
 	return new(item)
 }
 
+// forget keeps the memory of an item that is over for the next one.
+func (m *Machine) forget(it *item) {
+	*it = item{}
+	if len(m.free) < 10_000 {
+		m.free = append(m.free, it)
+	}
+}
+
 // promote puts the first item of a chain where it can go on from.
 func (m *Machine) promote(now time.Time, it *item) {
 	switch {
@@ -193,10 +201,7 @@ func (m *Machine) release(now time.Time, it *item) {
 		}
 		m.promote(now, next)
 	}
-	*it = item{}
-	if len(m.free) < 10_000 {
-		m.free = append(m.free, it)
-	}
+	m.forget(it)
 }
 
 // merge takes w into the waiting item it, if sending the result once leaves
