@@ -106,10 +106,14 @@ func (r *reader) run(life context.Context, stop <-chan struct{}) error {
 		if errors.As(err, &refused) || replication.Classify(err) == replication.Fatal {
 			return err
 		}
-		if skipped, skipErr := r.skipUndecoded(life, stop, err); skipErr != nil {
-			err = skipErr
-		} else if skipped {
+		skipped, skipErr := r.skipUndecoded(life, stop, err)
+		switch {
+		case skipped && skipErr == nil:
 			continue
+		case errors.Is(skipErr, errStopped):
+			return nil
+		case skipErr != nil:
+			err = skipErr
 		}
 		failures = failed(failures, r.received > before, time.Since(began))
 		err = r.place(err)
