@@ -8,43 +8,12 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
-	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/failpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
-	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/preflight"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
-
-// Client returns the client of the configured API. admit, when set, is asked
-// before each call but those that carry objects.
-func Client(m config.Marketo, admit func(context.Context) error) (marketo.Client, error) {
-	if m.SOAP != nil {
-		if _, err := m.SOAP.UserID.Reveal(); err != nil {
-			return nil, err
-		}
-		return marketo.NewSOAP(marketo.SOAPConfig{
-			Endpoint: m.SOAP.Endpoint, ID: m.SOAP.UserID.Reveal, Secret: m.SOAP.SecretKey.Reveal, Timeout: m.Timeout, Admit: admit,
-		})
-	}
-	if _, err := m.REST.ClientID.Reveal(); err != nil {
-		return nil, err
-	}
-	return marketo.NewREST(marketo.RESTConfig{
-		Endpoint: m.REST.Endpoint, ID: m.REST.ClientID.Reveal, Secret: m.REST.ClientSecret.Reveal, Timeout: m.Timeout, Admit: admit,
-	})
-}
-
-// Source returns the source of a configuration. Its URL is revealed for every
-// connection, so that a password may be changed in its file.
-func Source(c config.Source) (*replication.Source, error) {
-	s := &replication.Source{Slot: c.Slot, Publication: c.Publication}
-	if c.URL.IsSet() {
-		s.Reveal = c.URL.Reveal
-	}
-	return s, s.Validate()
-}
 
 const (
 	firstPause   = 250 * time.Millisecond
