@@ -1,11 +1,9 @@
 package delivery
 
 import (
-	"slices"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
-	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
@@ -176,102 +174,6 @@ func (m *Machine) due(now time.Time, l *lane) bool {
 	return m.paced(now)
 }
 
-// fill takes the oldest objects of l, as many as one call carries. It returns
-// nil when there was nothing but objects that are too large for any call, or
-// have become ones of another lane.
-func (m *Machine) fill(now time.Time, l *lane) *call {
-	if m.states[l.mapping].block.reason != "" {
-		return m.fillProbe(now, l)
-	}
-	return m.fillUpTo(now, l, m.cfg.Capacity.Objects)
-}
-
-// fillUpTo is fill for a call of at most so many objects.
-func (m *Machine) fillUpTo(now time.Time, l *lane, most int) *call {
-	most = min(most, l.n)
-	if l.operation == marketo.Delete {
-		most = m.mayDelete(now, l.mapping, most)
-	}
-	c := m.blankCall()
-	c.items = slices.Grow(c.items, most)
-	size := m.cfg.Capacity.Envelope
-	m.touchNext(l, most)
-	for len(c.items) < most && l.n > 0 {
-		it := l.first()
-		if m.absorb(it); it.operation != l.operation || it.needsRow() || m.precedesUndecided(it) {
-			l.remove(it)
-			m.promote(now, it)
-			continue
-		}
-		if m.cfg.Capacity.Bytes > 0 {
-			need := m.cfg.Capacity.Size(it.object, it.operation)
-			if m.cfg.Capacity.Envelope+need > m.cfg.Capacity.Bytes {
-				l.remove(it)
-				it.problem = &mapping.Problem{
-					Code:    "too_large",
-					Message: "the object alone is larger than one call may be; map fewer or shorter attributes",
-				}
-				m.unmappable(now, it)
-				continue
-			}
-			if size+need > m.cfg.Capacity.Bytes {
-				break
-			}
-			size += need
-		}
-		l.remove(it)
-		c.items = append(c.items, it)
-	}
-	if len(c.items) == 0 {
-		m.recycle(c)
-		return nil
-	}
-	if len(c.items) < m.cfg.Capacity.Objects || m.waitingPays(l.mapping) {
-		m.pace.last = now
-	}
-	return m.newCall(c, l)
-}
-
-// newCall makes a call of c, which has its items.
-func (m *Machine) newCall(c *call, l *lane) *call {
-	m.lastCall++
-	c.id = m.lastCall
-	c.batch.Type, c.batch.Operation = m.cfg.Mappings[l.mapping].Object, l.operation
-	c.batch.Objects = slices.Grow(c.batch.Objects, len(c.items))
-	c.keys = slices.Grow(c.keys, len(c.items))
-	for _, it := range c.items {
-		it.place = flying
-		c.batch.Objects = append(c.batch.Objects, it.object)
-		c.keys = append(c.keys, it.key)
-	}
-	m.braked(c, 1)
-	return c
-}
-
-// blankCall returns a call without items, with the memory of one that is over.
-func (m *Machine) blankCall() *call {
-	n := len(m.spare)
-	if n == 0 {
-		return new(call)
-	}
-	c := m.spare[n-1]
-	m.spare = m.spare[:n-1]
-	return c
-}
-
-// recycle keeps the memory of a call that is over. Neither the client nor the
-// store may look at it any more, nor a group hold its items.
-func (m *Machine) recycle(c *call) {
-	clear(c.items)
-	clear(c.batch.Objects)
-	clear(c.keys)
-	*c = call{
-		batch: marketo.Batch{Objects: c.batch.Objects[:0]},
-		items: c.items[:0], keys: c.keys[:0],
-	}
-	m.spare = append(m.spare, c)
-}
-
 // start counts the call and records it in the store. It is sent once the
 // record is there: a life that finds it knows which keys to hold back.
 func (m *Machine) start(now time.Time, c *call) {
@@ -331,48 +233,4 @@ func (m *Machine) back(now time.Time, it *item) {
 	it.place = ready
 	m.absorb(it)
 	m.promote(now, it)
-}
-
-// absorb merges what follows for the key into an item that is about to be
-// sent, or comes back: it need not go by itself when its value is known to be
-// superseded.
-func (m *Machine) absorb(it *item) {
-	for it.after != nil && !m.undecided(it.after) && m.mayAbsorb(it, it.after) {
-		m.absorbNext(it)
-	}
-}
-
-// mayAbsorb reports whether next, which follows it, can be sent with it as one.
-func (m *Machine) mayAbsorb(it, next *item) bool {
-	if it.repeat || it.problem != nil || it.needsRow() || next.problem != nil || next.repeat ||
-		it.key != next.key || next.removal == asks || m.cfg.Mappings[it.mapping].Separate || !it.windowed || !next.windowed {
-		return false
-	}
-	_, ok := merged(it.operation, next.operation)
-	return ok
-}
-
-func (m *Machine) absorbNext(it *item) {
-	next := it.after
-	operation, _ := merged(it.operation, next.operation)
-	m.bytes -= it.bytes + next.bytes
-	it.take(operation, &mapping.Write{
-		Operation: next.operation, Object: next.object,
-		Partial: next.partial, Bytes: next.bytes - itemBytes,
-	})
-	it.owes = it.owes || next.owes || it.removal == notRemoval && next.removal != notRemoval
-	it.ends, it.removal = next.ends, next.removal
-	it.reread, it.unsure = it.reread || next.reread, next.unsure
-	it.anew = operation != marketo.Delete && (it.anew || next.anew)
-	m.bytes += it.bytes
-	it.at, it.xid, it.newest = next.at, next.xid, next.newest
-	it.after = next.after
-	if it.last == next {
-		it.last = it
-	}
-	m.window.Settle(next.ref)
-	m.items--
-	m.states[it.mapping].pending--
-	m.states[it.mapping].count.Coalesced++
-	m.forget(next)
 }

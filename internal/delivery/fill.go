@@ -1,0 +1,105 @@
+package delivery
+
+import (
+	"slices"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+// fill takes the oldest objects of l, as many as one call carries. It returns
+// nil when there was nothing but objects that are too large for any call, or
+// have become ones of another lane.
+func (m *Machine) fill(now time.Time, l *lane) *call {
+	if m.states[l.mapping].block.reason != "" {
+		return m.fillProbe(now, l)
+	}
+	return m.fillUpTo(now, l, m.cfg.Capacity.Objects)
+}
+
+// fillUpTo is fill for a call of at most so many objects.
+func (m *Machine) fillUpTo(now time.Time, l *lane, most int) *call {
+	most = min(most, l.n)
+	if l.operation == marketo.Delete {
+		most = m.mayDelete(now, l.mapping, most)
+	}
+	c := m.blankCall()
+	c.items = slices.Grow(c.items, most)
+	size := m.cfg.Capacity.Envelope
+	m.touchNext(l, most)
+	for len(c.items) < most && l.n > 0 {
+		it := l.first()
+		if m.absorb(it); it.operation != l.operation || it.needsRow() || m.precedesUndecided(it) {
+			l.remove(it)
+			m.promote(now, it)
+			continue
+		}
+		if m.cfg.Capacity.Bytes > 0 {
+			need := m.cfg.Capacity.Size(it.object, it.operation)
+			if m.cfg.Capacity.Envelope+need > m.cfg.Capacity.Bytes {
+				l.remove(it)
+				it.problem = &mapping.Problem{
+					Code:    "too_large",
+					Message: "the object alone is larger than one call may be; map fewer or shorter attributes",
+				}
+				m.unmappable(now, it)
+				continue
+			}
+			if size+need > m.cfg.Capacity.Bytes {
+				break
+			}
+			size += need
+		}
+		l.remove(it)
+		c.items = append(c.items, it)
+	}
+	if len(c.items) == 0 {
+		m.recycle(c)
+		return nil
+	}
+	if len(c.items) < m.cfg.Capacity.Objects || m.waitingPays(l.mapping) {
+		m.pace.last = now
+	}
+	return m.newCall(c, l)
+}
+
+// newCall makes a call of c, which has its items.
+func (m *Machine) newCall(c *call, l *lane) *call {
+	m.lastCall++
+	c.id = m.lastCall
+	c.batch.Type, c.batch.Operation = m.cfg.Mappings[l.mapping].Object, l.operation
+	c.batch.Objects = slices.Grow(c.batch.Objects, len(c.items))
+	c.keys = slices.Grow(c.keys, len(c.items))
+	for _, it := range c.items {
+		it.place = flying
+		c.batch.Objects = append(c.batch.Objects, it.object)
+		c.keys = append(c.keys, it.key)
+	}
+	m.braked(c, 1)
+	return c
+}
+
+// blankCall returns a call without items, with the memory of one that is over.
+func (m *Machine) blankCall() *call {
+	n := len(m.spare)
+	if n == 0 {
+		return new(call)
+	}
+	c := m.spare[n-1]
+	m.spare = m.spare[:n-1]
+	return c
+}
+
+// recycle keeps the memory of a call that is over. Neither the client nor the
+// store may look at it any more, nor a group hold its items.
+func (m *Machine) recycle(c *call) {
+	clear(c.items)
+	clear(c.batch.Objects)
+	clear(c.keys)
+	*c = call{
+		batch: marketo.Batch{Objects: c.batch.Objects[:0]},
+		items: c.items[:0], keys: c.keys[:0],
+	}
+	m.spare = append(m.spare, c)
+}
