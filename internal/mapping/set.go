@@ -174,8 +174,8 @@ func (s *Set) BindPast(past Past, rel *replication.Relation, facts *replication.
 	return s.bind(binder{table: past.Table, relation: rel, past: &past, facts: facts})
 }
 
-// Lacks reports whether a description of t has not all columns that its
-// mappings read, under any of their names.
+// Lacks reports whether a description of t lacks a column that its mappings
+// read, under all of its names.
 func (s *Set) Lacks(t Table, rel *replication.Relation) bool {
 	has := func(name string) bool {
 		return slices.ContainsFunc(rel.Columns, func(c replication.Column) bool { return c.Name == name })
