@@ -10,6 +10,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/admin"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/config"
+	"github.com/cdcsync/cdcsync/internal/daemon"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
@@ -62,14 +63,7 @@ func (a *admission) open(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
-	l := a.config.Marketo.Limits
-	a.store = store
-	a.limiter = marketo.NewLimiter(marketo.Limits{CallsPer20s: l.CallsPer20s, ConcurrentCalls: l.ConcurrentCalls, CallsPerDay: l.CallsPerDay})
-	now := time.Now()
-	a.limiter.Restore(marketo.Quota(state.Quota), now)
-	for range state.InFlight {
-		a.limiter.Inherit(now)
-	}
+	a.store, a.limiter = store, daemon.Limiter(a.config.Marketo, state, time.Now())
 	return nil
 }
 
@@ -84,7 +78,7 @@ func (a *admission) count(ctx context.Context) error {
 			return a.store.Count(ctx, checkpoint.Quota(a.limiter.Snapshot()))
 		}
 		if end, bounded := ctx.Deadline(); bounded && end.Before(at) {
-			return fmt.Errorf("no call to marketo is allowed until %s, by the limit of %s that the daemon has used up", at.Format(time.TimeOnly), why)
+			return fmt.Errorf("no call to marketo is allowed until %s: what the limit (%s) allows is used up", at.Format(time.TimeOnly), why)
 		}
 		select {
 		case <-time.After(time.Until(at)):

@@ -2,7 +2,9 @@ package daemon
 
 import (
 	"context"
+	"time"
 
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/replication"
@@ -35,4 +37,23 @@ func Source(c config.Source) (*replication.Source, error) {
 		s.Reveal = c.URL.Reveal
 	}
 	return s, s.Validate()
+}
+
+// Limiter counts the calls that are made while there is no pipeline, with those
+// of the life that left state.
+func Limiter(m config.Marketo, state checkpoint.State, now time.Time) *marketo.Limiter {
+	l := marketo.NewLimiter(limits(m))
+	l.Restore(marketo.Quota(state.Quota), now)
+	for range state.InFlight {
+		l.Inherit(now)
+	}
+	return l
+}
+
+func limits(m config.Marketo) marketo.Limits {
+	return marketo.Limits{
+		CallsPer20s:     m.Limits.CallsPer20s,
+		ConcurrentCalls: m.Limits.ConcurrentCalls,
+		CallsPerDay:     m.Limits.CallsPerDay,
+	}
 }

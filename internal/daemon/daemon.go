@@ -141,11 +141,7 @@ func (d *Daemon) delivery(capacity marketo.Capacity) delivery.Config {
 	}
 	in := d.Config.Delivery
 	c.Capacity = capacity
-	c.Limits = marketo.Limits{
-		CallsPer20s:     d.Config.Marketo.Limits.CallsPer20s,
-		ConcurrentCalls: d.Config.Marketo.Limits.ConcurrentCalls,
-		CallsPerDay:     d.Config.Marketo.Limits.CallsPerDay,
-	}
+	c.Limits = limits(d.Config.Marketo)
 	c.MaxWait, c.MaxPending, c.MaxPendingBytes = in.MaxWait, in.MaxPending, in.MaxPendingBytes
 	c.MaxParked, c.MaxDeletes, c.UnknownHold = in.MaxParked, in.MaxDeletes, in.UnknownHold
 	c.HaltOnReject = in.OnReject == config.Halt

@@ -53,8 +53,7 @@ func (d *Daemon) describe(ctx context.Context, client marketo.Client, store *che
 	ctx, cancel := context.WithTimeout(ctx, describePatience)
 	defer cancel()
 	known := d.readDescribed()
-	calls := &startCalls{store: store, limiter: marketo.NewLimiter(d.delivery(client.Capacity()).Limits)}
-	calls.limiter.Restore(marketo.Quota(state.Quota), time.Now())
+	calls := &startCalls{store: store, limiter: Limiter(d.Config.Marketo, *state, time.Now())}
 	failed := d.askTypes(ctx, asks, &known, calls)
 	for i := range d.Config.Set.Len() {
 		if entry, found := known.Types[d.Config.Set.Definition(i).Object]; found {
