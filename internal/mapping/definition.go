@@ -1,6 +1,10 @@
 package mapping
 
-import "github.com/cdcsync/cdcsync/internal/marketo"
+import (
+	"slices"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
 
 // Definition is one mapping as configured: one source table to one custom
 // object type. The zero value of every policy is its default.
@@ -67,6 +71,11 @@ func (d Definition) KeyColumns() (columns []string) {
 		}
 	}
 	return columns
+}
+
+// hadColumn reports whether a rule names a column as a former one.
+func (d *Definition) hadColumn(name string) bool {
+	return slices.ContainsFunc(slices.Concat(d.Key, d.Attributes), func(r Rule) bool { return slices.Contains(r.Former, name) })
 }
 
 // HaltsOnTruncate reports whether a TRUNCATE of the table stops delivery.

@@ -87,6 +87,9 @@ func TestFormerNamesOfColumns(t *testing.T) {
 	if err := s.BindPast(mapping.Past{Table: here}, rel, nil); err != nil {
 		t.Fatal(err)
 	}
+	if !s.Needs(here, "city") || !s.Needs(here, "town") || s.Needs(here, "other") {
+		t.Error("large values of a column under its former name are not needed, or those of another are")
+	}
 	c := &replication.Change{Relation: rel, Operation: replication.Insert, New: row(7, "x")}
 	if got, want := showAll(s.Apply(c, nil)), `UPSERT rid=7 city="x"`; got != want {
 		t.Errorf("got %s, want %s", got, want)

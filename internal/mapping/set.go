@@ -137,10 +137,11 @@ func (s *Set) Columns(i int) []string {
 	return columns
 }
 
-// Needs reports whether a mapping of t reads a column.
+// Needs reports whether a mapping of t reads a column, under this name or a
+// former one.
 func (s *Set) Needs(t Table, column string) bool {
 	for _, i := range s.Mappings(t) {
-		if slices.Contains(s.Columns(i), column) {
+		if slices.Contains(s.Columns(i), column) || s.mappings[i].definition.hadColumn(column) {
 			return true
 		}
 	}
