@@ -64,6 +64,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	source.Needs = func(table replication.TableName, column string) bool {
 		return d.Config.Set.Needs(mapping.Table(table), column)
 	}
+	source.Renamed = d.renamed
 	source.PublishNeeded = d.Config.Source.PublishMapped
 	store, err := checkpoint.Open(ctx, d.Config.State.SQLite)
 	if err != nil {

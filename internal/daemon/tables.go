@@ -235,6 +235,17 @@ func identities(known []identity.Table, accepted []string) []delivery.Identity {
 	return all
 }
 
+// renamed reports whether a table of the stream is a mapped one that had another
+// name when the change was written.
+func (d *Daemon) renamed(table replication.TableName, oid uint32) bool {
+	d.tables.mu.Lock()
+	defer d.tables.mu.Unlock()
+	return slices.ContainsFunc(d.tables.known, func(t identity.Table) bool {
+		same := t.Schema == table.Schema && t.Name == table.Name
+		return !same && (t.OID == oid || slices.Contains(t.Former, oid))
+	})
+}
+
 // notes are the notices so far.
 func (d *Daemon) notes() []string {
 	d.tables.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/cdcsync/cdcsync/internal/identity"
+	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // What could not be saved is saved after the next look: otherwise the next
@@ -43,5 +44,21 @@ func TestNoticesLeaveTheAcceptedOnesAlone(t *testing.T) {
 	}
 	if spare := accepted[:2][1]; spare != "" {
 		t.Errorf("%q was written into memory that is shared", spare)
+	}
+}
+
+// Large values of a table that had another name are not passed over as those of
+// a table that no mapping has.
+func TestRenamedTablesAreKnownByTheirOID(t *testing.T) {
+	d, _ := newDaemon(t)
+	d.tables.known = []identity.Table{{Schema: "public", Name: "thing", OID: 7, Former: []uint32{5}}}
+	for _, tt := range []struct {
+		name string
+		oid  uint32
+		want bool
+	}{{"thing", 7, false}, {"thing", 5, false}, {"old", 7, true}, {"old", 5, true}, {"other", 8, false}} {
+		if got := d.renamed(replication.TableName{Schema: "public", Name: tt.name}, tt.oid); got != tt.want {
+			t.Errorf("%s with OID %d: renamed %t, want %t", tt.name, tt.oid, got, tt.want)
+		}
 	}
 }

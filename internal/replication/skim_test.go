@@ -93,3 +93,26 @@ func TestSkim(t *testing.T) {
 		}
 	}
 }
+
+// TestNeedsOfARenamedTable: what Needs says goes by the names of now.
+func TestNeedsOfARenamedTable(t *testing.T) {
+	s := &Source{
+		Needs:   func(table TableName, column string) bool { return table.Name == "thing" && column == "a" },
+		Renamed: func(table TableName, oid uint32) bool { return oid == 7 && table.Name != "thing" },
+	}
+	columns := []Column{{Name: "a"}, {Name: "b"}}
+	for _, tt := range []struct {
+		rel    Relation
+		column int
+		want   bool
+	}{
+		{Relation{ID: 7, Name: "thing", Columns: columns}, 0, true},
+		{Relation{ID: 7, Name: "thing", Columns: columns}, 1, false},
+		{Relation{ID: 7, Name: "old", Columns: columns}, 1, true},
+		{Relation{ID: 8, Name: "other", Columns: columns}, 0, false},
+	} {
+		if got := s.needs(&tt.rel, tt.column); got != tt.want {
+			t.Errorf("%s (%d), column %d: needed %t, want %t", tt.rel.Name, tt.rel.ID, tt.column, got, tt.want)
+		}
+	}
+}

@@ -47,6 +47,9 @@ type Source struct {
 	// look at may come as null where it is so large that holding it would cost
 	// memory for nothing. Nil means all of them.
 	Needs func(table TableName, column string) bool
+	// Renamed, when set, reports whether a table of the stream, by its OID, has
+	// another name than the one that Needs knows it by. All of it is needed then.
+	Renamed func(table TableName, oid uint32) bool
 	// PublishNeeded has CreatePublication list the columns that Needs names, with
 	// those of the replica identity, where the server can (PostgreSQL 15). A
 	// table whose replica identity is FULL keeps all: a list would make every
@@ -111,7 +114,8 @@ const (
 )
 
 func (s *Source) needs(rel *Relation, column int) bool {
-	return s.Needs == nil || s.Needs(TableName{Schema: rel.Schema, Name: rel.Name}, rel.Columns[column].Name)
+	name := TableName{Schema: rel.Schema, Name: rel.Name}
+	return s.Needs == nil || s.Needs(name, rel.Columns[column].Name) || s.Renamed != nil && s.Renamed(name, rel.ID)
 }
 
 var slotName = regexp.MustCompile(`^[a-z0-9_]{1,63}$`)
