@@ -285,6 +285,10 @@ func (s *Simulator) read(e delivery.Read) {
 		}
 		s.covered.Retries++
 	}
+	if q.asked == omitted {
+		// The retry of a delete whose entry is being saved anew.
+		q.asked, q.carried = 0, 0
+	}
 	s.reads = append(s.reads, q)
 	s.tracef("read %d: key %d for change %d", e.Read, k, q.asked)
 	s.planFor(s.between(time.Millisecond, 3*time.Second), evRow, len(s.reads)-1)

@@ -15,7 +15,7 @@ type stand struct {
 // longestStand is how long the world lets it: more than the machine's minute, as
 // the world does not see all that is a step of the oldest transaction, such as
 // what merges, and sees others only once they are saved.
-const longestStand = 3 * time.Minute
+const longestStand = 5 * time.Minute
 
 // checkStand: a slot that stands with work to do, for whatever reason, is not
 // called ready for more than a minute.

@@ -212,6 +212,9 @@ func (s *Simulator) rowKnown(q *reading) {
 				key.differed = q.asked
 			}
 		}
+		if q.asked == 0 {
+			return
+		}
 		key.wentFor = q.asked
 		s.went(q.asked)
 		c := &s.changes[q.asked]
