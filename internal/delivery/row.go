@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
@@ -18,6 +19,10 @@ const (
 	// rowsAtOnce is the most rows that are read as of one moment: the server
 	// keeps what is older than that for so long.
 	rowsAtOnce = 100
+	// readPatience bounds the reading of so many: a search for other spellings of
+	// keys looks at the whole table, but a server that does not answer, and does
+	// not end the connection either, must not hold the rows for ever.
+	readPatience = 5 * time.Minute
 )
 
 // rowQueue holds the rows that are to be read.
@@ -97,6 +102,8 @@ func (r *Runner) readRows(life context.Context) error {
 // readBatch reads rows of one mapping as of one moment, and returns those that
 // are not answered.
 func (r *Runner) readBatch(life context.Context, session *replication.RowReader, reads []Read) ([]Read, error) {
+	ctx, cancel := context.WithTimeout(life, readPatience)
+	defer cancel()
 	index := reads[0].Mapping
 	d := r.Mappings.Definition(index)
 	key, err := keyColumns(d)
@@ -104,12 +111,12 @@ func (r *Runner) readBatch(life context.Context, session *replication.RowReader,
 		return reads, err
 	}
 	table := replication.TableName{Schema: d.Schema, Name: d.Table}
-	snapshot, err := session.Snapshot(life, table, key, r.columns(d))
+	snapshot, err := session.Snapshot(ctx, table, key, r.columns(d))
 	if err != nil {
 		return reads, err
 	}
 	if err := r.Mappings.Bind(snapshot.Relation, snapshot.Table.Facts()); err != nil {
-		return reads, errors.Join(fmt.Errorf("read rows of %s.%s: %w", d.Schema, d.Table, err), snapshot.End(life))
+		return reads, errors.Join(fmt.Errorf("read rows of %s.%s: %w", d.Schema, d.Table, err), snapshot.End(ctx))
 	}
 	defer r.Mappings.Unbind(snapshot.Relation)
 	keys := make([]replication.RowKey, len(reads))
@@ -119,7 +126,7 @@ func (r *Runner) readBatch(life context.Context, session *replication.RowReader,
 	}
 	snapshot.Several = d.Where != ""
 	answered := make([]bool, len(reads))
-	err = snapshot.Rows(life, keys, func(i int, rows [][]replication.Value, err error) {
+	err = snapshot.Rows(ctx, keys, func(i int, rows [][]replication.Value, err error) {
 		answered[i] = true
 		result := RowRead{Read: reads[i].Read}
 		result.found(r.Mappings, snapshot.Relation, &reads[i], rows, err)
@@ -131,7 +138,7 @@ func (r *Runner) readBatch(life context.Context, session *replication.RowReader,
 			left = append(left, e)
 		}
 	}
-	return left, errors.Join(err, snapshot.End(life))
+	return left, errors.Join(err, snapshot.End(ctx))
 }
 
 // ofSetUp reports whether an error of reading rows stays until somebody acts.

@@ -13,6 +13,10 @@ import (
 // stream without a word, so nobody else would notice.
 const watchEvery = 30 * time.Second
 
+// watchPatience bounds one look: a server that does not answer, and does not
+// end the connection either, must not end all looking.
+const watchPatience = time.Minute
+
 // watch asks Fits again and again, and tells when the answer changes.
 func (r *Runner) watch(life context.Context) error {
 	if r.Fits == nil {
@@ -25,7 +29,9 @@ func (r *Runner) watch(life context.Context) error {
 		case <-life.Done():
 			return nil
 		}
-		server, found, err := r.Fits(life)
+		look, cancel := context.WithTimeout(life, watchPatience)
+		server, found, err := r.Fits(look)
+		cancel()
 		if err != nil {
 			// The reader tells of a server that does not answer. What was found
 			// stands until somebody has looked again.
