@@ -100,6 +100,8 @@ func (m *Machine) reserve(now time.Time, ev Reserve) {
 	answer := Reserved{Wait: time.Second}
 	ok, at, why := m.limiter.Ready(now)
 	switch {
+	case m.startsKnown().After(now):
+		answer.Wait, answer.Why = m.startsKnown().Sub(now), marketo.WhyRate
 	case m.wish.After(now):
 		answer.Wait, answer.Why = m.wish.Sub(now), marketo.WhyRate
 	case !ok:
@@ -117,6 +119,13 @@ func (m *Machine) reserve(now time.Time, ev Reserve) {
 		return
 	}
 	m.emit(Answer{To: ev.Reply, Answer: answer})
+}
+
+// startsKnown is when the calls that Marketo counts are known again: a loss of
+// power may have taken the last ones of the life before from the store. Calls of
+// objects wait for longer than that.
+func (m *Machine) startsKnown() time.Time {
+	return m.holdAll.Add(marketo.Window - m.cfg.UnknownHold)
 }
 
 // reservation is a Reserve that was granted then, and is not answered yet.

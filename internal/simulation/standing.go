@@ -12,10 +12,15 @@ type stand struct {
 	since     time.Duration
 }
 
-// longestStand is how long the world lets it: more than the machine's minute, as
-// the world does not see all that is a step of the oldest transaction, such as
-// what merges, and sees others only once they are saved.
-const longestStand = 5 * time.Minute
+const (
+	// looksFrom is how long the slot has stood when the world begins to ask what
+	// the daemon calls itself.
+	looksFrom = time.Minute
+	// longestStand is how long it may be ready then: more than the machine's
+	// minute, as the world does not see all that is a step of the oldest
+	// transaction, such as what merges, and sees others only once they are saved.
+	longestStand = 3 * time.Minute
+)
 
 // checkStand: a slot that stands with work to do, for whatever reason, is not
 // called ready for more than a minute.
@@ -39,11 +44,12 @@ func (s *Simulator) checkStand() {
 func (s *Simulator) calledReady() bool {
 	st := &s.process.stand
 	// A process that the system has stopped says nothing.
-	if !st.work || s.now-max(st.since, s.process.paused) < longestStand {
+	stood := s.now - max(st.since, s.process.paused)
+	if !st.work || stood < looksFrom {
 		return false
 	}
 	if len(s.process.machine.Report(s.time()).Stalled) == 0 {
-		return true
+		return stood >= longestStand
 	}
 	s.covered.Stood++
 	st.since = s.now
