@@ -30,12 +30,11 @@ demo: ## PostgreSQL to a simulated Marketo on this machine (API=rest, DURATION=3
 	./bin/cdcsync demo $(DEMO_FLAGS)
 
 # The race detector leaves time for few seeds of the simulation, so that runs
-# once more without it. Most of the acceptance tests wait for something most of
-# the time, so that four at once are no more than two processors carry.
+# once more without it.
 test: setup lint ## lint, and all tests with the race detector
 	@command -v "$$(go env CC | cut -d" " -f1)" >/dev/null || { \
 		echo "test: the race detector needs a C compiler and $$(go env CC) is not on PATH; install gcc, or run: go test ./..." >&2; exit 1; }
-	CGO_ENABLED=1 go test -race -timeout 30m -parallel 4 ./...
+	CGO_ENABLED=1 go test -race -timeout 30m ./...
 	go test ./internal/simulation
 
 # One after the other: each run uses all cores by itself.
