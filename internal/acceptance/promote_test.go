@@ -35,10 +35,20 @@ func newPair(t *testing.T, api string) (*pair, *process) {
 // server of the world.
 func (w *pair) failOver() {
 	w.t.Helper()
+	w.killPrimary()
+	w.promote()
+}
+
+func (w *pair) killPrimary() {
+	w.t.Helper()
 	w.disconnect()
 	if err := w.cluster.Kill(); err != nil {
 		w.t.Fatal(err)
 	}
+}
+
+func (w *pair) promote() {
+	w.t.Helper()
 	w.cluster = w.standby
 	if err := w.cluster.Promote(w.t.Context()); err != nil {
 		w.t.Fatal(err)
@@ -100,10 +110,12 @@ func TestPromotedStandbyThatLackedDelivered(t *testing.T) {
 
 	// It may not look before the new primary has written more.
 	p.signal(t, syscall.SIGSTOP)
+	// The primary first: a standby that finds it alive gets what it lacks.
+	w.killPrimary()
 	if err := w.standby.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	w.failOver()
+	w.promote()
 	w.exec(`UPDATE items SET version = version + 100`)
 	for w.value("SELECT pg_current_wal_lsn() > $1::text::pg_lsn", reached) != "true" {
 		w.exec(`UPDATE items SET version = version + 1`)
