@@ -56,6 +56,9 @@ func (m *Machine) observe(now time.Time) {
 			m.log(slog.LevelInfo, "slot moves again", "stood", now.Sub(s.since).Round(time.Second))
 		}
 		*s = standing{at: at, since: now}
+		if at.work {
+			m.wakeAt(now.Add(m.cfg.MaxStand))
+		}
 		return
 	}
 	if until := s.since.Add(m.cfg.MaxStand); until.After(now) {
