@@ -66,7 +66,8 @@ func cdcsync(t *testing.T, env []string, args ...string) (*exec.Cmd, *output) {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	cmd.Env = append(append(cmd.Env, asProgram+"=1"), env...)
+	// With the race detector a program sleeps for a second before its end.
+	cmd.Env = append(append(cmd.Env, asProgram+"=1", "GORACE=atexit_sleep_ms=20"), env...)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	return cmd, &out
 }

@@ -58,6 +58,9 @@ func run(m *testing.M) (code int, err error) {
 	if err := buildAll(dir); err != nil {
 		return 1, err
 	}
+	if err := os.Setenv("GORACE", raceOptions); err != nil {
+		return 1, err
+	}
 	server, err = cluster.Start(context.Background(), cluster.Options{})
 	if err != nil {
 		return 1, err
@@ -65,6 +68,10 @@ func run(m *testing.M) (code int, err error) {
 	defer func() { err = errors.Join(err, server.Close(), closeNewest()) }()
 	return m.Run(), nil
 }
+
+// raceOptions has a program that raced end so that the test fails. By default
+// each program would also sleep for a second before its end.
+const raceOptions = "halt_on_error=0 exitcode=66 atexit_sleep_ms=20"
 
 // buildAll builds the program as it is released, and with the race detector
 // where the tests run under it.
