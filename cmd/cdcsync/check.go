@@ -208,6 +208,7 @@ func lookAtSource(ctx context.Context, conf *config.Config) (*replication.Server
 	if err != nil {
 		return &server, tables, findings, err
 	}
+	findings = append(findings, preflight.Retention(server, int64(conf.Delivery.MaxRetainedWAL))...)
 	return &server, tables, append(findings, preflight.Replication(ctx, source, server)), nil
 }
 

@@ -165,6 +165,9 @@ func slot(s admin.Source) string {
 // kept is the WAL that waits for us on the server, and how long that goes well.
 func kept(s admin.Source) string {
 	text := amount(uint64(max(s.Retained, 0)))
+	if s.MostRetained > 0 {
+		text += " of " + amount(uint64(s.MostRetained))
+	}
 	if s.Safe == nil {
 		return text + "; PostgreSQL keeps it without limit (max_slot_wal_keep_size)"
 	}

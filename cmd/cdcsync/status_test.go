@@ -24,7 +24,7 @@ func well() admin.Status {
 				InFlight: 2, Today: 3120, Limit: 10000, Resets: noon.Add(6 * time.Hour), Sent: 20, Objects: 1990,
 				PerCall: &perCall, PerChange: &perChange, Faults: map[string]uint64{"retry http_503": 2, "rate 606": 1},
 			},
-			Source: admin.Source{Slot: "cdcsync", Connected: true, Received: "0/30", Checkpoint: "0/20", Confirmed: "0/10", Lag: 1536, CatchUp: 120, Retained: 2048, Safe: &safe, Drop: 7200},
+			Source: admin.Source{Slot: "cdcsync", Connected: true, Received: "0/30", Checkpoint: "0/20", Confirmed: "0/10", Lag: 1536, CatchUp: 120, Retained: 2048, MostRetained: 10 << 30, Safe: &safe, Drop: 7200},
 			Mappings: []admin.Mapping{
 				{Name: "roadshow", Object: "RoadShow", Rows: 12345, Filtered: 6, Coalesced: 7, Confirmed: 11111,
 					Statuses: map[string]uint64{"CREATED": 11000, "FAILED": 3}, Pending: 1234, Parked: 3, Latency: &admin.Latency{P50: 0.25, P99: 75}},
@@ -43,7 +43,7 @@ calls today   3,120 of 10,000; the day ends in 6h 0m
 calls         20 since the start, 2 in flight, 99.5 objects per call, 10.0 calls per 1,000 changes
 failed calls  rate 606 1, retry http_503 2
 slot          cdcsync: received 0/30, checkpoint 0/20, confirmed 0/10, lag 1.5 KiB, 2m 0s to go at this rate
-WAL kept      2.0 KiB; after 1.0 GiB more PostgreSQL may drop the slot, in 2h 0m at this rate
+WAL kept      2.0 KiB of 10.0 GiB; after 1.0 GiB more PostgreSQL may drop the slot, in 2h 0m at this rate
 version       1.2.3
 
 MAPPING     ROWS  FILTERED  COALESCED  CONFIRMED  CREATED  FAILED  PENDING  PARKED    P50     P99
@@ -116,7 +116,7 @@ func TestStatusLines(t *testing.T) {
 		{"all delivered but one", func(s *admin.Status) { s.State, s.Report.Parked = "current", 1 }, "ready: everything except 1 parked object is delivered\n"},
 		{"all delivered but nine", func(s *admin.Status) { s.State, s.Report.Parked = "current", 9 }, "ready: everything except 9 parked objects is delivered\n"},
 		{"lag grows", func(s *admin.Status) { s.Report.Source.Growing = true }, "lag 1.5 KiB and growing\n"},
-		{"WAL without limit", func(s *admin.Status) { s.Report.Source.Safe = nil }, "WAL kept      2.0 KiB; PostgreSQL keeps it without limit"},
+		{"WAL without limit", func(s *admin.Status) { s.Report.Source.Safe = nil }, "WAL kept      2.0 KiB of 10.0 GiB; PostgreSQL keeps it without limit"},
 		{"a state of a newer release", func(s *admin.Status) { s.State = "dreaming" }, "ready: dreaming\n"},
 	}
 	for _, tt := range tests {

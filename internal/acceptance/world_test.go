@@ -73,6 +73,7 @@ type settings struct {
 	maxPending     int
 	maxDeletes     int // 0 is no limit
 	maxParked      int
+	maxRetained    string // "" is the default
 	hold, shutdown time.Duration
 	listen         string
 	level          string
@@ -164,6 +165,10 @@ func (w *world) configure() string {
 	if w.api == "rest" {
 		marketo = fmt.Sprintf("  rest:\n    endpoint: %s\n    client_id: %s\n    client_secret_file: client_secret\n", c.endpoint, simulator.DefaultClientID)
 	}
+	retained := ""
+	if c.maxRetained != "" {
+		retained = "max_retained_wal: " + c.maxRetained + ", "
+	}
 	url := "url: '" + c.url + "'"
 	if c.urlFile != "" {
 		url = "url_file: " + c.urlFile
@@ -172,12 +177,12 @@ func (w *world) configure() string {
 marketo:
 %s  timeout: %s
   limits: %s
-delivery: {max_wait: %s, max_pending: %d, max_deletes: %d, max_parked: %d, unknown_hold: %s, shutdown_timeout: %s}
+delivery: {%smax_wait: %s, max_pending: %d, max_deletes: %d, max_parked: %d, unknown_hold: %s, shutdown_timeout: %s}
 state: sqlite:%s
 http: {listen: '%s'}
 log: {level: %s}
 mappings:
-%s`, url, c.slot, c.publication, marketo, c.timeout, c.limits, c.maxWait, c.maxPending, c.maxDeletes, c.maxParked, c.hold, c.shutdown, c.state, c.listen, c.level, c.mappings))
+%s`, url, c.slot, c.publication, marketo, c.timeout, c.limits, retained, c.maxWait, c.maxPending, c.maxDeletes, c.maxParked, c.hold, c.shutdown, c.state, c.listen, c.level, c.mappings))
 }
 
 // launch starts the program on the configuration as it is now.

@@ -113,9 +113,11 @@ type Source struct {
 	// still be written before PostgreSQL may drop the slot, missing where it
 	// never does; Drop is in how many seconds that is used up at the rate of
 	// the last ten minutes, 0 when it does not shrink.
-	Retained int64   `json:"retained_bytes"`
-	Safe     *int64  `json:"safe_bytes,omitempty"`
-	Drop     float64 `json:"drop_seconds"`
+	Retained int64 `json:"retained_bytes"`
+	// MostRetained is what delivery.max_retained_wal allows; 0 for no limit.
+	MostRetained int64   `json:"retained_limit_bytes"`
+	Safe         *int64  `json:"safe_bytes,omitempty"`
+	Drop         float64 `json:"drop_seconds"`
 }
 
 // Mapping is about one mapping.

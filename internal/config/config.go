@@ -118,6 +118,9 @@ type Delivery struct {
 	// MaxDeletes is the most objects of one mapping that are deleted in an hour,
 	// 1,000 by default; 0 lifts the limit.
 	MaxDeletes int
+	// MaxRetainedWAL is how many bytes of WAL the slot may make PostgreSQL keep
+	// before the daemon is not ready, 10 GiB by default; 0 lifts the limit.
+	MaxRetainedWAL int
 	// UnknownHold is how long after the start of a call with unknown outcome
 	// newer values of its keys wait; 150 s by default, never less than
 	// Marketo.Timeout.
@@ -161,6 +164,7 @@ func Default() *Config {
 			MaxPendingBytes: 24 << 20,
 			MaxParked:       10_000,
 			MaxDeletes:      1000,
+			MaxRetainedWAL:  10 << 30,
 			UnknownHold:     150 * time.Second,
 			ShutdownTimeout: 30 * time.Second,
 		},

@@ -123,7 +123,8 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 		Fits: func(ctx context.Context) (replication.Server, []delivery.Obstacle, error) {
 			return d.fits(ctx, source, store)
 		},
-		Log: d.Log,
+		MaxRetainedWAL: int64(d.Config.Delivery.MaxRetainedWAL),
+		Log:            d.Log,
 	}
 	f.state.Settled = nil // the runner lets go of it, too
 	if _, err := delivery.NewMetrics(runner, registry); err != nil {

@@ -193,7 +193,7 @@ func (d *Daemon) inspect(ctx context.Context, catalog *replication.Catalog, serv
 func (d *Daemon) findings(ctx context.Context, catalog *replication.Catalog, server replication.Server) ([]preflight.Finding, error) {
 	locate := func(m mapping.Mistake) string { return d.Config.Locate(m).Error() }
 	findings, _, err := preflight.Source(ctx, catalog, server, d.Config.Set, locate)
-	return findings, err
+	return append(findings, preflight.Retention(server, int64(d.Config.Delivery.MaxRetainedWAL))...), err
 }
 
 // fits looks again, while changes stream, at what decides which of them are in

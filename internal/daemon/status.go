@@ -37,6 +37,7 @@ var advice = map[string]string{
 	string(delivery.Unreadable):     "mend what the reason names; reading goes on by itself within 15 seconds",
 	string(delivery.Stuck):          "the reason names what is waited for; if the log has an error on it, mend that, else restart the daemon: nothing is lost by that",
 	string(delivery.Synchronous):    "run the statement in the reason: it names the real standbys alone",
+	string(delivery.WALRetained):    "do what the other reasons say: what holds delivery up keeps the WAL; raise delivery.max_retained_wal if the server's disk has room for more",
 	string(delivery.Unfit):          "do what the reason says; the log tells the time in which changes may have been missed",
 	string(delivery.Stopping):       "wait: it takes no longer than delivery.shutdown_timeout; what is left is sent at the next start",
 	string(delivery.DeletesHeld):    "see whether these rows were to be deleted; cdcsync release MAPPING lets it go on",
@@ -150,6 +151,7 @@ func (d *Daemon) source(r delivery.Report) admin.Source {
 	}
 	far := r.Source.Distance
 	s.Retained, s.Safe, s.Growing = far.Retained, far.Safe, far.Growing
+	s.MostRetained = int64(d.Config.Delivery.MaxRetainedWAL)
 	s.CatchUp, s.Drop = far.CatchUp.Seconds(), far.Drop.Seconds()
 	return s
 }

@@ -42,6 +42,8 @@ const (
 	Unfit Condition = "unfit"
 	// Synchronous: commits of the application wait for this program.
 	Synchronous Condition = "synchronous"
+	// WALRetained: the slot makes PostgreSQL keep more WAL than it may.
+	WALRetained Condition = "wal_retained"
 	// Stopping: the daemon ends in order.
 	Stopping Condition = "stopping"
 	// DeletesHeld: one mapping, or more, wants to delete more objects than it may,
@@ -56,7 +58,7 @@ const (
 // Conditions are all of them, the worst first: what may lose changes, what waits
 // for a person, what stops everything, what stops a part.
 var Conditions = []Condition{
-	Unfit, Halted, Synchronous, StoreFailing, Stopping, Disconnected, MarketoFailing, QuotaUsed, Throttled, DeletesHeld, MappingBlocked, Unreadable, Holding, QuotaShort, Stuck,
+	Unfit, Halted, Synchronous, WALRetained, StoreFailing, Stopping, Disconnected, MarketoFailing, QuotaUsed, Throttled, DeletesHeld, MappingBlocked, Unreadable, Holding, QuotaShort, Stuck,
 	Delivering, Current,
 }
 

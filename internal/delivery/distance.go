@@ -20,7 +20,7 @@ const (
 	lookTimeout = time.Second
 	// rateSpan is the time that rates are taken over, rateLeast the shortest
 	// that says something.
-	rateSpan, rateLeast = 10 * time.Minute, 20 * time.Second
+	rateSpan, rateLeast = 10 * time.Minute, 10 * time.Second
 	// silence is how long PostgreSQL may have more than it sends until that is
 	// no longer called ready. It is looked at every half minute, so that makes a
 	// minute.
@@ -172,6 +172,7 @@ func (r *Runner) looked(server replication.Server) {
 		l.retained, l.safe = s.RetainedBytes, s.SafeBytes
 	}
 	r.distance.note(l)
+	r.weigh(l)
 }
 
 // source is the reader's part of a report, with what the server was seen to have.

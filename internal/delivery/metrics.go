@@ -21,7 +21,7 @@ type Metrics struct {
 
 	up, ready, state, confirmedThrough                             *prometheus.Desc
 	connected, connects, disconnects, sourceBytes, sourceMessages  *prometheus.Desc
-	lag, retained, safe, catchUp, drop                             *prometheus.Desc
+	lag, retained, mostRetained, safe, catchUp, drop               *prometheus.Desc
 	serverLSN, receivedLSN, confirmedLSN, checkpointLSN            *prometheus.Desc
 	checkpointTime, transactions, rows, filtered, withoutOldKey    *prometheus.Desc
 	writes, coalesced, replayed, pending, pendingBytes, pressure   *prometheus.Desc
@@ -59,6 +59,7 @@ func NewMetrics(r *Runner, reg prometheus.Registerer) (*Metrics, error) {
 		serverLSN:      describe("source_server_lsn", "End of the WAL of the server as far as it is known, as an integer."),
 		lag:            describe("source_lag_bytes", "WAL from the saved checkpoint to the end of the WAL of the server."),
 		retained:       describe("source_retained_bytes", "WAL that the slot keeps on the server, when it was asked last."),
+		mostRetained:   describe("source_retained_limit_bytes", "What delivery.max_retained_wal allows of cdcsync_source_retained_bytes; 0 is unlimited."),
 		safe:           describe("source_safe_bytes", "WAL that may still be written before PostgreSQL may drop the slot; absent where it never does."),
 		catchUp:        describe("source_catch_up_seconds", "Time until there is no lag, at the rate of the last ten minutes; 0 where there is none or it is not known, +Inf while it grows."),
 		drop:           describe("source_drop_seconds", "Time until PostgreSQL may drop the slot, at the rate of the last ten minutes; absent where it is not nearing."),
@@ -197,6 +198,7 @@ func (m *Metrics) collectDistance(s scrape, r Report) {
 	}
 	s.gauge(m.lag, lag)
 	s.gauge(m.retained, float64(far.Retained))
+	s.gauge(m.mostRetained, float64(m.runner.MaxRetainedWAL))
 	if far.Safe != nil {
 		s.gauge(m.safe, float64(*far.Safe))
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -50,7 +51,10 @@ type Runner struct {
 	// nothing when they do, and what the server says of itself. It is asked
 	// every half minute.
 	Fits func(context.Context) (replication.Server, []Obstacle, error)
-	Log  *slog.Logger
+	// MaxRetainedWAL is how many bytes of WAL the slot may make the server keep
+	// before that is a reason not to be ready; 0 lifts the limit.
+	MaxRetainedWAL int64
+	Log            *slog.Logger
 
 	// prepared guards what prepare makes: Report and Act may be called before
 	// Run, and wait for it.
@@ -73,6 +77,8 @@ type Runner struct {
 	// distance is how far the slot is behind; looking is held by who asks.
 	distance distance
 	looking  sync.Mutex
+	// tooMuch is set while the slot keeps more WAL than it may.
+	tooMuch atomic.Bool
 	// unfit is the last answer of Fits.
 	unfit atomic.Pointer[[]Obstacle]
 }
@@ -278,7 +284,7 @@ func (r *Runner) Report(ctx context.Context) (Report, error) {
 	case report := <-reply:
 		report.Source = r.source(report.Saved)
 		report.Misfits = r.misfits()
-		report.Stalled = append(report.Stalled, report.silent(time.Now())...)
+		report.Stalled = slices.Concat(report.Stalled, report.silent(time.Now()), r.retaining(report))
 		return report, nil
 	case <-ctx.Done():
 		return Report{}, fmt.Errorf("report: %w", ctx.Err())

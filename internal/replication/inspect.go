@@ -27,6 +27,9 @@ type Server struct {
 	Encoding string `json:"encoding"`
 	// SenderTimeout is wal_sender_timeout; zero means none.
 	SenderTimeout time.Duration `json:"-"`
+	// SlotKeep is max_slot_wal_keep_size in bytes: a slot that keeps more WAL may
+	// be lost. -1 means without limit.
+	SlotKeep int64 `json:"-"`
 	// FreeSlots and FreeSenders are what max_replication_slots and
 	// max_wal_senders leave.
 	FreeSlots   int `json:"free_slots"`
@@ -105,6 +108,7 @@ SELECT jsonb_build_object(
 	'in_recovery', pg_is_in_recovery(),
 	'encoding', current_setting('server_encoding'),
 	'sender_timeout', (SELECT setting::int FROM pg_settings WHERE name = 'wal_sender_timeout'),
+	'slot_keep', (SELECT setting::bigint FROM pg_settings WHERE name = 'max_slot_wal_keep_size'),
 	'free_slots', current_setting('max_replication_slots')::int - (SELECT count(*) FROM pg_replication_slots),
 	'free_senders', current_setting('max_wal_senders')::int - (SELECT count(*) FROM pg_stat_replication),
 	'may_replicate', (SELECT r.rolreplication OR r.rolsuper OR EXISTS (SELECT FROM pg_roles x
@@ -125,12 +129,17 @@ func (s *Server) UnmarshalJSON(data []byte) error {
 		Current       lsnText `json:"current"`
 		Flushed       lsnText `json:"flushed"`
 		SenderTimeout int64   `json:"sender_timeout"`
+		SlotKeep      *int64  `json:"slot_keep"` // in megabytes
 	}{plain: (*plain)(s)}
 	if err := json.Unmarshal(data, &answer); err != nil {
 		return err
 	}
 	s.Current, s.Flushed = LSN(answer.Current), LSN(answer.Flushed)
 	s.SenderTimeout = time.Duration(answer.SenderTimeout) * time.Millisecond
+	s.SlotKeep = -1
+	if keep := answer.SlotKeep; keep != nil && *keep >= 0 {
+		s.SlotKeep = *keep << 20
+	}
 	return nil
 }
 
