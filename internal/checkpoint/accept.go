@@ -37,11 +37,11 @@ const PassedOver = "change"
 // what was sent, nor where parked objects stood.
 func (s *Store) Accept(ctx context.Context, c Checkpoint, a Accepted) error {
 	err := s.record(ctx, a, func(ctx context.Context, next *known) error {
-		next.ck, next.sent, next.oldest = &c, replication.Position{}, noneSettled
+		next.ck, next.sent, next.oldest, next.settledTo = &c, replication.Position{}, noneSettled, noneSettled
 		if _, err := s.write.ExecContext(ctx, identifySQL, c.System, c.Timeline, c.Database, c.Slot, int64(c.LSN), storedChecksum(c)); err != nil {
 			return err
 		}
-		_, err := s.write.ExecContext(ctx, `UPDATE state SET sent = x''; DELETE FROM settled; UPDATE parked SET position = 0, seq = 0`)
+		_, err := s.write.ExecContext(ctx, `UPDATE state SET sent = x''; DELETE FROM settled; DELETE FROM settled_to; UPDATE parked SET position = 0, seq = 0`)
 		return err
 	})
 	if err != nil {

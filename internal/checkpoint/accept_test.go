@@ -20,8 +20,12 @@ func TestAcceptForgetsWhatWasKnownOfTheStream(t *testing.T) {
 	at := replication.Position{Commit: home.LSN + 500, Seq: 3}
 	save(t, s, checkpoint.Save{
 		Checkpoint: home.LSN + 100, Sent: at, Settled: []checkpoint.Settled{{Key: "a", Through: at}},
-		Parked: []checkpoint.Parked{{Mapping: "m", Object: "O", Key: "p", Operation: "UPSERT", Fields: "{}", Payload: "{}", At: at}},
+		SettledTo: &checkpoint.SettledTo{Through: replication.Position{Commit: home.LSN + 400}},
+		Parked:    []checkpoint.Parked{{Mapping: "m", Object: "O", Key: "p", Operation: "UPSERT", Fields: "{}", Payload: "{}", At: at}},
 	})
+	if got := load(t, s); len(got.Settled) != 1 || got.SettledTo == nil {
+		t.Fatalf("settled %v to %v, want both", got.Settled, got.SettledTo)
+	}
 	for _, to := range []checkpoint.LSN{home.LSN - 100, 0} {
 		c := home
 		c.Timeline, c.LSN = 2, to
@@ -34,7 +38,7 @@ func TestAcceptForgetsWhatWasKnownOfTheStream(t *testing.T) {
 			if got.Checkpoint == nil || *got.Checkpoint != c {
 				t.Errorf("checkpoint = %+v, want %+v", got.Checkpoint, c)
 			}
-			if got.Sent != (replication.Position{}) || len(got.Settled) != 0 {
+			if got.Sent != (replication.Position{}) || len(got.Settled) != 0 || got.SettledTo != nil {
 				t.Errorf("sent %v and settled %v are still known", got.Sent, got.Settled)
 			}
 			if len(got.Parked) != 1 || got.Parked[0].At != (replication.Position{}) {

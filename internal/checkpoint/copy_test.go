@@ -84,6 +84,9 @@ func TestDowngrade(t *testing.T) {
 	if err := s.SaveRelations(t.Context(), []checkpoint.Relation{{Schema: "a", Name: "b", Seen: when, Record: `{}`}}); err != nil {
 		t.Fatal(err)
 	}
+	// That release would send again what this stands for.
+	save(t, s, checkpoint.Save{SettledTo: &checkpoint.SettledTo{Through: position(uint64(home.LSN)+4, 1)}})
+	save(t, s, checkpoint.Save{Settled: want.Settled})
 	full := load(t, s)
 	wantError(t, checkpoint.Downgrade(t.Context(), path, 4), "in use by another cdcsync")
 	if err := s.Close(); err != nil {
@@ -100,7 +103,7 @@ func TestDowngrade(t *testing.T) {
 	db := otherProgram(t, path)
 	var version, tables int
 	if err := db.QueryRow(`SELECT (SELECT user_version FROM pragma_user_version),
-		(SELECT count(*) FROM sqlite_schema WHERE name IN ('relations', 'accepted', 'deletions'))`).Scan(&version, &tables); err != nil {
+		(SELECT count(*) FROM sqlite_schema WHERE name IN ('relations', 'accepted', 'deletions', 'settled_to'))`).Scan(&version, &tables); err != nil {
 		t.Fatal(err)
 	}
 	if version != 4 || tables != 0 {

@@ -12,7 +12,7 @@ import (
 // were seen, the gaps that were accepted, what mappings have deleted lately, and
 // the transactions of parked objects. Its position, its parked objects, and what
 // was settled, in flight and sent are as version 4 has them.
-const undoVersionFive = `DROP TABLE relations; DROP TABLE accepted; DROP TABLE deletions; ALTER TABLE parked DROP COLUMN xid`
+const undoVersionFive = `DROP TABLE relations; DROP TABLE accepted; DROP TABLE deletions; DROP TABLE settled_to; ALTER TABLE parked DROP COLUMN xid`
 
 // Downgrade rewrites the store at path for the release before this one, whose
 // stores have version to, all the way or not at all. What that release does not

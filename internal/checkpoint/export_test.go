@@ -21,6 +21,12 @@ func Records(b []byte) (settled []Settled, keys []string, err error) {
 	return settled, keys, errors.Join(err, keysErr)
 }
 
+// SettledToRecord writes what stands for settled changes as the store does.
+func SettledToRecord(to *SettledTo) []byte { return appendSettledTo(nil, to) }
+
+// ReadSettledTo reads it.
+func ReadSettledTo(b []byte) (*SettledTo, error) { return readSettledTo(b) }
+
 // Seal makes any bytes a record with a good checksum.
 func Seal(b []byte) []byte { return sealRecord(append(startRecord(nil), b...)) }
 

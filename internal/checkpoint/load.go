@@ -34,6 +34,9 @@ func load(ctx context.Context, db querier) (State, error) {
 	if state.Settled, err = loadSettled(ctx, db, r.ck); err != nil {
 		return State{}, err
 	}
+	if state.SettledTo, err = loadSettledTo(ctx, db, floorOf(r.ck)); err != nil {
+		return State{}, fmt.Errorf("settled to: %w", err)
+	}
 	if state.Parked, err = listParked(ctx, db, Filter{}); err != nil {
 		return State{}, fmt.Errorf("parked: %w", err)
 	}
@@ -55,10 +58,7 @@ func load(ctx context.Context, db querier) (State, error) {
 // loadSettled merges the rows of many saves: the newest change of each key
 // counts.
 func loadSettled(ctx context.Context, db querier, ck *Checkpoint) ([]Settled, error) {
-	var floor LSN
-	if ck != nil {
-		floor = ck.LSN
-	}
+	floor := floorOf(ck)
 	var settled []Settled
 	index := map[string]int{}
 	err := eachBlob(ctx, db, `SELECT id, data FROM settled ORDER BY id`, func(_ int64, data []byte) error {
@@ -78,6 +78,14 @@ func loadSettled(ctx context.Context, db querier, ck *Checkpoint) ([]Settled, er
 		return nil, fmt.Errorf("settled: %w", err)
 	}
 	return settled, nil
+}
+
+// floorOf is from where on changes may come again.
+func floorOf(ck *Checkpoint) LSN {
+	if ck == nil {
+		return 0
+	}
+	return ck.LSN
 }
 
 func loadLacking(ctx context.Context, db querier) ([]string, error) {

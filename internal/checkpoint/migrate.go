@@ -41,10 +41,10 @@ func renameDiscarded(ctx context.Context, tx *sql.Tx) error {
 }
 
 // versionFive adds what mapped tables were when they were last looked at, which
-// is not known yet, the gaps that were accepted, what mappings delete, and the
-// transactions of parked objects.
+// is not known yet, the gaps that were accepted, what mappings delete, what
+// stands for very many settled changes, and the transactions of parked objects.
 func versionFive(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, relationsTable+acceptedTable+deletionsTable+`ALTER TABLE parked ADD COLUMN xid INTEGER NOT NULL DEFAULT 0`)
+	_, err := tx.ExecContext(ctx, relationsTable+acceptedTable+deletionsTable+settledToTable+`ALTER TABLE parked ADD COLUMN xid INTEGER NOT NULL DEFAULT 0`)
 	return err
 }
 

@@ -117,7 +117,7 @@ func TestStoreOfVersionThree(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	execSQL(t, path, `DROP TABLE accepted; DROP TABLE deletions; DROP TABLE relations; ALTER TABLE parked DROP COLUMN xid; ALTER TABLE lacking RENAME TO discarded; PRAGMA user_version = 3`)
+	execSQL(t, path, `DROP TABLE accepted; DROP TABLE deletions; DROP TABLE settled_to; DROP TABLE relations; ALTER TABLE parked DROP COLUMN xid; ALTER TABLE lacking RENAME TO discarded; PRAGMA user_version = 3`)
 	s = open(t, path)
 	save(t, s, checkpoint.Save{Resolved: []string{"a"}, Lacking: []string{"c"}})
 	if got := load(t, reopen(t, s, path)).Lacking; !reflect.DeepEqual(got, []string{"b", "c"}) {
@@ -227,7 +227,7 @@ func TestStoreOfVersionFour(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	execSQL(t, path, `DROP TABLE accepted; DROP TABLE deletions; DROP TABLE relations; ALTER TABLE parked DROP COLUMN xid; PRAGMA user_version = 4`)
+	execSQL(t, path, `DROP TABLE accepted; DROP TABLE deletions; DROP TABLE settled_to; DROP TABLE relations; ALTER TABLE parked DROP COLUMN xid; PRAGMA user_version = 4`)
 	s = open(t, path)
 	if got := load(t, s); got.Relations != nil || !reflect.DeepEqual(got.Lacking, []string{"a"}) {
 		t.Errorf("got %+v", got)

@@ -85,5 +85,8 @@ func FuzzRecord(f *testing.F) {
 			t.Errorf("%d entries, %d keys, %d bytes of keys from %d bytes", len(settled), len(keys), size, len(b))
 		}
 		checkpoint.Records(b)
+		if to, err := checkpoint.ReadSettledTo(checkpoint.Seal(b)); err == nil && len(to.Except)+len(to.Rules) > len(b) {
+			t.Errorf("%d keys and %d rules from %d bytes", len(to.Except), len(to.Rules), len(b))
+		}
 	})
 }

@@ -254,4 +254,8 @@ func TestReachedIsTheNewestOfTheStore(t *testing.T) {
 	if got, want := state.Reached(), (checkpoint.Reached{Sent: 5, Settled: 7}); got != want {
 		t.Errorf("Reached() = %+v, want %+v", got, want)
 	}
+	state.SettledTo = &checkpoint.SettledTo{Through: replication.Position{Commit: 8}}
+	if got := state.Reached().Settled; got != 8 {
+		t.Errorf("Reached().Settled = %s with what stands for others, want 0/8", got)
+	}
 }

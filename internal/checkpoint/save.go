@@ -62,7 +62,7 @@ func (s *Store) checkMove(to LSN) error {
 
 // fills reports whether sv may have something for fill to write.
 func (s *Store) fills(sv *Save) bool {
-	return s.known.oldest < int64(sv.Checkpoint) || len(sv.Settled)+len(sv.Parked)+len(sv.Resolved)+len(sv.Lacking)+len(sv.Deletions) > 0
+	return min(s.known.oldest, s.known.settledTo) < int64(sv.Checkpoint) || sv.SettledTo != nil || len(sv.Settled)+len(sv.Parked)+len(sv.Resolved)+len(sv.Lacking)+len(sv.Deletions) > 0
 }
 
 // fill writes what is not in the row of the table state.
@@ -81,11 +81,21 @@ func (s *Store) fill(ctx context.Context, sv *Save, next *known) error {
 	return s.saveParked(ctx, sv)
 }
 
-// oldestSQL gives its argument where nothing is settled.
-const oldestSQL = `SELECT coalesce(min(max_commit), ?) FROM settled`
+// oldestSQL and settledToSQL give their argument where nothing is settled.
+const (
+	oldestSQL    = `SELECT coalesce(min(max_commit), ?) FROM settled`
+	settledToSQL = `SELECT coalesce(min(position), ?) FROM settled_to`
+)
 
 // prune drops the settled changes below the new position, if there are any.
 func (s *Store) prune(ctx context.Context, to LSN, next *known) error {
+	if next.settledTo < int64(to) {
+		s.grown += pageSize
+		if _, err := s.stmts.pruneTo.ExecContext(ctx, int64(to)); err != nil {
+			return err
+		}
+		next.settledTo = noneSettled
+	}
 	if next.oldest >= int64(to) {
 		return nil
 	}
@@ -99,11 +109,14 @@ func (s *Store) prune(ctx context.Context, to LSN, next *known) error {
 // saveSettled writes one row for all settled changes that the server may still
 // send again.
 func (s *Store) saveSettled(ctx context.Context, sv *Save, next *known) error {
-	var floor LSN
-	if next.ck != nil {
-		floor = next.ck.LSN
-	}
+	floor := floorOf(next.ck)
 	entries := sv.Settled
+	if sv.SettledTo != nil {
+		if err := s.saveSettledTo(ctx, sv.SettledTo, next); err != nil {
+			return err
+		}
+		entries = behindOf(entries, sv.SettledTo)
+	}
 	if needed := countFrom(entries, floor); needed < len(entries) {
 		entries = keepFrom(entries, floor, needed)
 	}

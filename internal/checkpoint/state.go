@@ -105,6 +105,9 @@ type Save struct {
 	Started []Call
 	Ended   []uint64
 	Settled []Settled
+	// SettledTo, unless it is nil, takes the place of all that was saved as
+	// settled before, and of what Settled has up to its Through.
+	SettledTo *SettledTo
 	// Parked adds entries, or replaces those of the same key.
 	Parked []Parked
 	// Resolved holds the keys whose parked entries are done with. A key in
@@ -142,7 +145,9 @@ type State struct {
 	// Settled has each key once, and only changes that the server may send
 	// again.
 	Settled []Settled
-	Parked  []Parked
+	// SettledTo stands for others; nil where it does for none.
+	SettledTo *SettledTo
+	Parked    []Parked
 	// Deletions holds what mappings have deleted lately, by their names.
 	Deletions []Deletions
 	// Lacking holds the keys that were lacking and not resolved since.

@@ -13,6 +13,8 @@ type statements struct {
 	begin, commit, rollback *sql.Stmt
 	update                  *sql.Stmt
 	settle, prune, oldest   *sql.Stmt
+	unsettle                *sql.Stmt
+	settleTo, pruneTo       *sql.Stmt
 	park, resolve           *sql.Stmt
 	lack, regain, deletions *sql.Stmt
 }
@@ -41,6 +43,9 @@ func (st *statements) texts() []statementText {
 		{&st.update, updateSQL},
 		{&st.settle, `INSERT INTO settled (max_commit, entries, data) VALUES (?, ?, ?)`},
 		{&st.prune, `DELETE FROM settled WHERE max_commit < ?`},
+		{&st.unsettle, `DELETE FROM settled`},
+		{&st.settleTo, `INSERT OR REPLACE INTO settled_to (id, position, excepted, data) VALUES (1, ?, ?, ?)`},
+		{&st.pruneTo, `DELETE FROM settled_to WHERE position < ?`},
 		{&st.oldest, oldestSQL},
 		{&st.park, parkSQL},
 		{&st.resolve, `DELETE FROM parked WHERE key = ?`},

@@ -55,6 +55,9 @@ type known struct {
 	// oldest is below or at the first max_commit of the table settled;
 	// noneSettled when that is empty.
 	oldest int64
+	// settledTo is the position of the table settled_to; noneSettled when that
+	// is empty.
+	settledTo int64
 }
 
 const noneSettled = math.MaxInt64
@@ -134,6 +137,9 @@ func loadKnown(ctx context.Context, db querier) (known, error) {
 	}
 	if err := db.QueryRowContext(ctx, oldestSQL, int64(noneSettled)).Scan(&k.oldest); err != nil {
 		return known{}, fmt.Errorf("settled: %w", err)
+	}
+	if err := db.QueryRowContext(ctx, settledToSQL, int64(noneSettled)).Scan(&k.settledTo); err != nil {
+		return known{}, fmt.Errorf("settled to: %w", err)
 	}
 	return k, nil
 }

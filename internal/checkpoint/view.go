@@ -124,6 +124,9 @@ func (s *State) Reached() Reached {
 	for i := range s.Settled {
 		r.Settled = max(r.Settled, s.Settled[i].Through.Commit)
 	}
+	if s.SettledTo != nil {
+		r.Settled = max(r.Settled, s.SettledTo.Through.Commit)
+	}
 	return r
 }
 

@@ -37,6 +37,8 @@ type entry struct {
 	end     LSN
 	pending uint64
 	open    bool
+	// final is where its commit record begins.
+	final LSN
 	// committed is the transaction's own commit time.
 	committed time.Time
 }
@@ -64,15 +66,20 @@ func (w *Window) Open() Ref {
 	return ref
 }
 
-// Announce tells the commit time of an open transaction, which BEGIN carries
-// long before COMMIT. It only makes OldestUnsettled exact.
-func (w *Window) Announce(ref Ref, committed time.Time) {
+// Announce tells where the commit record of an open transaction begins, and its
+// commit time, which BEGIN carries long before COMMIT. It only makes Final and
+// OldestUnsettled exact.
+func (w *Window) Announce(ref Ref, final LSN, committed time.Time) {
 	e := w.find(ref)
 	if !e.open {
 		broken("announce: transaction %d is closed", ref)
 	}
-	e.committed = committed
+	e.final, e.committed = final, committed
 }
+
+// Final returns where the commit record of a transaction that is not settled
+// begins, as it was announced.
+func (w *Window) Final(ref Ref) LSN { return w.find(ref).final }
 
 // Add counts one more unsettled object of an open transaction, or of a closed
 // one that is not settled yet.

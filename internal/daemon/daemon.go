@@ -126,7 +126,7 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 		MaxRetainedWAL: int64(d.Config.Delivery.MaxRetainedWAL),
 		Log:            d.Log,
 	}
-	f.state.Settled = nil // the runner lets go of it, too
+	f.state.Settled, f.state.SettledTo = nil, nil // the runner lets go of it, too
 	if _, err := delivery.NewMetrics(runner, registry); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
@@ -139,7 +139,7 @@ func (d *Daemon) delivery(capacity marketo.Capacity) delivery.Config {
 	c := delivery.DefaultConfig()
 	for i := range d.Config.Set.Len() {
 		m := d.Config.Set.Definition(i)
-		c.Mappings = append(c.Mappings, delivery.Mapping{Name: m.Name, Object: m.Object, Shape: d.Config.Set.Shape(i), Separate: m.Separate, Deletes: m.OnDelete.Delete})
+		c.Mappings = append(c.Mappings, delivery.Mapping{Name: m.Name, Object: m.Object, Shape: d.Config.Set.Shape(i), Separate: m.Separate, Deletes: m.OnDelete.Delete, Rules: m.Rules(d.Config.Source.Publication)})
 	}
 	in := d.Config.Delivery
 	c.Capacity = capacity

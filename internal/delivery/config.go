@@ -25,6 +25,10 @@ type Config struct {
 	// MaxDeletes is the most objects of one mapping that are deleted in an hour;
 	// one that wants more is held. Zero means no limit.
 	MaxDeletes int
+	// MaxSettled is how many changes that are settled above the checkpoint are
+	// kept one by one; beyond it, what is not settled is kept instead, once in so
+	// many settled changes.
+	MaxSettled int
 	// HaltOnReject stops all delivery at the first rejected object.
 	HaltOnReject bool
 	// UnknownHold is how long, from the start of a call with an unknown
@@ -56,6 +60,9 @@ type Mapping struct {
 	Separate bool
 	// Deletes is set when the object of a row that has gone is deleted.
 	Deletes bool
+	// Rules is what stands for the rules by which changes become writes and get
+	// their keys: mapping.Definition.Rules.
+	Rules uint64
 }
 
 // DefaultConfig returns the defaults; Mappings and Capacity are the caller's.
@@ -67,6 +74,7 @@ func DefaultConfig() Config {
 		MaxPendingBytes: 24 << 20,
 		MaxParked:       10_000,
 		MaxDeletes:      1000,
+		MaxSettled:      20_000,
 		UnknownHold:     150 * time.Second,
 		MaxAttempts:     8,
 		SyncEvery:       100 * time.Millisecond,

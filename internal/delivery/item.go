@@ -62,20 +62,24 @@ type item struct {
 	committed, newest stamp
 
 	// ref is the oldest transaction the item stands for. The window cannot
-	// pass it, hence none of the later ones either: they need no ref.
+	// pass it, hence none of the later ones either: they need no ref. from is
+	// the place of the oldest change in it.
 	ref     checkpoint.Ref
+	from    uint64
 	problem *mapping.Problem
 	// last, kept by the first item of a key's chain only, is the end of it.
 	last *item
 	// bytes is what the item holds in memory, about; fetched what it held when
 	// its row had been read.
-	bytes, fetched int
+	bytes   int
+	fetched int32
 	// failed is when the first of the faults was.
 	failed stamp
 	// attempts counts what Marketo said of the object itself, faults the calls
 	// and reads that failed as a whole: those are tried without end.
-	attempts, faults int32
-	xid              uint32
+	attempts int16
+	faults   int32
+	xid      uint32
 	// partial is set when attributes were left out because the stream did not
 	// carry them: such an object is right only on top of what was confirmed.
 	partial bool

@@ -71,12 +71,9 @@ type Machine struct {
 	holdAll time.Time
 	// heirUntil is until when keys of the last life's calls may be held.
 	heirUntil time.Time
-	// replayed holds what the last life settled above its checkpoint, by the
-	// folded form of keys.
-	replayed map[string]replication.Position
-	// replayedTo is the newest transaction that replayed knows of.
-	replayedTo LSN
-	parked     map[string]*parkedObject
+	// replayed holds what the last life settled above its checkpoint.
+	replayed replayed
+	parked   map[string]*parkedObject
 	// lacking holds the keys of which Marketo may lack a part until the whole
 	// object is confirmed: what was parked and given up, and objects that came
 	// to be from a part of their rows, or may have.
@@ -132,20 +129,19 @@ type Machine struct {
 // may still be executing at Marketo, and is held back accordingly.
 func New(cfg Config, state checkpoint.State, now time.Time) *Machine {
 	m := &Machine{
-		cfg:      cfg,
-		rng:      rand.New(rand.NewPCG(cfg.Seed, 0)),
-		limiter:  marketo.NewLimiter(cfg.Limits),
-		keys:     newChains(rand.New(rand.NewPCG(cfg.Seed, 1))),
-		seen:     newSightings(cfg.Capacity.Objects),
-		lanes:    make([]lane, len(cfg.Mappings)*operations),
-		calls:    make(map[uint64]*call),
-		reads:    make(map[uint64]*item),
-		holds:    make(map[string]time.Time),
-		parked:   make(map[string]*parkedObject),
-		lacking:  make(map[string]struct{}, len(state.Lacking)),
-		states:   make([]mappingState, len(cfg.Mappings)),
-		replayed: make(map[string]replication.Position, len(state.Settled)),
-		stand:    standing{since: now},
+		cfg:     cfg,
+		rng:     rand.New(rand.NewPCG(cfg.Seed, 0)),
+		limiter: marketo.NewLimiter(cfg.Limits),
+		keys:    newChains(rand.New(rand.NewPCG(cfg.Seed, 1))),
+		seen:    newSightings(cfg.Capacity.Objects),
+		lanes:   make([]lane, len(cfg.Mappings)*operations),
+		calls:   make(map[uint64]*call),
+		reads:   make(map[uint64]*item),
+		holds:   make(map[string]time.Time),
+		parked:  make(map[string]*parkedObject),
+		lacking: make(map[string]struct{}, len(state.Lacking)),
+		states:  make([]mappingState, len(cfg.Mappings)),
+		stand:   standing{since: now},
 	}
 	for i := range m.lanes {
 		m.lanes[i].mapping = i / operations

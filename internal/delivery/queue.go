@@ -1,10 +1,10 @@
 package delivery
 
 import (
+	"log/slog"
 	"math"
 	"time"
 
-	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -24,7 +24,7 @@ func (m *Machine) received(now time.Time, entries []Entry) {
 		case EntryBegin:
 			m.open, m.inside = m.window.Open(), true
 			m.commit, m.time, m.xid = e.LSN, e.Time, e.XID
-			m.window.Announce(m.open, e.Time)
+			m.window.Announce(m.open, e.LSN, e.Time)
 			m.passed(replication.Position{Commit: e.LSN})
 		case EntryWrite:
 			at := replication.Position{Commit: m.commit, Seq: e.Seq}
@@ -47,6 +47,11 @@ func (m *Machine) received(now time.Time, entries []Entry) {
 			m.ledger.urgent = m.ledger.urgent || e.Urgent
 		}
 	}
+	if m.behind() && m.full() && m.replayed.foreign() {
+		// More comes again than an earlier life can have held.
+		m.sentBefore = replication.Position{}
+		m.log(slog.LevelWarn, "mappings are not what they were in the middle of what was being delivered: what was settled of it is sent again, and objects may go back for a moment")
+	}
 }
 
 // behind reports whether the stream has not come to the newest change yet that
@@ -60,6 +65,7 @@ func (m *Machine) passed(at replication.Position) {
 	if m.behind() && at.Compare(m.sentBefore) >= 0 {
 		m.sentBefore = replication.Position{}
 	}
+	m.replayed.passed(at)
 }
 
 // enqueue takes one write: as a part of the item that waits for its key, or
@@ -68,13 +74,13 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at replication.Position) {
 	w := &e.Write
 	state := &m.states[w.Mapping]
 	state.count.Received++
-	if m.isReplayed(w.Key, at) {
-		state.count.Replayed++
-		return
-	}
 	keyed := e.Hash
 	if keyed == 0 {
 		keyed = keyHash(w.Key)
+	}
+	if m.replayed.has(w, keyed, at) {
+		state.count.Replayed++
+		return
 	}
 	if m.seen.counts(keyed) {
 		state.keys.note(m.seen.see(keyed, now, m.cfg.MaxWait))
@@ -95,7 +101,7 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at replication.Position) {
 		problem: w.Problem, reread: w.Reread, unsure: w.Unsure, removal: removalOf(w),
 		partial: w.Partial || w.Operation == marketo.Update,
 		ends:    w.Operation == marketo.Update,
-		ref:     m.open, windowed: true, at: at, xid: m.xid,
+		ref:     m.open, from: at.Seq, windowed: true, at: at, xid: m.xid,
 		sequence: m.sequence, since: stampOf(now), committed: stampOf(m.time), newest: stampOf(m.time),
 		bytes: w.Bytes + itemBytes,
 	}
@@ -124,16 +130,6 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at replication.Position) {
 		it.reread = true
 	}
 	m.promote(now, it)
-}
-
-// isReplayed reports whether an earlier life has settled a change of key, in
-// whatever spelling: the changes of a chain are settled in order.
-func (m *Machine) isReplayed(key string, at replication.Position) bool {
-	if len(m.replayed) == 0 {
-		return false
-	}
-	through, ok := m.replayed[mapping.Fold(key)]
-	return ok && at.Compare(through) <= 0
 }
 
 func (m *Machine) newItem() *item {
@@ -189,7 +185,7 @@ func (m *Machine) later(it *item, at time.Time) {
 func (m *Machine) release(now time.Time, it *item) {
 	m.items--
 	m.bytes -= it.bytes
-	m.fetched -= it.fetched
+	m.fetched -= int(it.fetched)
 	next := it.after
 	if next == nil {
 		m.keys.remove(it)

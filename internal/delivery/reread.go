@@ -101,8 +101,8 @@ func (m *Machine) removed(it *item, w *mapping.Write) {
 func (m *Machine) refill(it *item, w *mapping.Write) {
 	m.bytes += w.Bytes + itemBytes - it.bytes
 	it.bytes = w.Bytes + itemBytes
-	m.fetched += it.bytes - it.fetched
-	it.fetched = it.bytes
+	m.fetched += it.bytes - int(it.fetched)
+	it.fetched = int32(it.bytes)
 	it.object, it.problem = w.Object, w.Problem
 }
 

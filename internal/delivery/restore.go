@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
-	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -15,13 +14,9 @@ func (m *Machine) restore(state checkpoint.State, now time.Time) {
 		m.ledger.saved = state.Checkpoint.LSN
 	}
 	m.window = checkpoint.NewWindow(m.ledger.saved)
-	for _, s := range state.Settled {
-		key := mapping.Fold(s.Key)
-		if at, ok := m.replayed[key]; !ok || at.Compare(s.Through) < 0 {
-			m.replayed[key] = s.Through
-		}
-		m.replayedTo = max(m.replayedTo, s.Through.Commit)
-	}
+	m.replayed = newReplayed(state, m.cfg.Mappings)
+	m.ledger.settledTo = m.replayed.to
+	m.ledger.beyond.restore(state, m.replayed.to)
 	m.sentBefore, m.ledger.draft.Sent = state.Sent, state.Sent
 	m.passed(replication.Position{Commit: m.ledger.saved})
 	for _, key := range state.Lacking {

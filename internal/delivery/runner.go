@@ -127,7 +127,7 @@ func (r *Runner) prepare() {
 func (r *Runner) decide(stop <-chan struct{}, life context.Context, group *errgroup.Group) error {
 	clock := startClock()
 	m := New(r.Config, r.State, clock.now())
-	r.State.Settled = nil // may be millions, of one transaction that was cut
+	r.State.Settled, r.State.SettledTo = nil, nil // the machine has it in a form of its own
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	var overtime <-chan time.Time

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // ledger is what is on its way into the store, and what is there.
@@ -36,6 +37,10 @@ type ledger struct {
 	// reserved are those who wait for a call of theirs to be in the store,
 	// reserving those whose call is in the save under way.
 	reserved, reserving []reservation
+	// beyond counts what the store has, or is about to get, as settled above the
+	// checkpoint; settledTo is the newest change that was ever settled.
+	beyond    beyond
+	settledTo replication.Position
 	// unsynced is set while the store holds what a power loss would take, such
 	// as the calls of the day.
 	unsynced bool
@@ -75,6 +80,9 @@ func (m *Machine) settle(it *item) {
 		m.advanced(it.ref)
 		m.window.Settle(it.ref)
 		m.ledger.draft.Settled = append(m.ledger.draft.Settled, checkpoint.Settled{Key: it.key, Through: it.at})
+		if m.ledger.settledTo.Compare(it.at) < 0 {
+			m.ledger.settledTo = it.at
+		}
 	}
 	it.place = saving
 	m.states[it.mapping].pending--
@@ -107,6 +115,7 @@ func (m *Machine) save(now time.Time) {
 		l.current.Checkpoint = frontier
 	}
 	l.current.Settled = above(l.current.Settled, frontier)
+	m.gatherSettled(frontier)
 	if l.counted || last {
 		quota := checkpoint.Quota(m.limiter.Snapshot())
 		// Those that are recorded ahead may be sent before the next save.
@@ -209,7 +218,9 @@ func (m *Machine) saved(now time.Time, err error) {
 		}
 	}
 	m.ghosts -= len(l.current.Ended)
-	m.forgetReplayed()
+	if to := l.current.SettledTo; to != nil {
+		l.beyond = beyond{except: len(to.Except)}
+	}
 	for i, it := range l.released {
 		if i%touchAtOnce == 0 {
 			m.touchReleased(l.released[i:])
@@ -270,13 +281,5 @@ func reset(s checkpoint.Save) checkpoint.Save {
 	return checkpoint.Save{
 		Started: s.Started[:0], Ended: s.Ended[:0], Settled: s.Settled[:0],
 		Parked: s.Parked[:0], Resolved: s.Resolved[:0], Lacking: s.Lacking[:0],
-	}
-}
-
-// forgetReplayed drops what the last life settled, once the checkpoint has
-// passed all of it.
-func (m *Machine) forgetReplayed() {
-	if len(m.replayed) > 0 && m.replayedTo < m.ledger.saved {
-		clear(m.replayed)
 	}
 }

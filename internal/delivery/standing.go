@@ -120,7 +120,7 @@ func (m *Machine) lacksYet(now time.Time, it *item) (Condition, string) {
 	case reading:
 		return Stuck, "waits for its row to be read" + tries(it.faults)
 	case flying:
-		return Stuck, "is in a call to marketo" + tries(max(it.faults, it.attempts))
+		return Stuck, "is in a call to marketo" + tries(max(it.faults, int32(it.attempts)))
 	case grouped:
 		return Stuck, "is part of a batch that was refused and is being split"
 	case saving:
@@ -134,7 +134,7 @@ func (m *Machine) lacksYet(now time.Time, it *item) (Condition, string) {
 		case it.reread:
 			return Stuck, "waits for its row, which could not be read" + tries(it.faults)
 		}
-		return Stuck, "waits to be tried again, as marketo gave no final answer" + tries(it.attempts)
+		return Stuck, "waits to be tried again, as marketo gave no final answer" + tries(int32(it.attempts))
 	}
 	return m.unsendable(now, it)
 }

@@ -1,8 +1,10 @@
 package simulation
 
 import (
+	"slices"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 )
@@ -142,7 +144,27 @@ func (s *Simulator) checkKey(k, stamp int32) {
 
 // durable reports whether the store, as it is now, has the change as settled.
 func (s *Simulator) durable(k, stamp int32) bool {
-	return s.disk.now.through[k] >= stamp || s.end(stamp) <= s.disk.now.lsn
+	return s.disk.now.through[k] >= stamp || s.end(stamp) <= s.disk.now.lsn || s.settledTo(s.disk.now.to, k, stamp)
+}
+
+// settledTo reports whether to has a change of a key as settled.
+func (s *Simulator) settledTo(to *checkpoint.SettledTo, k, stamp int32) bool {
+	if to == nil || s.position(stamp).Compare(to.Through) > 0 {
+		return false
+	}
+	return !slices.ContainsFunc(to.Except, func(e checkpoint.Unsettled) bool {
+		key := parseKey(e.Key)
+		return (key == k || key == s.twin(k)) && e.From.Compare(s.position(stamp)) <= 0
+	})
+}
+
+// checkSettledTo: what it says to be settled is.
+func (s *Simulator) checkSettledTo(to *checkpoint.SettledTo) {
+	for i := s.low; int(i) < len(s.changes) && s.position(i).Compare(to.Through) <= 0; i++ {
+		if k := s.changes[i].key; !s.changes[i].settled && s.settledTo(to, k, i) {
+			s.fail("I6", "change %d of key %d is saved as settled, as all is to %v, which it is not", i, k, to.Through)
+		}
+	}
 }
 
 // checkMove: the checkpoint never goes back.
@@ -167,6 +189,9 @@ func (s *Simulator) checkSaved(sv *save) {
 		if i := s.changeOf(k, e.Through); i == 0 || !s.changes[i].settled {
 			s.fail("I6", "key %d is saved as settled through %v, which it is not", k, e.Through)
 		}
+	}
+	if sv.SettledTo != nil {
+		s.checkSettledTo(sv.SettledTo)
 	}
 	for _, c := range sv.fresh {
 		if !s.durable(c.key, c.through) {

@@ -33,6 +33,7 @@ type Coverage struct {
 	Sends                                                [4]int
 	Saves, SyncedSaves, Confirms, Reads, Logs, Finished  int
 	CleanEnds, Started, Ended, Settled, Parked, Resolved int
+	SettledTo, SettledToLoaded, Excepted                 int
 	Retries, ReadErrors, RowsGone                        int
 	// Completed counts objects that came to be from a part of their rows, or
 	// may have.
@@ -84,6 +85,10 @@ func (c *Coverage) save(sv *checkpoint.Save) {
 	c.Started += len(sv.Started)
 	c.Ended += len(sv.Ended)
 	c.Settled += len(sv.Settled)
+	if sv.SettledTo != nil {
+		c.SettledTo++
+		c.Excepted += len(sv.SettledTo.Except)
+	}
 	c.Resolved += len(sv.Resolved)
 }
 

@@ -20,6 +20,7 @@ type state struct {
 	boot     int
 	inFlight []checkpoint.Call
 	through  []int32 // newest settled change of each key
+	to       *checkpoint.SettledTo
 	parked   map[int32]checkpoint.Parked
 	lacking  map[int32]bool
 	quota    checkpoint.Quota
@@ -74,6 +75,11 @@ func copySave(sv *checkpoint.Save) checkpoint.Save {
 	}
 	c.Ended = slices.Clone(sv.Ended)
 	c.Settled = slices.Clone(sv.Settled)
+	if sv.SettledTo != nil {
+		to := *sv.SettledTo
+		to.Except, to.Rules = slices.Clone(to.Except), slices.Clone(to.Rules)
+		c.SettledTo = &to
+	}
 	c.Parked = slices.Clone(sv.Parked)
 	c.Resolved = slices.Clone(sv.Resolved)
 	c.Lacking = slices.Clone(sv.Lacking)
@@ -105,7 +111,14 @@ func (s *Simulator) apply(st *state, sv *save) {
 	if sv.Clean {
 		st.inFlight = nil
 	}
+	if sv.SettledTo != nil {
+		st.to = sv.SettledTo
+		clear(st.through)
+	}
 	for _, e := range sv.Settled {
+		if sv.SettledTo != nil && e.Through.Compare(sv.SettledTo.Through) <= 0 {
+			continue
+		}
 		i := s.changeOf(parseKey(e.Key), e.Through)
 		if k := s.changes[i].key; i > st.through[k] {
 			st.through[k] = i
@@ -142,6 +155,9 @@ func (s *Simulator) begin(sv *checkpoint.Save) {
 		if c.ID == 0 || c.ID>>lifeBits != 0 {
 			s.fail("store", "call %d is not a number of this life", c.ID)
 		}
+	}
+	if objects, _ := s.process.machine.Load(); sv.SettledTo != nil && len(sv.SettledTo.Except) > objects {
+		s.fail("memory", "%d keys are excepted from what is settled, with %d objects in memory", len(sv.SettledTo.Except), objects)
 	}
 	d.saves++
 	d.under = &save{Save: copySave(sv), number: d.saves, fresh: s.process.fresh}
@@ -231,6 +247,10 @@ func (s *Simulator) load() checkpoint.State {
 		Checkpoint: &checkpoint.Checkpoint{LSN: d.now.lsn},
 		Clean:      d.now.clean, SameBoot: d.saves == 0 || d.now.boot == d.boot,
 		InFlight: slices.Clone(d.now.inFlight), Quota: d.now.quota, Sent: d.now.sent,
+	}
+	if to := d.now.to; to != nil && to.Through.Commit >= d.now.lsn {
+		st.SettledTo = to
+		s.covered.SettledToLoaded++
 	}
 	for k := range s.keys {
 		if i := d.now.through[k]; i != 0 && s.position(i).Commit >= d.now.lsn {

@@ -81,6 +81,18 @@ func parkingPlants() []plant {
 			return []delivery.Event{ev}
 		}},
 		{name: "settled is not saved", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) { sv.Settled = nil })},
+		{name: "all is settled to one change too far", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) {
+			if sv.SettledTo != nil {
+				sv.SettledTo.Through.Seq++
+			}
+		})},
+		{name: "a key is not settled after its first change that is not", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) {
+			if sv.SettledTo != nil {
+				for i := range sv.SettledTo.Except {
+					sv.SettledTo.Except[i].From.Seq++
+				}
+			}
+		})},
 		{name: "settled too far", effect: onSave(func(s *Simulator, sv *checkpoint.Save) {
 			for i, e := range sv.Settled {
 				k := parseKey(e.Key)

@@ -32,6 +32,12 @@ func startPlants() []plant {
 				st.Settled[i].Through = s.position(s.keys[parseKey(e.Key)].last)
 			}
 		}},
+		{name: "what is settled is forgotten at a start where one record stands for it", state: func(_ *Simulator, st *checkpoint.State) { st.SettledTo = nil }},
+		{name: "the keys that are not settled are forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) {
+			if st.SettledTo != nil {
+				st.SettledTo = &checkpoint.SettledTo{Through: st.SettledTo.Through, Rules: st.SettledTo.Rules}
+			}
+		}},
 		{name: "what was sent is forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Sent = replication.Position{} }},
 		{name: "what was sent is not saved", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) { sv.Sent = replication.Position{} })},
 		{name: "what Marketo lacks is forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Lacking = nil }},

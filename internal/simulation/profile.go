@@ -183,7 +183,7 @@ func (p *profile) configure(s *Simulator) {
 	c := delivery.DefaultConfig()
 	for i, m := range mappings {
 		c.Mappings = append(c.Mappings, delivery.Mapping{
-			Name: m.shape.Type, Object: m.shape.Type, Shape: m.shape, Separate: mappings[i].separate, Deletes: !m.set,
+			Name: m.shape.Type, Object: m.shape.Type, Shape: m.shape, Separate: mappings[i].separate, Deletes: !m.set, Rules: uint64(i),
 		})
 	}
 	c.Capacity = marketo.Capacity{Objects: pick(s, 2, 5, 20)}
@@ -206,6 +206,7 @@ func (p *profile) configure(s *Simulator) {
 	if s.chance(0.03) {
 		c.HaltOnReject, p.raised = true, true
 	}
+	c.MaxSettled = [...]int{0, 3, 30, roomy}[s.options.Seed/16%4]
 	c.SyncEvery = pick(s, c.SyncEvery, 3*time.Second)
 	c.MaxAttempts = pick(s, 2, 8)
 	c.Seed = s.rng.Uint64()

@@ -1,0 +1,166 @@
+package acceptance_test
+
+import (
+	"database/sql"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+)
+
+var hugeRows = flag.Int("huge.rows", 30_000, "rows of the transactions of TestHugeTransactionOfEachKind")
+
+// hugeKinds are transactions that change very many rows. Those that do not
+// insert find so many rows, which have no objects.
+var hugeKinds = []struct {
+	name    string
+	there   bool
+	changes int  // of each row
+	long    bool // with -long only
+	run     func(w *world, rows int)
+}{
+	{name: "inserts", long: true, changes: 1, run: func(w *world, rows int) { w.insertItems(1, rows) }},
+	{name: "updates", long: true, there: true, changes: 1, run: func(w *world, _ int) { w.exec(`UPDATE items SET version = 1`) }},
+	{name: "deletes", long: true, there: true, changes: 1, run: func(w *world, _ int) { w.exec(`DELETE FROM items`) }},
+	{name: "keys", there: true, changes: 2, run: func(w *world, _ int) { w.exec(`UPDATE items SET id = -id, version = 1`) }},
+	{name: "one delete first", there: true, changes: 1, run: func(w *world, rows int) {
+		w.exec(`WITH gone AS (DELETE FROM items WHERE id = 1) UPDATE items SET version = 1 WHERE id > 1`)
+	}},
+	{name: "rows replaced", there: true, changes: 1, run: func(w *world, rows int) {
+		w.exec(`CREATE FUNCTION replace_rows(n int) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+			FOR i IN 1..n LOOP DELETE FROM items WHERE id = i; INSERT INTO items VALUES (i, 1, 'pad'); END LOOP; END $$`)
+		w.exec(`SELECT replace_rows($1)`, rows)
+	}},
+	{name: "several at once", long: true, changes: 1, run: func(w *world, rows int) {
+		var wait sync.WaitGroup
+		for i := range 4 {
+			conn, err := pgx.Connect(w.t.Context(), w.cluster.URL(w.database))
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			wait.Go(func() {
+				defer conn.Close(w.t.Context())
+				if _, err := conn.Exec(w.t.Context(), insertItems, i*rows/4+1, (i+1)*rows/4); err != nil {
+					w.t.Error(err)
+				}
+			})
+		}
+		wait.Wait()
+	}},
+	{name: "truncated first", long: true, there: true, changes: 1, run: func(w *world, rows int) {
+		w.exec(`BEGIN`)
+		w.exec(`TRUNCATE items`)
+		w.insertItems(1, rows)
+		w.exec(`COMMIT`)
+	}},
+}
+
+const insertItems = `INSERT INTO items SELECT i, 1, 'pad of the row ' || i FROM generate_series($1::bigint, $2::bigint) i`
+
+func (w *world) insertItems(from, to int) { w.exec(insertItems, from, to) }
+
+// TestHugeTransactionOfEachKind kills the program in the middle of a huge
+// transaction: neither its memory nor its state file, nor those of the next
+// life, follow the size of the transaction, and what was settled is not sent
+// again.
+func TestHugeTransactionOfEachKind(t *testing.T) {
+	needServer(t)
+	t.Parallel()
+	for _, kind := range hugeKinds {
+		if kind.long && !*long {
+			continue
+		}
+		t.Run(kind.name, func(t *testing.T) {
+			rows := *hugeRows
+			there := 0
+			if kind.there {
+				there = rows
+			}
+			w := newItems(t, server, "rest", there, simulator.Options{Latency: simulator.Latency{Fixed: 5 * time.Millisecond}})
+			w.config.mappings = items + "    on_truncate: ignore\n"
+			w.config.timeout, w.config.hold = time.Second, 1300*time.Millisecond
+			p := w.start()
+			began := time.Now()
+			kind.run(w, rows)
+			committed := time.Since(began)
+			limit := time.Minute + time.Duration(rows)*time.Millisecond
+			w.awaitSent(limit, rows*kind.changes/2)
+			first, _ := p.peakMemory(t)
+			p.kill()
+			file, entries := w.storeSize()
+			w.storeAtMost()
+			time.Sleep(50 * time.Millisecond)
+			before := w.objectsSent()
+			p = w.start()
+			w.settleWithin(p, limit)
+			took := time.Since(began)
+			second, _ := p.peakMemory(t)
+			p.stop(t)
+			t.Logf("%s: %d rows, committed in %s, done in %s; peak %d MiB, then %d MiB; store %d KiB with %d entries at the kill; %d sent before it, %d after",
+				kind.name, rows, committed.Round(time.Millisecond), took.Round(time.Millisecond), first/mebibyte, second/mebibyte, file>>10, entries, before, w.objectsSent()-before)
+			if !underRace && max(first, second) > 96*mebibyte {
+				t.Error("want at most 96 MiB")
+			}
+			w.noViolations()
+		})
+	}
+}
+
+// objectsSent counts the objects of all calls that were answered.
+func (w *world) objectsSent() int {
+	sent := 0
+	for _, n := range w.sim.Stats().Statuses {
+		sent += n
+	}
+	return sent
+}
+
+func (w *world) awaitSent(limit time.Duration, n int) {
+	w.t.Helper()
+	await(w.t, limit, func() (bool, string) {
+		sent := w.objectsSent()
+		return sent >= n, fmt.Sprintf("%d of %d objects were sent", sent, n)
+	})
+}
+
+// storeAtMost checks that the state file does not have every settled change of a
+// huge transaction.
+func (w *world) storeAtMost() {
+	w.t.Helper()
+	const most = 60_000
+	bytes, entries := w.storeSize()
+	if entries > most {
+		w.t.Errorf("the state file has %d settled changes, want at most %d", entries, most)
+	}
+	if bytes > 48*mebibyte { // half of it is the log
+		w.t.Errorf("the state file and its log take %d MiB", bytes/mebibyte)
+	}
+}
+
+// storeSize returns the size of the state file with its log, and how many
+// settled changes it has.
+func (w *world) storeSize() (bytes int64, entries int) {
+	w.t.Helper()
+	path := filepath.Join(w.dir, w.config.state)
+	for _, name := range []string{path, path + "-wal"} {
+		if info, err := os.Stat(name); err == nil {
+			bytes += info.Size()
+		}
+	}
+	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.QueryRow(`SELECT coalesce(sum(entries), 0) FROM settled`).Scan(&entries); err != nil {
+		w.t.Fatal(err)
+	}
+	return bytes, entries
+}
