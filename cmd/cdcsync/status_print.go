@@ -147,7 +147,7 @@ func faults(f map[string]uint64) string {
 func slot(s admin.Source) string {
 	text := fmt.Sprintf("%s: received %s, checkpoint %s", printable(s.Slot), s.Received, s.Checkpoint)
 	if s.Confirmed != "" {
-		text += ", confirmed " + s.Confirmed
+		text += ", acknowledged " + s.Confirmed
 	}
 	text += fmt.Sprintf(", lag %s", amount(s.Lag))
 	switch {

@@ -167,7 +167,7 @@ func (r *Runner) Look(ctx context.Context) {
 
 // looked notes what the server said.
 func (r *Runner) looked(server replication.Server) {
-	l := look{at: time.Now(), end: server.Flushed, saved: LSN(r.confirmed.Load())}
+	l := look{at: time.Now(), end: server.Flushed, saved: LSN(r.acknowledged.Load())}
 	if s := server.Slot; s != nil {
 		l.retained, l.safe = s.RetainedBytes, s.SafeBytes
 	}

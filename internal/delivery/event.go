@@ -130,7 +130,7 @@ func (Act) event()       {}
 func (Tick) event()      {}
 func (Stop) event()      {}
 
-// Effect is something the Machine wants done: Send, Save, Confirm, Read, Tell,
+// Effect is something the Machine wants done: Send, Save, Acknowledge, Read, Tell,
 // Answer, Log or Finished.
 type Effect interface{ effect() }
 
@@ -145,9 +145,9 @@ type Send struct {
 // points to stays as it is. There is never more than one under way.
 type Save struct{ Save *checkpoint.Save }
 
-// Confirm tells the server that it may forget everything up to LSN, which is
+// Acknowledge tells the server that it may forget everything up to LSN, which is
 // in the store, synced.
-type Confirm struct{ LSN LSN }
+type Acknowledge struct{ LSN LSN }
 
 // Read asks for the row behind an object's key; it comes as RowRead.
 type Read struct {
@@ -184,10 +184,10 @@ type Finished struct {
 	Left int
 }
 
-func (Send) effect()     {}
-func (Save) effect()     {}
-func (Confirm) effect()  {}
-func (Read) effect()     {}
-func (Log) effect()      {}
-func (Tell) effect()     {}
-func (Finished) effect() {}
+func (Send) effect()        {}
+func (Save) effect()        {}
+func (Acknowledge) effect() {}
+func (Read) effect()        {}
+func (Log) effect()         {}
+func (Tell) effect()        {}
+func (Finished) effect()    {}

@@ -66,7 +66,7 @@ func (r *rig) step(ev Event) {
 			if !r.holdSaves {
 				r.step(Saved{})
 			}
-		case Confirm:
+		case Acknowledge:
 			if e.LSN <= r.confirmed {
 				r.t.Fatalf("confirm went from %s to %s", r.confirmed, e.LSN)
 			}

@@ -194,9 +194,9 @@ func (r *reader) connect(life context.Context) (*replication.Stream, error) {
 		return nil, err
 	}
 	r.stream.Store(stream)
-	// What was only saved, not synced, must not be confirmed: the position at
+	// What was only saved, not synced, must not be acknowledged: the position at
 	// start may be of that kind.
-	r.confirm(LSN(r.runner.synced.Load()))
+	r.acknowledge(LSN(r.runner.synced.Load()))
 	r.connected(seen, from)
 	return stream, nil
 }
@@ -205,7 +205,7 @@ func (r *reader) connect(life context.Context) (*replication.Stream, error) {
 // and returns the checkpoint.
 func (r *reader) hold(life context.Context, approach *replication.Approach, seen replication.Seen) (LSN, error) {
 	ck := *r.runner.State.Checkpoint
-	ck.LSN, ck.Timeline = LSN(r.runner.confirmed.Load()), r.timeline
+	ck.LSN, ck.Timeline = LSN(r.runner.acknowledged.Load()), r.timeline
 	var left LSN
 	if seen.Timeline != ck.Timeline {
 		var err error
@@ -243,10 +243,10 @@ func (r *reader) reached() checkpoint.Reached {
 	return reached
 }
 
-// confirm passes a durable checkpoint on to the server.
-func (r *reader) confirm(lsn LSN) {
+// acknowledge passes a durable checkpoint on to the server.
+func (r *reader) acknowledge(lsn LSN) {
 	if s := r.stream.Load(); s != nil {
-		s.Confirm(lsn)
+		s.Acknowledge(lsn)
 	}
 }
 

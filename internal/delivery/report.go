@@ -132,7 +132,7 @@ type Report struct {
 	Parked         int
 	Held           int
 	Backpressure   bool
-	// Saved is the checkpoint in the store, Synced the one that is confirmed.
+	// Saved is the checkpoint in the store, Synced the one that is acknowledged.
 	Saved, Synced LSN
 	SavedAt       time.Time
 	// Through is the commit time up to which everything is settled; zero when

@@ -71,9 +71,9 @@ type Runner struct {
 	asked   chan Event
 	reader  *reader
 
-	// confirmed is the last position confirmed, or the checkpoint at start;
-	// synced is zero until this life has confirmed one.
-	confirmed, synced atomic.Uint64
+	// acknowledged is the last position acknowledged, or the checkpoint at start;
+	// synced is zero until this life has acknowledged one.
+	acknowledged, synced atomic.Uint64
 	// distance is how far the slot is behind; looking is held by who asks.
 	distance distance
 	looking  sync.Mutex
@@ -89,7 +89,7 @@ type Runner struct {
 var ErrUnfinished = errors.New("shutdown timed out with calls in flight; they are repeated at the next start")
 
 // Run delivers until ctx ends, and then ends in order: it stops reading, sends
-// what waits, settles, saves and confirms. It returns nil after an orderly
+// what waits, settles, saves and acknowledges. It returns nil after an orderly
 // end, a *checkpoint.Refusal when going on would lose data, and otherwise the error that
 // ended it.
 func (r *Runner) Run(ctx context.Context) error {
@@ -119,7 +119,7 @@ func (r *Runner) prepare() {
 	r.saved = make(chan error, 1)
 	r.reports = make(chan chan Report)
 	r.asked = make(chan Event)
-	r.confirmed.Store(uint64(r.State.Checkpoint.LSN))
+	r.acknowledged.Store(uint64(r.State.Checkpoint.LSN))
 	r.reader = newReader(r)
 }
 
@@ -206,12 +206,12 @@ func (r *Runner) carryOut(e Effect, life context.Context, group *errgroup.Group)
 		}
 	case Save:
 		r.toSave <- e.Save
-	case Confirm:
-		failpoint.Hit("confirm.before")
-		r.confirmed.Store(uint64(e.LSN))
+	case Acknowledge:
+		failpoint.Hit("acknowledge.before")
+		r.acknowledged.Store(uint64(e.LSN))
 		r.synced.Store(uint64(e.LSN))
-		r.reader.confirm(e.LSN)
-		failpoint.Hit("confirm.after")
+		r.reader.acknowledge(e.LSN)
+		failpoint.Hit("acknowledge.after")
 	case Read:
 		if r.wanted.put(e) {
 			group.Go(func() error { return r.readRows(life) })
@@ -266,7 +266,7 @@ func (r *Runner) finish(life context.Context, done Finished) error {
 	failpoint.Hit("stop.before_close")
 	r.reader.close(life)
 	failpoint.Hit("stop.after_close")
-	r.Log.Info("stopped", "left", done.Left, "checkpoint", LSN(r.confirmed.Load()))
+	r.Log.Info("stopped", "left", done.Left, "checkpoint", LSN(r.acknowledged.Load()))
 	return nil
 }
 

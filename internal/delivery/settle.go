@@ -21,7 +21,7 @@ type ledger struct {
 	released []*item
 
 	// saved is the checkpoint in the store, synced the one that would
-	// survive a power loss; only that is ever confirmed.
+	// survive a power loss; only that is ever acknowledged.
 	saved, synced LSN
 	syncedAt      time.Time
 	savedAt       time.Time
@@ -74,7 +74,7 @@ func (l *ledger) late(now time.Time) bool {
 // the store with the next save, together with the checkpoint that it frees.
 //
 // The order is the promise: settle in the window, save what settled and the
-// new checkpoint in one commit, confirm it once synced; the stream reports it.
+// new checkpoint in one commit, acknowledge it once synced; the stream reports it.
 func (m *Machine) settle(it *item) {
 	if it.windowed {
 		m.advanced(it.ref)
@@ -214,7 +214,7 @@ func (m *Machine) saved(now time.Time, err error) {
 		if l.saved > l.synced {
 			l.synced = l.saved
 			l.urgent = false
-			m.emit(Confirm{LSN: l.synced})
+			m.emit(Acknowledge{LSN: l.synced})
 		}
 	}
 	m.ghosts -= len(l.current.Ended)
@@ -237,7 +237,7 @@ func (m *Machine) saved(now time.Time, err error) {
 func (m *Machine) saveFailed(now time.Time, err error) {
 	l := &m.ledger
 	if l.failures == 0 {
-		m.log(slog.LevelError, "store does not take anything; sending and confirming stop until it does", "err", err)
+		m.log(slog.LevelError, "store does not take anything; sending and acknowledging stop until it does", "err", err)
 	}
 	l.failures++
 	l.retry = now.Add(m.backoff(250*time.Millisecond, 10*time.Second, l.failures))

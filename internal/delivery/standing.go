@@ -24,7 +24,7 @@ type standing struct {
 	told bool
 }
 
-// mark is where the slot stands: whether there is work to do, what is confirmed
+// mark is where the slot stands: whether there is work to do, what is acknowledged
 // to PostgreSQL, and the oldest transaction that is not settled.
 type mark struct {
 	work   bool

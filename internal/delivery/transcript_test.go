@@ -207,7 +207,7 @@ func (s *story) effect(e Effect) {
 		}
 		s.keep(save)
 		s.step(Saved{})
-	case Confirm:
+	case Acknowledge:
 		s.say("%s acknowledge %s", s.clock(), e.LSN)
 	case Log:
 		s.say("%s log: %s%s", s.clock(), e.Message, arguments(e.Args))

@@ -138,8 +138,8 @@ type Begin struct {
 type Commit struct {
 	// LSN equals Begin.Final.
 	LSN LSN
-	// End is the position to confirm once the transaction is settled:
-	// confirming LSN instead would have the transaction sent again.
+	// End is the position to acknowledge once the transaction is settled:
+	// acknowledging LSN instead would have the transaction sent again.
 	End  LSN
 	Time time.Time
 }

@@ -138,7 +138,7 @@ var advices = map[Reason]advice{
 		"by a new slot; for the future keep values of more than 250 MB (as text 500 MB) out of published columns, with a publication that has a column list (PostgreSQL 15; see source.publish_columns)"},
 	ServerError: {RetrySlowly, "see the server's log"},
 
-	SlotMissing:           {Fatal, "changes since the last confirmed one may be gone: create the slot anew and backfill"},
+	SlotMissing:           {Fatal, "changes since the last acknowledged one may be gone: create the slot anew and backfill"},
 	SlotExists:            {Fatal, "use it, drop it with pg_drop_replication_slot, or choose another name"},
 	SlotLost:              {Fatal, "changes are gone: drop the slot, create it anew and backfill; raise max_slot_wal_keep_size"},
 	SlotUnsuitable:        {Fatal, "choose another slot name, or drop the slot and have it created by this program"},

@@ -12,11 +12,11 @@ import (
 
 const (
 	// statusPause is the least time between two statuses, so that a server that
-	// keeps asking gets no more than 10 a second; confirmPause that before one
-	// that confirms more than the last, as what was confirmed last of all
+	// keeps asking gets no more than 10 a second; acknowledgePause that before one
+	// that acknowledges more than the last, as what was acknowledged last of all
 	// should not wait for long.
-	statusPause  = 100 * time.Millisecond
-	confirmPause = 25 * time.Millisecond
+	statusPause      = 100 * time.Millisecond
+	acknowledgePause = 25 * time.Millisecond
 	// writeTimeout bounds one write of a status. It is a deadline on writing
 	// alone: one on reading would cut the stream, and the server reads its
 	// few bytes even while it cannot send.
@@ -34,7 +34,7 @@ const (
 func (s *Stream) report(ctx context.Context) {
 	var buf []byte
 	var last, probed time.Time
-	var told LSN // what the last status confirmed
+	var told LSN // what the last status acknowledged
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -49,8 +49,8 @@ func (s *Stream) report(ctx context.Context) {
 			return
 		case <-s.wake:
 			pause := statusPause
-			if s.Confirmed() > told {
-				pause = confirmPause
+			if s.Acknowledged() > told {
+				pause = acknowledgePause
 			}
 			timer.Reset(max(0, pause-time.Since(last)))
 			continue
@@ -84,8 +84,8 @@ func (s *Stream) report(ctx context.Context) {
 }
 
 func (s *Stream) status(reply bool) status {
-	received, confirmed := s.Received(), s.Confirmed()
-	return status{write: received, flush: confirmed, apply: confirmed, at: time.Now(), reply: reply}
+	received, acknowledged := s.Received(), s.Acknowledged()
+	return status{write: received, flush: acknowledged, apply: acknowledged, at: time.Now(), reply: reply}
 }
 
 func (s *Stream) write(b []byte) error {
@@ -130,11 +130,11 @@ func (s *Stream) askOnTheSide(ctx context.Context) {
 // uses a message, is safe beside another goroutine that reads.
 func (s *Stream) Leave() { s.leave.Do(func() { close(s.leaving) }) }
 
-// Close ends the stream in order: a last status with the confirmed position,
+// Close ends the stream in order: a last status with the acknowledged position,
 // then the end of the copy, so that the server has read both before the
 // connection goes. A Next that waits returns ErrClosed. When ctx ends first,
 // or after 5 seconds, the connection is cut; then the error says so, and the
-// server may not know the last confirmed position. After an error of Next
+// server may not know the last acknowledged position. After an error of Next
 // there is nothing left to say, and Close returns nil. It ends the validity of
 // the last message.
 func (s *Stream) Close(ctx context.Context) error {

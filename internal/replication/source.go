@@ -6,10 +6,10 @@
 // A Source says which database, slot and publication; its methods use a
 // connection of their own for the time of the call. Source.Stream opens a
 // Stream, which hands out every message in the order of the server, complete,
-// and confirms a position only when Confirm was called with it or a later one.
+// and acknowledges a position only when Acknowledge was called with it or a later one.
 //
 // The package promises that the server is never told to forget a change that
-// was not confirmed: not by a keepalive, not by a position of zero, not by a
+// was not acknowledged: not by a keepalive, not by a position of zero, not by a
 // position that this connection has not received. It does not decide where to
 // start and keeps nothing durable; a Stream that ends is opened again by the
 // caller. Streaming of open transactions, two-phase commit and binary values

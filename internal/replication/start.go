@@ -21,7 +21,7 @@ import (
 // A server takes any position without a word, so Stream looks first, on the
 // connection it is going to use: it refuses a slot that is ahead of from
 // (Gap), a server whose WAL ends before from (ServerBehind), and a slot that
-// is missing, lost or unsuitable. Nothing is confirmed by starting.
+// is missing, lost or unsuitable. Nothing is acknowledged by starting.
 func (s *Source) Stream(ctx context.Context, from LSN) (*Stream, error) {
 	approach, err := s.Approach(ctx)
 	if err != nil {

@@ -34,7 +34,7 @@ func (s status) append(b []byte) []byte {
 // every status with a keepalive that asks for the next one, and sends nothing
 // else. At any other time it asks only after half of wal_sender_timeout
 // without a status. As statuses are paced, it takes about two seconds to be
-// sure; a stream that confirms the WAL end meanwhile lets the server stop.
+// sure; a stream that acknowledges the WAL end meanwhile lets the server stop.
 type spin struct {
 	count int
 	last  time.Time

@@ -23,7 +23,7 @@ type Endpoint struct {
 	Database string
 }
 
-// Stream is one replication connection. One goroutine calls Next; Confirm,
+// Stream is one replication connection. One goroutine calls Next; Acknowledge,
 // Close, Abort and the questions may be called from others. A Stream writes
 // statuses by itself, whether or not anybody calls Next, so the connection
 // lives while its reader is held back.
@@ -50,9 +50,9 @@ type Stream struct {
 	err   error
 
 	// received is the highest position that came on this connection, the
-	// start included; confirmed is what Confirm was called with.
-	received, confirmed atomic.Uint64
-	messages            atomic.Uint64
+	// start included; acknowledged is what Acknowledge was called with.
+	received, acknowledged atomic.Uint64
+	messages               atomic.Uint64
 
 	wake     chan struct{} // something to tell the server soon
 	leaving  chan struct{} // closed by Close
@@ -194,18 +194,18 @@ func (s *Stream) TypeName(oid uint32) (TypeName, bool) { return s.decoder.TypeNa
 // Server returns what the stream is connected to.
 func (s *Stream) Server() Endpoint { return s.server }
 
-// Confirm says that everything up to lsn is settled and that the server may
+// Acknowledge says that everything up to lsn is settled and that the server may
 // forget it: lsn is a Commit's End, or a Keepalive's WALEnd when everything
 // before it is settled. Positions only move forward; a lower one is ignored.
 // What lies beyond the last position received on this connection is told to
 // the server when it has been received, not before.
-func (s *Stream) Confirm(lsn LSN) {
+func (s *Stream) Acknowledge(lsn LSN) {
 	for {
-		old := s.confirmed.Load()
+		old := s.acknowledged.Load()
 		if uint64(lsn) <= old {
 			return
 		}
-		if s.confirmed.CompareAndSwap(old, uint64(lsn)) {
+		if s.acknowledged.CompareAndSwap(old, uint64(lsn)) {
 			s.nudge()
 			return
 		}
@@ -224,9 +224,9 @@ func (s *Stream) nudge() {
 // least the one where it started.
 func (s *Stream) Received() LSN { return LSN(s.received.Load()) }
 
-// Confirmed returns the position that statuses confirm; zero before the first
-// Confirm.
-func (s *Stream) Confirmed() LSN { return LSN(min(s.confirmed.Load(), s.received.Load())) }
+// Acknowledged returns the position that statuses acknowledge; zero before the first
+// Acknowledge.
+func (s *Stream) Acknowledged() LSN { return LSN(min(s.acknowledged.Load(), s.received.Load())) }
 
 // Counters returns the bytes read on this connection, and the messages,
 // keepalives included.

@@ -47,11 +47,11 @@ func drain(s *replication.Stream, confirm bool) <-chan error {
 			switch m := m.(type) {
 			case *replication.Commit:
 				if confirm {
-					s.Confirm(m.End)
+					s.Acknowledge(m.End)
 				}
 			case *replication.Keepalive:
 				if confirm && !s.InTransaction() {
-					s.Confirm(m.WALEnd)
+					s.Acknowledge(m.WALEnd)
 				}
 			}
 		}
@@ -81,8 +81,8 @@ func TestNothingConfirmed(t *testing.T) {
 	s := d.stream(0)
 	_, first := d.read(s, 1)
 	_, second := d.read(s, 1)
-	if s.Received() < second || s.Confirmed() != 0 {
-		t.Errorf("received %s, confirmed %s; want at least %s and 0/0", s.Received(), s.Confirmed(), second)
+	if s.Received() < second || s.Acknowledged() != 0 {
+		t.Errorf("received %s, confirmed %s; want at least %s and 0/0", s.Received(), s.Acknowledged(), second)
 	}
 	ended := drain(s, false)
 	eventually(t, "the server knows what was received", func() bool {
@@ -96,11 +96,11 @@ func TestNothingConfirmed(t *testing.T) {
 		t.Errorf("the slot moved from %s to %s before anything was confirmed", point, got)
 	}
 
-	s.Confirm(first)
+	s.Acknowledge(first)
 	eventually(t, "the slot moves", func() bool { return d.confirmedFlush() == first })
-	s.Confirm(first - 1)
-	if got := s.Confirmed(); got != first {
-		t.Errorf("Confirmed() = %s after confirming less, want %s", got, first)
+	s.Acknowledge(first - 1)
+	if got := s.Acknowledged(); got != first {
+		t.Errorf("Acknowledged() = %s after acknowledging less, want %s", got, first)
 	}
 	if err := s.Close(t.Context()); err != nil {
 		t.Errorf("Close() = %v", err)
@@ -111,15 +111,15 @@ func TestNothingConfirmed(t *testing.T) {
 	}
 }
 
-// TestConfirmBeyond: a position that was not received is not confirmed.
-func TestConfirmBeyond(t *testing.T) {
+// TestAcknowledgeBeyond: a position that was not received is not acknowledged.
+func TestAcknowledgeBeyond(t *testing.T) {
 	d := newDatabase(t, table)
 	d.capture("t")
 	d.exec("INSERT INTO t VALUES (1, 'a')")
 	s := d.stream(0)
 	_, end := d.read(s, 1)
-	s.Confirm(0xff00000000)
-	if got := s.Confirmed(); got < end || got > s.Received() {
+	s.Acknowledge(0xff00000000)
+	if got := s.Acknowledged(); got < end || got > s.Received() {
 		t.Errorf("Confirmed() = %s, want what was received, %s", got, s.Received())
 	}
 	if err := s.Close(t.Context()); err != nil {
@@ -145,7 +145,7 @@ func TestCloseTells(t *testing.T) {
 		d.exec(fmt.Sprintf("INSERT INTO t VALUES (%d, 'x')", i))
 		s := d.stream(from)
 		_, end := d.read(s, 1)
-		s.Confirm(end)
+		s.Acknowledge(end)
 		if err := s.Close(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -170,7 +170,7 @@ func TestCloseWithBacklog(t *testing.T) {
 	d.exec("INSERT INTO t VALUES (0, 'first')", "INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series(1, 10000) i")
 	s := d.stream(0)
 	_, end := d.read(s, 1)
-	s.Confirm(end)
+	s.Acknowledge(end)
 	if err := s.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +271,7 @@ func TestCrash(t *testing.T) {
 	s := d.stream(0)
 	d.read(s, 1)
 	_, end := d.read(s, 1)
-	s.Confirm(end)
+	s.Acknowledge(end)
 	eventually(t, "the slot moves", func() bool { return d.confirmedFlush() == end })
 	ended := drain(s, false)
 
@@ -322,7 +322,7 @@ func TestFastShutdown(t *testing.T) {
 			d.exec("INSERT INTO t VALUES (1, 'a')")
 			if !confirm {
 				_, end := d.read(s, 1)
-				s.Confirm(end) // behind the WAL's end: that is what holds the server up
+				s.Acknowledge(end) // behind the WAL's end: that is what holds the server up
 				d.exec("INSERT INTO t VALUES (2, 'b')")
 				d.read(s, 1)
 				eventually(t, "the server knows", func() bool { return d.confirmedFlush() == end })
@@ -354,7 +354,7 @@ func TestShutdownWhileNobodyReads(t *testing.T) {
 	s := d.stream(0)
 	d.exec("INSERT INTO t VALUES (1, 'a')", "INSERT INTO t VALUES (2, 'b')")
 	_, end := d.read(s, 1)
-	s.Confirm(end)
+	s.Acknowledge(end)
 	ctx, cancel := context.WithTimeout(t.Context(), 40*time.Second)
 	defer cancel()
 	if err := d.cluster.Stop(ctx, cluster.Fast); err != nil {

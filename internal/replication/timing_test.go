@@ -75,14 +75,14 @@ func TestStatusPositions(t *testing.T) {
 			w.send(data(begin(0x90)), data(commit(0x90, 0xa0)), keepalive(0xb0, false))
 		}
 		s := open(t, w.source(), 0)
-		s.Confirm(0x95) // settled in an earlier life; not yet received in this one
+		s.Acknowledge(0x95) // settled in an earlier life; not yet received in this one
 		time.Sleep(time.Millisecond)
 		for range 2 {
 			if _, err := s.Next(); err != nil {
 				t.Fatal(err)
 			}
-			if s.Confirmed() > s.Received() {
-				t.Errorf("confirmed %s of %s received", s.Confirmed(), s.Received())
+			if s.Acknowledged() > s.Received() {
+				t.Errorf("confirmed %s of %s received", s.Acknowledged(), s.Received())
 			}
 		}
 		synctest.Wait()
@@ -96,7 +96,7 @@ func TestStatusPositions(t *testing.T) {
 		if s.Buffered() {
 			t.Error("Buffered() = true with nothing left")
 		}
-		s.Confirm(0xa0)
+		s.Acknowledge(0xa0)
 		time.Sleep(200 * time.Millisecond)
 		s.Abort()
 		seen := w.seen()
@@ -114,13 +114,13 @@ func TestStatusPositions(t *testing.T) {
 	})
 }
 
-// TestConfirmRate: a thousand confirmations in a second make ten statuses.
-func TestConfirmRate(t *testing.T) {
+// TestAcknowledgeRate: a thousand acknowledgements in a second make ten statuses.
+func TestAcknowledgeRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWalsender(t)
 		s := open(t, w.source(), 0xf000)
 		for i := range 1000 {
-			s.Confirm(replication.LSN(i + 1))
+			s.Acknowledge(replication.LSN(i + 1))
 			time.Sleep(time.Millisecond)
 		}
 		time.Sleep(150 * time.Millisecond)

@@ -200,13 +200,13 @@ func (s *Simulator) checkSaved(sv *save) {
 	}
 }
 
-// checkConfirm: only what would survive a loss of power is confirmed.
-func (s *Simulator) checkConfirm(lsn LSN) {
+// checkAcknowledged: only what would survive a loss of power is acknowledged.
+func (s *Simulator) checkAcknowledged(lsn LSN) {
 	if lsn > s.disk.synced.lsn {
-		s.fail("I1", "confirmed %s, the synced checkpoint is %s", lsn, s.disk.synced.lsn)
+		s.fail("I1", "acknowledged %s, the synced checkpoint is %s", lsn, s.disk.synced.lsn)
 	}
-	if lsn <= s.process.confirmed {
-		s.fail("I2", "confirmed %s after %s", lsn, s.process.confirmed)
+	if lsn <= s.process.acknowledged {
+		s.fail("I2", "acknowledged %s after %s", lsn, s.process.acknowledged)
 	}
 }
 
@@ -245,8 +245,8 @@ func (s *Simulator) checkFinished(delivery.Finished) {
 		s.fail("stop", "finished with %d calls in flight", s.process.flying)
 	case s.disk.under != nil || len(s.process.fresh) > 0:
 		s.fail("stop", "finished before all was saved")
-	case s.process.confirmed != s.disk.now.lsn:
-		s.fail("stop", "finished with %s confirmed, the checkpoint is %s", s.process.confirmed, s.disk.now.lsn)
+	case s.process.acknowledged != s.disk.now.lsn:
+		s.fail("stop", "finished with %s acknowledged, the checkpoint is %s", s.process.acknowledged, s.disk.now.lsn)
 	}
 	if !s.disk.now.clean {
 		return

@@ -27,18 +27,18 @@ func onSave(change func(*Simulator, *checkpoint.Save)) func(*Simulator, delivery
 	}
 }
 
-// positionPlants move the checkpoint, or what is confirmed, too early or back.
+// positionPlants move the checkpoint, or what is acknowledged, too early or back.
 func positionPlants() []plant {
 	return []plant{
-		{name: "confirm before the save has ended", effect: func(s *Simulator, e delivery.Effect) []delivery.Effect {
-			if save, ok := e.(delivery.Save); ok && save.Save.Checkpoint > s.process.confirmed {
-				return []delivery.Effect{e, delivery.Confirm{LSN: save.Save.Checkpoint}}
+		{name: "acknowledge before the save has ended", effect: func(s *Simulator, e delivery.Effect) []delivery.Effect {
+			if save, ok := e.(delivery.Save); ok && save.Save.Checkpoint > s.process.acknowledged {
+				return []delivery.Effect{e, delivery.Acknowledge{LSN: save.Save.Checkpoint}}
 			}
 			return []delivery.Effect{e}
 		}},
-		{name: "confirm what is not synced", event: func(s *Simulator, ev delivery.Event) []delivery.Event {
+		{name: "acknowledge what is not synced", event: func(s *Simulator, ev delivery.Event) []delivery.Event {
 			if saved, ok := ev.(delivery.Saved); ok && saved.Err == nil && s.disk.now.lsn > s.disk.synced.lsn {
-				s.confirm(s.disk.now.lsn)
+				s.acknowledge(s.disk.now.lsn)
 			}
 			return []delivery.Event{ev}
 		}},
@@ -53,9 +53,9 @@ func positionPlants() []plant {
 				sv.Checkpoint = s.disk.now.lsn - 1
 			}
 		})},
-		{name: "mark is confirmed with objects unsettled", event: func(s *Simulator, ev delivery.Event) []delivery.Event {
-			if r, ok := ev.(*delivery.Received); ok && r.Entries[0].Kind == delivery.EntryMark && r.Entries[0].LSN > s.process.confirmed {
-				s.confirm(r.Entries[0].LSN)
+		{name: "mark is acknowledged with objects unsettled", event: func(s *Simulator, ev delivery.Event) []delivery.Event {
+			if r, ok := ev.(*delivery.Received); ok && r.Entries[0].Kind == delivery.EntryMark && r.Entries[0].LSN > s.process.acknowledged {
+				s.acknowledge(r.Entries[0].LSN)
 			}
 			return []delivery.Event{ev}
 		}},

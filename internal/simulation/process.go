@@ -20,13 +20,13 @@ type process struct {
 	// dying counts the effects until the process dies; -1 is never.
 	dying     int
 	powerLoss bool
-	// confirmed is the last position the machine confirmed in this life.
-	confirmed LSN
-	delivered [len(mappings)]uint64
-	pieces    int // the largest piece delivered
-	earlier   int // the largest one of earlier lives
-	fresh     []confirmation
-	stand     stand
+	// acknowledged is the last position the machine acknowledged in this life.
+	acknowledged LSN
+	delivered    [len(mappings)]uint64
+	pieces       int // the largest piece delivered
+	earlier      int // the largest one of earlier lives
+	fresh        []confirmation
+	stand        stand
 	// steps counts what came and went of the oldest unsettled transaction.
 	steps   int
 	effects []delivery.Effect
@@ -132,8 +132,8 @@ func (s *Simulator) carryOut(e delivery.Effect) {
 		s.call(e)
 	case delivery.Save:
 		s.begin(e.Save)
-	case delivery.Confirm:
-		s.confirm(e.LSN)
+	case delivery.Acknowledge:
+		s.acknowledge(e.LSN)
 	case delivery.Read:
 		s.read(e)
 	case delivery.Log:
@@ -150,12 +150,12 @@ func (s *Simulator) carryOut(e delivery.Effect) {
 	}
 }
 
-// confirm passes a position on to the server, if there is a connection.
-func (s *Simulator) confirm(lsn LSN) {
+// acknowledge passes a position on to the server, if there is a connection.
+func (s *Simulator) acknowledge(lsn LSN) {
 	s.covered.Confirms++
-	s.tracef("confirm %s", lsn)
-	s.checkConfirm(lsn)
-	s.process.confirmed = lsn
+	s.tracef("acknowledge %s", lsn)
+	s.checkAcknowledged(lsn)
+	s.process.acknowledged = lsn
 	if s.reader.connected {
 		s.slot.memory = max(s.slot.memory, lsn)
 		if s.rng.IntN(4) == 0 {

@@ -26,7 +26,7 @@ const (
 // called ready for more than a minute.
 func (s *Simulator) checkStand() {
 	p := &s.process
-	at := stand{confirmed: p.confirmed, low: s.low, work: s.work(), steps: p.steps, since: p.stand.since}
+	at := stand{confirmed: p.acknowledged, low: s.low, work: s.work(), steps: p.steps, since: p.stand.since}
 	// Where a removal became the object of another spelling, the world does not
 	// see when that is settled.
 	if at != p.stand || !at.work || s.profile.spellings {

@@ -37,8 +37,8 @@ func (s *Simulator) connect() {
 	from := max(r.received, s.slot.memory)
 	r.connected, r.tx, r.begun = true, s.txAfter(from), false
 	s.tracef("streaming from %s", from)
-	if s.process.confirmed > s.slot.memory {
-		s.slot.memory = s.process.confirmed
+	if s.process.acknowledged > s.slot.memory {
+		s.slot.memory = s.process.acknowledged
 	}
 	s.notice()
 }
