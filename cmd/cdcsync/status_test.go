@@ -42,7 +42,7 @@ parked        3 objects; see cdcsync parked list
 calls today   3,120 of 10,000; the day ends in 6h 0m
 calls         20 since the start, 2 in flight, 99.5 objects per call, 10.0 calls per 1,000 changes
 failed calls  rate 606 1, retry http_503 2
-slot          cdcsync: received 0/30, checkpoint 0/20, confirmed 0/10, lag 1.5 KiB, 2m 0s to go at this rate
+slot          cdcsync: received 0/30, checkpoint 0/20, acknowledged 0/10, lag 1.5 KiB, 2m 0s to go at this rate
 WAL kept      2.0 KiB of 10.0 GiB; after 1.0 GiB more PostgreSQL may drop the slot, in 2h 0m at this rate
 version       1.2.3
 

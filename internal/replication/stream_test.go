@@ -120,7 +120,7 @@ func TestAcknowledgeBeyond(t *testing.T) {
 	_, end := d.read(s, 1)
 	s.Acknowledge(0xff00000000)
 	if got := s.Acknowledged(); got < end || got > s.Received() {
-		t.Errorf("Confirmed() = %s, want what was received, %s", got, s.Received())
+		t.Errorf("Acknowledged() = %s, want what was received, %s", got, s.Received())
 	}
 	if err := s.Close(t.Context()); err != nil {
 		t.Fatal(err)
