@@ -28,16 +28,17 @@ func (s *Store) Identify(ctx context.Context, c Checkpoint) error {
 	return nil
 }
 
-// Promoted records, durably, that the server is on a later timeline, which has
-// everything that is settled: the position stays as it is.
-func (s *Store) Promoted(ctx context.Context, timeline int32) error {
-	if err := s.promoted(ctx, timeline); err != nil {
-		return fmt.Errorf("record promotion: %w", explain(err))
+// Follow records, durably, that the server is on a later timeline, which has
+// everything that is settled, or that the database has another name: the
+// position stays as it is.
+func (s *Store) Follow(ctx context.Context, timeline int32, database string) error {
+	if err := s.follow(ctx, timeline, database); err != nil {
+		return fmt.Errorf("record timeline and database: %w", explain(err))
 	}
 	return nil
 }
 
-func (s *Store) promoted(ctx context.Context, timeline int32) error {
+func (s *Store) follow(ctx context.Context, timeline int32, database string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -50,11 +51,13 @@ func (s *Store) promoted(ctx context.Context, timeline int32) error {
 		return errors.New("the slot was never identified")
 	case timeline < old.Timeline:
 		return fmt.Errorf("the timeline goes back from %d to %d", old.Timeline, timeline)
-	case timeline == old.Timeline:
+	case database == "":
+		return errors.New("the database has no name")
+	case timeline == old.Timeline && database == old.Database:
 		return nil
 	}
 	c := *old
-	c.Timeline = timeline
+	c.Timeline, c.Database = timeline, database
 	return s.become(ctx, c)
 }
 

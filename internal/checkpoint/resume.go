@@ -58,6 +58,9 @@ func resume(server ServerView, ck *Checkpoint, reached Reached) Decision {
 		warnings = append(warnings, fmt.Sprintf("the server was promoted: timeline %d, was %d; it has everything that was delivered, so the stream goes on at %s",
 			server.Timeline, ck.Timeline, ck.LSN))
 	}
+	if renamedDatabase(server, ck) {
+		warnings = append(warnings, fmt.Sprintf("database %q is called %q now: slot %q is its own, so the stream goes on at %s", ck.Database, server.Database, ck.Slot, ck.LSN))
+	}
 	if w := slotWarning(server); w != "" {
 		warnings = append(warnings, w)
 	}
@@ -71,7 +74,7 @@ func checkIdentity(server ServerView, ck *Checkpoint) *Refusal {
 		return &Refusal{Code: WrongSystem,
 			Reason: fmt.Sprintf("the state file belongs to the PostgreSQL cluster with system identifier %s, and this one is %s", ck.System, server.System),
 			Remedy: "point source.url back at that cluster; for a new cluster (also after pg_upgrade) " + startAfresh(server)}
-	case ck.Database != server.Database:
+	case ck.Database != server.Database && !renamedDatabase(server, ck):
 		return &Refusal{Code: WrongDatabase,
 			Reason: fmt.Sprintf("the state file belongs to database %q, and source.url leads to %q", ck.Database, server.Database),
 			Remedy: "name that database in source.url, or give this one a state file and a slot of its own"}
@@ -81,6 +84,13 @@ func checkIdentity(server ServerView, ck *Checkpoint) *Refusal {
 			Remedy: "set source.slot back, or give the new slot a state file of its own"}
 	}
 	return nil
+}
+
+// renamedDatabase reports whether the checkpoint's database has another name
+// now: a slot stays with its database, and no two of a cluster have one name.
+// One that was made anew in another database would be ahead of the checkpoint.
+func renamedDatabase(server ServerView, ck *Checkpoint) bool {
+	return ck.Database != server.Database && ck.Slot == server.SlotName && server.Slot != nil && server.Slot.Database == server.Database
 }
 
 func checkSlotThere(server ServerView, ck *Checkpoint) *Refusal {

@@ -50,6 +50,9 @@ func TestResume(t *testing.T) {
 		{"another cluster", func(s *server) { s.System = "1" }, &home, "wrong_system", []string{home.System, "is 1", "pg_upgrade"}},
 		{"another cluster without a slot", func(s *server) { s.System, s.Slot = "1", nil }, &home, "wrong_system", nil},
 		{"another database", func(s *server) { s.Database = "test" }, &home, "wrong_database", []string{`"shop"`, `"test"`}},
+		{"database renamed", func(s *server) { s.Database, s.Slot.Database = "b", "b" }, &home, "continue 0/16B3748", []string{`"shop" is called "b" now`}},
+		{"another database with a slot of that name, made anew", func(s *server) { s.Database, s.Slot.Database, s.Slot.Confirmed = "b", "b", home.LSN+1 }, &home, "gap", nil},
+		{"another database without a slot", func(s *server) { s.Database, s.Slot = "b", nil }, &home, "wrong_database", nil},
 		{"another slot", func(s *server) { s.SlotName = "b" }, &home, "wrong_slot", []string{`"cdcsync"`, `"b"`}},
 		{"another slot that is missing", func(s *server) { s.SlotName, s.Slot = "b", nil }, &home, "wrong_slot", nil},
 		{"slot missing", noSlot, &home, "slot_missing", []string{"0/16B3748", "new slot"}},
@@ -142,8 +145,10 @@ func wrongWith(server checkpoint.ServerView, ck *checkpoint.Checkpoint, d checkp
 	slot := server.Slot
 	usable := slot != nil && slot.Plugin == "pgoutput" && slot.Database == server.Database && !slot.TwoPhase &&
 		slot.WALStatus != "lost" && slot.Invalidation == "" && slot.Restart != 0 && !slot.Temporary
-	ours := ck != nil && ck.System == server.System && ck.Database == server.Database && ck.Slot == server.SlotName
 	used := ck != nil && ck.LSN != 0
+	// A slot in use has its database with it, whatever that is called.
+	ours := ck != nil && ck.System == server.System && ck.Slot == server.SlotName &&
+		(ck.Database == server.Database || used && slot != nil && slot.Database == server.Database)
 	inOrder := used && slot != nil && slot.Confirmed <= ck.LSN && ck.LSN <= server.WALEnd &&
 		(server.Timeline == ck.Timeline ||
 			server.Timeline > ck.Timeline && server.Switched != 0 && ck.LSN <= server.Switched)

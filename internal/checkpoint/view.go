@@ -46,8 +46,8 @@ const (
 	// Refuse: going on would lose changes, or cannot work. It is the zero
 	// Action, so that a Decision nobody made does not go on.
 	Refuse Action = iota
-	// Continue: start the stream at Decision.LSN. If the server's timeline is
-	// not the checkpoint's, identify the store anew first.
+	// Continue: start the stream at Decision.LSN. If the server's timeline or
+	// database is not the checkpoint's, have the store Follow first.
 	Continue
 	// Create: nothing was ever delivered and there is no slot. Intend, create
 	// the slot, and Identify.

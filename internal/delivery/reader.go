@@ -46,8 +46,9 @@ func (p piece) recycle() {
 type reader struct {
 	runner *Runner
 	before checkpoint.Reached // what earlier lives reached
-	// timeline is the one that positions are of.
+	// timeline is the one that positions are of, database the name of theirs.
 	timeline int32
+	database string
 	entries  []Entry
 	bytes    int
 	writes   []mapping.Write
@@ -83,7 +84,7 @@ type rowCount struct {
 
 func newReader(r *Runner) *reader {
 	return &reader{
-		runner: r, before: r.State.Reached(), timeline: r.State.Checkpoint.Timeline, received: r.State.Checkpoint.LSN, reading: make(chan struct{}, 1),
+		runner: r, before: r.State.Reached(), timeline: r.State.Checkpoint.Timeline, database: r.State.Checkpoint.Database, received: r.State.Checkpoint.LSN, reading: make(chan struct{}, 1),
 		rowCounts: make([]rowCount, r.Mappings.Len()),
 		described: make(map[uint32]*replication.Relation),
 		passing:   passing{over: r.PassOver, unfit: make(map[*replication.Relation]string)},
@@ -205,7 +206,7 @@ func (r *reader) connect(life context.Context) (*replication.Stream, error) {
 // and returns the checkpoint.
 func (r *reader) hold(life context.Context, approach *replication.Approach, seen replication.Seen) (LSN, error) {
 	ck := *r.runner.State.Checkpoint
-	ck.LSN, ck.Timeline = LSN(r.runner.acknowledged.Load()), r.timeline
+	ck.LSN, ck.Timeline, ck.Database = LSN(r.runner.acknowledged.Load()), r.timeline, r.database
 	var left LSN
 	if seen.Timeline != ck.Timeline {
 		var err error
@@ -220,11 +221,11 @@ func (r *reader) hold(life context.Context, approach *replication.Approach, seen
 	if decision.Action == checkpoint.Wait {
 		return 0, &replication.Error{Reason: replication.SlotWait, Err: errors.New(decision.Warning)}
 	}
-	if seen.Timeline != ck.Timeline {
-		if err := r.runner.Store.Promoted(life, seen.Timeline); err != nil {
+	if seen.Timeline != ck.Timeline || seen.Database != ck.Database {
+		if err := r.runner.Store.Follow(life, seen.Timeline, seen.Database); err != nil {
 			return 0, err
 		}
-		r.timeline = seen.Timeline
+		r.timeline, r.database = seen.Timeline, seen.Database
 	}
 	if decision.Warning != "" {
 		r.runner.Log.Warn("replication slot", "warning", decision.Warning)

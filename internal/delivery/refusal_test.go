@@ -16,7 +16,6 @@ import (
 func TestRefusalAtAConnectionEndsTheRun(t *testing.T) {
 	tests := map[string]func(ck *checkpoint.Checkpoint){
 		checkpoint.WrongSystem:   func(ck *checkpoint.Checkpoint) { ck.System = "1" },
-		checkpoint.WrongDatabase: func(ck *checkpoint.Checkpoint) { ck.Database += "_other" },
 		checkpoint.WrongTimeline: func(ck *checkpoint.Checkpoint) { ck.Timeline++ },
 	}
 	for code, change := range tests {
