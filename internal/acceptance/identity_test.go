@@ -175,3 +175,42 @@ func TestMappingThatIsGone(t *testing.T) {
 	w.settle(p)
 	p.stop(t)
 }
+
+// TestTableIsAPartitionForAWhile attaches a mapped table to another, by whose
+// root its changes are sent then, and detaches it again: nothing but the stream
+// tells, and only before the first of these changes.
+func TestTableIsAPartitionForAWhile(t *testing.T) {
+	needServer(t)
+	t.Parallel()
+	for i, published := range []string{"FOR ALL TABLES", "FOR TABLE thing, parent"} {
+		t.Run(published, func(t *testing.T) {
+			t.Parallel()
+			w := newHistory(t, apis[i%2])
+			w.exec(`ALTER TABLE thing ALTER n SET NOT NULL; CREATE TABLE parent (LIKE thing) PARTITION BY LIST (n)`)
+			w.exec(`CREATE TABLE other PARTITION OF parent FOR VALUES IN (2)`)
+			w.exec(`CREATE PUBLICATION ` + w.config.publication + ` ` + published + ` WITH (publish_via_partition_root = true, publish = 'insert, update, delete')`)
+			w.config.mappings += "    on_truncate: ignore\n"
+			w.exec(`ALTER TABLE parent REPLICA IDENTITY FULL; ALTER TABLE other REPLICA IDENTITY FULL`)
+			p := w.start()
+			w.exec(`INSERT INTO thing VALUES ('a', 1, 'one')`)
+			w.exec(`INSERT INTO parent VALUES ('x', 2, 'two')`) // nothing to do with us
+			w.exec(`BEGIN; INSERT INTO thing VALUES ('b', 1, 'one'); INSERT INTO parent VALUES ('y', 2, 'two'); COMMIT`)
+			w.settle(p)
+			w.wantThing("b", "n=1 name=one")
+			w.exec(`ALTER TABLE parent ATTACH PARTITION thing FOR VALUES IN (1)`)
+			w.exec(`INSERT INTO parent VALUES ('x', 2, 'two')`)
+			w.exec(`INSERT INTO thing VALUES ('c', 1, 'one')`)
+			w.exec(`ALTER TABLE parent DETACH PARTITION thing`)
+			w.exec(`INSERT INTO thing VALUES ('d', 1, 'one')`)
+			w.halts(10*time.Second, "public.thing came as one of public.parent", "--accept-table 'public.thing'")
+			p.stop(t)
+			w.checkForesees("public.thing came as one of public.parent")
+			w.wantThing("d", "")
+			p = launch(t, program, "run", "-c", w.configure(), "--accept-table", "public.thing")
+			w.awaitReady(p)
+			w.settle(p)
+			w.wantThing("d", "n=1 name=one")
+			p.stop(t)
+		})
+	}
+}

@@ -31,6 +31,7 @@ func (f Foresight) Halt(ctx context.Context, waiting replication.Waiting) (strin
 	var decoder replication.Decoder
 	named := map[uint32]*replication.Relation{}
 	settled := false
+	var described pair
 	for _, message := range waiting.Messages {
 		var err error
 		switch message[0] {
@@ -39,8 +40,9 @@ func (f Foresight) Halt(ctx context.Context, waiting replication.Waiting) (strin
 				return "", fmt.Errorf("look at what waits: a message of %d bytes", len(message))
 			}
 			if !settled {
-				err = f.row(ctx, r, &decoder, named, message)
+				err = f.row(ctx, r, &decoder, named, message, described)
 			}
+			described = pair{}
 		default:
 			var m replication.Message
 			if m, err = decoder.Decode(message); err != nil {
@@ -51,6 +53,7 @@ func (f Foresight) Halt(ctx context.Context, waiting replication.Waiting) (strin
 				settled, r.final = m.Final < f.From.LSN, m.Final
 			case *replication.Relation:
 				named[m.ID] = m
+				described = described.next(m, len(f.Mappings.Mappings(mapping.Table{Schema: m.Schema, Name: m.Name})) > 0)
 			case *replication.Truncate:
 				if !settled {
 					err = f.truncate(ctx, r, &decoder, named, m)
@@ -68,13 +71,16 @@ func (f Foresight) Halt(ctx context.Context, waiting replication.Waiting) (strin
 }
 
 // row looks at a change of a row, of which all but its values is known.
-func (f Foresight) row(ctx context.Context, r *reader, decoder *replication.Decoder, named map[uint32]*replication.Relation, message []byte) error {
+func (f Foresight) row(ctx context.Context, r *reader, decoder *replication.Decoder, named map[uint32]*replication.Relation, message []byte, described pair) error {
 	rel := named[binary.BigEndian.Uint32(message[1:])]
 	if rel == nil {
 		return errors.New("a row of a table that was not described")
 	}
 	if err := f.describe(ctx, r, decoder, rel); err != nil {
 		return err
+	}
+	if described.child != nil && rel == described.root {
+		return r.ofRoot(described)
 	}
 	if message[0] != 'D' || message[5] != 'K' || r.relations.of(rel, f.Mappings).weak == nil {
 		return nil

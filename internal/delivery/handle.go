@@ -50,8 +50,16 @@ const filteredAtOnce = 1 << 14
 // change maps one row change, unless the machine has it already.
 func (r *reader) change(life context.Context, m *replication.Change) error {
 	r.seq++
+	described := r.pair
+	r.pair = pair{}
 	if r.seq <= r.skip {
 		return nil
+	}
+	if described.child != nil && m.Relation == described.root {
+		if err := r.ofRoot(described); err != nil {
+			r.seq--
+			return err
+		}
 	}
 	if fits, err := r.fits(m); !fits {
 		return err
@@ -102,6 +110,7 @@ func (r *reader) keepalive(m *replication.Keepalive) {
 // truncate acts on an emptied table: its rows are not in the stream.
 func (r *reader) truncate(life context.Context, m *replication.Truncate) error {
 	r.seq++
+	r.pair = pair{}
 	if r.seq <= r.skip {
 		return nil
 	}

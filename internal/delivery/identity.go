@@ -59,3 +59,37 @@ func (r *reader) renamed(life context.Context, known Identity, name mapping.Tabl
 	return r.halt(fmt.Sprintf("table %s.%s came under the name %s.%s in transaction %s: it was renamed, or moved to another schema; set table: %s.%s in its mapping, or rename it back, and start again",
 		known.Table.Schema, known.Table.Name, name.Schema, name.Name, r.final, name.Schema, name.Name))
 }
+
+// pair is what the stream describes before a change that a publication sends by
+// the root of its table (publish_via_partition_root): the root, then the table.
+// The change that follows is the root's, and nothing in it tells of the table.
+type pair struct {
+	// last is the newest description, as long as no change has come after it.
+	last *replication.Relation
+	// root came right before child, which is a mapped table.
+	root, child *replication.Relation
+}
+
+func (p pair) next(m *replication.Relation, mapped bool) pair {
+	next := pair{last: m}
+	if mapped && p.last != nil && p.last.ID != m.ID {
+		next.root, next.child = p.last, m
+	}
+	return next
+}
+
+// ofRoot deals with a change of a mapped table that comes as one of another
+// table: it was a partition of that one then, for a while perhaps. No later
+// change is described so, so that the first must not be passed over.
+func (r *reader) ofRoot(p pair) error {
+	table, root := p.child.Schema+"."+p.child.Name, p.root.Schema+"."+p.root.Name
+	for _, known := range r.runner.Identities {
+		if known.OID == p.child.ID && known.AcceptAny {
+			r.runner.Log.Warn("changes of the table came as those of another, as accepted", "table", table, "root", root, "transaction", r.final)
+			return nil
+		}
+	}
+	return r.halt(fmt.Sprintf("a change of table %s came as one of %s in transaction %s: it was attached to that table as a partition then, and the publication sends what partitions have by their root; "+
+		"where it is still attached, detach it, or map %s instead; what came so is not delivered: update the rows once more that may have changed meanwhile, so that they come again; "+
+		"to go on after that, or without it, start once with: cdcsync run --accept-table '%s'", table, root, r.final, root, table))
+}

@@ -70,6 +70,8 @@ type reader struct {
 	// nil for none.
 	ordered atomic.Pointer[string]
 	passing passing
+	// pair is what the newest descriptions may have to do with each other.
+	pair pair
 	// described holds the newest description of every relation.
 	described map[uint32]*replication.Relation
 }

@@ -36,6 +36,7 @@ func (r *reader) relation(life context.Context, names typeNames, m *replication.
 		return err
 	}
 	past.Table = table
+	r.pair = r.pair.next(m, len(set.Mappings(table)) > 0)
 	if set.Lacks(past.Table, m) {
 		found, err := r.describe(life, oid)
 		if err != nil {
