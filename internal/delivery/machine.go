@@ -66,6 +66,8 @@ type Machine struct {
 	holds map[string]time.Time
 	// removals wait for the end of the open transaction.
 	removals []*item
+	// removalsLimit is from how many on it is looked which of them still do.
+	removalsLimit int
 	// holdAll, when set, is until when every key is held: the last life's calls
 	// are unknown.
 	holdAll time.Time

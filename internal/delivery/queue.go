@@ -120,7 +120,7 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at replication.Position) {
 		head.last.after = it
 		head.last = it
 		if m.undecided(it) {
-			m.removals = append(m.removals, it)
+			m.await(it)
 		}
 		return
 	}

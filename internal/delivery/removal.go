@@ -61,7 +61,7 @@ func (m *Machine) precedesUndecided(it *item) bool {
 func (m *Machine) awaitEnd(it *item) {
 	if !m.full() && !m.stopping {
 		it.place = open
-		m.removals = append(m.removals, it)
+		m.await(it)
 		return
 	}
 	if !m.undecided(it) {
@@ -71,6 +71,29 @@ func (m *Machine) awaitEnd(it *item) {
 	it.removal = asks
 	m.read(it)
 }
+
+// await remembers a removal until the end of its transaction. Those that wait no
+// longer are forgotten now and then: there may be millions.
+func (m *Machine) await(it *item) {
+	m.removals = append(m.removals, it)
+	if len(m.removals) < m.removalsLimit {
+		return
+	}
+	kept, seen := m.removals[:0], make(map[*item]struct{})
+	for _, it := range m.removals {
+		_, twice := seen[it] // its memory may have been used again
+		if !twice && it.key != "" && (it.place == open || it.place == behind) {
+			seen[it] = struct{}{}
+			kept = append(kept, it)
+		}
+	}
+	clear(m.removals[len(kept):])
+	m.removals = kept
+	m.removalsLimit = max(fewestRemovals, 2*len(kept))
+}
+
+// fewestRemovals is how many removals are always remembered.
+const fewestRemovals = 256
 
 // endOfTransaction goes on with the removals that have waited for it, and merges
 // them into what their keys have waiting.

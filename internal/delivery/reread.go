@@ -47,6 +47,10 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 		return
 	}
 	m.canRead(int(it.mapping))
+	if len(m.reads)+len(m.unread) > 0 {
+		// More are about to come: it waits for its batch to fill from now on.
+		it.since = stampOf(now)
+	}
 	if it.removal == asks && ev.Problem == nil {
 		m.asked(now, it, &ev)
 		return

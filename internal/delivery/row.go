@@ -23,13 +23,17 @@ const (
 	// keys looks at the whole table, but a server that does not answer, and does
 	// not end the connection either, must not hold the rows for ever.
 	readPatience = 5 * time.Minute
+	// readerIdle is how long a session is kept for rows to come.
+	readerIdle = time.Second
 )
 
 // rowQueue holds the rows that are to be read.
 type rowQueue struct {
 	mu      sync.Mutex
 	waiting []Read
-	readers int
+	// readers of them there are, idle of them wait for rows at more.
+	readers, idle int
+	more          chan struct{}
 }
 
 // put adds a row, and reports whether one more reader is to be started.
@@ -37,20 +41,54 @@ func (q *rowQueue) put(e Read) (start bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting = append(q.waiting, e)
-	if start = q.readers < rowReaders; start {
+	switch {
+	case q.idle > 0:
+		q.idle--
+		q.more <- struct{}{} // has room for every reader
+	case q.readers < rowReaders:
 		q.readers++
+		return true
 	}
-	return start
+	return false
+}
+
+// next is take for a reader that has a session: it waits a while for rows.
+func (q *rowQueue) next(life context.Context) []Read {
+	for {
+		reads, idle := q.take(true)
+		if !idle {
+			return reads
+		}
+		select {
+		case <-q.more:
+			continue
+		case <-life.Done():
+		case <-time.After(readerIdle):
+		}
+		q.mu.Lock()
+		if q.idle > 0 {
+			q.idle--
+			q.readers--
+			q.mu.Unlock()
+			return nil
+		}
+		q.mu.Unlock()
+		<-q.more // it was counted as no longer idle
+	}
 }
 
 // take returns rows of one mapping, the oldest first; none when none are left,
-// and then the reader has ended.
-func (q *rowQueue) take() []Read {
+// and then the reader has ended, or is idle where it stays.
+func (q *rowQueue) take(stays bool) (reads []Read, idle bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.waiting) == 0 {
+		if stays {
+			q.idle++
+			return nil, true
+		}
 		q.readers--
-		return nil
+		return nil, false
 	}
 	var taken []Read
 	mapping, kept := q.waiting[0].Mapping, q.waiting[:0]
@@ -63,7 +101,7 @@ func (q *rowQueue) take() []Read {
 	}
 	clear(q.waiting[len(kept):])
 	q.waiting = kept
-	return taken
+	return taken, false
 }
 
 // readRows reads rows until none are left to be read.
@@ -80,7 +118,12 @@ func (r *Runner) readRows(life context.Context) error {
 		if session == nil {
 			session, err = r.Source.RowReader(life)
 		}
-		reads := r.wanted.take()
+		var reads []Read
+		if session == nil {
+			reads, _ = r.wanted.take(false)
+		} else {
+			reads = r.wanted.next(life)
+		}
 		if reads == nil || life.Err() != nil {
 			return nil
 		}

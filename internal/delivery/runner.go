@@ -120,6 +120,7 @@ func (r *Runner) prepare() {
 	r.reports = make(chan chan Report)
 	r.asked = make(chan Event)
 	r.acknowledged.Store(uint64(r.State.Checkpoint.LSN))
+	r.wanted.more = make(chan struct{}, rowReaders)
 	r.reader = newReader(r)
 }
 
