@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/cdcsync/cdcsync/internal/cluster"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // database is the throwaway server, with a session of our own.
@@ -75,7 +75,7 @@ type backlog struct {
 	order []int
 }
 
-type pglsn = replication.LSN
+type pglsn = pgoutput.LSN
 
 // fill makes the tables, the publication and the slot of a workload, and then
 // its backlog.

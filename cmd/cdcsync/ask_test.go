@@ -15,7 +15,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/admin"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // office is a daemon that only has a status and parked objects.
@@ -86,7 +86,7 @@ func parked(mapping, code, id string, minutes int) checkpoint.Parked {
 	at := noon.Add(time.Duration(minutes) * time.Minute)
 	return checkpoint.Parked{
 		Mapping: mapping, Object: "Thing", Key: mapping + "\x00" + id + "\x00", Fields: `{"id":` + id + `}`, Operation: "UPSERT",
-		Payload: `{"id":` + id + `,"city":"Town \u001b[31mred"}`, At: replication.Position{Commit: 0x1234}, Committed: at.Add(-time.Second),
+		Payload: `{"id":` + id + `,"city":"Town \u001b[31mred"}`, At: pgoutput.Position{Commit: 0x1234}, Committed: at.Add(-time.Second),
 		Code: code, Message: "Marketo's words\nand a \x1b[31mcolour", Attempts: 2, First: at, Last: at.Add(time.Hour),
 	}
 }

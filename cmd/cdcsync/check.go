@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/daemon"
@@ -169,7 +170,7 @@ func mistakeFinding(level preflight.Level, m config.Mistake) preflight.Finding {
 
 // examineSource returns the server, nil when it could not be looked at, and
 // the mapped tables.
-func (c *checkup) examineSource(ctx context.Context, conf *config.Config) (*replication.Server, []replication.Table) {
+func (c *checkup) examineSource(ctx context.Context, conf *config.Config) (*replication.Server, []catalog.Table) {
 	const name = "PostgreSQL"
 	server, tables, findings, err := lookAtSource(ctx, conf)
 	if err != nil {
@@ -189,7 +190,7 @@ func (c *checkup) examineSource(ctx context.Context, conf *config.Config) (*repl
 	return server, tables
 }
 
-func lookAtSource(ctx context.Context, conf *config.Config) (*replication.Server, []replication.Table, []preflight.Finding, error) {
+func lookAtSource(ctx context.Context, conf *config.Config) (*replication.Server, []catalog.Table, []preflight.Finding, error) {
 	source, err := daemon.Source(conf.Source)
 	if err != nil {
 		return nil, nil, nil, err
@@ -212,7 +213,7 @@ func lookAtSource(ctx context.Context, conf *config.Config) (*replication.Server
 	return &server, tables, append(findings, preflight.Replication(ctx, source, server)), nil
 }
 
-func (c *checkup) examineMarketo(ctx context.Context, conf *config.Config, tables []replication.Table) {
+func (c *checkup) examineMarketo(ctx context.Context, conf *config.Config, tables []catalog.Table) {
 	const name = "Marketo"
 	admission := &admission{config: conf}
 	client, err := daemon.Client(conf.Marketo, admission.admit)

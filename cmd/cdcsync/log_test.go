@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/config"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // A log is read by people and by programs: its values have one form.
@@ -18,8 +18,8 @@ func TestLogHasTheSameFormsAsTextAndJSON(t *testing.T) {
 	for _, format := range []string{"text", "json"} {
 		var b bytes.Buffer
 		log := newLogger(config.Log{Format: format}, &b)
-		log.Info("a line", "lsn", replication.LSN(87475984), "timeout", 30*time.Second, "objects", 7, "err", errors.New("refused"),
-			"secret", config.NewSecret("hush"), slog.Group("inner", "lsn", replication.LSN(16), "pause", 1500*time.Millisecond))
+		log.Info("a line", "lsn", pgoutput.LSN(87475984), "timeout", 30*time.Second, "objects", 7, "err", errors.New("refused"),
+			"secret", config.NewSecret("hush"), slog.Group("inner", "lsn", pgoutput.LSN(16), "pause", 1500*time.Millisecond))
 		var got map[string]any
 		if format == "json" {
 			if err := json.Unmarshal(b.Bytes(), &got); err != nil {

@@ -7,10 +7,10 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/jackc/pglogrepl"
 	_ "modernc.org/sqlite"
 
 	"github.com/cdcsync/cdcsync/internal/evidence"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // copyOfState opens a copy of the program's state file as it lies on disk, so
@@ -49,8 +49,8 @@ func (w *world) slotBehindState() {
 	if err != nil {
 		w.t.Fatalf("read state: %v", err)
 	}
-	if position != 0 && slot > pglogrepl.LSN(position) {
-		w.t.Errorf("the slot stands at %s, ahead of the state file at %s", slot, pglogrepl.LSN(position))
+	if position != 0 && slot > pgoutput.LSN(position) {
+		w.t.Errorf("the slot stands at %s, ahead of the state file at %s", slot, pgoutput.LSN(position))
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/admin"
 	"github.com/cdcsync/cdcsync/internal/cluster"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // status returns what the API says.
@@ -264,7 +265,7 @@ func TestAnIdleServerLeavesNothingToDo(t *testing.T) {
 			end := w.lsn("SELECT pg_current_wal_flush_lsn()")
 			await(t, 20*time.Second, func() (bool, string) {
 				s := w.status()
-				server, err := pglogrepl.ParseLSN(s.Report.Source.Server)
+				server, err := pgoutput.ParseLSN(s.Report.Source.Server)
 				return err == nil && server >= end && s.State == "current" && s.Report.Source.Lag < 1000, sql + ": " + s.State + ", lag " + strconv.FormatUint(s.Report.Source.Lag, 10)
 			})
 		}

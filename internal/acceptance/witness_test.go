@@ -8,11 +8,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/cdcsync/cdcsync/internal/evidence"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // witness sees from the server's side what the program may be told and what it
@@ -47,7 +46,7 @@ func (s *witness) watch(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close(context.Background())
-	for last := pglogrepl.LSN(0); ; sleep(ctx, 2*time.Millisecond) {
+	for last := pgoutput.LSN(0); ; sleep(ctx, 2*time.Millisecond) {
 		var text string
 		err := conn.QueryRow(ctx, "SELECT coalesce(max(confirmed_flush_lsn), '0/0')::text FROM pg_replication_slots WHERE slot_name = $1", s.w.config.slot).Scan(&text)
 		if ctx.Err() != nil {
@@ -56,12 +55,12 @@ func (s *witness) watch(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		lsn, err := pglogrepl.ParseLSN(text)
+		lsn, err := pgoutput.ParseLSN(text)
 		if err != nil {
 			return err
 		}
 		if lsn != last {
-			s.samples = append(s.samples, evidence.Position{Confirmed: replication.LSN(lsn), At: time.Now()})
+			s.samples = append(s.samples, evidence.Position{Confirmed: pgoutput.LSN(lsn), At: time.Now()})
 			last = lsn
 		}
 	}
@@ -82,7 +81,7 @@ func (s *witness) swear() {
 		t.Fatalf("watch the slot: %v", s.err)
 	}
 	// The watch may have missed the last move.
-	s.samples = append(s.samples, evidence.Position{Confirmed: replication.LSN(s.w.confirmed()), At: time.Now()})
+	s.samples = append(s.samples, evidence.Position{Confirmed: pgoutput.LSN(s.w.confirmed()), At: time.Now()})
 	changes := s.changes()
 	if len(s.samples) < 10 {
 		t.Fatalf("%d positions of the slot prove nothing", len(s.samples))
@@ -110,7 +109,7 @@ func (s *witness) changes() []evidence.Committed {
 		case 'U': // relation, 'N', row: the identity does not change
 			changes = append(changes, item(t, m[5:]))
 		case 'C': // flags, start and end of the commit record, time
-			end := replication.LSN(binary.BigEndian.Uint64(m[10:]))
+			end := pgoutput.LSN(binary.BigEndian.Uint64(m[10:]))
 			for ; open < len(changes); open++ {
 				changes[open].End = end
 			}

@@ -16,11 +16,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/cdcsync/cdcsync/internal/cluster"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 var apis = []string{"soap", "rest"}
@@ -272,13 +272,13 @@ func (w *world) value(sql string, args ...any) string {
 	return *text
 }
 
-func (w *world) lsn(sql string, args ...any) pglogrepl.LSN {
+func (w *world) lsn(sql string, args ...any) pgoutput.LSN {
 	w.t.Helper()
 	text := w.value(sql, args...)
 	if text == "" {
 		return 0
 	}
-	lsn, err := pglogrepl.ParseLSN(text)
+	lsn, err := pgoutput.ParseLSN(text)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -286,7 +286,7 @@ func (w *world) lsn(sql string, args ...any) pglogrepl.LSN {
 }
 
 // confirmed returns what the slot has been told to forget.
-func (w *world) confirmed() pglogrepl.LSN {
+func (w *world) confirmed() pgoutput.LSN {
 	w.t.Helper()
 	return w.lsn("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = $1", w.config.slot)
 }

@@ -17,7 +17,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/admin"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 var update = flag.Bool("update", false, "write testdata/*.json instead of comparing with it")
@@ -55,7 +55,7 @@ func parked(mapping, code, key, fields string, minutes int) checkpoint.Parked {
 	return checkpoint.Parked{
 		Mapping: mapping, Object: "RoadShow", Key: key, Fields: fields, Operation: "UPSERT",
 		Payload: strings.TrimSuffix(fields, "}") + `,"city":"Town","size":12345678901234567890,"note":null}`,
-		At:      replication.Position{Commit: 0x16_0000_1234}, Committed: at.Add(-time.Second),
+		At:      pgoutput.Position{Commit: 0x16_0000_1234}, Committed: at.Add(-time.Second),
 		Code: code, Message: "Marketo's words on " + code, Attempts: 2, First: at, Last: at.Add(time.Hour),
 	}
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // comparison gathers what the rows ask for, by mapping.
@@ -40,7 +40,7 @@ func newComparison(set *mapping.Set) *comparison {
 }
 
 // row notes what one row asks of the objects of mapping i.
-func (c *comparison) row(i int, rel *replication.Relation, values []replication.Value) error {
+func (c *comparison) row(i int, rel *pgoutput.Relation, values []pgoutput.Value) error {
 	w, matches, err := c.set.Row(i, rel, values)
 	if err != nil {
 		return err

@@ -8,13 +8,15 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // readTables reads all mapped tables as of one moment.
 func (c *comparison) readTables(ctx context.Context, source *replication.Source) error {
-	var tables []replication.Table
+	var tables []catalog.Table
 	for _, t := range c.set.Tables() {
 		table, err := source.Describe(ctx, t.Schema, t.Name)
 		if err != nil {
@@ -46,20 +48,20 @@ func (c *comparison) readTables(ctx context.Context, source *replication.Source)
 	return conn.Exec(ctx, "COMMIT").Close()
 }
 
-func (c *comparison) readTable(ctx context.Context, conn *pgconn.PgConn, table *replication.Table) error {
+func (c *comparison) readTable(ctx context.Context, conn *pgconn.PgConn, table *catalog.Table) error {
 	rel := table.Relation()
 	if err := c.set.Bind(rel, table.Facts()); err != nil {
 		return err
 	}
 	defer c.set.Unbind(rel)
 	mappings := c.set.Mappings(mapping.Table{Schema: table.Schema, Name: table.Name})
-	values := make([]replication.Value, len(rel.Columns))
+	values := make([]pgoutput.Value, len(rel.Columns))
 	rows := conn.ExecParams(ctx, selectAll(table, rel), nil, nil, nil, nil)
 	for rows.NextRow() {
 		for i, text := range rows.Values() {
-			values[i] = replication.Value{}
+			values[i] = pgoutput.Value{}
 			if text != nil {
-				values[i] = replication.Value{Kind: replication.Text, Text: text}
+				values[i] = pgoutput.Value{Kind: pgoutput.Text, Text: text}
 			}
 		}
 		for _, m := range mappings {
@@ -73,7 +75,7 @@ func (c *comparison) readTable(ctx context.Context, conn *pgconn.PgConn, table *
 }
 
 // lockAll keeps the definitions of the tables as they are.
-func lockAll(tables []replication.Table) string {
+func lockAll(tables []catalog.Table) string {
 	var names []string
 	for i := range tables {
 		names = append(names, rowsOf(&tables[i]))
@@ -83,7 +85,7 @@ func lockAll(tables []replication.Table) string {
 
 // rowsOf names the rows that the stream would send as the table's own: those
 // of partitions, but not those of tables that inherit from it.
-func rowsOf(table *replication.Table) string {
+func rowsOf(table *catalog.Table) string {
 	name := pgx.Identifier{table.Schema, table.Name}.Sanitize()
 	if table.Kind == "p" {
 		return name
@@ -92,7 +94,7 @@ func rowsOf(table *replication.Table) string {
 }
 
 // selectAll reads the table's own rows.
-func selectAll(table *replication.Table, rel *replication.Relation) string {
+func selectAll(table *catalog.Table, rel *pgoutput.Relation) string {
 	var columns []string
 	for _, column := range rel.Columns {
 		columns = append(columns, pgx.Identifier{column.Name}.Sanitize())

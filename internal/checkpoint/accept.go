@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // acceptedTable has what somebody has decided to go on without.
@@ -37,7 +37,7 @@ const PassedOver = "change"
 // what was sent, nor where parked objects stood.
 func (s *Store) Accept(ctx context.Context, c Checkpoint, a Accepted) error {
 	err := s.record(ctx, a, func(ctx context.Context, next *known) error {
-		next.ck, next.sent, next.oldest, next.settledTo = &c, replication.Position{}, noneSettled, noneSettled
+		next.ck, next.sent, next.oldest, next.settledTo = &c, pgoutput.Position{}, noneSettled, noneSettled
 		if _, err := s.write.ExecContext(ctx, identifySQL, c.System, c.Timeline, c.Database, c.Slot, int64(c.LSN), storedChecksum(c)); err != nil {
 			return err
 		}

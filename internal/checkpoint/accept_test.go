@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // After a gap was accepted, nothing of what was known of the stream suppresses
@@ -17,10 +17,10 @@ func TestAcceptForgetsWhatWasKnownOfTheStream(t *testing.T) {
 	if err := s.Identify(t.Context(), home); err != nil {
 		t.Fatal(err)
 	}
-	at := replication.Position{Commit: home.LSN + 500, Seq: 3}
+	at := pgoutput.Position{Commit: home.LSN + 500, Seq: 3}
 	save(t, s, checkpoint.Save{
 		Checkpoint: home.LSN + 100, Sent: at, Settled: []checkpoint.Settled{{Key: "a", Through: at}},
-		SettledTo: &checkpoint.SettledTo{Through: replication.Position{Commit: home.LSN + 400}},
+		SettledTo: &checkpoint.SettledTo{Through: pgoutput.Position{Commit: home.LSN + 400}},
 		Parked:    []checkpoint.Parked{{Mapping: "m", Object: "O", Key: "p", Operation: "UPSERT", Fields: "{}", Payload: "{}", At: at}},
 	})
 	if got := load(t, s); len(got.Settled) != 1 || got.SettledTo == nil {
@@ -38,10 +38,10 @@ func TestAcceptForgetsWhatWasKnownOfTheStream(t *testing.T) {
 			if got.Checkpoint == nil || *got.Checkpoint != c {
 				t.Errorf("checkpoint = %+v, want %+v", got.Checkpoint, c)
 			}
-			if got.Sent != (replication.Position{}) || len(got.Settled) != 0 || got.SettledTo != nil {
+			if got.Sent != (pgoutput.Position{}) || len(got.Settled) != 0 || got.SettledTo != nil {
 				t.Errorf("sent %v and settled %v are still known", got.Sent, got.Settled)
 			}
-			if len(got.Parked) != 1 || got.Parked[0].At != (replication.Position{}) {
+			if len(got.Parked) != 1 || got.Parked[0].At != (pgoutput.Position{}) {
 				t.Errorf("parked: %+v, want it without a position", got.Parked)
 			}
 			if n := len(got.Accepted); n == 0 || got.Accepted[n-1] != a {

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // Writer lets tests look at the store's own connection, and hurt it.
@@ -69,7 +69,7 @@ func PlainKeysRecord(keys []string) []byte {
 }
 
 // PlainSettledRecord writes an entry as store version 1 did.
-func PlainSettledRecord(key string, through replication.Position) []byte {
+func PlainSettledRecord(key string, through pgoutput.Position) []byte {
 	return sealRecord(appendPosition(appendString(startRecord(nil), key), through))
 }
 

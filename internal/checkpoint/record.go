@@ -5,7 +5,7 @@ import (
 	"errors"
 	"hash/crc32"
 
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // A record is what a blob of the store holds: four bytes of CRC-32C (little
@@ -126,13 +126,13 @@ func (f *fields) signed() int64 {
 	return int64(n>>1) ^ -int64(n&1)
 }
 
-func appendPosition(b []byte, at replication.Position) []byte {
+func appendPosition(b []byte, at pgoutput.Position) []byte {
 	b = binary.AppendUvarint(b, uint64(at.Commit))
 	return binary.AppendUvarint(b, at.Seq)
 }
 
-func (f *fields) position() replication.Position {
-	return replication.Position{Commit: LSN(f.number()), Seq: f.number()}
+func (f *fields) position() pgoutput.Position {
+	return pgoutput.Position{Commit: LSN(f.number()), Seq: f.number()}
 }
 
 // appendSettled writes entries as a packed record over b.
@@ -203,17 +203,17 @@ func readKeys(b []byte) ([]string, error) {
 const sentSize = checksumSize + 2*binary.MaxVarintLen64
 
 // appendSent writes at as a record over b; empty for none.
-func appendSent(b []byte, at replication.Position) []byte {
-	if at == (replication.Position{}) {
+func appendSent(b []byte, at pgoutput.Position) []byte {
+	if at == (pgoutput.Position{}) {
 		return []byte{}
 	}
 	b = appendPosition(startRecord(b), at)
 	return sealRecord(append(b, make([]byte, sentSize-len(b))...))
 }
 
-func readSent(b []byte) (replication.Position, error) {
+func readSent(b []byte) (pgoutput.Position, error) {
 	if len(b) == 0 {
-		return replication.Position{}, nil
+		return pgoutput.Position{}, nil
 	}
 	f := openRecord(b)
 	at := f.position()

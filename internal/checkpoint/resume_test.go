@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // healthy is a server that home can go on with.
@@ -253,13 +253,13 @@ func TestForkIsHeldAgainstTheNewest(t *testing.T) {
 
 func TestReachedIsTheNewestOfTheStore(t *testing.T) {
 	state := checkpoint.State{
-		Sent:    replication.Position{Commit: 5, Seq: 9},
-		Settled: []checkpoint.Settled{{Key: "a", Through: replication.Position{Commit: 7}}, {Key: "b", Through: replication.Position{Commit: 6}}},
+		Sent:    pgoutput.Position{Commit: 5, Seq: 9},
+		Settled: []checkpoint.Settled{{Key: "a", Through: pgoutput.Position{Commit: 7}}, {Key: "b", Through: pgoutput.Position{Commit: 6}}},
 	}
 	if got, want := state.Reached(), (checkpoint.Reached{Sent: 5, Settled: 7}); got != want {
 		t.Errorf("Reached() = %+v, want %+v", got, want)
 	}
-	state.SettledTo = &checkpoint.SettledTo{Through: replication.Position{Commit: 8}}
+	state.SettledTo = &checkpoint.SettledTo{Through: pgoutput.Position{Commit: 8}}
 	if got := state.Reached().Settled; got != 8 {
 		t.Errorf("Reached().Settled = %s with what stands for others, want 0/8", got)
 	}

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // updateSQL is what a save does to the row of the table state. A parameter that
@@ -29,7 +29,7 @@ type row struct {
 	life     int64
 	clean    bool
 	sameBoot bool
-	sent     replication.Position
+	sent     pgoutput.Position
 	ck       *Checkpoint // nil for none
 	quota    Quota
 	calls    []Call

@@ -7,7 +7,7 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // settledToTable has, in one row at most, what stands for very many settled
@@ -27,7 +27,7 @@ CREATE TABLE settled_to (      -- all is settled up to here, but for some keys
 // for those of Except. So what is kept does not grow with what is settled: it
 // follows what is not.
 type SettledTo struct {
-	Through replication.Position
+	Through pgoutput.Position
 	// Except holds every key that has an unsettled change up to Through, each
 	// with the oldest of them: those after it are not settled, either.
 	Except []Unsettled
@@ -40,7 +40,7 @@ type SettledTo struct {
 // Unsettled says that no change of Key is settled from From on.
 type Unsettled struct {
 	Key  string
-	From replication.Position
+	From pgoutput.Position
 }
 
 // appendSettledTo writes to as a record over b. Keys are packed.

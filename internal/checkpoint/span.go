@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/jackc/pglogrepl"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // Span is what is not in the stream, or is to be left out of it: from what was
@@ -41,14 +41,14 @@ func ParseSpan(text string) (Span, error) {
 	}
 	var s Span
 	var err error
-	if s.From, err = pglogrepl.ParseLSN(from); err != nil {
+	if s.From, err = pgoutput.ParseLSN(from); err != nil {
 		return Span{}, fmt.Errorf("%q is not a position, such as 0/16B3748", from)
 	}
 	if to == "new" {
 		s.New = true
 		return s, nil
 	}
-	if s.To, err = pglogrepl.ParseLSN(to); err != nil {
+	if s.To, err = pgoutput.ParseLSN(to); err != nil {
 		return Span{}, fmt.Errorf("%q is neither a position, such as 0/16B3748, nor the word new", to)
 	}
 	return s, nil

@@ -15,11 +15,11 @@ package checkpoint
 import (
 	"time"
 
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // LSN is a position in the write-ahead log.
-type LSN = replication.LSN
+type LSN = pgoutput.LSN
 
 // Checkpoint is the durable position and what it is a position in. Every
 // change of a transaction whose end is at or below LSN is settled.
@@ -47,7 +47,7 @@ type Parked struct {
 	Fields    string
 	Payload   string
 	Operation string
-	At        replication.Position
+	At        pgoutput.Position
 	// XID is the transaction of the newest change the entry stands for, zero
 	// where that is not known: a row that is read again has to be as new.
 	XID uint32
@@ -80,7 +80,7 @@ type Call struct {
 // unsettled change of another key holds the checkpoint back.
 type Settled struct {
 	Key     string
-	Through replication.Position
+	Through pgoutput.Position
 }
 
 // Quota is the use of Marketo's limits that must outlive a restart.
@@ -128,7 +128,7 @@ type Save struct {
 	Clean bool
 	// Sent is the newest change that any call so far has carried. One that is
 	// not newer than the saved one changes nothing.
-	Sent replication.Position
+	Sent pgoutput.Position
 }
 
 // State is what the store holds at start.
@@ -162,5 +162,5 @@ type State struct {
 	// is older has to be known again as a whole before anything is sent: the
 	// value of an object that was sent may stand for several changes, of which
 	// the first alone would be a step back.
-	Sent replication.Position
+	Sent pgoutput.Position
 }

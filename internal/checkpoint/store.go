@@ -15,7 +15,7 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // Store is the durable state: one SQLite file in WAL mode, mode 0600, with one
@@ -49,7 +49,7 @@ type Store struct {
 // next one is made from it, and takes its place when it is committed.
 type known struct {
 	ck    *Checkpoint
-	sent  replication.Position
+	sent  pgoutput.Position
 	life  int64  // lives count from 1
 	calls *calls // in flight
 	// oldest is below or at the first max_commit of the table settled;

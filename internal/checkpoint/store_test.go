@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 func open(t testing.TB, path string) *checkpoint.Store {
@@ -61,8 +61,8 @@ func identified(t testing.TB) (*checkpoint.Store, string) {
 	return s, path
 }
 
-func position(commit, seq uint64) replication.Position {
-	return replication.Position{Commit: replication.LSN(commit), Seq: seq}
+func position(commit, seq uint64) pgoutput.Position {
+	return pgoutput.Position{Commit: pgoutput.LSN(commit), Seq: seq}
 }
 
 // wantError checks that err mentions every one of words.

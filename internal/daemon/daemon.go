@@ -20,11 +20,13 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cdcsync/cdcsync/internal/admin"
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -41,7 +43,7 @@ type Daemon struct {
 	AcceptGap *checkpoint.Span
 
 	// passOver is the transaction of which what halts reading is left out.
-	passOver replication.LSN
+	passOver pgoutput.LSN
 	accepted atomic.Pointer[[]string]
 	tables   tables
 	runner   atomic.Pointer[delivery.Runner]
@@ -61,7 +63,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	source.Needs = func(table replication.TableName, column string) bool {
+	source.Needs = func(table catalog.TableName, column string) bool {
 		return d.Config.Set.Needs(mapping.Table(table), column)
 	}
 	source.Renamed = d.renamed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -15,18 +16,18 @@ const searchable = 250_000
 
 // lookAtHolders tells the mappings what keeps two rows of their tables from
 // holding one key.
-func (d *Daemon) lookAtHolders(ctx context.Context, catalog *replication.Catalog) error {
+func (d *Daemon) lookAtHolders(ctx context.Context, session *replication.Catalog) error {
 	set := d.Config.Set
 	tables := set.Tables()
-	names := make([]replication.TableName, len(tables))
+	names := make([]catalog.TableName, len(tables))
 	for i, t := range tables {
-		names[i] = replication.TableName(t)
+		names[i] = catalog.TableName(t)
 	}
 	looks := make([]int, set.Len())
 	for i := range looks {
 		looks[i] = set.Doubts(i)
 	}
-	found, err := catalog.Holders(ctx, names)
+	found, err := session.Holders(ctx, names)
 	if err != nil {
 		return unreachable{err}
 	}

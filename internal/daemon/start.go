@@ -7,10 +7,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/failpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/preflight"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -83,12 +85,12 @@ func (d *Daemon) begin(ctx context.Context, source *replication.Source, store *c
 }
 
 func (d *Daemon) lookAgain(ctx context.Context, source *replication.Source, f found) (Tables, error) {
-	catalog, err := source.Catalog(ctx)
+	session, err := source.Catalog(ctx)
 	if err != nil {
 		return f.tables, unreachable{err}
 	}
-	defer catalog.Close(ctx)
-	return LookAtTables(ctx, catalog, f.server, d.Config.Set, f.state)
+	defer session.Close(ctx)
+	return LookAtTables(ctx, session, f.server, d.Config.Set, f.state)
 }
 
 // found is what a start begins with, and what is to be made of it.
@@ -104,12 +106,12 @@ type found struct {
 // examine holds server, store and mappings against each other, and changes
 // nothing.
 func (d *Daemon) examine(ctx context.Context, source *replication.Source, store *checkpoint.Store) (f found, err error) {
-	catalog, err := source.Catalog(ctx)
+	session, err := source.Catalog(ctx)
 	if err != nil {
 		return f, unreachable{err}
 	}
-	defer catalog.Close(ctx)
-	if f.server, err = catalog.Inspect(ctx); err != nil {
+	defer session.Close(ctx)
+	if f.server, err = session.Inspect(ctx); err != nil {
 		return f, unreachable{err}
 	}
 	if f.state, err = store.Load(ctx); err != nil {
@@ -132,7 +134,7 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 			Remedy: fmt.Sprintf("drop the slot with SELECT pg_drop_replication_slot('%s'), move the state file away and start again, or set source.publication to the right name", source.Slot),
 		}
 	}
-	if f.tables, err = LookAtTables(ctx, catalog, f.server, d.Config.Set, f.state); err != nil {
+	if f.tables, err = LookAtTables(ctx, session, f.server, d.Config.Set, f.state); err != nil {
 		return f, err
 	}
 	if refusal := f.tables.Refusal(d.AcceptTables); refusal != nil {
@@ -141,10 +143,10 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 		}
 		return f, refusal
 	}
-	if err := d.inspect(ctx, catalog, f.server); err != nil {
+	if err := d.inspect(ctx, session, f.server); err != nil {
 		return f, err
 	}
-	if err := d.lookAtHolders(ctx, catalog); err != nil {
+	if err := d.lookAtHolders(ctx, session); err != nil {
 		return f, err
 	}
 	if f.decision.Warning != "" {
@@ -158,7 +160,7 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 // no other can ask.
 func Decide(ctx context.Context, source *replication.Source, server replication.Server, state checkpoint.State) (checkpoint.Decision, error) {
 	seen, ck := server.Seen(), state.Checkpoint
-	var left replication.LSN
+	var left pgoutput.LSN
 	if ck != nil && ck.LSN != 0 && ck.System == seen.System && ck.Timeline < seen.Timeline {
 		approach, err := source.Approach(ctx)
 		if err != nil {
@@ -174,8 +176,8 @@ func Decide(ctx context.Context, source *replication.Source, server replication.
 }
 
 // inspect holds the server against the mappings.
-func (d *Daemon) inspect(ctx context.Context, catalog *replication.Catalog, server replication.Server) error {
-	findings, err := d.findings(ctx, catalog, server)
+func (d *Daemon) inspect(ctx context.Context, session *replication.Catalog, server replication.Server) error {
+	findings, err := d.findings(ctx, session, server)
 	if err != nil {
 		return unreachable{err}
 	}
@@ -190,32 +192,32 @@ func (d *Daemon) inspect(ctx context.Context, catalog *replication.Catalog, serv
 	return nil
 }
 
-func (d *Daemon) findings(ctx context.Context, catalog *replication.Catalog, server replication.Server) ([]preflight.Finding, error) {
+func (d *Daemon) findings(ctx context.Context, session *replication.Catalog, server replication.Server) ([]preflight.Finding, error) {
 	locate := func(m mapping.Mistake) string { return d.Config.Locate(m).Error() }
-	findings, _, err := preflight.Source(ctx, catalog, server, d.Config.Set, locate)
+	findings, _, err := preflight.Source(ctx, session, server, d.Config.Set, locate)
 	return append(findings, preflight.Retention(server, int64(d.Config.Delivery.MaxRetainedWAL))...), err
 }
 
 // fits looks again, while changes stream, at what decides which of them are in
 // the stream, and returns what is wrong with it.
 func (d *Daemon) fits(ctx context.Context, source *replication.Source, store *checkpoint.Store) (replication.Server, []delivery.Obstacle, error) {
-	catalog, err := source.Catalog(ctx)
+	session, err := source.Catalog(ctx)
 	if err != nil {
 		return replication.Server{}, nil, err
 	}
-	defer catalog.Close(ctx)
-	server, err := catalog.Inspect(ctx)
+	defer session.Close(ctx)
+	server, err := session.Inspect(ctx)
 	if err != nil {
 		return server, nil, err
 	}
-	findings, err := d.findings(ctx, catalog, server)
+	findings, err := d.findings(ctx, session, server)
 	if err != nil {
 		return server, nil, err
 	}
-	if err := d.lookAtHolders(ctx, catalog); err != nil {
+	if err := d.lookAtHolders(ctx, session); err != nil {
 		return server, nil, err
 	}
-	all, err := d.watchTables(ctx, catalog, server, store)
+	all, err := d.watchTables(ctx, session, server, store)
 	if err != nil {
 		return server, nil, err
 	}
@@ -266,11 +268,11 @@ func (d *Daemon) settleIn(ctx context.Context, source *replication.Source, store
 // publication that is younger than the slot's position does not exist for it.
 // The intention in the store comes first, so that a crash between slot and
 // checkpoint can be told from a lost store.
-func (d *Daemon) create(ctx context.Context, source *replication.Source, store *checkpoint.Store, server replication.Server, here checkpoint.Checkpoint) (replication.LSN, error) {
+func (d *Daemon) create(ctx context.Context, source *replication.Source, store *checkpoint.Store, server replication.Server, here checkpoint.Checkpoint) (pgoutput.LSN, error) {
 	if server.Publication == nil {
-		var tables []replication.TableName
+		var tables []catalog.TableName
 		for _, t := range d.Config.Set.Tables() {
-			tables = append(tables, replication.TableName(t))
+			tables = append(tables, catalog.TableName(t))
 		}
 		if err := source.CreatePublication(ctx, tables); err != nil {
 			return 0, unreachable{err}

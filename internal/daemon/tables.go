@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/identity"
@@ -29,7 +30,7 @@ type Tables struct {
 
 // LookAtTables holds the mapped tables against what the store knows of them.
 // Nothing is found in a store that knows none.
-func LookAtTables(ctx context.Context, catalog *replication.Catalog, server replication.Server, set *mapping.Set, state checkpoint.State) (Tables, error) {
+func LookAtTables(ctx context.Context, session *replication.Catalog, server replication.Server, set *mapping.Set, state checkpoint.State) (Tables, error) {
 	var t Tables
 	for _, r := range state.Relations {
 		known, err := identity.Read(r.Record)
@@ -39,7 +40,7 @@ func LookAtTables(ctx context.Context, catalog *replication.Catalog, server repl
 		t.Known = append(t.Known, known)
 	}
 	var err error
-	if t.View, err = identity.Look(ctx, catalog, server.Version, set, t.Known); err != nil {
+	if t.View, err = identity.Look(ctx, session, server.Version, set, t.Known); err != nil {
 		return t, unreachable{err}
 	}
 	t.Changes = identity.Compare(t.Known, t.View, haltsIn(set))
@@ -202,11 +203,11 @@ func (d *Daemon) record(ctx context.Context, store *checkpoint.Store, known, now
 }
 
 // watchTables looks at the tables again, and returns what reading must halt for.
-func (d *Daemon) watchTables(ctx context.Context, catalog *replication.Catalog, server replication.Server, store *checkpoint.Store) ([]delivery.Obstacle, error) {
+func (d *Daemon) watchTables(ctx context.Context, session *replication.Catalog, server replication.Server, store *checkpoint.Store) ([]delivery.Obstacle, error) {
 	d.tables.mu.Lock()
 	known := d.tables.known
 	d.tables.mu.Unlock()
-	view, err := identity.Look(ctx, catalog, server.Version, d.Config.Set, known)
+	view, err := identity.Look(ctx, session, server.Version, d.Config.Set, known)
 	if err != nil {
 		return nil, err
 	}
@@ -237,7 +238,7 @@ func identities(known []identity.Table, accepted []string) []delivery.Identity {
 
 // renamed reports whether a table of the stream is a mapped one that had another
 // name when the change was written.
-func (d *Daemon) renamed(table replication.TableName, oid uint32) bool {
+func (d *Daemon) renamed(table catalog.TableName, oid uint32) bool {
 	d.tables.mu.Lock()
 	defer d.tables.mu.Unlock()
 	return slices.ContainsFunc(d.tables.known, func(t identity.Table) bool {

@@ -4,8 +4,8 @@ import (
 	"context"
 	"testing"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/identity"
-	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // What could not be saved is saved after the next look: otherwise the next
@@ -57,7 +57,7 @@ func TestRenamedTablesAreKnownByTheirOID(t *testing.T) {
 		oid  uint32
 		want bool
 	}{{"thing", 7, false}, {"thing", 5, false}, {"old", 7, true}, {"old", 5, true}, {"other", 8, false}} {
-		if got := d.renamed(replication.TableName{Schema: "public", Name: tt.name}, tt.oid); got != tt.want {
+		if got := d.renamed(catalog.TableName{Schema: "public", Name: tt.name}, tt.oid); got != tt.want {
 			t.Errorf("%s with OID %d: renamed %t, want %t", tt.name, tt.oid, got, tt.want)
 		}
 	}

@@ -7,11 +7,11 @@ import (
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // LSN is a position in the write-ahead log.
-type LSN = replication.LSN
+type LSN = pgoutput.LSN
 
 // Event is something that happened outside the Machine: *Received, Answered,
 // Saved, RowRead, Act, Release, Reserve, Tick or Stop.

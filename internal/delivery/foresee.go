@@ -9,6 +9,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -28,8 +29,8 @@ func (f Foresight) Halt(ctx context.Context, waiting replication.Waiting) (strin
 		Source: f.Source, Mappings: f.Mappings, Identities: f.Identities, Log: slog.New(slog.DiscardHandler),
 		State: checkpoint.State{Checkpoint: &f.From},
 	})
-	var decoder replication.Decoder
-	named := map[uint32]*replication.Relation{}
+	var decoder pgoutput.Decoder
+	named := map[uint32]*pgoutput.Relation{}
 	settled := false
 	var described pair
 	for _, message := range waiting.Messages {
@@ -44,17 +45,17 @@ func (f Foresight) Halt(ctx context.Context, waiting replication.Waiting) (strin
 			}
 			described = pair{}
 		default:
-			var m replication.Message
+			var m pgoutput.Message
 			if m, err = decoder.Decode(message); err != nil {
 				return "", fmt.Errorf("look at what waits: %w", err)
 			}
 			switch m := m.(type) {
-			case *replication.Begin:
+			case *pgoutput.Begin:
 				settled, r.final = m.Final < f.From.LSN, m.Final
-			case *replication.Relation:
+			case *pgoutput.Relation:
 				named[m.ID] = m
 				described = described.next(m, len(f.Mappings.Mappings(mapping.Table{Schema: m.Schema, Name: m.Name})) > 0)
-			case *replication.Truncate:
+			case *pgoutput.Truncate:
 				if !settled {
 					err = f.truncate(ctx, r, &decoder, named, m)
 				}
@@ -71,7 +72,7 @@ func (f Foresight) Halt(ctx context.Context, waiting replication.Waiting) (strin
 }
 
 // row looks at a change of a row, of which all but its values is known.
-func (f Foresight) row(ctx context.Context, r *reader, decoder *replication.Decoder, named map[uint32]*replication.Relation, message []byte, described pair) error {
+func (f Foresight) row(ctx context.Context, r *reader, decoder *pgoutput.Decoder, named map[uint32]*pgoutput.Relation, message []byte, described pair) error {
 	rel := named[binary.BigEndian.Uint32(message[1:])]
 	if rel == nil {
 		return errors.New("a row of a table that was not described")
@@ -86,12 +87,12 @@ func (f Foresight) row(ctx context.Context, r *reader, decoder *replication.Deco
 		return nil
 	}
 	// Nothing is known of the row, so where cannot tell that it had no object.
-	c := &replication.Change{Relation: rel, Operation: replication.Delete, Old: make([]replication.Value, len(rel.Columns)), OldIsKey: true}
+	c := &pgoutput.Change{Relation: rel, Operation: pgoutput.Delete, Old: make([]pgoutput.Value, len(rel.Columns)), OldIsKey: true}
 	r.writes = f.Mappings.Apply(c, r.writes[:0])
 	return r.withoutOldKey(ctx, c)
 }
 
-func (f Foresight) truncate(ctx context.Context, r *reader, decoder *replication.Decoder, named map[uint32]*replication.Relation, m *replication.Truncate) error {
+func (f Foresight) truncate(ctx context.Context, r *reader, decoder *pgoutput.Decoder, named map[uint32]*pgoutput.Relation, m *pgoutput.Truncate) error {
 	for _, rel := range m.Relations {
 		if err := f.describe(ctx, r, decoder, rel); err != nil {
 			return err
@@ -102,7 +103,7 @@ func (f Foresight) truncate(ctx context.Context, r *reader, decoder *replication
 
 // describe binds a description when the first change of it comes: a table that
 // only settled transactions describe does no harm.
-func (f Foresight) describe(ctx context.Context, r *reader, decoder *replication.Decoder, rel *replication.Relation) error {
+func (f Foresight) describe(ctx context.Context, r *reader, decoder *pgoutput.Decoder, rel *pgoutput.Relation) error {
 	if r.described[rel.ID] == rel {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -20,19 +21,19 @@ func TestFoundRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	relation := &replication.Relation{Schema: "public", Name: "thing", Columns: []replication.Column{{Name: "code", Type: 25, Modifier: -1}, {Name: "n", Type: 23, Modifier: -1}}}
+	relation := &pgoutput.Relation{Schema: "public", Name: "thing", Columns: []pgoutput.Column{{Name: "code", Type: 25, Modifier: -1}, {Name: "n", Type: 23, Modifier: -1}}}
 	if err := set.Bind(relation, nil); err != nil {
 		t.Fatal(err)
 	}
-	row := func(code, n string) []replication.Value {
-		return []replication.Value{{Kind: replication.Text, Text: []byte(code)}, {Kind: replication.Text, Text: []byte(n)}}
+	row := func(code, n string) []pgoutput.Value {
+		return []pgoutput.Value{{Kind: pgoutput.Text, Text: []byte(code)}, {Kind: pgoutput.Text, Text: []byte(n)}}
 	}
 	asked := Read{Read: 7, Object: marketo.NewObject(set.Shape(0), []marketo.Value{{Kind: marketo.String, Text: "bob"}, {}})}
 	passing := errors.New("connection lost")
 	for _, test := range []struct {
 		name    string
 		folded  bool
-		rows    [][]replication.Value
+		rows    [][]pgoutput.Value
 		err     error
 		state   RowState
 		key     string
@@ -40,19 +41,19 @@ func TestFoundRows(t *testing.T) {
 		problem string
 	}{
 		{name: "gone", state: RowGone},
-		{name: "there", rows: [][]replication.Value{row("bob", "1")}, state: RowMatches, key: "bob"},
-		{name: "no match", rows: [][]replication.Value{row("bob", "0")}, state: RowDiffers, key: "bob", removes: true},
-		{name: "several", rows: [][]replication.Value{row("bob", "1"), row("bob", "2")}, state: RowShared, key: "bob"},
-		{name: "several, of which one matches", rows: [][]replication.Value{row("bob", "0"), row("bob", "1"), row("bob", "0")}, state: RowMatches, key: "bob"},
-		{name: "several, of which none matches", rows: [][]replication.Value{row("bob", "0"), row("bob", "0")}, state: RowDiffers, key: "bob", removes: true},
-		{name: "more than are read, of which none matches", rows: slices.Repeat([][]replication.Value{row("bob", "0")}, replication.MostRows), state: RowShared},
-		{name: "folded, one has the very key", folded: true, rows: [][]replication.Value{row("BOB", "1"), row("bob", "1")}, state: RowMatches, key: "bob"},
-		{name: "folded, the one that has the very key does not match", folded: true, rows: [][]replication.Value{row("bob", "0"), row("BOB", "1")}, state: RowMatches, key: "BOB"},
-		{name: "its own type takes other spellings", rows: [][]replication.Value{row("BOB", "1")}, state: RowMatches, key: "BOB"},
-		{name: "folded", folded: true, rows: [][]replication.Value{row("Bob ", "1")}, state: RowMatches, key: "Bob "},
-		{name: "folded, no match", folded: true, rows: [][]replication.Value{row("Bob ", "0")}, state: RowDiffers, key: "Bob ", removes: true},
-		{name: "folded, several", folded: true, rows: [][]replication.Value{row("Bob ", "1"), row("BOB", "1")}, state: RowShared, key: "BOB"},
-		{name: "folded by the server and not by us", folded: true, rows: [][]replication.Value{row("b\u00f6b", "1"), row("BOB", "1")}, state: RowMatches, key: "BOB"},
+		{name: "there", rows: [][]pgoutput.Value{row("bob", "1")}, state: RowMatches, key: "bob"},
+		{name: "no match", rows: [][]pgoutput.Value{row("bob", "0")}, state: RowDiffers, key: "bob", removes: true},
+		{name: "several", rows: [][]pgoutput.Value{row("bob", "1"), row("bob", "2")}, state: RowShared, key: "bob"},
+		{name: "several, of which one matches", rows: [][]pgoutput.Value{row("bob", "0"), row("bob", "1"), row("bob", "0")}, state: RowMatches, key: "bob"},
+		{name: "several, of which none matches", rows: [][]pgoutput.Value{row("bob", "0"), row("bob", "0")}, state: RowDiffers, key: "bob", removes: true},
+		{name: "more than are read, of which none matches", rows: slices.Repeat([][]pgoutput.Value{row("bob", "0")}, replication.MostRows), state: RowShared},
+		{name: "folded, one has the very key", folded: true, rows: [][]pgoutput.Value{row("BOB", "1"), row("bob", "1")}, state: RowMatches, key: "bob"},
+		{name: "folded, the one that has the very key does not match", folded: true, rows: [][]pgoutput.Value{row("bob", "0"), row("BOB", "1")}, state: RowMatches, key: "BOB"},
+		{name: "its own type takes other spellings", rows: [][]pgoutput.Value{row("BOB", "1")}, state: RowMatches, key: "BOB"},
+		{name: "folded", folded: true, rows: [][]pgoutput.Value{row("Bob ", "1")}, state: RowMatches, key: "Bob "},
+		{name: "folded, no match", folded: true, rows: [][]pgoutput.Value{row("Bob ", "0")}, state: RowDiffers, key: "Bob ", removes: true},
+		{name: "folded, several", folded: true, rows: [][]pgoutput.Value{row("Bob ", "1"), row("BOB", "1")}, state: RowShared, key: "BOB"},
+		{name: "folded by the server and not by us", folded: true, rows: [][]pgoutput.Value{row("b\u00f6b", "1"), row("BOB", "1")}, state: RowMatches, key: "BOB"},
 		{name: "the server cannot read it", err: &replication.RowError{State: "22012"}, problem: "unreadable"},
 		{name: "passes", err: passing},
 	} {

@@ -4,29 +4,30 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // handle takes one message into the piece that is being gathered.
-func (r *reader) handle(life context.Context, stream *replication.Stream, message replication.Message) error {
+func (r *reader) handle(life context.Context, stream *replication.Stream, message pgoutput.Message) error {
 	switch m := message.(type) {
-	case *replication.Begin:
+	case *pgoutput.Begin:
 		return r.begin(m)
-	case *replication.Change:
+	case *pgoutput.Change:
 		return r.change(life, m)
-	case *replication.Truncate:
+	case *pgoutput.Truncate:
 		return r.truncate(life, m)
-	case *replication.Commit:
+	case *pgoutput.Commit:
 		return r.commit(m)
-	case *replication.Keepalive:
+	case *pgoutput.Keepalive:
 		r.keepalive(m)
-	case *replication.Relation:
+	case *pgoutput.Relation:
 		return r.relation(life, stream, m)
 	}
 	return nil
 }
 
-func (r *reader) begin(m *replication.Begin) error {
+func (r *reader) begin(m *pgoutput.Begin) error {
 	if r.inside {
 		// The connection broke in the middle of this transaction, which now
 		// comes from its start. The order of its changes is the same.
@@ -48,7 +49,7 @@ func (r *reader) begin(m *replication.Begin) error {
 const filteredAtOnce = 1 << 14
 
 // change maps one row change, unless the machine has it already.
-func (r *reader) change(life context.Context, m *replication.Change) error {
+func (r *reader) change(life context.Context, m *pgoutput.Change) error {
 	r.seq++
 	described := r.pair
 	r.pair = pair{}
@@ -65,7 +66,7 @@ func (r *reader) change(life context.Context, m *replication.Change) error {
 		return err
 	}
 	r.writes = r.runner.Mappings.Apply(m, r.writes[:0])
-	if m.Operation != replication.Insert && r.relations.of(m.Relation, r.runner.Mappings).weak != nil {
+	if m.Operation != pgoutput.Insert && r.relations.of(m.Relation, r.runner.Mappings).weak != nil {
 		if err := r.withoutOldKey(life, m); err != nil {
 			return err
 		}
@@ -85,7 +86,7 @@ func (r *reader) change(life context.Context, m *replication.Change) error {
 	return nil
 }
 
-func (r *reader) commit(m *replication.Commit) error {
+func (r *reader) commit(m *pgoutput.Commit) error {
 	if r.seq < r.skip {
 		return r.halt(fmt.Sprintf("transaction %s came again with fewer changes", m.LSN))
 	}
@@ -97,7 +98,7 @@ func (r *reader) commit(m *replication.Commit) error {
 
 // keepalive notes how far the server has read. Inside a transaction, also one
 // that a broken connection cut, that says nothing about what was received.
-func (r *reader) keepalive(m *replication.Keepalive) {
+func (r *reader) keepalive(m *pgoutput.Keepalive) {
 	if r.inside {
 		return
 	}
@@ -108,7 +109,7 @@ func (r *reader) keepalive(m *replication.Keepalive) {
 }
 
 // truncate acts on an emptied table: its rows are not in the stream.
-func (r *reader) truncate(life context.Context, m *replication.Truncate) error {
+func (r *reader) truncate(life context.Context, m *pgoutput.Truncate) error {
 	r.seq++
 	r.pair = pair{}
 	if r.seq <= r.skip {

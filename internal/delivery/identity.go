@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // Identity says which table of the database a mapped one is.
@@ -24,7 +24,7 @@ type Identity struct {
 // another name, and another table that comes under a mapped name, halt reading
 // at that place: by name alone the one would be passed over without a word,
 // and the other taken for what it is not.
-func (r *reader) tableOf(life context.Context, m *replication.Relation) (mapping.Table, uint32, error) {
+func (r *reader) tableOf(life context.Context, m *pgoutput.Relation) (mapping.Table, uint32, error) {
 	name := mapping.Table{Schema: m.Schema, Name: m.Name}
 	for _, known := range r.runner.Identities {
 		switch {
@@ -65,12 +65,12 @@ func (r *reader) renamed(life context.Context, known Identity, name mapping.Tabl
 // The change that follows is the root's, and nothing in it tells of the table.
 type pair struct {
 	// last is the newest description, as long as no change has come after it.
-	last *replication.Relation
+	last *pgoutput.Relation
 	// root came right before child, which is a mapped table.
-	root, child *replication.Relation
+	root, child *pgoutput.Relation
 }
 
-func (p pair) next(m *replication.Relation, mapped bool) pair {
+func (p pair) next(m *pgoutput.Relation, mapped bool) pair {
 	next := pair{last: m}
 	if mapped && p.last != nil && p.last.ID != m.ID {
 		next.root, next.child = p.last, m

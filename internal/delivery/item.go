@@ -4,7 +4,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // place says where an item is. Every item is in exactly one place.
@@ -53,7 +53,7 @@ type item struct {
 	hash uint64 // of key, as chains has it
 	// at is the newest change the item stands for, xid its transaction; zero
 	// where that is not known.
-	at replication.Position
+	at pgoutput.Position
 	// sequence is the item's place in the queue: that of its oldest change.
 	sequence uint64
 	since    stamp

@@ -25,7 +25,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // Machine is the state machine. It must be used from one goroutine.
@@ -82,7 +82,7 @@ type Machine struct {
 	lacking map[string]struct{}
 	// sentBefore is the newest change that an earlier life has sent, until the
 	// stream has come to it again; see passed.
-	sentBefore replication.Position
+	sentBefore pgoutput.Position
 
 	ledger   ledger
 	ahead    time.Duration

@@ -5,13 +5,13 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // merge takes w into the waiting item it, if sending the result once leaves
 // Marketo as sending both would. The item keeps its place and its oldest
 // transaction.
-func (m *Machine) merge(now time.Time, it *item, w *mapping.Write, at replication.Position) bool {
+func (m *Machine) merge(now time.Time, it *item, w *mapping.Write, at pgoutput.Position) bool {
 	if it.place != behind && it.place != open && it.place != ready && it.place != timed {
 		return false
 	}

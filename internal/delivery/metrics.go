@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -261,9 +262,9 @@ func (m *Metrics) collectMapping(s scrape, p MappingReport) {
 }
 
 func (m *Metrics) collectRows(s scrape, name string, r RowReport) {
-	s.counter(m.rows, r.Inserts, name, replication.Insert.String())
-	s.counter(m.rows, r.Updates, name, replication.Update.String())
-	s.counter(m.rows, r.Deletes, name, replication.Delete.String())
+	s.counter(m.rows, r.Inserts, name, pgoutput.Insert.String())
+	s.counter(m.rows, r.Updates, name, pgoutput.Update.String())
+	s.counter(m.rows, r.Deletes, name, pgoutput.Delete.String())
 	s.counter(m.filtered, r.Filtered, name)
 	s.counter(m.withoutOldKey, r.WithoutOldKey, name)
 }

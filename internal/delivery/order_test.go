@@ -7,7 +7,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // killed is what a life leaves that was killed with a call in flight: it had
@@ -15,7 +15,7 @@ import (
 func killed(sent LSN) checkpoint.State {
 	return checkpoint.State{
 		SameBoot: true, Checkpoint: &checkpoint.Checkpoint{LSN: start},
-		Sent: replication.Position{Commit: sent, Seq: 1},
+		Sent: pgoutput.Position{Commit: sent, Seq: 1},
 	}
 }
 
@@ -92,7 +92,7 @@ func TestWhatIsSentIsSavedBeforeItIsSent(t *testing.T) {
 	r.pass(time.Second)
 	r.take(1)
 	for _, s := range r.saves {
-		if len(s.Started) > 0 && s.Sent != (replication.Position{Commit: 1010, Seq: 1}) {
+		if len(s.Started) > 0 && s.Sent != (pgoutput.Position{Commit: 1010, Seq: 1}) {
 			t.Errorf("call %d is saved with %v as the newest change sent", s.Started[0].ID, s.Sent)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -17,7 +18,7 @@ type passing struct {
 	left bool
 	// unfit says of relations why their changes cannot be mapped. Only those of
 	// the transaction are left out: the next one halts.
-	unfit map[*replication.Relation]string
+	unfit map[*pgoutput.Relation]string
 }
 
 // haltAt halts reading at a change that nothing passes, unless it is one to be
@@ -61,7 +62,7 @@ func (r *reader) passedBy(next LSN) {
 // fits reports whether a change can be mapped. One that cannot, of a description
 // that was passed before, is left out where its transaction is, and halts
 // reading elsewhere.
-func (r *reader) fits(m *replication.Change) (bool, error) {
+func (r *reader) fits(m *pgoutput.Change) (bool, error) {
 	if len(r.passing.unfit) == 0 {
 		return true, nil
 	}

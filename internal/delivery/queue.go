@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // itemBytes is what an item costs besides the bytes of its write: the item
@@ -25,14 +25,14 @@ func (m *Machine) received(now time.Time, entries []Entry) {
 			m.open, m.inside = m.window.Open(), true
 			m.commit, m.time, m.xid = e.LSN, e.Time, e.XID
 			m.window.Announce(m.open, e.LSN, e.Time)
-			m.passed(replication.Position{Commit: e.LSN})
+			m.passed(pgoutput.Position{Commit: e.LSN})
 		case EntryWrite:
-			at := replication.Position{Commit: m.commit, Seq: e.Seq}
+			at := pgoutput.Position{Commit: m.commit, Seq: e.Seq}
 			m.enqueue(now, e, at)
 			m.advanced(m.open)
 			m.passed(at)
 		case EntryCommit:
-			m.passed(replication.Position{Commit: m.commit, Seq: math.MaxUint64})
+			m.passed(pgoutput.Position{Commit: m.commit, Seq: math.MaxUint64})
 			m.window.Close(m.open, e.LSN, m.time)
 			m.inside = false
 			m.count.Transactions++
@@ -42,14 +42,14 @@ func (m *Machine) received(now time.Time, entries []Entry) {
 		case EntryMark:
 			if !m.inside {
 				m.window.Mark(e.LSN)
-				m.passed(replication.Position{Commit: e.LSN})
+				m.passed(pgoutput.Position{Commit: e.LSN})
 			}
 			m.ledger.urgent = m.ledger.urgent || e.Urgent
 		}
 	}
 	if m.behind() && m.full() && m.replayed.foreign() {
 		// More comes again than an earlier life can have held.
-		m.sentBefore = replication.Position{}
+		m.sentBefore = pgoutput.Position{}
 		m.log(slog.LevelWarn, "mappings are not what they were in the middle of what was being delivered: what was settled of it is sent again, and objects may go back for a moment")
 	}
 }
@@ -58,19 +58,19 @@ func (m *Machine) received(now time.Time, entries []Entry) {
 // an earlier life has sent. Nothing is sent until then: what was sent for a key
 // may stand for several of its changes, and the first of them alone would take
 // the object a step back.
-func (m *Machine) behind() bool { return m.sentBefore != replication.Position{} }
+func (m *Machine) behind() bool { return m.sentBefore != pgoutput.Position{} }
 
 // passed notes that the stream has come to at.
-func (m *Machine) passed(at replication.Position) {
+func (m *Machine) passed(at pgoutput.Position) {
 	if m.behind() && at.Compare(m.sentBefore) >= 0 {
-		m.sentBefore = replication.Position{}
+		m.sentBefore = pgoutput.Position{}
 	}
 	m.replayed.passed(at)
 }
 
 // enqueue takes one write: as a part of the item that waits for its key, or
 // as a new item at the end of its key's chain.
-func (m *Machine) enqueue(now time.Time, e *Entry, at replication.Position) {
+func (m *Machine) enqueue(now time.Time, e *Entry, at pgoutput.Position) {
 	w := &e.Write
 	state := &m.states[w.Mapping]
 	state.count.Received++

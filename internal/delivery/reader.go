@@ -11,6 +11,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/failpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -73,7 +74,7 @@ type reader struct {
 	// pair is what the newest descriptions may have to do with each other.
 	pair pair
 	// described holds the newest description of every relation.
-	described map[uint32]*replication.Relation
+	described map[uint32]*pgoutput.Relation
 }
 
 // rowCount counts the row changes of one mapping by operation, and those that
@@ -88,8 +89,8 @@ func newReader(r *Runner) *reader {
 	return &reader{
 		runner: r, before: r.State.Reached(), timeline: r.State.Checkpoint.Timeline, database: r.State.Checkpoint.Database, received: r.State.Checkpoint.LSN, reading: make(chan struct{}, 1),
 		rowCounts: make([]rowCount, r.Mappings.Len()),
-		described: make(map[uint32]*replication.Relation),
-		passing:   passing{over: r.PassOver, unfit: make(map[*replication.Relation]string)},
+		described: make(map[uint32]*pgoutput.Relation),
+		passing:   passing{over: r.PassOver, unfit: make(map[*pgoutput.Relation]string)},
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -20,7 +21,7 @@ import (
 // make the reader hand over changes for a second time.
 func TestTransactionThatIsCutTwiceIsSkippedAsFarAsItCame(t *testing.T) {
 	var r reader
-	begin := &replication.Begin{Final: 100}
+	begin := &pgoutput.Begin{Final: 100}
 	for _, came := range []uint64{10, 3, 0, 12} {
 		if err := r.begin(begin); err != nil {
 			t.Fatal(err)
@@ -62,9 +63,9 @@ func TestPauseGrowsOnlyWhileConnectionsBringNothing(t *testing.T) {
 }
 
 // things is a table with one mapping, as the stream describes it.
-var things = &replication.Relation{
-	ID: 7, Schema: "public", Name: "things", Identity: replication.IdentityDefault,
-	Columns: []replication.Column{{Name: "id", Type: 23, Modifier: -1, Key: true}, {Name: "n", Type: 23, Modifier: -1}},
+var things = &pgoutput.Relation{
+	ID: 7, Schema: "public", Name: "things", Identity: pgoutput.IdentityDefault,
+	Columns: []pgoutput.Column{{Name: "id", Type: 23, Modifier: -1, Key: true}, {Name: "n", Type: 23, Modifier: -1}},
 }
 
 // newTestReader is a reader at position 90 of a Runner without connections.
@@ -97,15 +98,15 @@ func newTestReader(t *testing.T, change func(*Runner)) *reader {
 }
 
 // inserted is a change of things.
-func inserted(id int) *replication.Change {
-	text := func(n int) replication.Value {
-		return replication.Value{Kind: replication.Text, Text: fmt.Append(nil, n)}
+func inserted(id int) *pgoutput.Change {
+	text := func(n int) pgoutput.Value {
+		return pgoutput.Value{Kind: pgoutput.Text, Text: fmt.Append(nil, n)}
 	}
-	return &replication.Change{Relation: things, Operation: replication.Insert, New: []replication.Value{text(id), text(id)}}
+	return &pgoutput.Change{Relation: things, Operation: pgoutput.Insert, New: []pgoutput.Value{text(id), text(id)}}
 }
 
 // feed handles messages, and stops at the first error.
-func (r *reader) feed(t *testing.T, messages ...replication.Message) error {
+func (r *reader) feed(t *testing.T, messages ...pgoutput.Message) error {
 	t.Helper()
 	for _, m := range messages {
 		if err := r.handle(t.Context(), nil, m); err != nil {
@@ -142,7 +143,7 @@ func TestChangesComeOnceOverCutConnections(t *testing.T) {
 		for second := range all + 1 {
 			r := newTestReader(t, nil)
 			for _, cut := range []int{first, second, all} {
-				if err := r.feed(t, things, &replication.Begin{Final: 100}); err != nil {
+				if err := r.feed(t, things, &pgoutput.Begin{Final: 100}); err != nil {
 					t.Fatal(err)
 				}
 				for i := 1; i <= cut; i++ {
@@ -154,7 +155,7 @@ func TestChangesComeOnceOverCutConnections(t *testing.T) {
 			if r.received != 90 {
 				t.Errorf("cut after %d and %d: received %s inside the transaction, want 0/5A", first, second, r.received)
 			}
-			if err := r.feed(t, &replication.Commit{LSN: 100, End: 110}); err != nil {
+			if err := r.feed(t, &pgoutput.Commit{LSN: 100, End: 110}); err != nil {
 				t.Fatal(err)
 			}
 			const want = "begin@100 1:1 2:2 3:3 4:4 commit@110"
@@ -169,15 +170,15 @@ func TestChangesComeOnceOverCutConnections(t *testing.T) {
 // place, halts reading: something is wrong with the server or with us.
 func TestTransactionThatComesAgainOtherwiseHalts(t *testing.T) {
 	r := newTestReader(t, nil)
-	begin := &replication.Begin{Final: 100}
+	begin := &pgoutput.Begin{Final: 100}
 	if err := r.feed(t, things, begin, inserted(1), inserted(2), begin, inserted(1)); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.feed(t, &replication.Commit{LSN: 100, End: 110}); !errors.Is(err, errHalted) {
+	if err := r.feed(t, &pgoutput.Commit{LSN: 100, End: 110}); !errors.Is(err, errHalted) {
 		t.Errorf("with fewer changes: %v, want a halt", err)
 	}
 	r = newTestReader(t, nil)
-	if err := r.feed(t, begin, &replication.Begin{Final: 120}); !errors.Is(err, errHalted) {
+	if err := r.feed(t, begin, &pgoutput.Begin{Final: 120}); !errors.Is(err, errHalted) {
 		t.Errorf("another transaction: %v, want a halt", err)
 	}
 }
@@ -186,7 +187,7 @@ func TestTransactionThatComesAgainOtherwiseHalts(t *testing.T) {
 // that was cut included.
 func TestKeepaliveInsideATransactionSaysNothing(t *testing.T) {
 	r := newTestReader(t, nil)
-	if err := r.feed(t, &replication.Keepalive{WALEnd: 95}, &replication.Begin{Final: 100}, &replication.Keepalive{WALEnd: 99, Reply: true}); err != nil {
+	if err := r.feed(t, &pgoutput.Keepalive{WALEnd: 95}, &pgoutput.Begin{Final: 100}, &pgoutput.Keepalive{WALEnd: 99, Reply: true}); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.gathered(); got != "mark@95 begin@100" || r.received != 95 {
@@ -200,20 +201,20 @@ func TestKeepaliveInsideATransactionSaysNothing(t *testing.T) {
 // What halts reading is left out in the one transaction that was named, and in
 // no other; everything else of it is delivered.
 func TestOnlyTheNamedTransactionIsPassed(t *testing.T) {
-	truncate := &replication.Truncate{Relations: []*replication.Relation{things}}
+	truncate := &pgoutput.Truncate{Relations: []*pgoutput.Relation{things}}
 	var told []checkpoint.Accepted
 	r := newTestReader(t, func(r *Runner) {
 		r.PassOver = 100
 		r.PassedOver = func(a checkpoint.Accepted) { told = append(told, a) }
 	})
-	err := r.feed(t, things, &replication.Begin{Final: 100}, inserted(1), truncate, inserted(2), &replication.Commit{LSN: 100, End: 110})
+	err := r.feed(t, things, &pgoutput.Begin{Final: 100}, inserted(1), truncate, inserted(2), &pgoutput.Commit{LSN: 100, End: 110})
 	if got := r.gathered(); err != nil || got != "begin@100 1:1 3:2 commit@110" {
 		t.Errorf("got %s, %v", got, err)
 	}
 	if len(told) != 1 || told[0].Span != "0/64..0/65" || !strings.Contains(told[0].Reason, "truncated") {
 		t.Errorf("told %+v", told)
 	}
-	if err := r.feed(t, &replication.Begin{Final: 120}, truncate); !errors.Is(err, errHalted) {
+	if err := r.feed(t, &pgoutput.Begin{Final: 120}, truncate); !errors.Is(err, errHalted) {
 		t.Errorf("the next truncate: %v, want a halt", err)
 	}
 	if problem := r.status().Problem; !strings.Contains(problem, "cdcsync run --accept-gap 0/78..0/79") {
@@ -227,7 +228,7 @@ func TestUndecodedTransactionIsLeft(t *testing.T) {
 	broken := &replication.Error{Reason: replication.Decoding, Err: errors.New("invalid memory alloc request size")}
 	for _, over := range []LSN{0, 100, 101} {
 		r := newTestReader(t, func(r *Runner) { r.PassOver = over })
-		if err := r.feed(t, things, &replication.Begin{Final: 100}, inserted(1)); err != nil {
+		if err := r.feed(t, things, &pgoutput.Begin{Final: 100}, inserted(1)); err != nil {
 			t.Fatal(err)
 		}
 		skipped, err := r.skipUndecoded(t.Context(), nil, broken)

@@ -7,8 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // catalogPatience bounds a look at the catalog while reading waits for it.
@@ -16,13 +17,13 @@ const catalogPatience = 30 * time.Second
 
 // typeNames knows the types that the stream has named: a Stream or a Decoder.
 type typeNames interface {
-	TypeName(oid uint32) (replication.TypeName, bool)
+	TypeName(oid uint32) (pgoutput.TypeName, bool)
 }
 
 // relation fits the mappings to a table that is new or has changed. The stream
 // describes it as it was when the changes that follow were written, which may
 // be long ago.
-func (r *reader) relation(life context.Context, names typeNames, m *replication.Relation) error {
+func (r *reader) relation(life context.Context, names typeNames, m *pgoutput.Relation) error {
 	set := r.runner.Mappings
 	past := mapping.Past{Before: r.described[m.ID]}
 	if past.Before != nil {
@@ -60,7 +61,7 @@ func (r *reader) relation(life context.Context, names typeNames, m *replication.
 }
 
 // describe asks the catalog what a table is now. The stream waits for it.
-func (r *reader) describe(life context.Context, oid uint32) (replication.Table, error) {
+func (r *reader) describe(life context.Context, oid uint32) (catalog.Table, error) {
 	ctx, cancel := context.WithTimeout(life, catalogPatience)
 	defer cancel()
 	return r.runner.Source.DescribeOID(ctx, oid)
@@ -68,13 +69,13 @@ func (r *reader) describe(life context.Context, oid uint32) (replication.Table, 
 
 // retyped tells of mapped columns whose type is another than a moment ago: the
 // values that an ALTER TABLE changes do not come as changes.
-func (r *reader) retyped(past mapping.Past, m *replication.Relation) {
+func (r *reader) retyped(past mapping.Past, m *pgoutput.Relation) {
 	if past.Before == nil {
 		return
 	}
 	for _, i := range r.runner.Mappings.Mappings(past.Table) {
 		for _, name := range r.runner.Mappings.Columns(i) {
-			is := func(c replication.Column) bool { return c.Name == name }
+			is := func(c pgoutput.Column) bool { return c.Name == name }
 			was, now := slices.IndexFunc(past.Before.Columns, is), slices.IndexFunc(m.Columns, is)
 			if was >= 0 && now >= 0 && past.Before.Columns[was].Type != m.Columns[now].Type {
 				r.runner.Log.Warn("column has another type; values that the ALTER TABLE changed (USING) are not in the stream",
@@ -87,24 +88,24 @@ func (r *reader) retyped(past mapping.Past, m *replication.Relation) {
 
 // facts asks what the types of a mapped table are, which the stream only
 // names, and how its keys compare.
-func (r *reader) facts(life context.Context, names typeNames, t mapping.Table, m *replication.Relation) (*replication.Facts, error) {
+func (r *reader) facts(life context.Context, names typeNames, t mapping.Table, m *pgoutput.Relation) (*catalog.Facts, error) {
 	if len(r.runner.Mappings.Mappings(t)) == 0 || m.Plain() {
 		return nil, nil
 	}
 	ctx, cancel := context.WithTimeout(life, catalogPatience)
 	defer cancel()
-	catalog, err := r.runner.Source.Catalog(ctx)
+	session, err := r.runner.Source.Catalog(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the types of %s.%s: %w", m.Schema, m.Name, err)
 	}
-	defer catalog.Close(ctx)
-	return catalog.Facts(ctx, m, names.TypeName)
+	defer session.Close(ctx)
+	return session.Facts(ctx, m, names.TypeName)
 }
 
 // withoutOldKey deals with an update or a delete that does not tell the key the
 // row had: that was not part of the replica identity then. An update is written
 // whole; which object a delete takes away nobody can know.
-func (r *reader) withoutOldKey(life context.Context, m *replication.Change) error {
+func (r *reader) withoutOldKey(life context.Context, m *pgoutput.Change) error {
 	set := r.runner.Mappings
 	for _, i := range r.relations.weak {
 		d := set.Definition(i)
@@ -116,7 +117,7 @@ func (r *reader) withoutOldKey(life context.Context, m *replication.Change) erro
 			return w.Mapping == i && w.Problem != nil && w.Problem.Code == mapping.UnchangedKey
 		})
 		switch {
-		case m.Operation == replication.Delete && lost:
+		case m.Operation == pgoutput.Delete && lost:
 			err := r.haltAt(life, fmt.Sprintf("a row of table %s was deleted in transaction %s while its replica identity did not have the key (%s), so that the stream does not tell which object of mapping %s that takes away; "+
 				"remove it in marketo, then set on_delete: ignore until this place has been passed, and start again", table, r.final, strings.Join(d.KeyColumns(), ", "), d.Name))
 			if err != nil {
@@ -124,7 +125,7 @@ func (r *reader) withoutOldKey(life context.Context, m *replication.Change) erro
 				return err
 			}
 			r.writes = slices.DeleteFunc(r.writes, func(w mapping.Write) bool { return w.Mapping == i })
-		case m.Operation == replication.Update:
+		case m.Operation == pgoutput.Update:
 			if r.rowCounts[i].withoutOldKey.Add(1) == 1 {
 				r.runner.Log.Warn("updates do not tell the old key; where a key changed, the object of the old one stays",
 					"table", table, "mapping", d.Name, "transaction", r.final,
@@ -138,13 +139,13 @@ func (r *reader) withoutOldKey(life context.Context, m *replication.Change) erro
 // relations remembers which mappings a relation feeds: the question comes
 // with every row.
 type relations struct {
-	last     *replication.Relation
+	last     *pgoutput.Relation
 	mappings []int
 	// weak are those of them whose old key the stream does not carry whole.
 	weak []int
 }
 
-func (r *relations) of(rel *replication.Relation, set *mapping.Set) *relations {
+func (r *relations) of(rel *pgoutput.Relation, set *mapping.Set) *relations {
 	if rel != r.last {
 		r.last, r.mappings, r.weak = rel, set.Of(rel), set.WithoutOldKey(rel)
 	}

@@ -6,7 +6,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // A key that some row holds when a transaction has ended is not removed: within
@@ -129,7 +129,7 @@ func (m *Machine) gatherChain(now time.Time, head *item) {
 // supersede puts w in the place of a removal of the same transaction that waits:
 // the key is held when it ends. An object that would have been deleted may be
 // there with the values of another row, so what w leaves out has to be cleared.
-func (m *Machine) supersede(now time.Time, it *item, w *mapping.Write, at replication.Position) bool {
+func (m *Machine) supersede(now time.Time, it *item, w *mapping.Write, at pgoutput.Position) bool {
 	if !m.undecided(it) || it.place != open && it.place != behind || !it.windowed || int(it.mapping) != w.Mapping {
 		return false
 	}

@@ -5,28 +5,28 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // replayed is what earlier lives settled at or above the checkpoint: it comes
 // again, and is not sent again.
 type replayed struct {
 	// keys says through which change each key is settled, by its folded form.
-	keys map[string]replication.Position
+	keys map[string]pgoutput.Position
 	// Everything up to through is settled, too, but what is of the keys in except
 	// from a change on, by keyHash: should two of them have one hash, more is
 	// sent again than need be. known says of which mappings this holds.
-	through replication.Position
-	except  map[uint64]replication.Position
+	through pgoutput.Position
+	except  map[uint64]pgoutput.Position
 	known   []bool
 	// to is the newest change that it tells of.
-	to replication.Position
+	to pgoutput.Position
 }
 
 func newReplayed(state checkpoint.State, mappings []Mapping) replayed {
 	r := replayed{known: make([]bool, len(mappings))}
 	if len(state.Settled) > 0 {
-		r.keys = make(map[string]replication.Position, len(state.Settled))
+		r.keys = make(map[string]pgoutput.Position, len(state.Settled))
 	}
 	for _, s := range state.Settled {
 		key := mapping.Fold(s.Key)
@@ -45,7 +45,7 @@ func newReplayed(state checkpoint.State, mappings []Mapping) replayed {
 	if r.to.Compare(to.Through) < 0 {
 		r.to = to.Through
 	}
-	r.except = make(map[uint64]replication.Position, len(to.Except))
+	r.except = make(map[uint64]pgoutput.Position, len(to.Except))
 	for _, e := range to.Except {
 		hash := keyHash(e.Key)
 		if at, ok := r.except[hash]; !ok || e.From.Compare(at) < 0 {
@@ -60,8 +60,8 @@ func newReplayed(state checkpoint.State, mappings []Mapping) replayed {
 
 // has reports whether a write of the change at is settled, in whatever spelling
 // of its key: the changes of a chain are settled in order.
-func (r *replayed) has(w *mapping.Write, hash uint64, at replication.Position) bool {
-	if r.to == (replication.Position{}) {
+func (r *replayed) has(w *mapping.Write, hash uint64, at pgoutput.Position) bool {
+	if r.to == (pgoutput.Position{}) {
 		return false
 	}
 	if len(r.keys) > 0 {
@@ -78,17 +78,17 @@ func (r *replayed) has(w *mapping.Write, hash uint64, at replication.Position) b
 
 // passed forgets all of it when the stream has come further: no change comes
 // twice in a life.
-func (r *replayed) passed(at replication.Position) {
+func (r *replayed) passed(at pgoutput.Position) {
 	if !r.over() && at.Compare(r.to) > 0 {
 		*r = replayed{}
 	}
 }
 
 // over reports whether nothing that it tells of may come any more.
-func (r *replayed) over() bool { return r.to == (replication.Position{}) }
+func (r *replayed) over() bool { return r.to == (pgoutput.Position{}) }
 
 // foreign reports whether a mapping's changes may come again that cannot be told
 // from those that are settled, as its rules are not what they were.
 func (r *replayed) foreign() bool {
-	return r.through != (replication.Position{}) && slices.Contains(r.known, false)
+	return r.through != (pgoutput.Position{}) && slices.Contains(r.known, false)
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 func (m *Machine) restore(state checkpoint.State, now time.Time) {
@@ -18,7 +18,7 @@ func (m *Machine) restore(state checkpoint.State, now time.Time) {
 	m.ledger.settledTo = m.replayed.to
 	m.ledger.beyond.restore(state, m.replayed.to)
 	m.sentBefore, m.ledger.draft.Sent = state.Sent, state.Sent
-	m.passed(replication.Position{Commit: m.ledger.saved})
+	m.passed(pgoutput.Position{Commit: m.ledger.saved})
 	for _, key := range state.Lacking {
 		m.lacking[key] = struct{}{}
 	}

@@ -7,8 +7,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -153,7 +155,7 @@ func (r *Runner) readBatch(life context.Context, session *replication.RowReader,
 	if err != nil {
 		return reads, err
 	}
-	table := replication.TableName{Schema: d.Schema, Name: d.Table}
+	table := catalog.TableName{Schema: d.Schema, Name: d.Table}
 	snapshot, err := session.Snapshot(ctx, table, key, r.columns(d))
 	if err != nil {
 		return reads, err
@@ -169,7 +171,7 @@ func (r *Runner) readBatch(life context.Context, session *replication.RowReader,
 	}
 	snapshot.Several = d.Where != ""
 	answered := make([]bool, len(reads))
-	err = snapshot.Rows(ctx, keys, func(i int, rows [][]replication.Value, err error) {
+	err = snapshot.Rows(ctx, keys, func(i int, rows [][]pgoutput.Value, err error) {
 		answered[i] = true
 		result := RowRead{Read: reads[i].Read}
 		result.found(r.Mappings, snapshot.Relation, &reads[i], rows, err)
@@ -203,7 +205,7 @@ func (r *Runner) columns(d mapping.Definition) []string {
 }
 
 // found says what the rows that were found for e are to its mapping.
-func (row *RowRead) found(set *mapping.Set, relation *replication.Relation, e *Read, rows [][]replication.Value, err error) {
+func (row *RowRead) found(set *mapping.Set, relation *pgoutput.Relation, e *Read, rows [][]pgoutput.Value, err error) {
 	var unreadable *replication.RowError
 	if errors.As(err, &unreadable) {
 		row.Problem = &mapping.Problem{Code: "unreadable", Message: unreadable.Error() + "; mend the row, then retry"}

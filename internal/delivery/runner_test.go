@@ -12,12 +12,14 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/cluster"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -144,9 +146,9 @@ func (b *bench) start(change func(*delivery.Runner)) *life {
 	}
 	source := b.source()
 	if state.Checkpoint == nil {
-		var tables []replication.TableName
+		var tables []catalog.TableName
 		for _, t := range b.set.Tables() {
-			tables = append(tables, replication.TableName(t))
+			tables = append(tables, catalog.TableName(t))
 		}
 		if err := source.CreatePublication(ctx, tables); err != nil {
 			b.t.Fatal(err)
@@ -209,8 +211,8 @@ func (l *life) settle(limit time.Duration) delivery.Report {
 	if err := l.b.db.QueryRow(l.b.t.Context(), "SELECT pg_current_wal_lsn()::text").Scan(&end); err != nil {
 		l.b.t.Fatal(err)
 	}
-	var want delivery.LSN
-	if err := want.Scan(end); err != nil {
+	want, err := pgoutput.ParseLSN(end)
+	if err != nil {
 		l.b.t.Fatal(err)
 	}
 	deadline := time.Now().Add(limit)

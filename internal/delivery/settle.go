@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // ledger is what is on its way into the store, and what is there.
@@ -40,7 +40,7 @@ type ledger struct {
 	// beyond counts what the store has, or is about to get, as settled above the
 	// checkpoint; settledTo is the newest change that was ever settled.
 	beyond    beyond
-	settledTo replication.Position
+	settledTo pgoutput.Position
 	// unsynced is set while the store holds what a power loss would take, such
 	// as the calls of the day.
 	unsynced bool

@@ -2,7 +2,7 @@ package delivery
 
 import (
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // What is settled above the checkpoint is kept, so that a restart does not send
@@ -39,7 +39,7 @@ func (b *beyond) add(settled []checkpoint.Settled) {
 	}
 }
 
-func (b *beyond) restore(state checkpoint.State, to replication.Position) {
+func (b *beyond) restore(state checkpoint.State, to pgoutput.Position) {
 	if n := len(state.Settled); n > 0 {
 		b.n, b.saves = n, []settledSave{{to.Commit, n}}
 	}
@@ -89,7 +89,7 @@ func (m *Machine) settledTo() *checkpoint.SettledTo {
 		if it == nil {
 			continue
 		}
-		from := replication.Position{Commit: m.window.Final(it.ref), Seq: it.from}
+		from := pgoutput.Position{Commit: m.window.Final(it.ref), Seq: it.from}
 		if from.Compare(to.Through) <= 0 {
 			to.Except = append(to.Except, checkpoint.Unsettled{Key: it.key, From: from})
 		}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // changes hands over changes of the open transaction, from seq on.
@@ -55,11 +55,11 @@ func TestWhatIsNotSettledIsKeptInsteadOfMuchThatIs(t *testing.T) {
 	state := r.found()
 	key := func(id string) string { return upsert(id).Key }
 	want := &checkpoint.SettledTo{
-		Through: replication.Position{Commit: 1000, Seq: 6},
+		Through: pgoutput.Position{Commit: 1000, Seq: 6},
 		Rules:   []uint64{7, 0},
 	}
-	except := map[string]replication.Position{key("1"): {Commit: 1000, Seq: 1}, key("3"): {Commit: 1000, Seq: 3}}
-	got := map[string]replication.Position{}
+	except := map[string]pgoutput.Position{key("1"): {Commit: 1000, Seq: 1}, key("3"): {Commit: 1000, Seq: 3}}
+	got := map[string]pgoutput.Position{}
 	if state.SettledTo == nil {
 		t.Fatal("nothing stands for what is settled")
 	}
@@ -89,8 +89,8 @@ func TestWhatIsNotSettledIsKeptInsteadOfMuchThatIs(t *testing.T) {
 func TestWhatIsSettledHoldsUnderItsRules(t *testing.T) {
 	state := checkpoint.State{
 		Checkpoint: &checkpoint.Checkpoint{LSN: start}, SameBoot: true,
-		SettledTo: &checkpoint.SettledTo{Through: replication.Position{Commit: 1000, Seq: 1000}, Rules: []uint64{7}},
-		Sent:      replication.Position{Commit: 1000, Seq: 1000},
+		SettledTo: &checkpoint.SettledTo{Through: pgoutput.Position{Commit: 1000, Seq: 1000}, Rules: []uint64{7}},
+		Sent:      pgoutput.Position{Commit: 1000, Seq: 1000},
 	}
 	for _, test := range []struct {
 		rules uint64

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -180,9 +181,9 @@ func (r *reader) status() SourceReport {
 	for i := range r.rowCounts {
 		n := &r.rowCounts[i]
 		report.Rows = append(report.Rows, RowReport{
-			Inserts:  n.operations[replication.Insert].Load(),
-			Updates:  n.operations[replication.Update].Load(),
-			Deletes:  n.operations[replication.Delete].Load(),
+			Inserts:  n.operations[pgoutput.Insert].Load(),
+			Updates:  n.operations[pgoutput.Update].Load(),
+			Deletes:  n.operations[pgoutput.Delete].Load(),
 			Filtered: n.filtered.Load(), WithoutOldKey: n.withoutOldKey.Load(),
 		})
 	}
@@ -203,7 +204,7 @@ func (r *reader) drop(stream *replication.Stream) {
 }
 
 // countRow counts a change for every mapping of its table.
-func (r *reader) countRow(m *replication.Change, writes []mapping.Write) {
+func (r *reader) countRow(m *pgoutput.Change, writes []mapping.Write) {
 	for _, i := range r.relations.of(m.Relation, r.runner.Mappings).mappings {
 		r.rowCounts[i].operations[m.Operation].Add(1)
 		if !slices.ContainsFunc(writes, func(w mapping.Write) bool { return w.Mapping == i }) {

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // act is one run on a stage that stands.
@@ -24,7 +24,7 @@ type act struct {
 	board   board
 	// end is the server's position behind the last change of the workload,
 	// once that has stopped.
-	end replication.LSN
+	end pgoutput.LSN
 }
 
 // settleWait is the longest that what is left may take once the workload has
@@ -174,7 +174,7 @@ func (a *act) settle(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask the server for its position: %w", err)
 	}
-	a.end = replication.LSN(end)
+	a.end = pgoutput.LSN(end)
 	a.board.phase = "delivering what is left"
 	deadline, cancel := context.WithTimeout(ctx, a.settleWait())
 	defer cancel()

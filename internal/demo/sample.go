@@ -8,7 +8,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // sample is what was seen at one moment.
@@ -17,7 +17,7 @@ type sample struct {
 	report delivery.Report
 	// confirmed is where the slot stands and server where the WAL ends, as
 	// the server says.
-	confirmed, server replication.LSN
+	confirmed, server pgoutput.LSN
 }
 
 // answerWait is the longest that daemon or server may take to answer.
@@ -42,18 +42,18 @@ func (a *act) askServer(ctx context.Context, s *sample) error {
 	if err != nil {
 		return fmt.Errorf("ask the server for the slot: %w", err)
 	}
-	s.confirmed, s.server = replication.LSN(confirmed), replication.LSN(server)
+	s.confirmed, s.server = pgoutput.LSN(confirmed), pgoutput.LSN(server)
 	return nil
 }
 
 // settled reports whether everything up to end is confirmed, and the server
 // told so.
-func (s sample) settled(end replication.LSN) bool {
+func (s sample) settled(end pgoutput.LSN) bool {
 	return s.report.Pending == 0 && s.report.Source.Received >= end && s.confirmed >= end
 }
 
 // missing says what settled is waiting for.
-func (s sample) missing(end replication.LSN) string {
+func (s sample) missing(end pgoutput.LSN) string {
 	parts := []string{
 		fmt.Sprintf("%s objects are pending", grouped(s.report.Pending)),
 		fmt.Sprintf("the slot stands at %s of %s", s.confirmed, end),

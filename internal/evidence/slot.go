@@ -5,19 +5,19 @@ import (
 	"slices"
 	"time"
 
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // Committed is one change of a row; End is the end of its transaction.
 type Committed struct {
-	End     replication.LSN
+	End     pgoutput.LSN
 	Key     string
 	Version int64
 }
 
 // Position says that the slot had reached Confirmed when it was At.
 type Position struct {
-	Confirmed replication.LSN
+	Confirmed pgoutput.LSN
 	At        time.Time
 }
 
@@ -31,7 +31,7 @@ func (l Log) Slot(changes []Committed, positions []Position) Verdict {
 	earliest := fromHereOn(positions)
 	answered := l.answers()
 	for _, c := range changes {
-		from, _ := slices.BinarySearchFunc(positions, c.End, func(p Position, end replication.LSN) int { return cmp.Compare(p.Confirmed, end) })
+		from, _ := slices.BinarySearchFunc(positions, c.End, func(p Position, end pgoutput.LSN) int { return cmp.Compare(p.Confirmed, end) })
 		if from == len(positions) {
 			v.add("object %s version %d, committed up to %s: the slot never came there", c.Key, c.Version, c.End)
 			continue

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -59,18 +60,18 @@ const schemasSQL = `
 
 // Look asks the catalog about the tables of a set, and for the names of those
 // in known.
-func Look(ctx context.Context, catalog *replication.Catalog, version int, set *mapping.Set, known []Table) (View, error) {
-	view, err := look(ctx, catalog, version, set, known)
+func Look(ctx context.Context, session *replication.Catalog, version int, set *mapping.Set, known []Table) (View, error) {
+	view, err := look(ctx, session, version, set, known)
 	if err != nil {
 		return View{}, fmt.Errorf("look at the mapped tables: %w", err)
 	}
 	return view, nil
 }
 
-func look(ctx context.Context, catalog *replication.Catalog, version int, set *mapping.Set, known []Table) (View, error) {
-	var names []replication.TableName
+func look(ctx context.Context, session *replication.Catalog, version int, set *mapping.Set, known []Table) (View, error) {
+	var names []catalog.TableName
 	for _, t := range set.Tables() {
-		names = append(names, replication.TableName(t))
+		names = append(names, catalog.TableName(t))
 	}
 	oids := []string{}
 	for _, t := range known {
@@ -93,7 +94,7 @@ func look(ctx context.Context, catalog *replication.Catalog, version int, set *m
 		Tables []Table           `json:"tables"`
 	}
 	sql := strings.Replace(lookSQL, "{{schemas}}", schemas, 1)
-	if err := catalog.JSON(ctx, &answer, sql, catalog.Source.Publication, string(wanted), string(asked)); err != nil {
+	if err := session.JSON(ctx, &answer, sql, session.Source.Publication, string(wanted), string(asked)); err != nil {
 		return View{}, err
 	}
 	view := View{Tables: answer.Tables, Names: make(map[uint32]string)}

@@ -4,13 +4,13 @@ import (
 	"bytes"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // Apply appends the writes that c asks for, in order, and returns the longer
 // slice. A change of a relation that is not bound asks for none. The writes
 // own their memory; c may be reused.
-func (s *Set) Apply(c *replication.Change, out []Write) []Write {
+func (s *Set) Apply(c *pgoutput.Change, out []Write) []Write {
 	plans := (*s.bound.Load())[c.Relation]
 	if len(plans) == 0 {
 		return out
@@ -19,11 +19,11 @@ func (s *Set) Apply(c *replication.Change, out []Write) []Write {
 	defer scratches.Put(sc)
 	for _, p := range plans {
 		switch c.Operation {
-		case replication.Insert:
+		case pgoutput.Insert:
 			out = p.insert(sc, c, out)
-		case replication.Update:
+		case pgoutput.Update:
 			out = p.update(sc, c, out)
-		case replication.Delete:
+		case pgoutput.Delete:
 			out = p.delete(sc, c, out)
 		}
 	}
@@ -64,7 +64,7 @@ func (p *plan) match(sc *scratch, v *view) (verdict, *Problem) {
 	return broken, &Problem{"expression", "where: the expression is neither true nor false for this row; make it a comparison"}
 }
 
-func (p *plan) insert(sc *scratch, c *replication.Change, out []Write) []Write {
+func (p *plan) insert(sc *scratch, c *pgoutput.Change, out []Write) []Write {
 	now := view{columns: p.columns, values: c.New}
 	is, problem := p.match(sc, &now)
 	if is == differs {
@@ -75,7 +75,7 @@ func (p *plan) insert(sc *scratch, c *replication.Change, out []Write) []Write {
 	return out
 }
 
-func (p *plan) update(sc *scratch, c *replication.Change, out []Write) []Write {
+func (p *plan) update(sc *scratch, c *pgoutput.Change, out []Write) []Write {
 	now := view{columns: p.columns, values: c.New}
 	was, moved := matches, false
 	respelled := false
@@ -112,7 +112,7 @@ func (p *plan) update(sc *scratch, c *replication.Change, out []Write) []Write {
 	return out
 }
 
-func (p *plan) delete(sc *scratch, c *replication.Change, out []Write) []Write {
+func (p *plan) delete(sc *scratch, c *pgoutput.Change, out []Write) []Write {
 	before := view{columns: p.columns, values: c.Old, keyOnly: c.OldIsKey}
 	if was, _ := p.match(sc, &before); was == differs {
 		return out
@@ -126,7 +126,7 @@ func (p *plan) moved(sc *scratch, before, now *view) bool {
 	for i := range p.key {
 		a, b := before.at(p.key[i].column), now.at(p.key[i].column)
 		switch {
-		case a.Kind == replication.Unchanged || b.Kind == replication.Unchanged:
+		case a.Kind == pgoutput.Unchanged || b.Kind == pgoutput.Unchanged:
 		case a.Kind != b.Kind:
 			return true
 		case bytes.Equal(a.Text, b.Text):

@@ -6,7 +6,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 var (
@@ -19,9 +19,9 @@ var (
 )
 
 const (
-	insert = replication.Insert
-	update = replication.Update
-	remove = replication.Delete
+	insert = pgoutput.Insert
+	update = pgoutput.Update
+	remove = pgoutput.Delete
 	where  = `state != "XX"`
 )
 
@@ -32,10 +32,10 @@ type values = []any
 // attributes are city and big.
 var changes = []struct {
 	name     string
-	identity replication.Identity
+	identity pgoutput.Identity
 	where    string
 	onDelete mapping.DeletePolicy
-	op       replication.Operation
+	op       pgoutput.Operation
 	old      values // nil: not sent
 	now      values
 	want     string
@@ -106,7 +106,7 @@ func TestApply(t *testing.T) {
 				Attributes: []mapping.Rule{{Attribute: "city", Column: "city"}, {Attribute: "big", Column: "big"}},
 				Where:      tt.where, OnDelete: tt.onDelete,
 			}, rel)
-			c := &replication.Change{Relation: rel, Operation: tt.op}
+			c := &pgoutput.Change{Relation: rel, Operation: tt.op}
 			if tt.old != nil {
 				c.Old, c.OldIsKey = row(tt.old...), tt.identity != 'f'
 			}
@@ -124,8 +124,8 @@ func TestApplyOperations(t *testing.T) {
 	rel := relation('d', column("id", int4OID, true))
 	for _, op := range []marketo.Operation{marketo.Upsert, marketo.Insert, marketo.Update} {
 		s := bound(t, mapping.Definition{Operation: op, OnDelete: del}, rel)
-		writes := s.Apply(&replication.Change{Relation: rel, New: row(1)}, nil)
-		writes = s.Apply(&replication.Change{Relation: rel, Operation: replication.Delete, Old: row(1), OldIsKey: true}, writes)
+		writes := s.Apply(&pgoutput.Change{Relation: rel, New: row(1)}, nil)
+		writes = s.Apply(&pgoutput.Change{Relation: rel, Operation: pgoutput.Delete, Old: row(1), OldIsKey: true}, writes)
 		if got, want := showAll(writes), op.String()+" rid=1 | DELETE rid=1"; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
@@ -139,7 +139,7 @@ func TestApplyInsertIsWhole(t *testing.T) {
 		marketo.Insert: "INSERT rid=1 reread", marketo.Update: "UPDATE rid=1 partial", marketo.Upsert: "UPSERT rid=1 partial",
 	} {
 		s := bound(t, mapping.Definition{Operation: op, Attributes: []mapping.Rule{{Attribute: "big", Column: "big"}}}, rel)
-		c := &replication.Change{Relation: rel, Operation: replication.Update, New: row(1, unchanged)}
+		c := &pgoutput.Change{Relation: rel, Operation: pgoutput.Update, New: row(1, unchanged)}
 		if got := showAll(s.Apply(c, nil)); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
@@ -160,7 +160,7 @@ func TestApplyNullAndConstants(t *testing.T) {
 		null: `UPSERT rid=1 clear=null exprclear=null active=true source="pg"`,
 		"x":  `UPSERT rid=1 clear="x" omit="x" exprclear="X" expromit="X" active=true source="pg"`,
 	} {
-		if got := showAll(s.Apply(&replication.Change{Relation: rel, New: row(1, in)}, nil)); got != want {
+		if got := showAll(s.Apply(&pgoutput.Change{Relation: rel, New: row(1, in)}, nil)); got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
@@ -177,34 +177,34 @@ func TestApplySeveralMappings(t *testing.T) {
 	}
 	rel, other := relation('d', column("id", int4OID, true)), relation('d', column("x", int4OID, true))
 	other.Name = "others"
-	for _, r := range []*replication.Relation{rel, other} {
+	for _, r := range []*pgoutput.Relation{rel, other} {
 		if err := s.Bind(r, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	writes := s.Apply(&replication.Change{Relation: rel, New: row(7)}, nil)
+	writes := s.Apply(&pgoutput.Change{Relation: rel, New: row(7)}, nil)
 	if len(writes) != 2 || writes[0].Mapping != 0 || writes[1].Mapping != 1 {
 		t.Fatalf("got %s, want a write for each mapping", showAll(writes))
 	}
 	if writes[0].Key == writes[1].Key {
 		t.Errorf("two objects share the key %q", writes[0].Key)
 	}
-	if got := s.Apply(&replication.Change{Relation: other, New: row(7)}, nil); got != nil {
+	if got := s.Apply(&pgoutput.Change{Relation: other, New: row(7)}, nil); got != nil {
 		t.Errorf("got %s of a table that is not mapped", showAll(got))
 	}
 	if s.Unbind(rel); s.Bound(rel) {
 		t.Error("still bound after Unbind")
 	}
-	if got := s.Apply(&replication.Change{Relation: rel, New: row(7)}, nil); got != nil {
+	if got := s.Apply(&pgoutput.Change{Relation: rel, New: row(7)}, nil); got != nil {
 		t.Errorf("got %s of a relation that was unbound", showAll(got))
 	}
 }
 
 func TestKeys(t *testing.T) {
-	key := func(identity replication.Identity, oid uint32, values ...any) string {
+	key := func(identity pgoutput.Identity, oid uint32, values ...any) string {
 		rel := relation(identity, column("a", oid, true), column("b", textOID, true), column("c", textOID, false))
 		s := bound(t, mapping.Definition{Key: []mapping.Rule{{Attribute: "a", Column: "a"}, {Attribute: "b", Column: "b"}}}, rel)
-		writes := s.Apply(&replication.Change{Relation: rel, New: row(values...)}, nil)
+		writes := s.Apply(&pgoutput.Change{Relation: rel, New: row(values...)}, nil)
 		if len(writes) != 1 {
 			t.Fatalf("got %d writes, want 1", len(writes))
 		}
@@ -246,7 +246,7 @@ func TestKeys(t *testing.T) {
 func TestKeyWrittenDifferently(t *testing.T) {
 	rel := relation('d', column("id", numericOID, true))
 	s := bound(t, mapping.Definition{OnDelete: del}, rel)
-	c := &replication.Change{Relation: rel, Operation: replication.Update, Old: row("1.0"), OldIsKey: true, New: row("1.00")}
+	c := &pgoutput.Change{Relation: rel, Operation: pgoutput.Update, Old: row("1.0"), OldIsKey: true, New: row("1.00")}
 	if got, want := showAll(s.Apply(c, nil)), "UPSERT rid=1"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -269,7 +269,7 @@ func TestKeyProblems(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			rel := relation('d', column("id", tt.oid, true))
 			s := bound(t, mapping.Definition{Characters: mapping.CharactersStrip}, rel)
-			if got := showAll(s.Apply(&replication.Change{Relation: rel, New: row(tt.text)}, nil)); got != tt.want {
+			if got := showAll(s.Apply(&pgoutput.Change{Relation: rel, New: row(tt.text)}, nil)); got != tt.want {
 				t.Errorf("got %s, want %s", got, tt.want)
 			}
 		})
@@ -282,13 +282,13 @@ func TestWriteOwnsItsMemory(t *testing.T) {
 	rel := relation('d', column("id", int4OID, true), column("a", textOID, false))
 	s := bound(t, mapping.Definition{Attributes: []mapping.Rule{{Attribute: "a", Column: "a"}, {Attribute: "b", Expr: "a"}}}, rel)
 	values := row(12, "text")
-	first := s.Apply(&replication.Change{Relation: rel, New: values}, nil)
+	first := s.Apply(&pgoutput.Change{Relation: rel, New: values}, nil)
 	for i := range values {
 		for j := range values[i].Text {
 			values[i].Text[j] = '9'
 		}
 	}
-	s.Apply(&replication.Change{Relation: rel, New: row(34, "other")}, nil)
+	s.Apply(&pgoutput.Change{Relation: rel, New: row(34, "other")}, nil)
 	if got, want := showAll(first), `UPSERT rid=12 a="text" b="text"`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -343,7 +343,7 @@ func TestTextsThatAreEscaped(t *testing.T) {
 		{Attribute: "fixed", Constant: constant(marketo.String, "R&D")},
 	}}, rel)
 	for _, text := range []string{"plain", "a<b", "R&D", `"quoted"`, `back\slash`, "Zürich", "two\nlines"} {
-		w := s.Apply(&replication.Change{Relation: rel, New: row(text+"  ", text, "{x}")}, nil)[0]
+		w := s.Apply(&pgoutput.Change{Relation: rel, New: row(text+"  ", text, "{x}")}, nil)[0]
 		if err := w.Object.Check(); err != nil || w.Object.Value(0).Text != text || w.Object.Value(1).Text != text {
 			t.Errorf("%q: %s, %v", text, show(w), err)
 		}

@@ -5,17 +5,17 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // visits is the table of the measurements: a key, a lead, three texts, a time.
-func visits(t testing.TB, d mapping.Definition) (*mapping.Set, *replication.Change) {
+func visits(t testing.TB, d mapping.Definition) (*mapping.Set, *pgoutput.Change) {
 	rel := relation('d', column("id", int8OID, true), column("lead_id", int8OID, false), column("city", textOID, false),
 		column("zip", varcharOID, false), column("state", textOID, false), column("visited_at", timestamptzOID, false))
 	for _, c := range rel.Columns[1:] {
 		d.Attributes = append(d.Attributes, mapping.Rule{Attribute: c.Name, Column: c.Name})
 	}
-	return bound(t, d, rel), &replication.Change{Relation: rel, Operation: replication.Update,
+	return bound(t, d, rel), &pgoutput.Change{Relation: rel, Operation: pgoutput.Update,
 		New: row(1234567, 7654321, "Amsterdam", "1012 AB", "NH", "2024-02-29 12:00:00.123456+00")}
 }
 

@@ -7,14 +7,15 @@ import (
 
 	"github.com/expr-lang/expr/types"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // plan is a mapping bound to one description of its table.
 type plan struct {
 	*compiled
-	columns    []replication.Column
+	columns    []pgoutput.Column
 	key        []field
 	attributes []field
 	where      *program
@@ -39,10 +40,10 @@ type field struct {
 type binder struct {
 	*compiled
 	table    Table
-	relation *replication.Relation
+	relation *pgoutput.Relation
 	// past is nil when the description is that of the table as it is now.
 	past     *Past
-	facts    *replication.Facts
+	facts    *catalog.Facts
 	mistakes Mistakes
 }
 

@@ -9,7 +9,7 @@ type pgType struct {
 }
 
 // builtins lists pg_catalog's types with their array types. OIDs of built-in
-// types below replication.FixedOIDs never change: PostgreSQL,
+// types below pgoutput.FixedOIDs never change: PostgreSQL,
 // src/include/catalog/pg_type.dat. One that is not listed is younger than this
 // list: text, and not fit for a key.
 var builtins = []pgType{

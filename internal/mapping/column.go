@@ -4,12 +4,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/spelling"
 )
 
 // now is the table as it is; nil where that is not known.
-func (b *binder) now() *replication.Table {
+func (b *binder) now() *catalog.Table {
 	if b.past == nil {
 		return nil
 	}
@@ -109,7 +110,7 @@ func (b *binder) called(name string) string {
 
 func (b *binder) names() []string { return relationNames(b.relation) }
 
-func relationNames(rel *replication.Relation) []string {
+func relationNames(rel *pgoutput.Relation) []string {
 	names := make([]string, len(rel.Columns))
 	for i, c := range rel.Columns {
 		names[i] = c.Name
@@ -117,7 +118,7 @@ func relationNames(rel *replication.Relation) []string {
 	return names
 }
 
-func columnNames(t *replication.Table) []string {
+func columnNames(t *catalog.Table) []string {
 	names := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
 		names[i] = c.Name

@@ -8,7 +8,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 func TestCompileMistakes(t *testing.T) {
@@ -126,7 +126,7 @@ func TestBindMistakes(t *testing.T) {
 	city := []mapping.Rule{{Attribute: "city", Column: "city"}}
 	tests := []struct {
 		name string
-		rel  *replication.Relation
+		rel  *pgoutput.Relation
 		want string
 	}{
 		{"fine", relation('d', column("id", int4OID, true), column("city", textOID, false)), ""},

@@ -3,16 +3,16 @@ package mapping
 import (
 	"testing"
 
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/catalog"
 )
 
 // TestSameKey: what PostgreSQL takes for equal is the same key, and nothing
 // else is.
 func TestSameKey(t *testing.T) {
 	const citext, domain = 16400, 16401
-	facts := &replication.Facts{Types: map[uint32]replication.TypeFacts{
-		citext: {OID: citext, Schema: "public", Name: "citext", Kind: replication.BaseType, Citext: true},
-		domain: {OID: domain, Schema: "public", Name: "email", Kind: replication.DomainType, Base: citext},
+	facts := &catalog.Facts{Types: map[uint32]catalog.TypeFacts{
+		citext: {OID: citext, Schema: "public", Name: "citext", Kind: catalog.BaseType, Citext: true},
+		domain: {OID: domain, Schema: "public", Name: "email", Kind: catalog.DomainType, Base: citext},
 	}}
 	tests := []struct {
 		name, locale string

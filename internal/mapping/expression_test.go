@@ -5,11 +5,11 @@ import (
 	"testing"
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // people is a table with a column of each kind that expressions tell apart.
-func people() *replication.Relation {
+func people() *pgoutput.Relation {
 	return relation('d',
 		column("id", int4OID, true), column("state", textOID, false), column("age", int4OID, false),
 		column("amount", numericOID, false), column("vip", boolOID, false), column("seen", timestamptzOID, false),
@@ -59,10 +59,10 @@ func TestExpression(t *testing.T) {
 			rel := people()
 			s := bound(t, mapping.Definition{Attributes: []mapping.Rule{{Attribute: "x", Expr: tt.source}}}, rel)
 			for _, in := range []struct {
-				values []replication.Value
+				values []pgoutput.Value
 				want   string
 			}{{full, tt.want}, {empty, tt.wantNull}, {full, tt.want}} {
-				got := showAll(s.Apply(&replication.Change{Relation: rel, New: in.values}, nil))
+				got := showAll(s.Apply(&pgoutput.Change{Relation: rel, New: in.values}, nil))
 				if want := "UPSERT rid=1 " + in.want; got != want {
 					t.Errorf("got %s, want %s", got, want)
 				}
@@ -76,11 +76,11 @@ func TestExpressionUsesOnlyItsColumns(t *testing.T) {
 	rel := people()
 	s := bound(t, mapping.Definition{Attributes: []mapping.Rule{{Attribute: "x", Expr: "age"}}}, rel)
 	now := row(1, unchanged, 41, "NaN", "t", "infinity", unchanged, "", "", "", "", unchanged)
-	c := &replication.Change{Relation: rel, Operation: replication.Update, New: now}
+	c := &pgoutput.Change{Relation: rel, Operation: pgoutput.Update, New: now}
 	if got, want := showAll(s.Apply(c, nil)), "UPSERT rid=1 x=41"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	now[2].Kind = replication.Unchanged
+	now[2].Kind = pgoutput.Unchanged
 	if got, want := showAll(s.Apply(c, nil)), "UPSERT rid=1 reread"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -88,12 +88,12 @@ func TestExpressionUsesOnlyItsColumns(t *testing.T) {
 
 func TestExpressionProblemHidesValues(t *testing.T) {
 	rel := people()
-	for source, in := range map[string][]replication.Value{
+	for source, in := range map[string][]pgoutput.Value{
 		"int(state)": row(1, "secret", 1, 1, "t", "2024-02-29 12:00:00+00", "", "", "", "", "", ""),
 		"seen":       row(1, "", 1, 1, "t", "secret", "", "", "", "", "", ""),
 	} {
 		s := bound(t, mapping.Definition{Attributes: []mapping.Rule{{Attribute: "x", Expr: source}}}, rel)
-		w := s.Apply(&replication.Change{Relation: rel, New: in}, nil)[0]
+		w := s.Apply(&pgoutput.Change{Relation: rel, New: in}, nil)[0]
 		if w.Problem == nil || w.Problem.Code != "expression" || !strings.Contains(w.Problem.Message, `attribute "x"`) {
 			t.Fatalf("%s: got problem %v", source, w.Problem)
 		}
@@ -150,7 +150,7 @@ func TestWhereMustBeBoolean(t *testing.T) {
 	rel := people()
 	s = bound(t, mapping.Definition{Where: "fromJSON(tags)"}, rel)
 	values := row(1, "", 1, 1, "t", "", "", "", "", "7", "", "")
-	if got, want := showAll(s.Apply(&replication.Change{Relation: rel, New: values}, nil)), "UPSERT rid=1 problem:expression"; got != want {
+	if got, want := showAll(s.Apply(&pgoutput.Change{Relation: rel, New: values}, nil)), "UPSERT rid=1 problem:expression"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

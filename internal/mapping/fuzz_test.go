@@ -8,7 +8,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // FuzzArray: whatever the text, the result is JSON or a problem.
@@ -20,7 +20,7 @@ func FuzzArray(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	oids := []uint32{textArrayOID, int4ArrayOID, float8ArrayOID, boxOID, 1000, 3807, 1185, 1231}
-	columns := []replication.Column{column("id", int4OID, true)}
+	columns := []pgoutput.Column{column("id", int4OID, true)}
 	var rules []mapping.Rule
 	for i, oid := range oids {
 		name := string(rune('a' + i))
@@ -32,9 +32,9 @@ func FuzzArray(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		values := row(1)
 		for range oids {
-			values = append(values, replication.Value{Kind: replication.Text, Text: text})
+			values = append(values, pgoutput.Value{Kind: pgoutput.Text, Text: text})
 		}
-		w := s.Apply(&replication.Change{Relation: rel, New: values}, nil)[0]
+		w := s.Apply(&pgoutput.Change{Relation: rel, New: values}, nil)[0]
 		for i, v := range w.Object.Values()[1:] {
 			if v.Kind != marketo.Omitted && !json.Valid([]byte(v.Text)) {
 				t.Errorf("type %d: %q became %q, which is not JSON", oids[i], text, v.Text)
@@ -49,9 +49,9 @@ func FuzzApply(f *testing.F) {
 	f.Add(uint8(0), uint16(0), uint16(0x5555), []byte("1\x00ny\x0041\x0012.5\x00t\x002024-02-29 12:00:00+00\x00{1,2}"))
 	f.Add(uint8(1), uint16(0x5555), uint16(0x1555), []byte("1\x00\x00\x00NaN\x00t\x00infinity\x00{"))
 	f.Add(uint8(6), uint16(1), uint16(0), []byte("\xff\x00\x01"))
-	var rels []*replication.Relation
+	var rels []*pgoutput.Relation
 	var sets []*mapping.Set
-	for _, identity := range []replication.Identity{'d', 'f'} {
+	for _, identity := range []pgoutput.Identity{'d', 'f'} {
 		rel := relation(identity, column("id", textOID, true), column("state", textOID, false), column("age", int4OID, false),
 			column("amount", numericOID, false), column("vip", boolOID, false), column("seen", timestamptzOID, false), column("tags", textArrayOID, false))
 		var rules []mapping.Rule
@@ -65,15 +65,15 @@ func FuzzApply(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, flags uint8, oldKinds, newKinds uint16, data []byte) {
-		values := func(kinds uint16) []replication.Value {
-			var out []replication.Value
+		values := func(kinds uint16) []pgoutput.Value {
+			var out []pgoutput.Value
 			rest := data
 			for len(out) < 7 {
 				n := 0
 				for n < len(rest) && rest[n] != 0 {
 					n++
 				}
-				v := replication.Value{Kind: replication.Kind(kinds & 3 % 3), Text: rest[:n]}
+				v := pgoutput.Value{Kind: pgoutput.Kind(kinds & 3 % 3), Text: rest[:n]}
 				if rest = rest[n:]; len(rest) > 0 {
 					rest = rest[1:]
 				}
@@ -83,7 +83,7 @@ func FuzzApply(f *testing.F) {
 			return out
 		}
 		for i, s := range sets {
-			c := &replication.Change{Relation: rels[i], Operation: replication.Operation(flags % 3), New: values(newKinds)}
+			c := &pgoutput.Change{Relation: rels[i], Operation: pgoutput.Operation(flags % 3), New: values(newKinds)}
 			if flags&8 != 0 {
 				c.Old, c.OldIsKey = values(oldKinds), flags&16 != 0
 			}
@@ -139,7 +139,7 @@ func FuzzRender(f *testing.F) {
 	s := bound(f, mapping.Definition{Attributes: []mapping.Rule{
 		{Attribute: "n", Column: "n"}, {Attribute: "z", Column: "z"}, {Attribute: "s", Column: "s"}}}, rel)
 	f.Fuzz(func(t *testing.T, text string) {
-		w := s.Apply(&replication.Change{Relation: rel, New: row(1, text, text, text)}, nil)[0]
+		w := s.Apply(&pgoutput.Change{Relation: rel, New: row(1, text, text, text)}, nil)[0]
 		number, moment, plain := w.Object.Value(1), w.Object.Value(2), w.Object.Value(3)
 		if number.Kind == marketo.Number && number.Text != text {
 			t.Errorf("number %q became %q", text, number.Text)

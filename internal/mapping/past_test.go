@@ -4,15 +4,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // nowWith is the table as it is now.
-func nowWith(columns ...string) *replication.Table {
-	t := &replication.Table{Exists: true, OID: 16385, Schema: "public", Name: "visits"}
+func nowWith(columns ...string) *catalog.Table {
+	t := &catalog.Table{Exists: true, OID: 16385, Schema: "public", Name: "visits"}
 	for _, name := range columns {
-		c := replication.TableColumn{Name: name, Type: textOID}
+		c := catalog.TableColumn{Name: name, Type: textOID}
 		if name == "id" || name == "visit_id" {
 			c.Type = int4OID
 		}
@@ -24,7 +25,7 @@ func nowWith(columns ...string) *replication.Table {
 var here = mapping.Table{Schema: "public", Name: "visits"}
 
 // boundPast is bound for a description older than the table.
-func boundPast(t *testing.T, d mapping.Definition, rel *replication.Relation, now *replication.Table) *mapping.Set {
+func boundPast(t *testing.T, d mapping.Definition, rel *pgoutput.Relation, now *catalog.Table) *mapping.Set {
 	t.Helper()
 	s := compile(t, d)
 	if !s.Lacks(here, rel) {
@@ -41,24 +42,24 @@ func boundPast(t *testing.T, d mapping.Definition, rel *replication.Relation, no
 func TestAbsentColumns(t *testing.T) {
 	city := mapping.Rule{Attribute: "city", Column: "city"}
 	rel := relation('d', column("id", int4OID, true), column("other", textOID, false))
-	insert := func(values ...any) *replication.Change {
-		return &replication.Change{Relation: rel, Operation: replication.Insert, New: row(values...)}
+	insert := func(values ...any) *pgoutput.Change {
+		return &pgoutput.Change{Relation: rel, Operation: pgoutput.Insert, New: row(values...)}
 	}
 	tests := []struct {
 		name   string
 		d      mapping.Definition
-		change *replication.Change
+		change *pgoutput.Change
 		want   string
 	}{
 		{"attribute", mapping.Definition{Attributes: []mapping.Rule{city, {Attribute: "other", Column: "other"}}},
 			insert(7, "x"), `UPSERT rid=7 other="x" reread`},
 		{"update", mapping.Definition{Attributes: []mapping.Rule{city}},
-			&replication.Change{Relation: rel, Operation: replication.Update, New: row(7, "x")}, `UPSERT rid=7 reread`},
+			&pgoutput.Change{Relation: rel, Operation: pgoutput.Update, New: row(7, "x")}, `UPSERT rid=7 reread`},
 		{"expression", mapping.Definition{Attributes: []mapping.Rule{{Attribute: "both", Expr: "other + city"}}},
 			insert(7, "x"), `UPSERT rid=7 reread`},
 		{"where", mapping.Definition{Where: `city == "a"`}, insert(7, "x"), `UPSERT rid=7 reread`},
 		{"delete with where", mapping.Definition{Where: `city == "a"`, OnDelete: mapping.DeletePolicy{Delete: true}},
-			&replication.Change{Relation: rel, Operation: replication.Delete, Old: row(7, null), OldIsKey: true}, `DELETE rid=7`},
+			&pgoutput.Change{Relation: rel, Operation: pgoutput.Delete, Old: row(7, null), OldIsKey: true}, `DELETE rid=7`},
 		{"null: omit", mapping.Definition{Attributes: []mapping.Rule{{Attribute: "city", Column: "city", OmitNull: true}}},
 			insert(7, "x"), `UPSERT rid=7 reread`},
 		{"another name then", mapping.Definition{Attributes: []mapping.Rule{city, {Attribute: "a", Column: "another", Former: []string{"third", "other"}}}},
@@ -90,7 +91,7 @@ func TestFormerNamesOfColumns(t *testing.T) {
 	if !s.Needs(here, "city") || !s.Needs(here, "town") || s.Needs(here, "other") {
 		t.Error("large values of a column under its former name are not needed, or those of another are")
 	}
-	c := &replication.Change{Relation: rel, Operation: replication.Insert, New: row(7, "x")}
+	c := &pgoutput.Change{Relation: rel, Operation: pgoutput.Insert, New: row(7, "x")}
 	if got, want := showAll(s.Apply(c, nil)), `UPSERT rid=7 city="x"`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -103,9 +104,9 @@ func TestBindPastMistakes(t *testing.T) {
 	city := []mapping.Rule{{Attribute: "city", Column: "city"}}
 	tests := []struct {
 		name   string
-		rel    *replication.Relation
-		now    *replication.Table
-		before *replication.Relation
+		rel    *pgoutput.Relation
+		now    *catalog.Table
+		before *pgoutput.Relation
 		want   []string
 	}{
 		{"gone for good, with a likely new name", relation('d', column("id", int4OID, true), column("x", textOID, false)), nowWith("id", "x", "town"), nil,
@@ -149,13 +150,13 @@ func TestKeyOutsideTheIdentity(t *testing.T) {
 		t.Errorf("mappings without the old key under FULL: %v", got)
 	}
 	for _, tt := range []struct {
-		change replication.Change
+		change pgoutput.Change
 		want   string
 	}{
-		{replication.Change{Operation: replication.Insert, New: row(7, 1, "x")}, `UPSERT rid=7 city="x"`},
-		{replication.Change{Operation: replication.Update, New: row(7, 1, unchanged)}, `UPSERT rid=7 reread`},
-		{replication.Change{Operation: replication.Update, Old: row(null, 1, null), OldIsKey: true, New: row(7, 2, "x")}, `UPSERT rid=7 city="x"`},
-		{replication.Change{Operation: replication.Delete, Old: row(null, 1, null), OldIsKey: true}, `DELETE problem:unchanged`},
+		{pgoutput.Change{Operation: pgoutput.Insert, New: row(7, 1, "x")}, `UPSERT rid=7 city="x"`},
+		{pgoutput.Change{Operation: pgoutput.Update, New: row(7, 1, unchanged)}, `UPSERT rid=7 reread`},
+		{pgoutput.Change{Operation: pgoutput.Update, Old: row(null, 1, null), OldIsKey: true, New: row(7, 2, "x")}, `UPSERT rid=7 city="x"`},
+		{pgoutput.Change{Operation: pgoutput.Delete, Old: row(null, 1, null), OldIsKey: true}, `DELETE problem:unchanged`},
 	} {
 		tt.change.Relation = rel
 		if got := showAll(s.Apply(&tt.change, nil)); got != tt.want {

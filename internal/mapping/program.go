@@ -12,7 +12,7 @@ import (
 	"github.com/expr-lang/expr/vm"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 var builtinNames = builtin.Names
@@ -33,7 +33,7 @@ type input struct {
 // missing reports whether the stream lacks a value that the program needs.
 func (p *program) missing(v *view) bool {
 	return slices.ContainsFunc(p.inputs, func(in input) bool {
-		return v.at(in.column).Kind == replication.Unchanged
+		return v.at(in.column).Kind == pgoutput.Unchanged
 	})
 }
 
@@ -43,7 +43,7 @@ func (p *program) run(sc *scratch, v *view) (any, *Problem) {
 	null := false
 	for _, in := range p.inputs {
 		value := v.at(in.column)
-		if value.Kind != replication.Text {
+		if value.Kind != pgoutput.Text {
 			sc.environment[in.name] = nil
 			null = true
 			continue

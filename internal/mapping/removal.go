@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // Holders says how many rows of a table may hold a key of its mapping. The zero
@@ -68,7 +68,7 @@ func (p *plan) ask() bool {
 // Spellings reports whether a row holds a key of mapping i, which rel must be
 // bound to, also when it has the key in another spelling: without case and
 // trailing blanks, it is the same to Marketo, or may be.
-func (s *Set) Spellings(i int, rel *replication.Relation) bool {
+func (s *Set) Spellings(i int, rel *pgoutput.Relation) bool {
 	p, err := s.plan(i, rel)
 	return err == nil && p.spellings()
 }
@@ -100,10 +100,10 @@ var spelledOIDs = []uint32{18, 19, 25, 1042, 1043}
 func (p *plan) respelled(before, now *view) bool {
 	return !slices.ContainsFunc(p.key, func(f field) bool {
 		a, b := before.at(f.column), now.at(f.column)
-		if a.Kind == replication.Unchanged || b.Kind == replication.Unchanged {
+		if a.Kind == pgoutput.Unchanged || b.Kind == pgoutput.Unchanged {
 			return false
 		}
-		return a.Kind != replication.Text || b.Kind != replication.Text ||
+		return a.Kind != pgoutput.Text || b.Kind != pgoutput.Text ||
 			!f.format.same(a.Text, b.Text) && !f.format.sameFolded(a.Text, b.Text)
 	})
 }

@@ -5,9 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // renderings are by type. The texts on the left are PostgreSQL 15's own, under
@@ -91,7 +92,7 @@ func TestRender(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			rel := relation('d', column("id", int4OID, true), column("v", tt.oid, false))
 			s := bound(t, mapping.Definition{Attributes: []mapping.Rule{{Attribute: "v", Column: "v"}}}, rel)
-			writes := s.Apply(&replication.Change{Relation: rel, New: row(1, tt.text)}, nil)
+			writes := s.Apply(&pgoutput.Change{Relation: rel, New: row(1, tt.text)}, nil)
 			if len(writes) != 1 {
 				t.Fatalf("got %d writes, want 1", len(writes))
 			}
@@ -119,22 +120,22 @@ func TestRender(t *testing.T) {
 // called.
 func TestRenderUserTypes(t *testing.T) {
 	const mood, list, domain, lists, point, box, boxes = userOID, 16401, 16402, 16403, 16404, 16405, 16406
-	base := replication.BaseType
-	types := []replication.TypeFacts{
-		{OID: mood, Name: "_mood", Kind: replication.EnumType},
+	base := catalog.BaseType
+	types := []catalog.TypeFacts{
+		{OID: mood, Name: "_mood", Kind: catalog.EnumType},
 		{OID: list, Name: "__mood", Kind: base, Element: mood, Delimiter: ","},
-		{OID: domain, Name: "posint", Kind: replication.DomainType, Base: int4OID},
-		{OID: lists, Name: "lists", Kind: replication.DomainType, Base: 16407},
+		{OID: domain, Name: "posint", Kind: catalog.DomainType, Base: int4OID},
+		{OID: lists, Name: "lists", Kind: catalog.DomainType, Base: 16407},
 		{OID: 16407, Name: "_posint", Kind: base, Element: domain, Delimiter: ","},
 		{OID: 16408, Name: "_lists", Kind: base, Element: lists, Delimiter: ","},
-		{OID: point, Name: "int4", Schema: "odd", Kind: replication.CompositeType},
+		{OID: point, Name: "int4", Schema: "odd", Kind: catalog.CompositeType},
 		{OID: 16409, Name: "_int4", Schema: "odd", Kind: base, Element: point, Delimiter: ","},
-		{OID: box, Name: "mybox", Kind: replication.DomainType, Base: 603},
+		{OID: box, Name: "mybox", Kind: catalog.DomainType, Base: 603},
 		{OID: boxes, Name: "_mybox", Kind: base, Element: box, Delimiter: ";"},
-		{OID: 16410, Name: "flags", Kind: replication.DomainType, Base: 16411},
-		{OID: 16411, Name: "flag", Kind: replication.DomainType, Base: boolOID},
+		{OID: 16410, Name: "flags", Kind: catalog.DomainType, Base: 16411},
+		{OID: 16411, Name: "flag", Kind: catalog.DomainType, Base: boolOID},
 	}
-	facts := &replication.Facts{Types: map[uint32]replication.TypeFacts{}}
+	facts := &catalog.Facts{Types: map[uint32]catalog.TypeFacts{}}
 	for _, typ := range types {
 		facts.Types[typ.OID] = typ
 	}
@@ -168,24 +169,24 @@ func TestRenderUserTypes(t *testing.T) {
 // all that is known, which does not tell an array from what is called like one.
 func TestRenderTypesThatAreGone(t *testing.T) {
 	tests := []struct {
-		typ        replication.TypeName
+		typ        pgoutput.TypeName
 		text, want string
 	}{
-		{replication.TypeName{Schema: "public", Name: "mood"}, "so sad", `v="so sad"`},
-		{replication.TypeName{Schema: "public", Name: "mood"}, "{x}", `v="{x}"`},
-		{replication.TypeName{Schema: "public", Name: "_mood"}, "ok", `v="ok"`},
-		{replication.TypeName{Schema: "public", Name: "_mood"}, "{x}", `problem:value`},
-		{replication.TypeName{Schema: "public", Name: "_mood"}, "[2:2]={x}", `problem:value`},
-		{replication.TypeName{Schema: "pg_catalog", Name: "int4"}, "5", `v=5`},
-		{replication.TypeName{Schema: "", Name: "bool"}, "t", `v=true`},
-		{replication.TypeName{Schema: "pg_catalog", Name: "_numeric"}, "{1.0,NULL}", `v="[1.0,null]"`},
-		{replication.TypeName{Schema: "pg_catalog", Name: "_box"}, "{(3,4),(1,2);(7,8),(5,6)}", `v="[\"(3,4),(1,2)\",\"(7,8),(5,6)\"]"`},
-		{replication.TypeName{Schema: "public", Name: "int4"}, "5", `v="5"`},
-		{replication.TypeName{Schema: "public", Name: "citext"}, "Ab", `v="Ab"`},
+		{pgoutput.TypeName{Schema: "public", Name: "mood"}, "so sad", `v="so sad"`},
+		{pgoutput.TypeName{Schema: "public", Name: "mood"}, "{x}", `v="{x}"`},
+		{pgoutput.TypeName{Schema: "public", Name: "_mood"}, "ok", `v="ok"`},
+		{pgoutput.TypeName{Schema: "public", Name: "_mood"}, "{x}", `problem:value`},
+		{pgoutput.TypeName{Schema: "public", Name: "_mood"}, "[2:2]={x}", `problem:value`},
+		{pgoutput.TypeName{Schema: "pg_catalog", Name: "int4"}, "5", `v=5`},
+		{pgoutput.TypeName{Schema: "", Name: "bool"}, "t", `v=true`},
+		{pgoutput.TypeName{Schema: "pg_catalog", Name: "_numeric"}, "{1.0,NULL}", `v="[1.0,null]"`},
+		{pgoutput.TypeName{Schema: "pg_catalog", Name: "_box"}, "{(3,4),(1,2);(7,8),(5,6)}", `v="[\"(3,4),(1,2)\",\"(7,8),(5,6)\"]"`},
+		{pgoutput.TypeName{Schema: "public", Name: "int4"}, "5", `v="5"`},
+		{pgoutput.TypeName{Schema: "public", Name: "citext"}, "Ab", `v="Ab"`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.typ.Schema+"."+tt.typ.Name+" "+tt.text, func(t *testing.T) {
-			facts := &replication.Facts{Named: map[uint32]replication.TypeName{userOID: tt.typ}}
+			facts := &catalog.Facts{Named: map[uint32]pgoutput.TypeName{userOID: tt.typ}}
 			if got, want := renderAs(t, userOID, facts, tt.text), "UPSERT rid=1 "+tt.want; got != want {
 				t.Errorf("got %s, want %s", got, want)
 			}
@@ -193,14 +194,14 @@ func TestRenderTypesThatAreGone(t *testing.T) {
 	}
 }
 
-func renderAs(t *testing.T, oid uint32, facts *replication.Facts, text string) string {
+func renderAs(t *testing.T, oid uint32, facts *catalog.Facts, text string) string {
 	t.Helper()
 	rel := relation('d', column("id", int4OID, true), column("v", oid, false))
 	s := compile(t, mapping.Definition{Attributes: []mapping.Rule{{Attribute: "v", Column: "v"}}})
 	if err := s.Bind(rel, facts); err != nil {
 		t.Fatal(err)
 	}
-	return showAll(s.Apply(&replication.Change{Relation: rel, New: row(1, text)}, nil))
+	return showAll(s.Apply(&pgoutput.Change{Relation: rel, New: row(1, text)}, nil))
 }
 
 func TestCharacters(t *testing.T) {
@@ -216,7 +217,7 @@ func TestCharacters(t *testing.T) {
 	rel := relation('d', column("id", int4OID, true), column("v", textOID, false))
 	render := func(t *testing.T, policy mapping.CharacterPolicy, text string) string {
 		s := bound(t, mapping.Definition{Attributes: []mapping.Rule{{Attribute: "v", Column: "v"}}, Characters: policy}, rel)
-		return showAll(s.Apply(&replication.Change{Relation: rel, New: row(1, text)}, nil))
+		return showAll(s.Apply(&pgoutput.Change{Relation: rel, New: row(1, text)}, nil))
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -241,7 +242,7 @@ func TestBeyondBMP(t *testing.T) {
 	render := func(characters mapping.CharacterPolicy, beyond mapping.BeyondPolicy, key, text string) string {
 		s := bound(t, mapping.Definition{Characters: characters, BeyondBMP: beyond, Attributes: []mapping.Rule{
 			{Attribute: "v", Column: "v"}, {Attribute: "tags", Column: "tags"}, {Attribute: "e", Expr: "v"}}}, rel)
-		return showAll(s.Apply(&replication.Change{Relation: rel, New: row(key, text, "{"+text+"}")}, nil))
+		return showAll(s.Apply(&pgoutput.Change{Relation: rel, New: row(key, text, "{"+text+"}")}, nil))
 	}
 	const text = "a🙂é東\x01\U0010FFFFb"
 	tests := []struct {

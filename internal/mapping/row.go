@@ -2,7 +2,7 @@ package mapping
 
 import (
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // Row builds the write of a row that was read from the table: values are in
@@ -10,7 +10,7 @@ import (
 // stream. rel must be bound. When the row does not match the mapping's where,
 // matches is false and w carries its key alone: Gone says what becomes of the
 // object. An error means that rel is not bound to the mapping.
-func (s *Set) Row(mapping int, rel *replication.Relation, values []replication.Value) (w Write, matches bool, err error) {
+func (s *Set) Row(mapping int, rel *pgoutput.Relation, values []pgoutput.Value) (w Write, matches bool, err error) {
 	p, err := s.plan(mapping, rel)
 	if err != nil {
 		return Write{}, false, err

@@ -10,7 +10,7 @@ import (
 	"github.com/expr-lang/expr/vm"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // scratch is where one write is put together.
@@ -74,12 +74,12 @@ func (sc *scratch) keys(v *view) bool {
 
 // keyText renders one key value into place at, and reports whether there is
 // one.
-func (sc *scratch) keyText(f *field, at int, value replication.Value) bool {
+func (sc *scratch) keyText(f *field, at int, value pgoutput.Value) bool {
 	switch value.Kind {
-	case replication.Null:
+	case pgoutput.Null:
 		sc.fail("null_key", f.label+"is null; give the row a key, or leave such rows out with where")
 		return false
-	case replication.Unchanged:
+	case pgoutput.Unchanged:
 		sc.fail(UnchangedKey, f.label+"is not in the stream; run: ALTER TABLE … REPLICA IDENTITY FULL")
 		return false
 	}
@@ -144,7 +144,7 @@ func (sc *scratch) fields(v *view) lack {
 			sc.computed(f, at, v)
 		default:
 			value := v.at(f.column)
-			if value.Kind == replication.Unchanged {
+			if value.Kind == pgoutput.Unchanged {
 				lacks = max(lacks, f.lack())
 				continue
 			}
@@ -158,8 +158,8 @@ func (sc *scratch) fields(v *view) lack {
 }
 
 // copied renders a column's value into place at.
-func (sc *scratch) copied(f *field, at int, value replication.Value) {
-	if value.Kind == replication.Null {
+func (sc *scratch) copied(f *field, at int, value pgoutput.Value) {
+	if value.Kind == pgoutput.Null {
 		sc.buf.Set(at, marketo.Null, 0, 0, false)
 		return
 	}

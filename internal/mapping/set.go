@@ -20,8 +20,9 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // Table names a source table.
@@ -33,7 +34,7 @@ type Set struct {
 	mappings []*compiled
 
 	binding sync.Mutex
-	bound   atomic.Pointer[map[*replication.Relation][]*plan]
+	bound   atomic.Pointer[map[*pgoutput.Relation][]*plan]
 }
 
 // compiled is one definition with all that is known without the table.
@@ -75,7 +76,7 @@ func Compile(defs []Definition) (*Set, error) {
 	if err := c.mistakes.err(); err != nil {
 		return nil, err
 	}
-	s.bound.Store(&map[*replication.Relation][]*plan{})
+	s.bound.Store(&map[*pgoutput.Relation][]*plan{})
 	return s, nil
 }
 
@@ -153,7 +154,7 @@ func (s *Set) Needs(t Table, column string) bool {
 // facts knows the types of rel that are not built in. The error is a Mistakes;
 // then nothing of rel is bound and its changes must not be passed over: the
 // caller stops.
-func (s *Set) Bind(rel *replication.Relation, facts *replication.Facts) error {
+func (s *Set) Bind(rel *pgoutput.Relation, facts *catalog.Facts) error {
 	return s.bind(binder{table: Table{rel.Schema, rel.Name}, relation: rel, facts: facts})
 }
 
@@ -163,23 +164,23 @@ type Past struct {
 	Table Table
 	// Now is the table as the catalog describes it; nil when Lacks says that
 	// nothing is lacking.
-	Now *replication.Table
+	Now *catalog.Table
 	// Before is the description that the new one replaces; nil for none.
-	Before *replication.Relation
+	Before *pgoutput.Relation
 }
 
 // BindPast is Bind for a description in the stream. A column that it lacks and
 // the table has is absent from all its changes, which then ask for their rows
 // to be read.
-func (s *Set) BindPast(past Past, rel *replication.Relation, facts *replication.Facts) error {
+func (s *Set) BindPast(past Past, rel *pgoutput.Relation, facts *catalog.Facts) error {
 	return s.bind(binder{table: past.Table, relation: rel, past: &past, facts: facts})
 }
 
 // Lacks reports whether a description of t lacks a column that its mappings
 // read, under all of its names.
-func (s *Set) Lacks(t Table, rel *replication.Relation) bool {
+func (s *Set) Lacks(t Table, rel *pgoutput.Relation) bool {
 	has := func(name string) bool {
-		return slices.ContainsFunc(rel.Columns, func(c replication.Column) bool { return c.Name == name })
+		return slices.ContainsFunc(rel.Columns, func(c pgoutput.Column) bool { return c.Name == name })
 	}
 	for _, i := range s.Mappings(t) {
 		m := s.mappings[i]
@@ -204,7 +205,7 @@ func (s *Set) Lacks(t Table, rel *replication.Relation) bool {
 // WithoutOldKey returns the mappings of a bound rel whose key is not whole in
 // its replica identity: an update does not tell the key that the row had, nor a
 // delete the key of the row that went.
-func (s *Set) WithoutOldKey(rel *replication.Relation) []int {
+func (s *Set) WithoutOldKey(rel *pgoutput.Relation) []int {
 	var found []int
 	for _, p := range (*s.bound.Load())[rel] {
 		if p.weak {
@@ -215,7 +216,7 @@ func (s *Set) WithoutOldKey(rel *replication.Relation) []int {
 }
 
 // Of returns the mappings that rel is bound to.
-func (s *Set) Of(rel *replication.Relation) []int {
+func (s *Set) Of(rel *pgoutput.Relation) []int {
 	var found []int
 	for _, p := range (*s.bound.Load())[rel] {
 		found = append(found, p.index)
@@ -238,23 +239,23 @@ func (s *Set) bind(fit binder) error {
 		return err
 	}
 	if plans != nil {
-		s.replace(func(bound map[*replication.Relation][]*plan) { bound[rel] = plans })
+		s.replace(func(bound map[*pgoutput.Relation][]*plan) { bound[rel] = plans })
 	}
 	return nil
 }
 
 // Unbind forgets a relation that a newer one has replaced. Without it the old
 // descriptions of a table stay in memory.
-func (s *Set) Unbind(rel *replication.Relation) {
-	s.replace(func(bound map[*replication.Relation][]*plan) { delete(bound, rel) })
+func (s *Set) Unbind(rel *pgoutput.Relation) {
+	s.replace(func(bound map[*pgoutput.Relation][]*plan) { delete(bound, rel) })
 }
 
 // Bound reports whether Apply knows rel.
-func (s *Set) Bound(rel *replication.Relation) bool { return (*s.bound.Load())[rel] != nil }
+func (s *Set) Bound(rel *pgoutput.Relation) bool { return (*s.bound.Load())[rel] != nil }
 
 // replace puts an edited copy in place of the table of plans, so that readers
 // need no lock.
-func (s *Set) replace(edit func(map[*replication.Relation][]*plan)) {
+func (s *Set) replace(edit func(map[*pgoutput.Relation][]*plan)) {
 	s.binding.Lock()
 	defer s.binding.Unlock()
 	bound := maps.Clone(*s.bound.Load())
@@ -263,7 +264,7 @@ func (s *Set) replace(edit func(map[*replication.Relation][]*plan)) {
 }
 
 // plan returns the plan of mapping i for rel.
-func (s *Set) plan(i int, rel *replication.Relation) (*plan, error) {
+func (s *Set) plan(i int, rel *pgoutput.Relation) (*plan, error) {
 	for _, p := range (*s.bound.Load())[rel] {
 		if p.index == i {
 			return p, nil

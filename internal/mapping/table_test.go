@@ -7,7 +7,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // OIDs of pg_type.dat, for tables described by hand.
@@ -28,33 +28,33 @@ const (
 	unchanged
 )
 
-func row(values ...any) []replication.Value {
-	var out []replication.Value
+func row(values ...any) []pgoutput.Value {
+	var out []pgoutput.Value
 	for _, v := range values {
 		switch v {
 		case null:
-			out = append(out, replication.Value{})
+			out = append(out, pgoutput.Value{})
 		case unchanged:
-			out = append(out, replication.Value{Kind: replication.Unchanged})
+			out = append(out, pgoutput.Value{Kind: pgoutput.Unchanged})
 		default:
-			out = append(out, replication.Value{Kind: replication.Text, Text: []byte(fmt.Sprint(v))})
+			out = append(out, pgoutput.Value{Kind: pgoutput.Text, Text: []byte(fmt.Sprint(v))})
 		}
 	}
 	return out
 }
 
 // column is a column of a table made by hand; key marks the identity.
-func column(name string, oid uint32, key bool) replication.Column {
-	return replication.Column{Name: name, Type: oid, Modifier: -1, Key: key}
+func column(name string, oid uint32, key bool) pgoutput.Column {
+	return pgoutput.Column{Name: name, Type: oid, Modifier: -1, Key: key}
 }
 
-func relation(identity replication.Identity, columns ...replication.Column) *replication.Relation {
-	if identity == replication.IdentityFull {
+func relation(identity pgoutput.Identity, columns ...pgoutput.Column) *pgoutput.Relation {
+	if identity == pgoutput.IdentityFull {
 		for i := range columns {
 			columns[i].Key = true
 		}
 	}
-	return &replication.Relation{ID: 16385, Schema: "public", Name: "visits", Identity: identity, Columns: columns}
+	return &pgoutput.Relation{ID: 16385, Schema: "public", Name: "visits", Identity: identity, Columns: columns}
 }
 
 // compile makes a set of one mapping.
@@ -73,7 +73,7 @@ func compile(t testing.TB, d mapping.Definition) *mapping.Set {
 	return s
 }
 
-func bound(t testing.TB, d mapping.Definition, rel *replication.Relation) *mapping.Set {
+func bound(t testing.TB, d mapping.Definition, rel *pgoutput.Relation) *mapping.Set {
 	t.Helper()
 	s := compile(t, d)
 	if err := s.Bind(rel, nil); err != nil {

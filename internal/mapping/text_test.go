@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // TestExpressionCountsCharacters: no function takes a character apart.
@@ -58,7 +58,7 @@ func TestExpressionCountsCharacters(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, in := range []struct{ name, last, want string }{{umlauts, "Öl", tt.umlauts}, {cjk, "阪", tt.cjk}, {emoji, "🙂", tt.emoji}} {
-				w := s.Apply(&replication.Change{Relation: rel, New: row(1, in.name, in.last)}, nil)[0]
+				w := s.Apply(&pgoutput.Change{Relation: rel, New: row(1, in.name, in.last)}, nil)[0]
 				if w.Problem != nil {
 					t.Errorf("%q: %v", in.name, w.Problem)
 					continue
@@ -72,7 +72,7 @@ func TestExpressionCountsCharacters(t *testing.T) {
 					t.Errorf("%q: got %s, want %s", in.name, got, in.want)
 				}
 			}
-			w := s.Apply(&replication.Change{Relation: rel, New: row(1, null, null)}, nil)[0]
+			w := s.Apply(&pgoutput.Change{Relation: rel, New: row(1, null, null)}, nil)[0]
 			if w.Problem != nil {
 				t.Errorf("null: %v", w.Problem)
 			}

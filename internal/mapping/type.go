@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"strings"
 
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 const reasonGone = "has a type that the database no longer has, so that a list cannot be told from a text that begins with a brace; " +
@@ -12,7 +13,7 @@ const reasonGone = "has a type that the database no longer has, so that a list c
 
 // typeReader finds out how values of a type are rendered.
 type typeReader struct {
-	facts *replication.Facts
+	facts *catalog.Facts
 	// depth ends a chain of types that the catalog cannot have.
 	depth int
 }
@@ -22,7 +23,7 @@ const deepest = 100
 
 // formatOf returns the format and the name of a type; false when nothing is
 // known of it.
-func formatOf(oid uint32, facts *replication.Facts) (f format, name string, ok bool) {
+func formatOf(oid uint32, facts *catalog.Facts) (f format, name string, ok bool) {
 	r := typeReader{facts: facts}
 	return r.format(oid)
 }
@@ -42,11 +43,11 @@ func (r *typeReader) format(oid uint32) (format, string, bool) {
 		f, name := formatNamed(n)
 		return f, name, true
 	}
-	return format{kind: asText}, "", oid < replication.FixedOIDs
+	return format{kind: asText}, "", oid < pgoutput.FixedOIDs
 }
 
 // described returns the format of a type that the catalog describes.
-func (r *typeReader) described(t replication.TypeFacts) (format, string, bool) {
+func (r *typeReader) described(t catalog.TypeFacts) (format, string, bool) {
 	switch {
 	case t.Base != 0:
 		f, _, ok := r.format(t.Base)
@@ -60,7 +61,7 @@ func (r *typeReader) described(t replication.TypeFacts) (format, string, bool) {
 	}
 	f := format{kind: asText}
 	switch t.Kind {
-	case replication.BaseType, replication.EnumType:
+	case catalog.BaseType, catalog.EnumType:
 		f.key = true
 	}
 	if t.Citext {
@@ -72,7 +73,7 @@ func (r *typeReader) described(t replication.TypeFacts) (format, string, bool) {
 // formatNamed returns the format of a type that only the stream knows, by its
 // name: the base type of a domain, or a type that is gone meanwhile. An empty
 // schema stands for pg_catalog.
-func formatNamed(n replication.TypeName) (format, string) {
+func formatNamed(n pgoutput.TypeName) (format, string) {
 	if n.Schema == "" || n.Schema == "pg_catalog" {
 		name, array := strings.CutPrefix(n.Name, "_")
 		for _, t := range builtins {

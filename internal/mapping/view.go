@@ -1,11 +1,11 @@
 package mapping
 
-import "github.com/cdcsync/cdcsync/internal/replication"
+import "github.com/cdcsync/cdcsync/internal/pgoutput"
 
 // view is a row as far as the stream shows it.
 type view struct {
-	columns []replication.Column
-	values  []replication.Value
+	columns []pgoutput.Column
+	values  []pgoutput.Value
 	// keyOnly is set when only the columns of the replica identity mean
 	// anything.
 	keyOnly bool
@@ -18,11 +18,11 @@ type view struct {
 const absent = -1
 
 // at returns the value of column i; Unchanged when the stream does not say.
-func (v *view) at(i int) replication.Value {
+func (v *view) at(i int) pgoutput.Value {
 	if i < 0 || i >= len(v.values) || v.keyOnly && !v.columns[i].Key {
-		return replication.Value{Kind: replication.Unchanged}
+		return pgoutput.Value{Kind: pgoutput.Unchanged}
 	}
-	if value := v.values[i]; value.Kind != replication.Unchanged || v.before == nil {
+	if value := v.values[i]; value.Kind != pgoutput.Unchanged || v.before == nil {
 		return value
 	}
 	return v.before.at(i)

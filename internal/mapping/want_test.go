@@ -6,7 +6,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 func TestFieldsAreWrittenAsMarketoWantsThem(t *testing.T) {
@@ -55,7 +55,7 @@ func TestFieldsAreWrittenAsMarketoWantsThem(t *testing.T) {
 			if err := s.Bind(rel, nil); err != nil {
 				t.Fatal(err)
 			}
-			got := showAll(s.Apply(&replication.Change{Relation: rel, New: row(1, tt.text)}, nil))
+			got := showAll(s.Apply(&pgoutput.Change{Relation: rel, New: row(1, tt.text)}, nil))
 			got, _, _ = strings.Cut(strings.Replace(got, " V=", " v=", 1), " e=")
 			if want := "UPSERT rid=1 " + tt.want; got != want {
 				t.Errorf("got %s, want %s", got, want)
@@ -81,8 +81,8 @@ func TestKeysKeepTheirTexts(t *testing.T) {
 		if err := s.Bind(rel, nil); err != nil {
 			t.Fatal(err)
 		}
-		writes := s.Apply(&replication.Change{Relation: rel, New: row(7, 42, "1.0", 3)}, nil)
-		gone := s.Apply(&replication.Change{Relation: rel, Operation: replication.Delete, Old: row(7, 42, "1.0", null), OldIsKey: true}, nil)
+		writes := s.Apply(&pgoutput.Change{Relation: rel, New: row(7, 42, "1.0", 3)}, nil)
+		gone := s.Apply(&pgoutput.Change{Relation: rel, Operation: pgoutput.Delete, Old: row(7, 42, "1.0", null), OldIsKey: true}, nil)
 		if describe {
 			if got, want := showAll(writes)+"; "+showAll(gone), `UPSERT a="7" b=42 c=1 v=3 w=true; UPDATE a="7" b=42 c=1 w=false`; got != want {
 				t.Errorf("got %s, want %s", got, want)

@@ -6,13 +6,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // inspectColumns binds the mappings to the table as delivery will, and names
 // what the types of the columns lead to.
-func (in *inspection) inspectColumns(t *replication.Table) {
+func (in *inspection) inspectColumns(t *catalog.Table) {
 	name := mapping.Table{Schema: t.Schema, Name: t.Name}
 	check := label(name) + ": columns"
 	generated := in.inspectGenerated(t)
@@ -36,17 +37,17 @@ func (in *inspection) inspectColumns(t *replication.Table) {
 // relation is the table as a stream that leaves nothing out describes it:
 // generated columns, column lists and the replica identity have findings of
 // their own.
-func (in *inspection) relation(t *replication.Table) *replication.Relation {
-	rel := &replication.Relation{Schema: t.Schema, Name: t.Name, Identity: t.Identity}
+func (in *inspection) relation(t *catalog.Table) *pgoutput.Relation {
+	rel := &pgoutput.Relation{Schema: t.Schema, Name: t.Name, Identity: t.Identity}
 	for _, c := range t.Columns {
-		rel.Columns = append(rel.Columns, replication.Column{Name: c.Name, Type: c.Type, Modifier: c.Modifier, Key: true})
+		rel.Columns = append(rel.Columns, pgoutput.Column{Name: c.Name, Type: c.Type, Modifier: c.Modifier, Key: true})
 	}
 	return rel
 }
 
 // inspectGenerated reports mapped columns that the stream leaves out because
 // the server computes them.
-func (in *inspection) inspectGenerated(t *replication.Table) bool {
+func (in *inspection) inspectGenerated(t *catalog.Table) bool {
 	found := false
 	for _, i := range in.set.Mappings(mapping.Table{Schema: t.Schema, Name: t.Name}) {
 		for _, name := range in.set.Columns(i) {
@@ -67,7 +68,7 @@ func (in *inspection) inspectGenerated(t *replication.Table) bool {
 }
 
 // sendsGenerated reports whether a generated column is published.
-func (in *inspection) sendsGenerated(t *replication.Table, c *replication.TableColumn) bool {
+func (in *inspection) sendsGenerated(t *catalog.Table, c *catalog.TableColumn) bool {
 	entry := in.server.Publication.Table(t.Schema, t.Name)
 	return c.Generated == "s" && in.server.Version >= publishedGenerated && entry != nil && slices.Contains(entry.Columns, c.Name)
 }
@@ -92,7 +93,7 @@ func (in *inspection) path(i int, column string) string {
 }
 
 // inspectTypes names types whose values need a word.
-func (in *inspection) inspectTypes(t *replication.Table) {
+func (in *inspection) inspectTypes(t *catalog.Table) {
 	check := label(mapping.Table{Schema: t.Schema, Name: t.Name}) + ": "
 	var zoneless, floats []string
 	for _, name := range in.columns(t) {

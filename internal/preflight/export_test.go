@@ -9,12 +9,12 @@ import (
 
 // OpenTransactions looks for transactions that have been open for patience.
 func OpenTransactions(ctx context.Context, src *replication.Source, patience time.Duration) ([]Finding, error) {
-	catalog, err := src.Catalog(ctx)
+	session, err := src.Catalog(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer catalog.Close(ctx)
-	known, err := readFacts(ctx, catalog, nil, patience)
+	defer session.Close(ctx)
+	known, err := readFacts(ctx, session, nil, patience)
 	in := &inspection{facts: known}
 	in.inspectWriters()
 	return in.findings, err

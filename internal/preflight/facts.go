@@ -11,7 +11,7 @@ import (
 )
 
 // facts is what the catalog knows beyond replication.Server and
-// replication.Table.
+// catalog.Table.
 type facts struct {
 	// Settings holds some settings as SHOW has them; those that the server's
 	// version lacks are missing.
@@ -146,7 +146,7 @@ SELECT jsonb_build_object(
 		JOIN pg_class r ON r.oid = mapped.oid JOIN pg_namespace n ON n.oid = r.relnamespace))`
 
 // readFacts asks for the facts in one statement.
-func readFacts(ctx context.Context, catalog *replication.Catalog, tables []mapping.Table, patience time.Duration) (facts, error) {
+func readFacts(ctx context.Context, session *replication.Catalog, tables []mapping.Table, patience time.Duration) (facts, error) {
 	wanted := make([]named, len(tables))
 	for i, t := range tables {
 		wanted[i] = named{Schema: t.Schema, Name: t.Name}
@@ -156,7 +156,7 @@ func readFacts(ctx context.Context, catalog *replication.Catalog, tables []mappi
 		return facts{}, fmt.Errorf("read catalog: %w", err)
 	}
 	var f facts
-	if err := catalog.JSON(ctx, &f, factsSQL, catalog.Source.Publication, string(param), patience.String(), catalog.Source.Slot); err != nil {
+	if err := session.JSON(ctx, &f, factsSQL, session.Source.Publication, string(param), patience.String(), session.Source.Slot); err != nil {
 		return facts{}, fmt.Errorf("read catalog: %w", err)
 	}
 	return f, nil

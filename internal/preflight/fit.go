@@ -7,8 +7,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // family groups the types of columns, and of fields, by what their values
@@ -33,7 +33,7 @@ var families = map[string]family{
 	"date": day, "timestamp": moment, "timestamptz": moment, "json": structure, "jsonb": structure,
 }
 
-func familyOf(c *replication.TableColumn) family {
+func familyOf(c *catalog.TableColumn) family {
 	if c.Array {
 		return structure
 	}
@@ -49,7 +49,7 @@ var fields = map[string]family{
 
 // fitColumn says how the values of a column fit a field: Fail when none would
 // be accepted, Warn when some may not be or lose something; "" when all fit.
-func fitColumn(c *replication.TableColumn, f *marketo.Field) (Level, string) {
+func fitColumn(c *catalog.TableColumn, f *marketo.Field) (Level, string) {
 	target, known := fields[strings.ToLower(f.DataType)]
 	if !known {
 		return OK, ""
@@ -92,7 +92,7 @@ func fitColumn(c *replication.TableColumn, f *marketo.Field) (Level, string) {
 }
 
 // fitLength judges columns that become text.
-func fitLength(c *replication.TableColumn, f *marketo.Field, says func(Level, string) (Level, string)) (Level, string) {
+func fitLength(c *catalog.TableColumn, f *marketo.Field, says func(Level, string) (Level, string)) (Level, string) {
 	most := limit(c)
 	switch {
 	case f.Length == 0 || most > 0 && most <= f.Length:
@@ -110,7 +110,7 @@ func fitLength(c *replication.TableColumn, f *marketo.Field, says func(Level, st
 const modifierHeader = 4
 
 // limit is the most characters of a varchar(n) or char(n); 0 when it has none.
-func limit(c *replication.TableColumn) int {
+func limit(c *catalog.TableColumn) int {
 	if (c.BuiltIn() == "varchar" || c.BuiltIn() == "bpchar") && c.Modifier > modifierHeader {
 		return int(c.Modifier - modifierHeader)
 	}
@@ -118,7 +118,7 @@ func limit(c *replication.TableColumn) int {
 }
 
 // precisionOf is the digits of a numeric(p, s); 0 when it has no limit.
-func precisionOf(c *replication.TableColumn) int {
+func precisionOf(c *catalog.TableColumn) int {
 	if c.Modifier < modifierHeader {
 		return 0
 	}
@@ -127,7 +127,7 @@ func precisionOf(c *replication.TableColumn) int {
 
 // scaleOf is the digits after the point of a numeric(p, s); -1 when it has no
 // limit. A negative scale, which PostgreSQL 15 allows, counts as none.
-func scaleOf(c *replication.TableColumn) int {
+func scaleOf(c *catalog.TableColumn) int {
 	if c.Modifier < modifierHeader {
 		return -1
 	}

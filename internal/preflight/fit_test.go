@@ -4,8 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 func TestFitColumn(t *testing.T) {
@@ -54,7 +54,7 @@ func TestFitColumn(t *testing.T) {
 		{"text", -1, "reference", 0, ""},
 	}
 	for _, tt := range tests {
-		c := &replication.TableColumn{Name: "c", BaseName: tt.column, Formatted: tt.column, Modifier: tt.modifier, Array: strings.HasPrefix(tt.column, "_")}
+		c := &catalog.TableColumn{Name: "c", BaseName: tt.column, Formatted: tt.column, Modifier: tt.modifier, Array: strings.HasPrefix(tt.column, "_")}
 		level, detail := fitColumn(c, &marketo.Field{Name: "f", DataType: tt.field, Length: tt.length})
 		got := ""
 		if detail != "" {
@@ -122,7 +122,7 @@ func TestUses(t *testing.T) {
 // array.
 func TestFitColumnOfItsOwnType(t *testing.T) {
 	for _, name := range []string{"_mood", "int4"} {
-		c := &replication.TableColumn{Name: "c", Base: 16400, BaseName: name, Formatted: name, Modifier: -1}
+		c := &catalog.TableColumn{Name: "c", Base: 16400, BaseName: name, Formatted: name, Modifier: -1}
 		if level, detail := fitColumn(c, &marketo.Field{Name: "f", DataType: "boolean"}); level != Warn {
 			t.Errorf("%s: %v %s, want a warning as for text", name, level, detail)
 		}

@@ -5,16 +5,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // inspectIdentity looks at what the server sends of an old row, which must be
 // enough to find the object.
-func (in *inspection) inspectIdentity(t *replication.Table) {
+func (in *inspection) inspectIdentity(t *catalog.Table) {
 	name := mapping.Table{Schema: t.Schema, Name: t.Name}
 	check := label(name) + ": replica identity"
-	if p := in.published(); t.Identity == replication.IdentityNothing && !p.Update && !p.Delete {
+	if p := in.published(); t.Identity == pgoutput.IdentityNothing && !p.Update && !p.Delete {
 		in.ok(check, "%s: the publication sends no old rows", t.Identity)
 		return
 	}
@@ -29,7 +30,7 @@ func (in *inspection) inspectIdentity(t *replication.Table) {
 	if good {
 		in.ok(check, "%s: %s", t.Identity, list(t.IdentityColumns))
 	}
-	if t.Identity != replication.IdentityFull {
+	if t.Identity != pgoutput.IdentityFull {
 		for _, i := range in.set.Mappings(name) {
 			in.inspectOldRow(t, i)
 		}
@@ -37,7 +38,7 @@ func (in *inspection) inspectIdentity(t *replication.Table) {
 }
 
 // keys returns the key columns of all mappings of the table that it has.
-func (in *inspection) keys(t *replication.Table) []string {
+func (in *inspection) keys(t *catalog.Table) []string {
 	var keys []string
 	for _, i := range in.set.Mappings(mapping.Table{Schema: t.Schema, Name: t.Name}) {
 		for _, column := range in.set.Definition(i).KeyColumns() {
@@ -97,7 +98,7 @@ func betterIdentity(indexes []index, keys []string) string {
 
 // inspectOldRow warns of what costs more because old rows come without some
 // columns.
-func (in *inspection) inspectOldRow(t *replication.Table, i int) {
+func (in *inspection) inspectOldRow(t *catalog.Table, i int) {
 	d := in.set.Definition(i)
 	where, expressions := in.computed(i)
 	check := label(mapping.Table{Schema: t.Schema, Name: t.Name}) + ": old rows of " + d.Name
@@ -113,7 +114,7 @@ func (in *inspection) inspectOldRow(t *replication.Table, i int) {
 
 // toastable returns those of the columns whose values may be left out of an
 // update (unchanged TOAST).
-func toastable(t *replication.Table, columns []string) []string {
+func toastable(t *catalog.Table, columns []string) []string {
 	var found []string
 	for _, name := range columns {
 		if c := t.Column(name); c != nil && c.Storage != "p" && c.Generated == "" {

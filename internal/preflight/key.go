@@ -5,12 +5,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // inspectKeys looks at whether the key columns identify a row.
-func (in *inspection) inspectKeys(t *replication.Table) {
+func (in *inspection) inspectKeys(t *catalog.Table) {
 	name := mapping.Table{Schema: t.Schema, Name: t.Name}
 	check := label(name) + ": key of "
 	for _, i := range in.set.Mappings(name) {
@@ -37,7 +38,7 @@ func (in *inspection) inspectKeys(t *replication.Table) {
 }
 
 // inspectSharing warns where two rows may come to have one object.
-func (in *inspection) inspectSharing(t *replication.Table, h *replication.KeyHolders, check string, columns []string) {
+func (in *inspection) inspectSharing(t *catalog.Table, h *replication.KeyHolders, check string, columns []string) {
 	apart, spelled := h.Apart(columns, false)
 	switch {
 	case !apart:
@@ -52,7 +53,7 @@ func (in *inspection) inspectSharing(t *replication.Table, h *replication.KeyHol
 
 // keepApart is how the owner of a table has no two rows with the same keys of a
 // unique index, which are made of the columns. No keys say that no index can.
-func (in *inspection) keepApart(t *replication.Table, columns, keys []string) string {
+func (in *inspection) keepApart(t *catalog.Table, columns, keys []string) string {
 	known := in.facts.table(mapping.Table{Schema: t.Schema, Name: t.Name})
 	byOtherMeans := fmt.Sprintf("see that %s stays unique by other means, as values of one sequence do", list(columns))
 	outside := missing(known.PartitionKey, columns)
@@ -74,7 +75,7 @@ func (in *inspection) keepApart(t *replication.Table, columns, keys []string) st
 // foldedKeys are the keys of a unique index that tells keys apart without case
 // and trailing blanks of the columns in folds; nil where there is none, as for
 // enums, whose texts an index cannot have.
-func foldedKeys(t *replication.Table, columns, folds []string) []string {
+func foldedKeys(t *catalog.Table, columns, folds []string) []string {
 	keys := quoted(columns)
 	for i, column := range columns {
 		if !slices.Contains(folds, column) {

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
 	"github.com/cdcsync/cdcsync/internal/spelling"
 )
 
@@ -19,7 +19,7 @@ import (
 // Describe returns them, the types and lengths of their columns are held
 // against the fields too. It takes one counted call, and over REST one more
 // for each mapping.
-func Marketo(ctx context.Context, client marketo.Client, set *mapping.Set, tables ...replication.Table) []Finding {
+func Marketo(ctx context.Context, client marketo.Client, set *mapping.Set, tables ...catalog.Table) []Finding {
 	var r report
 	switch err := client.Login(ctx); {
 	case err == nil:
@@ -80,7 +80,7 @@ type comparison struct {
 	shape       *marketo.Shape
 	description marketo.Description
 	// table is nil when it is not known.
-	table *replication.Table
+	table *catalog.Table
 }
 
 func (c *comparison) check() string { return "object " + c.definition.Object }

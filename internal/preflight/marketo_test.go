@@ -6,11 +6,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
 	"github.com/cdcsync/cdcsync/internal/preflight"
-	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // instance serves a simulator with one object type, Order.
@@ -66,8 +66,8 @@ func constant(kind marketo.Kind, text string) *marketo.Value {
 }
 
 // ordersTable is the described table of the mapping orders.
-func ordersTable() replication.Table {
-	return replication.Table{Schema: "public", Name: "orders", Exists: true, Columns: []replication.TableColumn{
+func ordersTable() catalog.Table {
+	return catalog.Table{Schema: "public", Name: "orders", Exists: true, Columns: []catalog.TableColumn{
 		{Name: "id", BaseName: "int4", Formatted: "integer", Modifier: -1},
 		{Name: "city", BaseName: "varchar", Formatted: "character varying(30)", Modifier: 34},
 		{Name: "state", BaseName: "text", Formatted: "text", Modifier: -1},

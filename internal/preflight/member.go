@@ -5,12 +5,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // inspectMember looks at a table's place in a publication that exists.
-func (in *inspection) inspectMember(t *replication.Table) {
+func (in *inspection) inspectMember(t *catalog.Table) {
 	p := in.server.Publication
 	if p == nil {
 		return
@@ -33,7 +34,7 @@ func (in *inspection) inspectMember(t *replication.Table) {
 
 // inspectHeirs warns of tables that inherit from this one, such as partitions of
 // the old kind and chunks of hypertables.
-func (in *inspection) inspectHeirs(t *replication.Table) {
+func (in *inspection) inspectHeirs(t *catalog.Table) {
 	name := mapping.Table{Schema: t.Schema, Name: t.Name}
 	heirs := in.facts.table(name).Heirs
 	if len(heirs) == 0 {
@@ -45,7 +46,7 @@ func (in *inspection) inspectHeirs(t *replication.Table) {
 
 // partitioned reports a partitioned table whose changes come as those of its
 // partitions, which no mapping knows.
-func (in *inspection) partitioned(check string, t *replication.Table, known tableFacts) {
+func (in *inspection) partitioned(check string, t *catalog.Table, known tableFacts) {
 	var statements []string
 	if !in.names(t) && !slices.ContainsFunc(known.Leaves, func(l leaf) bool { return in.server.Publication.Table(l.Schema, l.Name) != nil }) {
 		statements = append(statements, alterPublication(in.publication, "ADD TABLE "+member(t)))
@@ -56,7 +57,7 @@ func (in *inspection) partitioned(check string, t *replication.Table, known tabl
 }
 
 // names reports whether the publication names the table.
-func (in *inspection) names(t *replication.Table) bool {
+func (in *inspection) names(t *catalog.Table) bool {
 	return slices.ContainsFunc(in.facts.Members, func(m named) bool { return m.Schema == t.Schema && m.Name == t.Name })
 }
 
@@ -76,7 +77,7 @@ func (in *inspection) behindRoot(check string, known tableFacts) bool {
 }
 
 // inspectEntry looks at the column list and the row filter.
-func (in *inspection) inspectEntry(check string, t *replication.Table, entry *replication.PublishedTable) {
+func (in *inspection) inspectEntry(check string, t *catalog.Table, entry *replication.PublishedTable) {
 	lacking := in.unlisted(t, entry)
 	if lacking != nil {
 		in.fail(check+" columns", fmt.Sprintf("the column list in publication %s leaves out %s, which a mapping needs%s", in.publication, list(lacking), in.fromNowOn()),
@@ -92,7 +93,7 @@ func (in *inspection) inspectEntry(check string, t *replication.Table, entry *re
 
 // unlisted returns the mapped columns that the table has, the stream could
 // send and the publication leaves out.
-func (in *inspection) unlisted(t *replication.Table, entry *replication.PublishedTable) []string {
+func (in *inspection) unlisted(t *catalog.Table, entry *replication.PublishedTable) []string {
 	if entry.Columns == nil {
 		return nil
 	}
@@ -106,7 +107,7 @@ func (in *inspection) unlisted(t *replication.Table, entry *replication.Publishe
 }
 
 // columns returns the columns that any mapping of the table reads.
-func (in *inspection) columns(t *replication.Table) []string {
+func (in *inspection) columns(t *catalog.Table) []string {
 	var columns []string
 	for _, i := range in.set.Mappings(mapping.Table{Schema: t.Schema, Name: t.Name}) {
 		columns = append(columns, missing(in.set.Columns(i), columns)...)
@@ -115,7 +116,7 @@ func (in *inspection) columns(t *replication.Table) []string {
 }
 
 // columnList writes a column list in the order of the table; "" for all.
-func (in *inspection) columnList(t *replication.Table, columns []string) string {
+func (in *inspection) columnList(t *catalog.Table, columns []string) string {
 	var listed []string
 	all := true
 	for _, c := range t.Columns {
@@ -136,7 +137,7 @@ func (in *inspection) columnList(t *replication.Table, columns []string) string 
 
 // rejoin takes the table out of the publication and puts it back in one
 // transaction: there is no other way to change its list or its filter alone.
-func (in *inspection) rejoin(t *replication.Table, columns, filter string) string {
+func (in *inspection) rejoin(t *catalog.Table, columns, filter string) string {
 	if filter != "" {
 		filter = " WHERE (" + filter + ")"
 	}

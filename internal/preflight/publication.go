@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // inspectPublication looks at the publication as a whole; its tables are
@@ -31,7 +31,7 @@ func (in *inspection) missingPublication() {
 			"set source.publication to the right name; if it was dropped, move the state file away, so that a start creates both anew, and run: SELECT pg_drop_replication_slot("+literal(in.slot)+");")
 		return
 	}
-	var tables []*replication.Table
+	var tables []*catalog.Table
 	var foreign []string
 	for i := range in.tables {
 		t := &in.tables[i]
@@ -121,7 +121,7 @@ func (in *inspection) inspectStrangers() {
 		covered = append(covered, m.Schema+"."+m.Name)
 		if !mapped(m.Schema, m.Name) && !in.ancestor(m) {
 			strangers = append(strangers, m.Schema+"."+m.Name)
-			members = append(members, member(&replication.Table{Schema: m.Schema, Name: m.Name, Kind: m.Kind}))
+			members = append(members, member(&catalog.Table{Schema: m.Schema, Name: m.Name, Kind: m.Kind}))
 		}
 	}
 	if members != nil {

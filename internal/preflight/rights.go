@@ -3,13 +3,14 @@ package preflight
 import (
 	"fmt"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // inspectRights looks at whether rows can be read from the table. The stream
 // itself needs no such right.
-func (in *inspection) inspectRights(t *replication.Table) {
+func (in *inspection) inspectRights(t *catalog.Table) {
 	name := mapping.Table{Schema: t.Schema, Name: t.Name}
 	check := label(name) + ": rights"
 	user := in.server.User
@@ -32,8 +33,8 @@ func (in *inspection) inspectRights(t *replication.Table) {
 
 // reads says why rows are read, and whether delivery could come to a stop
 // over one that cannot be.
-func (in *inspection) reads(t *replication.Table) (why string, needed bool) {
-	if t.Identity != replication.IdentityFull {
+func (in *inspection) reads(t *catalog.Table) (why string, needed bool) {
+	if t.Identity != pgoutput.IdentityFull {
 		if large := toastable(t, in.columns(t)); len(large) > 0 {
 			return fmt.Sprintf("an update that leaves a large value of %s alone comes without it, and the row may have to be read again", list(large)), true
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -15,12 +16,12 @@ import (
 // configuration a mistake stands; nil shows it as it is. The tables are as the
 // catalog describes them, in the order of set.Tables; one that is missing has
 // Exists unset. The error is only for not being able to look.
-func Source(ctx context.Context, catalog *replication.Catalog, server replication.Server, set *mapping.Set, locate func(mapping.Mistake) string) ([]Finding, []replication.Table, error) {
-	tables, holders, err := describe(ctx, catalog, set)
+func Source(ctx context.Context, session *replication.Catalog, server replication.Server, set *mapping.Set, locate func(mapping.Mistake) string) ([]Finding, []catalog.Table, error) {
+	tables, holders, err := describe(ctx, session, set)
 	if err != nil {
 		return nil, nil, err
 	}
-	known, err := readFacts(ctx, catalog, set.Tables(), patience)
+	known, err := readFacts(ctx, session, set.Tables(), patience)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -28,7 +29,7 @@ func Source(ctx context.Context, catalog *replication.Catalog, server replicatio
 		locate = func(m mapping.Mistake) string { return m.Error() }
 	}
 	in := &inspection{
-		server: server, slot: catalog.Source.Slot, publication: catalog.Source.Publication,
+		server: server, slot: session.Source.Slot, publication: session.Source.Publication,
 		set: set, locate: locate, facts: known, tables: tables, holders: holders,
 	}
 	in.inspectServer()
@@ -42,16 +43,16 @@ func Source(ctx context.Context, catalog *replication.Catalog, server replicatio
 
 // describe returns the tables, and what keeps two rows of each from holding one
 // key.
-func describe(ctx context.Context, catalog *replication.Catalog, set *mapping.Set) ([]replication.Table, map[mapping.Table]*replication.KeyHolders, error) {
-	var names []replication.TableName
+func describe(ctx context.Context, session *replication.Catalog, set *mapping.Set) ([]catalog.Table, map[mapping.Table]*replication.KeyHolders, error) {
+	var names []catalog.TableName
 	for _, t := range set.Tables() {
-		names = append(names, replication.TableName(t))
+		names = append(names, catalog.TableName(t))
 	}
-	tables, err := catalog.Describe(ctx, names)
+	tables, err := session.Describe(ctx, names)
 	if err != nil {
 		return nil, nil, fmt.Errorf("preflight: %w", err)
 	}
-	found, err := catalog.Holders(ctx, names)
+	found, err := session.Holders(ctx, names)
 	if err != nil {
 		return nil, nil, fmt.Errorf("preflight: %w", err)
 	}
@@ -74,7 +75,7 @@ type inspection struct {
 	set         *mapping.Set
 	locate      func(mapping.Mistake) string
 	facts       facts
-	tables      []replication.Table
+	tables      []catalog.Table
 	holders     map[mapping.Table]*replication.KeyHolders
 }
 

@@ -222,16 +222,16 @@ func TestFailed(t *testing.T) {
 
 func TestSourceCannotLook(t *testing.T) {
 	w := newWorld(t, sharedCluster(t), "gone", orders(nil))
-	catalog, err := w.source.Catalog(t.Context())
+	session, err := w.source.Catalog(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, err := catalog.Inspect(t.Context())
+	server, err := session.Inspect(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	catalog.Close(t.Context())
-	if findings, _, err := preflight.Source(t.Context(), catalog, server, w.set, nil); err == nil || findings != nil {
+	session.Close(t.Context())
+	if findings, _, err := preflight.Source(t.Context(), session, server, w.set, nil); err == nil || findings != nil {
 		t.Errorf("Source() = %v, %v, want an error alone", findings, err)
 	}
 }

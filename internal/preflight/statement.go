@@ -6,8 +6,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
-	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // Names and statements as PostgreSQL reads them.
@@ -28,7 +28,7 @@ func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + 
 
 // member names a table in a publication's statement: an ordinary table with
 // ONLY, so that tables inheriting from it stay out.
-func member(t *replication.Table) string {
+func member(t *catalog.Table) string {
 	name := ident(t.Schema, t.Name)
 	if t.Kind == "p" {
 		return name
@@ -37,7 +37,7 @@ func member(t *replication.Table) string {
 }
 
 // createPublication is what a start runs when the publication is missing.
-func createPublication(name string, tables []*replication.Table) string {
+func createPublication(name string, tables []*catalog.Table) string {
 	members := make([]string, len(tables))
 	options := ""
 	for i, t := range tables {

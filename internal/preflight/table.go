@@ -5,13 +5,13 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
-	"github.com/cdcsync/cdcsync/internal/replication"
 	"github.com/cdcsync/cdcsync/internal/spelling"
 )
 
 // publishable reports whether a publication can have the table.
-func publishable(t *replication.Table) bool {
+func publishable(t *catalog.Table) bool {
 	return t.Exists && (t.Kind == "r" || t.Kind == "p") && t.Persistence == "p"
 }
 
@@ -22,7 +22,7 @@ var kinds = map[string]string{
 }
 
 // inspectTable holds one mapped table against its mappings.
-func (in *inspection) inspectTable(t *replication.Table) {
+func (in *inspection) inspectTable(t *catalog.Table) {
 	name := mapping.Table{Schema: t.Schema, Name: t.Name}
 	check := label(name)
 	first := in.set.Mappings(name)[0]

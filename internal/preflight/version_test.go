@@ -4,7 +4,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -86,10 +88,10 @@ func TestServerStates(t *testing.T) {
 // healthy is an inspection of table orders with nothing wrong but that column
 // loud is a generated one.
 func healthy(set *mapping.Set) *inspection {
-	table := replication.Table{
+	table := catalog.Table{
 		Schema: "public", Name: "orders", Exists: true, Kind: "r", Persistence: "p",
-		Identity: replication.IdentityDefault, IdentityColumns: []string{"id"}, Unique: [][]string{{"id"}}, MayRead: true,
-		Columns: []replication.TableColumn{
+		Identity: pgoutput.IdentityDefault, IdentityColumns: []string{"id"}, Unique: [][]string{{"id"}}, MayRead: true,
+		Columns: []catalog.TableColumn{
 			{Name: "id", Type: 23, Base: 23, BaseName: "int4", NotNull: true, Storage: "p"},
 			{Name: "loud", Type: 25, Base: 25, BaseName: "text", Generated: "s", Storage: "x"},
 		},
@@ -103,6 +105,6 @@ func healthy(set *mapping.Set) *inspection {
 				Tables: []replication.PublishedTable{{Schema: "public", Name: "orders", Columns: []string{"id"}}},
 			},
 		},
-		slot: "s", publication: "p", set: set, locate: func(m mapping.Mistake) string { return m.Error() }, tables: []replication.Table{table},
+		slot: "s", publication: "p", set: set, locate: func(m mapping.Mistake) string { return m.Error() }, tables: []catalog.Table{table},
 	}
 }

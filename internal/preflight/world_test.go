@@ -110,16 +110,16 @@ func (w *world) run(sql string) {
 
 func (w *world) look() []preflight.Finding {
 	w.t.Helper()
-	catalog, err := w.source.Catalog(w.t.Context())
+	session, err := w.source.Catalog(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	defer catalog.Close(context.Background())
-	server, err := catalog.Inspect(w.t.Context())
+	defer session.Close(context.Background())
+	server, err := session.Inspect(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	findings, _, err := preflight.Source(w.t.Context(), catalog, server, w.set, func(m mapping.Mistake) string {
+	findings, _, err := preflight.Source(w.t.Context(), session, server, w.set, func(m mapping.Mistake) string {
 		return "file.yaml: " + m.Path + ": " + m.Text
 	})
 	if err != nil {

@@ -8,16 +8,17 @@ import (
 	"net"
 	"strconv"
 
-	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // Seen is what a connection that is about to stream sees of its server.
 type Seen struct {
 	Endpoint
 	// End is where the server's WAL ends.
-	End LSN
+	End pgoutput.LSN
 	// Slot is nil when it does not exist.
 	Slot *SlotState
 }
@@ -70,7 +71,7 @@ func (a *Approach) Seen() Seen {
 // Left returns where the server's history left a timeline: the end of what the
 // two have in common. It is zero when that timeline is not in the history of
 // the server's own, or is its own.
-func (a *Approach) Left(ctx context.Context, timeline int32) (LSN, error) {
+func (a *Approach) Left(ctx context.Context, timeline int32) (pgoutput.LSN, error) {
 	if a.look.endpoint.Timeline <= 1 {
 		return 0, nil // the first timeline has no history
 	}
@@ -90,7 +91,7 @@ func (a *Approach) Left(ctx context.Context, timeline int32) (LSN, error) {
 
 // leftAt finds a timeline in a history file: one line for each timeline before,
 // with its number, where it was left, and a reason.
-func leftAt(history []byte, timeline int32) (LSN, error) {
+func leftAt(history []byte, timeline int32) (pgoutput.LSN, error) {
 	for line := range bytes.Lines(history) {
 		fields := bytes.Fields(line)
 		if len(fields) == 0 || fields[0][0] == '#' {
@@ -103,7 +104,7 @@ func leftAt(history []byte, timeline int32) (LSN, error) {
 		if err != nil {
 			return 0, fmt.Errorf("a timeline that is no number")
 		}
-		lsn, err := pglogrepl.ParseLSN(string(fields[1]))
+		lsn, err := pgoutput.ParseLSN(string(fields[1]))
 		if err != nil {
 			return 0, fmt.Errorf("a position that is none")
 		}
@@ -116,7 +117,7 @@ func leftAt(history []byte, timeline int32) (LSN, error) {
 
 // Stream starts to stream at from, as Source.Stream does. It ends the Approach
 // either way.
-func (a *Approach) Stream(ctx context.Context, from LSN) (*Stream, error) {
+func (a *Approach) Stream(ctx context.Context, from pgoutput.LSN) (*Stream, error) {
 	stream, err := a.start(ctx, from)
 	if err != nil {
 		a.Close(ctx)
@@ -126,7 +127,7 @@ func (a *Approach) Stream(ctx context.Context, from LSN) (*Stream, error) {
 	return stream, nil
 }
 
-func (a *Approach) start(ctx context.Context, from LSN) (*Stream, error) {
+func (a *Approach) start(ctx context.Context, from pgoutput.LSN) (*Stream, error) {
 	stream, err := a.source.start(ctx, a.conn, a.look, from)
 	if err != nil {
 		return nil, err
@@ -137,7 +138,7 @@ func (a *Approach) start(ctx context.Context, from LSN) (*Stream, error) {
 	}
 	stream.conn, stream.wire = hijacked.Conn, a.wire
 	a.wire.gatherOn(hijacked.Conn)
-	skimmed := &skim{wire: a.wire, need: a.source.needs, rels: func(id uint32) *Relation { return stream.decoder.relations[id] }}
+	skimmed := &skim{wire: a.wire, need: a.source.needs, rels: func(id uint32) *pgoutput.Relation { return stream.decoder.Relation(id) }}
 	a.wire.large = skimmed.next
 	stream.probe = func(ctx context.Context) error { return a.source.ask(ctx, a.network, a.address) }
 	return stream, nil

@@ -4,119 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
-
-// TableName is a table's schema and name, as the catalog spells them.
-type TableName struct {
-	Schema string `json:"schema"`
-	Name   string `json:"name"`
-}
-
-// String writes schema.name.
-func (n TableName) String() string { return n.Schema + "." + n.Name }
-
-// Table is a table as the catalog describes it.
-type Table struct {
-	Schema string `json:"schema"`
-	Name   string `json:"name"`
-	// Exists is unset when there is no such relation; all else is zero then.
-	Exists bool `json:"-"`
-	// OID is what the table is known by, whatever its name: the stream's
-	// Relation.ID.
-	OID uint32 `json:"oid"`
-	// Kind is pg_class.relkind: "r" a table, "p" a partitioned table, others
-	// cannot be published.
-	Kind string `json:"kind"`
-	// Persistence is pg_class.relpersistence; only "p" is in the WAL.
-	Persistence string `json:"persistence"`
-	// Identity is the replica identity, and IdentityColumns the columns that
-	// it sends of an old row; none means that updates and deletes fail on the
-	// server once they are published.
-	Identity        Identity `json:"-"`
-	IdentityColumns []string `json:"identity_columns"`
-	PrimaryKey      []string `json:"primary_key"`
-	// Unique holds the columns of every unique index that is valid, immediate
-	// and without predicate or expression.
-	Unique [][]string `json:"unique"`
-	// OddPartitions are the partitions whose replica identity differs from
-	// the table's: theirs counts.
-	OddPartitions []string      `json:"odd_partitions"`
-	Columns       []TableColumn `json:"columns"`
-	// RowSecurity is set when the table has it; RowSecurityActive when it
-	// applies to the role that asked, whose reads then fail.
-	RowSecurity       bool `json:"row_security"`
-	RowSecurityActive bool `json:"row_security_active"`
-	// MayRead is set when the role may read every column.
-	MayRead bool `json:"may_read"`
-	// Rows is the planner's estimate of the number of rows; -1 when the table
-	// was never analysed.
-	Rows float64 `json:"rows"`
-	// Types are those of the columns that are not the same in every database,
-	// and all that they are made from.
-	Types map[uint32]TypeFacts `json:"-"`
-}
-
-// TableColumn is one column of a Table.
-type TableColumn struct {
-	Number int    `json:"number"`
-	Name   string `json:"name"`
-	// Type is the OID of the column's type, Base that of its base type: they
-	// differ for a domain.
-	Type uint32 `json:"type"`
-	Base uint32 `json:"base"`
-	// BaseName is the name of the base type in pg_type, e.g. int8.
-	BaseName string `json:"base_name"`
-	// Formatted is the type as SQL writes it, e.g. character varying(20).
-	Formatted string `json:"formatted"`
-	Modifier  int32  `json:"modifier"`
-	NotNull   bool   `json:"not_null"`
-	// Generated is "s" for a stored generated column, "v" for a virtual one,
-	// "" otherwise; the stream leaves generated columns out.
-	Generated string `json:"generated"`
-	// Storage is pg_attribute.attstorage: "p" is never TOASTed.
-	Storage string `json:"storage"`
-	// Enum is set when the base type is an enum.
-	Enum bool `json:"enum"`
-	// Array is set when the base type is an array.
-	Array bool `json:"array"`
-	// Locale is that of a collation that takes texts for equal that are not
-	// the same, "" for all others.
-	Locale string `json:"locale"`
-}
-
-// BuiltIn returns the name of the base type if it is one of PostgreSQL's own,
-// else "": others may have the same name.
-func (c *TableColumn) BuiltIn() string {
-	if c.Base >= FixedOIDs {
-		return ""
-	}
-	return c.BaseName
-}
-
-// Column returns the column of that name, nil when there is none.
-func (t *Table) Column(name string) *TableColumn {
-	for i := range t.Columns {
-		if t.Columns[i].Name == name {
-			return &t.Columns[i]
-		}
-	}
-	return nil
-}
-
-// UniqueOn reports whether a unique index has exactly these columns, in any
-// order: then they identify a row.
-func (t *Table) UniqueOn(columns ...string) bool {
-	want := slices.Sorted(slices.Values(columns))
-	for _, index := range t.Unique {
-		if slices.Equal(slices.Sorted(slices.Values(index)), want) {
-			return true
-		}
-	}
-	return false
-}
 
 // indexColumns selects the key columns of index i of relation c, in order.
 const indexColumns = `(SELECT jsonb_agg(a.attname ORDER BY k.ord)
@@ -162,62 +55,42 @@ FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY w(name, ord) LEFT JOIN LATE
 		WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)) AS description
 	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE `
 
-// UnmarshalJSON reads one table of the answer; null leaves t as it is.
-func (t *Table) UnmarshalJSON(data []byte) error {
-	if string(data) == "null" {
-		return nil
-	}
-	type plain Table
-	answer := struct {
-		*plain
-		Identity string `json:"identity"`
-	}{plain: (*plain)(t)}
-	if err := json.Unmarshal(data, &answer); err != nil {
-		return err
-	}
-	if len(answer.Identity) != 1 {
-		return fmt.Errorf("replica identity %q", answer.Identity)
-	}
-	t.Exists, t.Identity = true, Identity(answer.Identity[0])
-	return nil
-}
-
 // Describe reads what the catalog says about a table, over a session of its
 // own. A missing table is no error: its Exists is unset.
-func (s *Source) Describe(ctx context.Context, schema, name string) (Table, error) {
-	catalog, err := s.Catalog(ctx)
+func (s *Source) Describe(ctx context.Context, schema, name string) (catalog.Table, error) {
+	session, err := s.Catalog(ctx)
 	if err != nil {
-		return Table{}, fmt.Errorf("describe table %s.%s: %w", schema, name, err)
+		return catalog.Table{}, fmt.Errorf("describe table %s.%s: %w", schema, name, err)
 	}
-	defer catalog.Close(ctx)
-	tables, err := catalog.Describe(ctx, []TableName{{Schema: schema, Name: name}})
+	defer session.Close(ctx)
+	tables, err := session.Describe(ctx, []catalog.TableName{{Schema: schema, Name: name}})
 	if err != nil {
-		return Table{}, err
+		return catalog.Table{}, err
 	}
 	return tables[0], nil
 }
 
 // DescribeOID reads what the catalog says about the table with this OID, over a
 // session of its own. A table that is gone is no error: its Exists is unset.
-func (s *Source) DescribeOID(ctx context.Context, oid uint32) (Table, error) {
-	catalog, err := s.Catalog(ctx)
+func (s *Source) DescribeOID(ctx context.Context, oid uint32) (catalog.Table, error) {
+	session, err := s.Catalog(ctx)
 	if err != nil {
-		return Table{}, fmt.Errorf("describe table with OID %d: %w", oid, err)
+		return catalog.Table{}, fmt.Errorf("describe table with OID %d: %w", oid, err)
 	}
-	defer catalog.Close(ctx)
-	var tables []Table
-	if err := catalog.JSON(ctx, &tables, tablesByOID, fmt.Sprintf("[%d]", oid)); err != nil {
-		return Table{}, fmt.Errorf("describe table with OID %d: %w", oid, err)
+	defer session.Close(ctx)
+	var tables []catalog.Table
+	if err := session.JSON(ctx, &tables, tablesByOID, fmt.Sprintf("[%d]", oid)); err != nil {
+		return catalog.Table{}, fmt.Errorf("describe table with OID %d: %w", oid, err)
 	}
 	if len(tables) != 1 {
-		return Table{}, fmt.Errorf("describe table with OID %d: %d answers", oid, len(tables))
+		return catalog.Table{}, fmt.Errorf("describe table with OID %d: %d answers", oid, len(tables))
 	}
 	return tables[0], nil
 }
 
 // Describe is Source.Describe for any number of tables. The answers are in the
 // order of the names.
-func (c *Catalog) Describe(ctx context.Context, names []TableName) ([]Table, error) {
+func (c *Catalog) Describe(ctx context.Context, names []catalog.TableName) ([]catalog.Table, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
@@ -231,12 +104,12 @@ func (c *Catalog) Describe(ctx context.Context, names []TableName) ([]Table, err
 	return tables, nil
 }
 
-func describe(ctx context.Context, conn *pgconn.PgConn, names []TableName) ([]Table, error) {
+func describe(ctx context.Context, conn *pgconn.PgConn, names []catalog.TableName) ([]catalog.Table, error) {
 	wanted, err := json.Marshal(names)
 	if err != nil {
 		return nil, err
 	}
-	var tables []Table
+	var tables []catalog.Table
 	if err := queryJSON(ctx, conn, &tables, tablesByName, string(wanted)); err != nil {
 		return nil, err
 	}
@@ -251,12 +124,12 @@ func describe(ctx context.Context, conn *pgconn.PgConn, names []TableName) ([]Ta
 
 // describeTypes asks for the types of all columns at once, unless all are the
 // same in every database.
-func describeTypes(ctx context.Context, conn *pgconn.PgConn, tables []Table) error {
-	var columns []Column
+func describeTypes(ctx context.Context, conn *pgconn.PgConn, tables []catalog.Table) error {
+	var columns []pgoutput.Column
 	for i := range tables {
 		for _, c := range tables[i].Columns {
-			if c.Type >= FixedOIDs {
-				columns = append(columns, Column{Type: c.Type})
+			if c.Type >= pgoutput.FixedOIDs {
+				columns = append(columns, pgoutput.Column{Type: c.Type})
 			}
 		}
 	}

@@ -10,8 +10,10 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -114,7 +116,7 @@ func TestEveryType(t *testing.T) {
 type asked struct {
 	stream  *replication.Stream
 	reader  *replication.RowReader
-	catalog *replication.Catalog
+	session *replication.Catalog
 	own     *pgconn.PgConn
 }
 
@@ -137,10 +139,10 @@ func holdsTypes(t *testing.T, encoding string, samples []sample) {
 		t.Fatal(err)
 	}
 	defer a.reader.Close(context.Background())
-	if a.catalog, err = d.source.Catalog(t.Context()); err != nil {
+	if a.session, err = d.source.Catalog(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	defer a.catalog.Close(context.Background())
+	defer a.session.Close(context.Background())
 	if a.own, err = pgconn.Connect(t.Context(), d.source.URL); err != nil {
 		t.Fatal(err)
 	}
@@ -197,8 +199,8 @@ func (a *asked) word(t *testing.T, table, check string) (texts, checks [][]byte)
 }
 
 // readAgain reads the first n rows of a table by their keys.
-func (a *asked) readAgain(t *testing.T, table string, n int) (*replication.Snapshot, [][]replication.Value) {
-	snapshot, err := a.reader.Snapshot(t.Context(), replication.TableName{Schema: "public", Name: table}, []string{"id"}, nil)
+func (a *asked) readAgain(t *testing.T, table string, n int) (*replication.Snapshot, [][]pgoutput.Value) {
+	snapshot, err := a.reader.Snapshot(t.Context(), catalog.TableName{Schema: "public", Name: table}, []string{"id"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,8 +208,8 @@ func (a *asked) readAgain(t *testing.T, table string, n int) (*replication.Snaps
 	for i := range keys {
 		keys[i].Values = []string{fmt.Sprint(i)}
 	}
-	again := make([][]replication.Value, n)
-	if err := snapshot.Rows(t.Context(), keys, func(i int, rows [][]replication.Value, err error) {
+	again := make([][]pgoutput.Value, n)
+	if err := snapshot.Rows(t.Context(), keys, func(i int, rows [][]pgoutput.Value, err error) {
 		if err != nil || len(rows) != 1 {
 			t.Fatalf("row %d: %d rows, %v", i, len(rows), err)
 		}
@@ -237,15 +239,15 @@ func (a *asked) holdsType(t *testing.T, table string, s sample) {
 			t.Fatal(err)
 		}
 		switch m := m.(type) {
-		case *replication.Relation:
-			facts, err := a.catalog.Facts(t.Context(), m, a.stream.TypeName)
+		case *pgoutput.Relation:
+			facts, err := a.session.Facts(t.Context(), m, a.stream.TypeName)
 			if err != nil {
 				t.Fatal(err)
 			}
 			bindType(t, set, m, facts, s)
-		case *replication.Change:
-			for name, value := range map[string]replication.Value{"stream": m.New[1], "row": again[i][1]} {
-				if got, want := value, texts[i]; (got.Kind == replication.Null) != (want == nil) || string(got.Text) != string(want) {
+		case *pgoutput.Change:
+			for name, value := range map[string]pgoutput.Value{"stream": m.New[1], "row": again[i][1]} {
+				if got, want := value, texts[i]; (got.Kind == pgoutput.Null) != (want == nil) || string(got.Text) != string(want) {
 					t.Errorf("%s: value %d is %.80q, and the server says %.80q", name, i, got.Text, want)
 				}
 			}
@@ -266,7 +268,7 @@ func (a *asked) holdsType(t *testing.T, table string, s sample) {
 }
 
 // bindType fits set, and reports whether the type can be mapped at all.
-func bindType(t *testing.T, set *mapping.Set, rel *replication.Relation, facts *replication.Facts, s sample) bool {
+func bindType(t *testing.T, set *mapping.Set, rel *pgoutput.Relation, facts *catalog.Facts, s sample) bool {
 	t.Helper()
 	err := set.Bind(rel, facts)
 	if refused := s.check == "refused"; refused != (err != nil) {

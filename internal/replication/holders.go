@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/cdcsync/cdcsync/internal/catalog"
 )
 
 // UniqueIndex is a unique index that is valid and has all rows.
@@ -102,7 +104,7 @@ FROM pg_catalog.jsonb_array_elements($2::pg_catalog.jsonb) WITH ORDINALITY w(nam
 
 // Holders looks at what keeps two rows of a table from holding one key. The
 // answers are in the order of the names; nil for a table that does not exist.
-func (c *Catalog) Holders(ctx context.Context, names []TableName) ([]*KeyHolders, error) {
+func (c *Catalog) Holders(ctx context.Context, names []catalog.TableName) ([]*KeyHolders, error) {
 	param, err := json.Marshal(names)
 	if err != nil {
 		return nil, fmt.Errorf("look at unique indexes: %w", err)

@@ -3,6 +3,7 @@ package replication_test
 import (
 	"testing"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -10,8 +11,8 @@ import (
 func TestHolders(t *testing.T) {
 	d := newDatabase(t, `CREATE TABLE items (id int PRIMARY KEY, pos int UNIQUE DEFERRABLE, code text UNIQUE, "Name" varchar(9), part int, city text, UNIQUE (id, city));
 		CREATE UNIQUE INDEX ON items (lower(rtrim("Name")), part); CREATE UNIQUE INDEX ON items (part) WHERE part > 5; CREATE INDEX ON items (city)`)
-	catalog := d.catalog()
-	found, err := catalog.Holders(t.Context(), []replication.TableName{{Schema: "public", Name: "items"}, {Schema: "public", Name: "none"}})
+	session := d.session()
+	found, err := session.Holders(t.Context(), []catalog.TableName{{Schema: "public", Name: "items"}, {Schema: "public", Name: "none"}})
 	if err != nil {
 		t.Fatal(err)
 	}

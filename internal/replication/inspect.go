@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // Server is what a source database says about itself at one moment.
@@ -18,8 +20,8 @@ type Server struct {
 	Version int `json:"version"`
 	// Current is the end of the WAL written, Flushed the end of the WAL on
 	// disk; on a standby both are the end of the WAL replayed.
-	Current LSN `json:"-"`
-	Flushed LSN `json:"-"`
+	Current pgoutput.LSN `json:"-"`
+	Flushed pgoutput.LSN `json:"-"`
 	// WALLevel must be logical.
 	WALLevel   string `json:"wal_level"`
 	InRecovery bool   `json:"in_recovery"`
@@ -134,7 +136,7 @@ func (s *Server) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &answer); err != nil {
 		return err
 	}
-	s.Current, s.Flushed = LSN(answer.Current), LSN(answer.Flushed)
+	s.Current, s.Flushed = pgoutput.LSN(answer.Current), pgoutput.LSN(answer.Flushed)
 	s.SenderTimeout = time.Duration(answer.SenderTimeout) * time.Millisecond
 	s.SlotKeep = -1
 	if keep := answer.SlotKeep; keep != nil && *keep >= 0 {
@@ -155,10 +157,10 @@ func (c *Catalog) Inspect(ctx context.Context) (Server, error) {
 
 // Inspect is Catalog.Inspect over a session of its own.
 func (s *Source) Inspect(ctx context.Context) (Server, error) {
-	catalog, err := s.Catalog(ctx)
+	session, err := s.Catalog(ctx)
 	if err != nil {
 		return Server{}, fmt.Errorf("inspect server: %w", err)
 	}
-	defer catalog.Close(ctx)
-	return catalog.Inspect(ctx)
+	defer session.Close(ctx)
+	return session.Inspect(ctx)
 }

@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/cdcsync/cdcsync/internal/catalog"
 )
 
 // CreatePublication makes the publication for exactly these tables, with all
@@ -15,7 +17,7 @@ import (
 // those of the partitioned table. The role must own the tables and may create
 // in the database; an error about that holds the statement for somebody who
 // does.
-func (s *Source) CreatePublication(ctx context.Context, tables []TableName) error {
+func (s *Source) CreatePublication(ctx context.Context, tables []catalog.TableName) error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
@@ -44,7 +46,7 @@ func (s *Source) CreatePublication(ctx context.Context, tables []TableName) erro
 	return nil
 }
 
-func kindOf(ctx context.Context, conn *pgconn.PgConn, table TableName) (string, error) {
+func kindOf(ctx context.Context, conn *pgconn.PgConn, table catalog.TableName) (string, error) {
 	var kind string
 	err := queryJSON(ctx, conn, &kind, `SELECT to_jsonb(COALESCE((SELECT c.relkind::text FROM pg_class c
 		JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2), ''))`, table.Schema, table.Name)
@@ -60,7 +62,7 @@ func kindOf(ctx context.Context, conn *pgconn.PgConn, table TableName) (string, 
 }
 
 // columnLists returns what each table's entry is to list; "" for all columns.
-func (s *Source) columnLists(ctx context.Context, conn *pgconn.PgConn, tables []TableName) ([]string, error) {
+func (s *Source) columnLists(ctx context.Context, conn *pgconn.PgConn, tables []catalog.TableName) ([]string, error) {
 	lists := make([]string, len(tables))
 	if !s.PublishNeeded || s.Needs == nil {
 		return lists, nil
@@ -99,7 +101,7 @@ func (s *Source) columnLists(ctx context.Context, conn *pgconn.PgConn, tables []
 
 // publicationStatement names ordinary tables with ONLY: without it, tables
 // that inherit from them would be published too.
-func publicationStatement(publication string, tables []TableName, kinds, lists []string) string {
+func publicationStatement(publication string, tables []catalog.TableName, kinds, lists []string) string {
 	names := make([]string, len(tables))
 	options := ""
 	for i, table := range tables {

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/cdcsync/cdcsync/internal/failpoint"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 const (
@@ -34,7 +35,7 @@ const (
 func (s *Stream) report(ctx context.Context) {
 	var buf []byte
 	var last, probed time.Time
-	var told LSN // what the last status acknowledged
+	var told pgoutput.LSN // what the last status acknowledged
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

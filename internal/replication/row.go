@@ -8,6 +8,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // RowReader is a session that reads rows of tables by their keys. It is not for
@@ -33,10 +36,10 @@ func (r *RowReader) Close(ctx context.Context) { closeQuietly(ctx, r.conn) }
 // against changes of its definition until End, which must come before the
 // RowReader begins another.
 type Snapshot struct {
-	Table Table
+	Table catalog.Table
 	// Relation describes the rows that are read: the columns asked for that
 	// the table has, in the table's order, generated ones among them.
-	Relation *Relation
+	Relation *pgoutput.Relation
 
 	conn *pgconn.PgConn
 	key  []keyColumn
@@ -61,7 +64,7 @@ type Snapshot struct {
 // The lock comes before the snapshot: an older snapshot would see an empty
 // table behind an ALTER TABLE that rewrites it. It is the weakest there is,
 // ACCESS SHARE, and is waited for no longer than Source.LockTimeout.
-func (r *RowReader) Snapshot(ctx context.Context, name TableName, key, columns []string) (*Snapshot, error) {
+func (r *RowReader) Snapshot(ctx context.Context, name catalog.TableName, key, columns []string) (*Snapshot, error) {
 	s := &Snapshot{conn: r.conn}
 	if err := s.begin(ctx, name, key, columns, r.publication); err != nil {
 		return nil, errors.Join(fmt.Errorf("read rows of %s.%s: %w", name.Schema, name.Name, withRemedy(err)), s.End(ctx))
@@ -69,7 +72,7 @@ func (r *RowReader) Snapshot(ctx context.Context, name TableName, key, columns [
 	return s, nil
 }
 
-func (s *Snapshot) begin(ctx context.Context, name TableName, key, columns []string, publication string) error {
+func (s *Snapshot) begin(ctx context.Context, name catalog.TableName, key, columns []string, publication string) error {
 	if len(key) == 0 {
 		return problem(Unreadable, "no column to find rows by")
 	}
@@ -84,7 +87,7 @@ func (s *Snapshot) begin(ctx context.Context, name TableName, key, columns []str
 		return err
 	}
 	s.transactions = string(results[2].Rows[0][0])
-	tables, err := describe(ctx, s.conn, []TableName{name})
+	tables, err := describe(ctx, s.conn, []catalog.TableName{name})
 	if err != nil {
 		return err
 	}
@@ -94,7 +97,7 @@ func (s *Snapshot) begin(ctx context.Context, name TableName, key, columns []str
 	}
 	s.Relation = s.Table.Relation()
 	if columns != nil {
-		s.Relation.Columns = slices.DeleteFunc(s.Relation.Columns, func(c Column) bool { return !slices.Contains(columns, c.Name) })
+		s.Relation.Columns = slices.DeleteFunc(s.Relation.Columns, func(c pgoutput.Column) bool { return !slices.Contains(columns, c.Name) })
 	}
 	if s.key, err = keyColumnsOf(ctx, s.conn, &s.Table, key); err != nil {
 		return err
@@ -116,7 +119,7 @@ func withRemedy(err error) error {
 
 // rowsOf names what holds a table's own rows, as the stream publishes them:
 // those of its partitions, and not those of tables that inherit from it.
-func rowsOf(name TableName, kind string) string {
+func rowsOf(name catalog.TableName, kind string) string {
 	quoted := pgx.Identifier{name.Schema, name.Name}.Sanitize()
 	if kind == "p" {
 		return quoted

@@ -9,7 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/cluster"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
+	"github.com/cdcsync/cdcsync/internal/pgoutput/pgoutputtest"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -30,7 +33,7 @@ func newReader(t *testing.T, source *replication.Source) *reader {
 }
 
 func (r *reader) snapshot(table string, key ...string) (*replication.Snapshot, error) {
-	return r.Snapshot(r.t.Context(), replication.TableName{Schema: "public", Name: table}, key, nil)
+	return r.Snapshot(r.t.Context(), catalog.TableName{Schema: "public", Name: table}, key, nil)
 }
 
 // begin is a snapshot that must succeed; it ends with the test.
@@ -57,11 +60,11 @@ func answers(t *testing.T, s *replication.Snapshot, keys []replication.RowKey) [
 	t.Helper()
 	got := make([]string, len(keys))
 	count := make([]int, len(keys))
-	err := s.Rows(t.Context(), keys, func(i int, rows [][]replication.Value, err error) {
+	err := s.Rows(t.Context(), keys, func(i int, rows [][]pgoutput.Value, err error) {
 		count[i]++
 		var shown []string
 		for _, row := range rows {
-			shown = append(shown, show(row))
+			shown = append(shown, pgoutputtest.Show(row))
 		}
 		slices.Sort(shown)
 		got[i] = strings.Join(shown, ", ")
@@ -101,7 +104,7 @@ func TestRows(t *testing.T) {
 	if err := s.End(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s, err := r.Snapshot(t.Context(), replication.TableName{Schema: "public", Name: "T"}, []string{"id", `Na"me`}, []string{"id", "e", "missing"})
+	s, err := r.Snapshot(t.Context(), catalog.TableName{Schema: "public", Name: "T"}, []string{"id", `Na"me`}, []string{"id", "e", "missing"})
 	if err != nil {
 		t.Fatal(err)
 	}

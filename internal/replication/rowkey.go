@@ -10,6 +10,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/cdcsync/cdcsync/internal/catalog"
 )
 
 // keyColumn is a column that rows are found by, and how its type compares.
@@ -52,7 +54,7 @@ FROM jsonb_array_elements_text($1::jsonb) WITH ORDINALITY w(oid, ord)
 JOIN pg_type b ON b.oid = w.oid::oid JOIN pg_namespace n ON n.oid = b.typnamespace`
 
 // keyColumnsOf looks at how the columns of a key compare.
-func keyColumnsOf(ctx context.Context, conn *pgconn.PgConn, t *Table, key []string) ([]keyColumn, error) {
+func keyColumnsOf(ctx context.Context, conn *pgconn.PgConn, t *catalog.Table, key []string) ([]keyColumn, error) {
 	bases := make([]uint32, len(key))
 	for i, name := range key {
 		c := t.Column(name)
@@ -123,7 +125,7 @@ func (s *Snapshot) rowsQuery(folded bool) string {
 		}
 	}
 	from := " FROM ROWS FROM (" + strings.Join(arrays, ", ") + ") WITH ORDINALITY AS k(" + strings.Join(names, ", ") + ", n)"
-	table := rowsOf(TableName{s.Table.Schema, s.Table.Name}, s.Table.Kind)
+	table := rowsOf(catalog.TableName{Schema: s.Table.Schema, Name: s.Table.Name}, s.Table.Kind)
 	if s.filter != "" {
 		table = "(SELECT * FROM " + table + " WHERE " + s.filter + ")"
 	}

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // RowKey asks for the rows of one key.
@@ -44,14 +46,14 @@ func (e *RowError) Error() string {
 // A key's error is ErrNotVisible where the snapshot was taken before the
 // transaction of the key could be seen, or a *RowError. Any other error ends
 // the reading: the keys that found was not called for are not answered.
-func (s *Snapshot) Rows(ctx context.Context, keys []RowKey, found func(key int, rows [][]Value, err error)) error {
+func (s *Snapshot) Rows(ctx context.Context, keys []RowKey, found func(key int, rows [][]pgoutput.Value, err error)) error {
 	if err := s.readRows(ctx, keys, found); err != nil {
 		return fmt.Errorf("read rows of %s.%s: %w", s.Table.Schema, s.Table.Name, withRemedy(err))
 	}
 	return nil
 }
 
-func (s *Snapshot) readRows(ctx context.Context, keys []RowKey, found func(int, [][]Value, error)) error {
+func (s *Snapshot) readRows(ctx context.Context, keys []RowKey, found func(int, [][]pgoutput.Value, error)) error {
 	var seen, folded []int
 	for i, key := range keys {
 		if len(key.Values) != len(s.key) {
@@ -69,7 +71,7 @@ func (s *Snapshot) readRows(ctx context.Context, keys []RowKey, found func(int, 
 			found(i, nil, ErrNotVisible)
 		}
 	}
-	exactly := func(i int, rows [][]Value, err error) {
+	exactly := func(i int, rows [][]pgoutput.Value, err error) {
 		if err == nil && len(rows) == 0 && keys[i].Folded {
 			folded = append(folded, i)
 			return
@@ -88,7 +90,7 @@ func (s *Snapshot) readRows(ctx context.Context, keys []RowKey, found func(int, 
 // readAll reads the rows of the keys numbered in these. What is wrong with one
 // of them keeps the others from being read with it: then each half is read by
 // itself.
-func (s *Snapshot) readAll(ctx context.Context, sql string, keys []RowKey, these []int, found func(int, [][]Value, error)) error {
+func (s *Snapshot) readAll(ctx context.Context, sql string, keys []RowKey, these []int, found func(int, [][]pgoutput.Value, error)) error {
 	if len(these) == 0 {
 		return nil
 	}
@@ -111,14 +113,14 @@ func (s *Snapshot) readAll(ctx context.Context, sql string, keys []RowKey, these
 }
 
 // query reads rows, and returns how many of the keys were answered.
-func (s *Snapshot) query(ctx context.Context, sql string, keys []RowKey, these []int, found func(int, [][]Value, error)) (read int, err error) {
+func (s *Snapshot) query(ctx context.Context, sql string, keys []RowKey, these []int, found func(int, [][]pgoutput.Value, error)) (read int, err error) {
 	parameters := make([][]byte, len(s.key))
 	formats := make([]int16, len(s.key))
 	for i := range s.key {
 		parameters[i], formats[i] = textArray(keys, these, i), 1
 	}
 	rows := s.conn.ExecParams(ctx, sql, parameters, nil, formats, nil)
-	var own [][]Value
+	var own [][]pgoutput.Value
 	answer := func(until int) {
 		for ; read < until; read++ {
 			found(these[read], own, nil)
@@ -144,7 +146,7 @@ func (s *Snapshot) query(ctx context.Context, sql string, keys []RowKey, these [
 }
 
 // diagnose answers a key whose row cannot be read: is it the row, or the key?
-func (s *Snapshot) diagnose(ctx context.Context, keys []RowKey, key int, cause error, found func(int, [][]Value, error)) error {
+func (s *Snapshot) diagnose(ctx context.Context, keys []RowKey, key int, cause error, found func(int, [][]pgoutput.Value, error)) error {
 	values := make([][]byte, len(s.key))
 	for i, v := range keys[key].Values {
 		values[i] = []byte(v)
@@ -180,18 +182,18 @@ func textArray(keys []RowKey, these []int, column int) []byte {
 }
 
 // rowValues copies a row.
-func rowValues(row [][]byte) []Value {
+func rowValues(row [][]byte) []pgoutput.Value {
 	size := 0
 	for _, text := range row {
 		size += len(text)
 	}
 	memory := make([]byte, 0, size)
-	values := make([]Value, len(row))
+	values := make([]pgoutput.Value, len(row))
 	for i, text := range row {
 		if text != nil {
 			from := len(memory)
 			memory = append(memory, text...)
-			values[i] = Value{Kind: Text, Text: memory[from:len(memory):len(memory)]}
+			values[i] = pgoutput.Value{Kind: pgoutput.Text, Text: memory[from:len(memory):len(memory)]}
 		}
 	}
 	return values

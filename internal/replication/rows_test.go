@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -228,7 +229,7 @@ func TestLargeRow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if c, ok := m.(*replication.Change); ok {
+		if c, ok := m.(*pgoutput.Change); ok {
 			sizes = append(sizes, len(c.New[1].Text))
 		}
 	}

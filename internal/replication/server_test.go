@@ -12,7 +12,10 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/cluster"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
+	"github.com/cdcsync/cdcsync/internal/pgoutput/pgoutputtest"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -64,7 +67,7 @@ type database struct {
 }
 
 // catalog is a connection that looks into the catalog, until the test ends.
-func (d *database) catalog() *replication.Catalog {
+func (d *database) session() *replication.Catalog {
 	d.t.Helper()
 	c, err := d.source.Catalog(d.t.Context())
 	if err != nil {
@@ -91,11 +94,11 @@ func newDatabase(t testing.TB, ddl string) *database {
 }
 
 // capture makes the publication of these tables of schema public, and the slot.
-func (d *database) capture(tables ...string) replication.LSN {
+func (d *database) capture(tables ...string) pgoutput.LSN {
 	d.t.Helper()
-	names := make([]replication.TableName, len(tables))
+	names := make([]catalog.TableName, len(tables))
 	for i, table := range tables {
-		names[i] = replication.TableName{Schema: "public", Name: table}
+		names[i] = catalog.TableName{Schema: "public", Name: table}
 	}
 	if err := d.source.CreatePublication(d.t.Context(), names); err != nil {
 		d.t.Fatal(err)
@@ -103,7 +106,7 @@ func (d *database) capture(tables ...string) replication.LSN {
 	return d.createSlot()
 }
 
-func (d *database) createSlot() replication.LSN {
+func (d *database) createSlot() pgoutput.LSN {
 	d.t.Helper()
 	point, err := d.source.CreateSlot(d.t.Context())
 	if err != nil {
@@ -150,7 +153,7 @@ func (d *database) value(sql string) string {
 	return string(results[0].Rows[0][0])
 }
 
-func (d *database) stream(from replication.LSN) *replication.Stream {
+func (d *database) stream(from pgoutput.LSN) *replication.Stream {
 	d.t.Helper()
 	// A test that waits for a message that never comes ends with an error.
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
@@ -165,10 +168,10 @@ func (d *database) stream(from replication.LSN) *replication.Stream {
 
 // read reads n transactions and renders them, one line a message; it returns
 // the end of the last one too.
-func (d *database) read(s *replication.Stream, n int) (string, replication.LSN) {
+func (d *database) read(s *replication.Stream, n int) (string, pgoutput.LSN) {
 	d.t.Helper()
 	var lines []string
-	var end replication.LSN
+	var end pgoutput.LSN
 	for n > 0 {
 		m, err := s.Next()
 		if err != nil {
@@ -177,7 +180,7 @@ func (d *database) read(s *replication.Stream, n int) (string, replication.LSN) 
 		if line := render(m); line != "" {
 			lines = append(lines, line)
 		}
-		if commit, ok := m.(*replication.Commit); ok {
+		if commit, ok := m.(*pgoutput.Commit); ok {
 			end = commit.End
 			n--
 		}
@@ -187,23 +190,23 @@ func (d *database) read(s *replication.Stream, n int) (string, replication.LSN) 
 
 // render shows what a test compares: rows, truncates, types, relations and
 // logical messages.
-func render(m replication.Message) string {
+func render(m pgoutput.Message) string {
 	switch m := m.(type) {
-	case *replication.Change:
-		old := show(m.Old)
+	case *pgoutput.Change:
+		old := pgoutputtest.Show(m.Old)
 		if m.OldIsKey {
 			old = "key " + old
 		}
-		return fmt.Sprintf("%s %s: %s -> %s", m.Operation, m.Relation.Name, old, show(m.New))
-	case *replication.Truncate:
+		return fmt.Sprintf("%s %s: %s -> %s", m.Operation, m.Relation.Name, old, pgoutputtest.Show(m.New))
+	case *pgoutput.Truncate:
 		names := make([]string, len(m.Relations))
 		for i, r := range m.Relations {
 			names[i] = r.Name
 		}
 		return fmt.Sprintf("truncate %s cascade=%v restart=%v", strings.Join(names, ","), m.Cascade, m.Restart)
-	case *replication.Type:
+	case *pgoutput.Type:
 		return fmt.Sprintf("type %s.%s", m.Name.Schema, m.Name.Name)
-	case *replication.Relation:
+	case *pgoutput.Relation:
 		names := make([]string, len(m.Columns))
 		for i, c := range m.Columns {
 			names[i] = c.Name
@@ -212,7 +215,7 @@ func render(m replication.Message) string {
 			}
 		}
 		return fmt.Sprintf("relation %s.%s %s (%s)", m.Schema, m.Name, m.Identity, strings.Join(names, " "))
-	case *replication.Logical:
+	case *pgoutput.Logical:
 		return fmt.Sprintf("message %s transactional=%v %q", m.Prefix, m.Transactional, m.Content)
 	}
 	return ""

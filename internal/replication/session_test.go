@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/cluster"
 	"github.com/cdcsync/cdcsync/internal/cluster/clustertest"
 	"github.com/cdcsync/cdcsync/internal/replication"
@@ -122,7 +123,7 @@ func TestPublicationDoesNotWaitLongForALock(t *testing.T) {
 	}
 	created := make(chan error)
 	go func() {
-		created <- d.source.CreatePublication(t.Context(), []replication.TableName{{Schema: "public", Name: "t"}})
+		created <- d.source.CreatePublication(t.Context(), []catalog.TableName{{Schema: "public", Name: "t"}})
 	}()
 	eventually(t, "the publication waits for the table", func() bool {
 		return d.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 't'::regclass") == "1"

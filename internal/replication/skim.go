@@ -3,6 +3,8 @@ package replication
 import (
 	"encoding/binary"
 	"io"
+
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // worthSkipping is the size from which on a value that nobody needs is passed
@@ -15,8 +17,8 @@ const worthSkipping = 1 << 10
 // the next call. Other messages come as they are.
 type skim struct {
 	wire  *wire
-	need  func(rel *Relation, column int) bool
-	rels  func(id uint32) *Relation
+	need  func(rel *pgoutput.Relation, column int) bool
+	rels  func(id uint32) *pgoutput.Relation
 	left  int // bytes of the message that were not read yet
 	kept  []byte
 	error error
@@ -54,7 +56,7 @@ func (s *skim) payload() {
 	}
 }
 
-func (s *skim) tuple(rel *Relation) {
+func (s *skim) tuple(rel *pgoutput.Relation) {
 	n := int(s.uint16())
 	if rel == nil || n != len(rel.Columns) {
 		s.keep(s.left) // the decoder says what is wrong with it

@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // tupleOf is a tuple of texts; nil is null.
@@ -31,8 +34,8 @@ func xlogData(payload ...[]byte) []byte {
 // comes as it was sent, however the network cuts it.
 func TestSkim(t *testing.T) {
 	big, small := bytes.Repeat([]byte("b"), 2*usualBuffer+3), []byte("small")
-	wanted := &Relation{ID: 7, Schema: "public", Name: "t", Columns: make([]Column, 3)}
-	other := &Relation{ID: 8, Schema: "public", Name: "u", Columns: make([]Column, 1)}
+	wanted := &pgoutput.Relation{ID: 7, Schema: "public", Name: "t", Columns: make([]pgoutput.Column, 3)}
+	other := &pgoutput.Relation{ID: 8, Schema: "public", Name: "u", Columns: make([]pgoutput.Column, 1)}
 	id := func(n byte) []byte { return []byte{0, 0, 0, n} }
 	logical := func(content []byte) []byte {
 		b := append([]byte{'M', 1}, make([]byte, 8)...)
@@ -69,8 +72,8 @@ func TestSkim(t *testing.T) {
 				}
 				w := newWire(reader(bytes.NewReader(append(bytes.Clone(tt.sent), framed('Z', small)...))))
 				s := &skim{wire: w,
-					need: func(rel *Relation, column int) bool { return rel == wanted && column < 2 },
-					rels: func(id uint32) *Relation { return map[uint32]*Relation{7: wanted, 8: other}[id] }}
+					need: func(rel *pgoutput.Relation, column int) bool { return rel == wanted && column < 2 },
+					rels: func(id uint32) *pgoutput.Relation { return map[uint32]*pgoutput.Relation{7: wanted, 8: other}[id] }}
 				w.large = s.next
 				if kind, body, err := w.next(); err != nil || kind != 'd' || !bytes.Equal(body, want[5:]) {
 					t.Errorf("got %q of %d bytes, %v; want %d bytes", kind, len(body), err, len(want)-5)
@@ -85,7 +88,7 @@ func TestSkim(t *testing.T) {
 		}
 		for _, at := range []int{6, 40, usualBuffer, len(tt.sent) - 1} {
 			w := newWire(strings.NewReader(string(tt.sent[:at])))
-			s := &skim{wire: w, need: func(*Relation, int) bool { return false }, rels: func(uint32) *Relation { return other }}
+			s := &skim{wire: w, need: func(*pgoutput.Relation, int) bool { return false }, rels: func(uint32) *pgoutput.Relation { return other }}
 			w.large = s.next
 			if _, _, err := w.next(); err != io.ErrUnexpectedEOF {
 				t.Errorf("%s, cut after %d bytes: %v, want unexpected EOF", tt.name, at, err)
@@ -97,19 +100,19 @@ func TestSkim(t *testing.T) {
 // TestNeedsOfARenamedTable: what Needs says goes by the names of now.
 func TestNeedsOfARenamedTable(t *testing.T) {
 	s := &Source{
-		Needs:   func(table TableName, column string) bool { return table.Name == "thing" && column == "a" },
-		Renamed: func(table TableName, oid uint32) bool { return oid == 7 && table.Name != "thing" },
+		Needs:   func(table catalog.TableName, column string) bool { return table.Name == "thing" && column == "a" },
+		Renamed: func(table catalog.TableName, oid uint32) bool { return oid == 7 && table.Name != "thing" },
 	}
-	columns := []Column{{Name: "a"}, {Name: "b"}}
+	columns := []pgoutput.Column{{Name: "a"}, {Name: "b"}}
 	for _, tt := range []struct {
-		rel    Relation
+		rel    pgoutput.Relation
 		column int
 		want   bool
 	}{
-		{Relation{ID: 7, Name: "thing", Columns: columns}, 0, true},
-		{Relation{ID: 7, Name: "thing", Columns: columns}, 1, false},
-		{Relation{ID: 7, Name: "old", Columns: columns}, 1, true},
-		{Relation{ID: 8, Name: "other", Columns: columns}, 0, false},
+		{pgoutput.Relation{ID: 7, Name: "thing", Columns: columns}, 0, true},
+		{pgoutput.Relation{ID: 7, Name: "thing", Columns: columns}, 1, false},
+		{pgoutput.Relation{ID: 7, Name: "old", Columns: columns}, 1, true},
+		{pgoutput.Relation{ID: 8, Name: "other", Columns: columns}, 0, false},
 	} {
 		if got := s.needs(&tt.rel, tt.column); got != tt.want {
 			t.Errorf("%s (%d), column %d: needed %t, want %t", tt.rel.Name, tt.rel.ID, tt.column, got, tt.want)

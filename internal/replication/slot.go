@@ -8,10 +8,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // SlotState is a replication slot as pg_replication_slots shows it.
@@ -28,9 +29,9 @@ type SlotState struct {
 	ActivePID int `json:"active_pid"`
 	// Confirmed is the position up to which the server forgot changes. After
 	// a crash it may be lower than what was confirmed.
-	Confirmed LSN `json:"-"`
+	Confirmed pgoutput.LSN `json:"-"`
 	// Restart is the oldest WAL the slot keeps; 0 when the slot is lost.
-	Restart LSN `json:"-"`
+	Restart pgoutput.LSN `json:"-"`
 	// WALStatus is reserved, extended, unreserved or lost.
 	WALStatus string `json:"wal_status"`
 	// Invalidation is why the slot was lost; "" when it was not, and before
@@ -65,19 +66,19 @@ func (s *SlotState) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &row); err != nil {
 		return err
 	}
-	s.Confirmed, s.Restart = LSN(row.Confirmed), LSN(row.Restart)
+	s.Confirmed, s.Restart = pgoutput.LSN(row.Confirmed), pgoutput.LSN(row.Restart)
 	return nil
 }
 
 // lsnText is a position in JSON: text, or null for none.
-type lsnText LSN
+type lsnText pgoutput.LSN
 
 func (l *lsnText) UnmarshalJSON(data []byte) error {
 	var text *string
 	if err := json.Unmarshal(data, &text); err != nil || text == nil {
 		return err
 	}
-	lsn, err := pglogrepl.ParseLSN(*text)
+	lsn, err := pgoutput.ParseLSN(*text)
 	*l = lsnText(lsn)
 	return err
 }
@@ -128,7 +129,7 @@ func slotOn(ctx context.Context, conn *pgconn.PgConn, slot string) (*SlotState, 
 // Where the server can keep a copy of the slot on its standbys (a primary of
 // PostgreSQL 17 or later), it may: without a standby that asks for it that
 // changes nothing.
-func (s *Source) CreateSlot(ctx context.Context) (LSN, error) {
+func (s *Source) CreateSlot(ctx context.Context) (pgoutput.LSN, error) {
 	if err := s.Validate(); err != nil {
 		return 0, err
 	}
@@ -161,7 +162,7 @@ func (s *Source) CreateSlot(ctx context.Context) (LSN, error) {
 	case len(rows) != 1 || len(rows[0]) != 4:
 		return 0, problem(Protocol, "create slot %s: the server answered with %d rows", s.Slot, len(rows))
 	}
-	point, err := pglogrepl.ParseLSN(string(rows[0][1]))
+	point, err := pgoutput.ParseLSN(string(rows[0][1]))
 	if err != nil {
 		return 0, problem(Protocol, "create slot %s: consistent point: %w", s.Slot, err)
 	}

@@ -26,6 +26,9 @@ import (
 	"regexp"
 	"sync/atomic"
 	"time"
+
+	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // Source is a database whose changes are read. Its methods may be called from
@@ -46,10 +49,10 @@ type Source struct {
 	// Needs says which values a Stream's reader looks at. One that it does not
 	// look at may come as null where it is so large that holding it would cost
 	// memory for nothing. Nil means all of them.
-	Needs func(table TableName, column string) bool
+	Needs func(table catalog.TableName, column string) bool
 	// Renamed, when set, reports whether a table of the stream, by its OID, has
 	// another name than the one that Needs knows it by. All of it is needed then.
-	Renamed func(table TableName, oid uint32) bool
+	Renamed func(table catalog.TableName, oid uint32) bool
 	// PublishNeeded has CreatePublication list the columns that Needs names, with
 	// those of the replica identity, where the server can (PostgreSQL 15). A
 	// table whose replica identity is FULL keeps all: a list would make every
@@ -113,8 +116,8 @@ const (
 	closeTimeout = 5 * time.Second
 )
 
-func (s *Source) needs(rel *Relation, column int) bool {
-	name := TableName{Schema: rel.Schema, Name: rel.Name}
+func (s *Source) needs(rel *pgoutput.Relation, column int) bool {
+	name := catalog.TableName{Schema: rel.Schema, Name: rel.Name}
 	return s.Needs == nil || s.Needs(name, rel.Columns[column].Name) || s.Renamed != nil && s.Renamed(name, rel.ID)
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -115,7 +117,7 @@ func TestDescribe(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !got.Exists || got.Kind != "r" || got.Persistence != "p" || got.Identity != replication.IdentityDefault ||
+	if !got.Exists || got.Kind != "r" || got.Persistence != "p" || got.Identity != pgoutput.IdentityDefault ||
 		!slices.Equal(got.IdentityColumns, []string{"b"}) || !slices.Equal(got.PrimaryKey, []string{"b"}) ||
 		!got.RowSecurity || got.RowSecurityActive || !got.MayRead || len(got.OddPartitions) != 0 {
 		t.Errorf("Describe() = %+v", got)
@@ -143,27 +145,27 @@ func TestDescribe(t *testing.T) {
 		t.Error("a dropped column is found")
 	}
 
-	for name, check := range map[string]func(replication.Table) bool{
-		"missing": func(t replication.Table) bool { return !t.Exists && t.Name == "missing" },
-		"u":       func(t replication.Table) bool { return t.Persistence == "u" && len(t.IdentityColumns) == 0 },
-		"v":       func(t replication.Table) bool { return t.Kind == "v" },
-		"p": func(t replication.Table) bool {
+	for name, check := range map[string]func(catalog.Table) bool{
+		"missing": func(t catalog.Table) bool { return !t.Exists && t.Name == "missing" },
+		"u":       func(t catalog.Table) bool { return t.Persistence == "u" && len(t.IdentityColumns) == 0 },
+		"v":       func(t catalog.Table) bool { return t.Kind == "v" },
+		"p": func(t catalog.Table) bool {
 			return t.Kind == "p" && slices.Equal(t.OddPartitions, []string{"public.p1"})
 		},
-		"p1": func(t replication.Table) bool {
-			return t.Identity == replication.IdentityFull && slices.Equal(t.IdentityColumns, []string{"id"})
+		"p1": func(t catalog.Table) bool {
+			return t.Identity == pgoutput.IdentityFull && slices.Equal(t.IdentityColumns, []string{"id"})
 		},
 	} {
 		if got, err := d.source.Describe(t.Context(), "public", name); err != nil || !check(got) {
 			t.Errorf("Describe(%s) = %+v, %v", name, got, err)
 		}
 	}
-	catalog := d.catalog()
-	several, err := catalog.Describe(t.Context(), []replication.TableName{{Schema: "public", Name: "p1"}, {Schema: "public", Name: "missing"}, {Schema: "public", Name: "T"}})
+	session := d.session()
+	several, err := session.Describe(t.Context(), []catalog.TableName{{Schema: "public", Name: "p1"}, {Schema: "public", Name: "missing"}, {Schema: "public", Name: "T"}})
 	if err != nil || len(several) != 3 || several[0].Name != "p1" || several[1].Exists || !reflect.DeepEqual(several[2], got) {
 		t.Errorf("Catalog.Describe() = %+v, %v", several, err)
 	}
-	if none, err := catalog.Describe(t.Context(), nil); err != nil || none != nil {
+	if none, err := session.Describe(t.Context(), nil); err != nil || none != nil {
 		t.Errorf("Catalog.Describe(nil) = %+v, %v", none, err)
 	}
 }
@@ -200,7 +202,7 @@ func TestPlainRole(t *testing.T) {
 
 	other := as(role)
 	other.Publication = "another"
-	err = other.CreatePublication(t.Context(), []replication.TableName{{Schema: "public", Name: "t"}})
+	err = other.CreatePublication(t.Context(), []catalog.TableName{{Schema: "public", Name: "t"}})
 	wantReason(t, err, replication.Privileges)
 	if want := `CREATE PUBLICATION "another" FOR TABLE ONLY "public"."t"`; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("CreatePublication() = %v, want the statement for the owner: %s", err, want)
@@ -213,8 +215,8 @@ func TestPlainRole(t *testing.T) {
 
 func TestCreatePublicationErrors(t *testing.T) {
 	d := newDatabase(t, table+"; CREATE VIEW v AS SELECT 1; CREATE UNLOGGED TABLE u (id int)")
-	public := func(name string) []replication.TableName {
-		return []replication.TableName{{Schema: "public", Name: name}}
+	public := func(name string) []catalog.TableName {
+		return []catalog.TableName{{Schema: "public", Name: name}}
 	}
 	for name, reason := range map[string]replication.Reason{
 		"missing": replication.TableMissing, "v": replication.PublicationUnsuitable, "u": replication.PublicationUnsuitable,
@@ -265,7 +267,7 @@ func TestCreateSlotWaits(t *testing.T) {
 
 func TestStreamRefusals(t *testing.T) {
 	d := newDatabase(t, table)
-	refused := func(from replication.LSN, reason replication.Reason) {
+	refused := func(from pgoutput.LSN, reason replication.Reason) {
 		t.Helper()
 		s, err := d.source.Stream(t.Context(), from)
 		if s != nil {
@@ -356,7 +358,7 @@ func TestPublicationOfNeededColumns(t *testing.T) {
 	if d.value("SHOW server_version_num") < "150000" {
 		t.Skip("no column lists")
 	}
-	d.source.Needs = func(_ replication.TableName, column string) bool { return column == "a" }
+	d.source.Needs = func(_ catalog.TableName, column string) bool { return column == "a" }
 	d.source.PublishNeeded = true
 	d.capture("t", "f")
 	got := d.value(`SELECT string_agg(tablename || ' ' || attnames::text, '; ' ORDER BY tablename) FROM pg_publication_tables WHERE pubname = current_database()`)

@@ -12,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // Stream opens the replication stream at from: transactions whose commit
@@ -22,7 +24,7 @@ import (
 // connection it is going to use: it refuses a slot that is ahead of from
 // (Gap), a server whose WAL ends before from (ServerBehind), and a slot that
 // is missing, lost or unsuitable. Nothing is acknowledged by starting.
-func (s *Source) Stream(ctx context.Context, from LSN) (*Stream, error) {
+func (s *Source) Stream(ctx context.Context, from pgoutput.LSN) (*Stream, error) {
 	approach, err := s.Approach(ctx)
 	if err != nil {
 		return nil, err
@@ -31,7 +33,7 @@ func (s *Source) Stream(ctx context.Context, from LSN) (*Stream, error) {
 }
 
 // start brings a connection that has been looked at to the running copy.
-func (s *Source) start(ctx context.Context, conn *pgconn.PgConn, look *look, from LSN) (*Stream, error) {
+func (s *Source) start(ctx context.Context, conn *pgconn.PgConn, look *look, from pgoutput.LSN) (*Stream, error) {
 	if err := look.check(s.Slot, from); err != nil {
 		return nil, err
 	}
@@ -88,7 +90,7 @@ func (s *Source) ask(ctx context.Context, network, address string) error {
 	return conn.Close(ctx)
 }
 
-func (s *Source) startCommand(from LSN, version int) string {
+func (s *Source) startCommand(from pgoutput.LSN, version int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "START_REPLICATION SLOT %s LOGICAL %s (proto_version '1', publication_names '%s'",
 		pgx.Identifier{s.Slot}.Sanitize(), from,
@@ -126,7 +128,7 @@ func startCopy(ctx context.Context, conn *pgconn.PgConn, command string) error {
 // look is what a stream must know before it starts.
 type look struct {
 	endpoint      Endpoint
-	end           LSN
+	end           pgoutput.LSN
 	version       int
 	senderTimeout time.Duration
 	slot          *SlotState
@@ -141,7 +143,7 @@ func (s *Source) look(ctx context.Context, conn *pgconn.PgConn) (*look, error) {
 	}
 	l := &look{
 		endpoint: Endpoint{System: system.SystemID, Timeline: system.Timeline, Database: system.DBName},
-		end:      system.XLogPos,
+		end:      pgoutput.LSN(system.XLogPos),
 	}
 	rows, err := querySimple(ctx, conn, `SELECT current_setting('server_version_num'), current_setting('bytea_output'),
 		current_setting('extra_float_digits'), (SELECT setting FROM pg_settings WHERE name = 'wal_sender_timeout')`)
@@ -167,7 +169,7 @@ func (s *Source) look(ctx context.Context, conn *pgconn.PgConn) (*look, error) {
 	return l, err
 }
 
-func (l *look) check(slot string, from LSN) error {
+func (l *look) check(slot string, from pgoutput.LSN) error {
 	if l.slot == nil {
 		return problem(SlotMissing, "replication slot %s does not exist", slot)
 	}

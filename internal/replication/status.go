@@ -3,12 +3,14 @@ package replication
 import (
 	"encoding/binary"
 	"time"
+
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // status is what a standby status update says; all of it is always sent as it
 // is, zero included: the server reads a flush of zero as "nothing confirmed".
 type status struct {
-	write, flush, apply LSN
+	write, flush, apply pgoutput.LSN
 	at                  time.Time
 	// reply asks the server for a sign of life.
 	reply bool
@@ -23,7 +25,7 @@ func (s status) append(b []byte) []byte {
 	b = binary.BigEndian.AppendUint64(b, uint64(s.write))
 	b = binary.BigEndian.AppendUint64(b, uint64(s.flush))
 	b = binary.BigEndian.AppendUint64(b, uint64(s.apply))
-	b = binary.BigEndian.AppendUint64(b, uint64(s.at.UnixMicro()-epoch))
+	b = binary.BigEndian.AppendUint64(b, uint64(s.at.UnixMicro()-pgoutput.Epoch))
 	if s.reply {
 		return append(b, 1)
 	}
@@ -38,7 +40,7 @@ func (s status) append(b []byte) []byte {
 type spin struct {
 	count int
 	last  time.Time
-	end   LSN
+	end   pgoutput.LSN
 }
 
 const (
@@ -51,7 +53,7 @@ func (s *spin) data() { s.count = 0 }
 
 // asked notes a keepalive that asks for a reply, and reports whether the
 // server is stopping.
-func (s *spin) asked(now time.Time, end LSN) bool {
+func (s *spin) asked(now time.Time, end pgoutput.LSN) bool {
 	if end != s.end || now.Sub(s.last) > spinGap {
 		s.count = 0
 	}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // ErrClosed is returned by Next after Close or Abort.
@@ -42,8 +44,8 @@ type Stream struct {
 
 	// reading is held by Next, and guards what only the reader uses.
 	reading   sync.Mutex
-	decoder   Decoder
-	keepalive Keepalive
+	decoder   pgoutput.Decoder
+	keepalive pgoutput.Keepalive
 	spin      spin
 	// large is set while the last message has memory of its own.
 	large bool
@@ -84,7 +86,7 @@ func (s *Stream) run(ctx context.Context) {
 // returns one of the types that Message lists. The message is valid until the
 // next call. An error is final: the connection is closed, and every later
 // call returns the same.
-func (s *Stream) Next() (Message, error) {
+func (s *Stream) Next() (pgoutput.Message, error) {
 	s.reading.Lock()
 	defer s.reading.Unlock()
 	for s.err == nil {
@@ -108,10 +110,10 @@ func (s *Stream) end(err error) {
 
 // receive reads one message of the server; it returns neither message nor
 // error for one that does not concern the caller.
-func (s *Stream) receive() (Message, error) {
+func (s *Stream) receive() (pgoutput.Message, error) {
 	if s.large {
 		s.large = false
-		s.decoder.forget()
+		s.decoder.Forget()
 	}
 	kind, body, err := s.wire.next()
 	if err != nil {
@@ -138,7 +140,7 @@ const (
 	keepaliveSize = 1 + 8 + 8 + 1
 )
 
-func (s *Stream) copyData(body []byte) (Message, error) {
+func (s *Stream) copyData(body []byte) (pgoutput.Message, error) {
 	switch {
 	case len(body) >= dataHeader && body[0] == 'w':
 		// The header's positions are zero or those inside the message.
@@ -147,20 +149,20 @@ func (s *Stream) copyData(body []byte) (Message, error) {
 			return nil, &Error{Reason: Protocol, Err: err}
 		}
 		s.spin.data()
-		if commit, ok := m.(*Commit); ok {
+		if commit, ok := m.(*pgoutput.Commit); ok {
 			s.receivedUpTo(commit.End)
 			s.silences.Store(0)
 		}
 		return m, nil
 	case len(body) == keepaliveSize && body[0] == 'k':
-		return s.alive(LSN(binary.BigEndian.Uint64(body[1:])), body[keepaliveSize-1] != 0)
+		return s.alive(pgoutput.LSN(binary.BigEndian.Uint64(body[1:])), body[keepaliveSize-1] != 0)
 	case len(body) == 0:
 		return nil, problem(Protocol, "an empty CopyData message")
 	}
 	return nil, problem(Protocol, "a CopyData message of kind %q and %d bytes", body[0], len(body))
 }
 
-func (s *Stream) alive(end LSN, reply bool) (Message, error) {
+func (s *Stream) alive(end pgoutput.LSN, reply bool) (pgoutput.Message, error) {
 	if reply {
 		if s.spin.asked(time.Now(), end) {
 			return nil, problem(Stopping, "the server is shutting down and waits for this stream to end")
@@ -168,12 +170,12 @@ func (s *Stream) alive(end LSN, reply bool) (Message, error) {
 		s.nudge()
 	}
 	s.receivedUpTo(end)
-	s.keepalive = Keepalive{WALEnd: end, Reply: reply}
+	s.keepalive = pgoutput.Keepalive{WALEnd: end, Reply: reply}
 	return &s.keepalive, nil
 }
 
 // receivedUpTo is called by the reader only.
-func (s *Stream) receivedUpTo(lsn LSN) {
+func (s *Stream) receivedUpTo(lsn pgoutput.LSN) {
 	if uint64(lsn) > s.received.Load() {
 		s.received.Store(uint64(lsn))
 	}
@@ -189,7 +191,7 @@ func (s *Stream) InTransaction() bool { return s.decoder.InTransaction() }
 
 // TypeName names a type that is not built in, once the stream has described
 // it. Only the goroutine that calls Next may call it.
-func (s *Stream) TypeName(oid uint32) (TypeName, bool) { return s.decoder.TypeName(oid) }
+func (s *Stream) TypeName(oid uint32) (pgoutput.TypeName, bool) { return s.decoder.TypeName(oid) }
 
 // Server returns what the stream is connected to.
 func (s *Stream) Server() Endpoint { return s.server }
@@ -199,7 +201,7 @@ func (s *Stream) Server() Endpoint { return s.server }
 // before it is settled. Positions only move forward; a lower one is ignored.
 // What lies beyond the last position received on this connection is told to
 // the server when it has been received, not before.
-func (s *Stream) Acknowledge(lsn LSN) {
+func (s *Stream) Acknowledge(lsn pgoutput.LSN) {
 	for {
 		old := s.acknowledged.Load()
 		if uint64(lsn) <= old {
@@ -222,11 +224,13 @@ func (s *Stream) nudge() {
 
 // Received returns the highest position received on this connection; at
 // least the one where it started.
-func (s *Stream) Received() LSN { return LSN(s.received.Load()) }
+func (s *Stream) Received() pgoutput.LSN { return pgoutput.LSN(s.received.Load()) }
 
 // Acknowledged returns the position that statuses acknowledge; zero before the first
 // Acknowledge.
-func (s *Stream) Acknowledged() LSN { return LSN(min(s.acknowledged.Load(), s.received.Load())) }
+func (s *Stream) Acknowledged() pgoutput.LSN {
+	return pgoutput.LSN(min(s.acknowledged.Load(), s.received.Load()))
+}
 
 // Counters returns the bytes read on this connection, and the messages,
 // keepalives included.

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -37,9 +38,9 @@ func BenchmarkStream(b *testing.B) {
 						b.Fatal(err)
 					}
 					switch m.(type) {
-					case *replication.Change:
+					case *pgoutput.Change:
 						rows++
-					case *replication.Commit:
+					case *pgoutput.Commit:
 						commits++
 					}
 				}

@@ -9,9 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pglogrepl"
-
 	"github.com/cdcsync/cdcsync/internal/cluster"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -23,9 +22,9 @@ func (d *database) sender(column string) string {
 	return d.value("SELECT " + column + " FROM pg_stat_replication JOIN pg_replication_slots ON active_pid = pid WHERE slot_name = '" + d.name + "'")
 }
 
-func (d *database) confirmedFlush() replication.LSN {
+func (d *database) confirmedFlush() pgoutput.LSN {
 	d.t.Helper()
-	lsn, err := pglogrepl.ParseLSN(d.value("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = '" + d.name + "'"))
+	lsn, err := pgoutput.ParseLSN(d.value("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = '" + d.name + "'"))
 	if err != nil {
 		d.t.Fatal(err)
 	}
@@ -45,11 +44,11 @@ func drain(s *replication.Stream, confirm bool) <-chan error {
 				return
 			}
 			switch m := m.(type) {
-			case *replication.Commit:
+			case *pgoutput.Commit:
 				if confirm {
 					s.Acknowledge(m.End)
 				}
-			case *replication.Keepalive:
+			case *pgoutput.Keepalive:
 				if confirm && !s.InTransaction() {
 					s.Acknowledge(m.WALEnd)
 				}
@@ -86,7 +85,7 @@ func TestNothingConfirmed(t *testing.T) {
 	}
 	ended := drain(s, false)
 	eventually(t, "the server knows what was received", func() bool {
-		write, err := pglogrepl.ParseLSN(d.sender("write_lsn"))
+		write, err := pgoutput.ParseLSN(d.sender("write_lsn"))
 		return err == nil && write >= second
 	})
 	if flush, replay := d.sender("flush_lsn"), d.sender("replay_lsn"); flush != "" || replay != "" {
@@ -140,7 +139,7 @@ func TestAcknowledgeBeyond(t *testing.T) {
 func TestCloseTells(t *testing.T) {
 	d := newDatabase(t, table)
 	d.capture("t")
-	from := replication.LSN(0)
+	from := pgoutput.LSN(0)
 	for i := range 5 {
 		d.exec(fmt.Sprintf("INSERT INTO t VALUES (%d, 'x')", i))
 		s := d.stream(from)
@@ -229,9 +228,9 @@ func TestHeldBack(t *testing.T) {
 			t.Fatalf("Next() = %v after %d rows", err, changes)
 		}
 		switch m.(type) {
-		case *replication.Change:
+		case *pgoutput.Change:
 			changes++
-		case *replication.Commit:
+		case *pgoutput.Commit:
 			commits++
 		}
 	}
@@ -248,7 +247,7 @@ func TestIdle(t *testing.T) {
 	s := d.stream(0)
 	ended := drain(s, true)
 	d.exec("INSERT INTO other SELECT generate_series(1, 1000)")
-	end, err := pglogrepl.ParseLSN(d.value("SELECT pg_current_wal_lsn()"))
+	end, err := pgoutput.ParseLSN(d.value("SELECT pg_current_wal_lsn()"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,10 +10,12 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
+	"github.com/cdcsync/cdcsync/internal/pgoutput/pgoutputtest"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
-func open(t *testing.T, source *replication.Source, from replication.LSN) *replication.Stream {
+func open(t *testing.T, source *replication.Source, from pgoutput.LSN) *replication.Stream {
 	t.Helper()
 	s, err := source.Stream(t.Context(), from)
 	if err != nil {
@@ -72,7 +74,7 @@ func TestStatusPositions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWalsender(t)
 		w.script = func(w *walsender) {
-			w.send(data(begin(0x90)), data(commit(0x90, 0xa0)), keepalive(0xb0, false))
+			w.send(data(pgoutputtest.Begin(0x90)), data(pgoutputtest.Commit(0x90, 0xa0)), keepalive(0xb0, false))
 		}
 		s := open(t, w.source(), 0)
 		s.Acknowledge(0x95) // settled in an earlier life; not yet received in this one
@@ -120,7 +122,7 @@ func TestAcknowledgeRate(t *testing.T) {
 		w := newWalsender(t)
 		s := open(t, w.source(), 0xf000)
 		for i := range 1000 {
-			s.Acknowledge(replication.LSN(i + 1))
+			s.Acknowledge(pgoutput.LSN(i + 1))
 			time.Sleep(time.Millisecond)
 		}
 		time.Sleep(150 * time.Millisecond)
@@ -167,7 +169,7 @@ func TestNoSpin(t *testing.T) {
 		w := newWalsender(t)
 		w.script = func(w *walsender) {
 			for i := range uint64(100) {
-				w.send(data(begin(0x100+2*i)), data(commit(0x100+2*i, 0x101+2*i)), keepalive(0xf00, true))
+				w.send(data(pgoutputtest.Begin(0x100+2*i)), data(pgoutputtest.Commit(0x100+2*i, 0x101+2*i)), keepalive(0xf00, true))
 				time.Sleep(10 * time.Millisecond)
 			}
 			for range 100 {
@@ -177,7 +179,7 @@ func TestNoSpin(t *testing.T) {
 			for i := range uint64(100) {
 				w.send(keepalive(0xf00+i, true))
 			}
-			w.send(data(start('Q')))
+			w.send(data(pgoutputtest.Start('Q')))
 		}
 		s := open(t, w.source(), 0)
 		for {
@@ -279,7 +281,7 @@ func TestEnds(t *testing.T) {
 		{"end of the command", &pgproto3.CommandComplete{CommandTag: []byte("COPY 0")}, replication.Stopping},
 		{"end of the copy", &pgproto3.CopyDone{}, replication.Stopping},
 		{"foreign message", &pgproto3.ParseComplete{}, replication.Protocol},
-		{"bad change", data(start('I').u32(9)), replication.Protocol},
+		{"bad change", data(pgoutputtest.Start('I').U32(9)), replication.Protocol},
 		{"empty data", &pgproto3.CopyData{}, replication.Protocol},
 		{"unknown data", &pgproto3.CopyData{Data: []byte("x")}, replication.Protocol},
 		{"short keepalive", &pgproto3.CopyData{Data: []byte("k0000")}, replication.Protocol},

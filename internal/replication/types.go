@@ -4,96 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
-
-// FixedOIDs is the lowest OID that PostgreSQL does not give to the same type
-// in every database. Source: src/include/access/transam.h, FirstGenbkiObjectId.
-const FixedOIDs = 10000
-
-// TypeKind is pg_type.typtype.
-type TypeKind string
-
-const (
-	BaseType       TypeKind = "b"
-	CompositeType  TypeKind = "c"
-	DomainType     TypeKind = "d"
-	EnumType       TypeKind = "e"
-	MultirangeType TypeKind = "m"
-	RangeType      TypeKind = "r"
-)
-
-// TypeFacts is a type as the catalog describes it. Arrays are told by what writes
-// their text, not by their names: a type may be called _mood and be none.
-type TypeFacts struct {
-	OID    uint32   `json:"oid"`
-	Schema string   `json:"schema"`
-	Name   string   `json:"name"`
-	Kind   TypeKind `json:"kind"`
-	// Base is the type that a domain is made from, 0 for all others.
-	Base uint32 `json:"base"`
-	// Element is the type of an array's elements, 0 for all others, and
-	// Delimiter what stands between them.
-	Element   uint32 `json:"element"`
-	Delimiter string `json:"delimiter"`
-	// Citext is set for the type of the extension of that name.
-	Citext bool `json:"citext"`
-}
-
-// Facts is what is known of a relation beyond what describes it in the stream.
-// The zero value and nil know the types that are the same in every database,
-// and nothing else.
-type Facts struct {
-	// Types holds the other types of the columns, and all they are made from.
-	Types map[uint32]TypeFacts
-	// Named holds types that the catalog has no more, by the names that the
-	// stream gave them; see TypeName.
-	Named map[uint32]TypeName
-	// Locales holds the columns whose collation takes texts for equal that
-	// are not the same, with the locale that says which: ICU's.
-	Locales map[string]string
-}
-
-// Type returns a type by its OID.
-func (f *Facts) Type(oid uint32) (TypeFacts, bool) {
-	if f == nil {
-		return TypeFacts{}, false
-	}
-	t, ok := f.Types[oid]
-	return t, ok
-}
-
-// Name returns the name of a type that only the stream knows.
-func (f *Facts) Name(oid uint32) (TypeName, bool) {
-	if f == nil {
-		return TypeName{}, false
-	}
-	n, ok := f.Named[oid]
-	return n, ok
-}
-
-// Locale returns the locale of a column that compares loosely, "" for others.
-func (f *Facts) Locale(column string) string {
-	if f == nil {
-		return ""
-	}
-	return f.Locales[column]
-}
-
-// collatable holds the types of fixed OID whose values compare by a collation:
-// name, text, bpchar, varchar.
-var collatable = []uint32{19, 25, 1042, 1043}
-
-// Plain reports whether there are no Facts of the relation to ask for: its
-// types are the same in every database, and no key compares by a collation.
-func (r *Relation) Plain() bool {
-	return !slices.ContainsFunc(r.Columns, func(c Column) bool {
-		return c.Type >= FixedOIDs || c.Key && slices.Contains(collatable, c.Type)
-	})
-}
 
 // looseLocale selects the locale of attribute a if its collation is not
 // deterministic, else null. The column that holds it has had three names.
@@ -123,18 +40,18 @@ SELECT pg_catalog.jsonb_build_object(
 // Facts asks the catalog what it knows of the types of a relation that the
 // stream has described, in one question. named gives the names of types that
 // are gone meanwhile.
-func (c *Catalog) Facts(ctx context.Context, rel *Relation, named func(oid uint32) (TypeName, bool)) (*Facts, error) {
+func (c *Catalog) Facts(ctx context.Context, rel *pgoutput.Relation, named func(oid uint32) (pgoutput.TypeName, bool)) (*catalog.Facts, error) {
 	f, err := askFacts(ctx, c.conn, rel.ID, rel.Columns)
 	if err != nil {
 		return nil, fmt.Errorf("read the types of %s.%s: %w", rel.Schema, rel.Name, err)
 	}
 	for _, column := range rel.Columns {
-		if _, known := f.Types[column.Type]; known || column.Type < FixedOIDs {
+		if _, known := f.Types[column.Type]; known || column.Type < pgoutput.FixedOIDs {
 			continue
 		}
 		if name, ok := named(column.Type); ok {
 			if f.Named == nil {
-				f.Named = make(map[uint32]TypeName)
+				f.Named = make(map[uint32]pgoutput.TypeName)
 			}
 			f.Named[column.Type] = name
 		}
@@ -142,10 +59,10 @@ func (c *Catalog) Facts(ctx context.Context, rel *Relation, named func(oid uint3
 	return f, nil
 }
 
-func askFacts(ctx context.Context, conn *pgconn.PgConn, relation uint32, columns []Column) (*Facts, error) {
+func askFacts(ctx context.Context, conn *pgconn.PgConn, relation uint32, columns []pgoutput.Column) (*catalog.Facts, error) {
 	oids := []uint32{}
 	for _, column := range columns {
-		if column.Type >= FixedOIDs {
+		if column.Type >= pgoutput.FixedOIDs {
 			oids = append(oids, column.Type)
 		}
 	}
@@ -154,13 +71,13 @@ func askFacts(ctx context.Context, conn *pgconn.PgConn, relation uint32, columns
 		return nil, err
 	}
 	var answer struct {
-		Types   []TypeFacts       `json:"types"`
-		Locales map[string]string `json:"locales"`
+		Types   []catalog.TypeFacts `json:"types"`
+		Locales map[string]string   `json:"locales"`
 	}
 	if err := queryJSON(ctx, conn, &answer, factsJSON, string(wanted), strconv.FormatUint(uint64(relation), 10)); err != nil {
 		return nil, err
 	}
-	f := &Facts{Types: make(map[uint32]TypeFacts, len(answer.Types)), Locales: answer.Locales}
+	f := &catalog.Facts{Types: make(map[uint32]catalog.TypeFacts, len(answer.Types)), Locales: answer.Locales}
 	for _, t := range answer.Types {
 		f.Types[t.OID] = t
 	}

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"testing"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -18,8 +20,8 @@ func TestFactsAgree(t *testing.T) {
 	d.capture("t")
 	d.exec(`INSERT INTO t VALUES ('x')`)
 	rel, stream := d.relation("t")
-	catalog := d.catalog()
-	facts, err := catalog.Facts(t.Context(), rel, stream.TypeName)
+	session := d.session()
+	facts, err := session.Facts(t.Context(), rel, stream.TypeName)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +34,7 @@ func TestFactsAgree(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer reader.Close(t.Context())
-	snapshot, err := reader.Snapshot(t.Context(), replication.TableName{Schema: "public", Name: "t"}, []string{"code"}, nil)
+	snapshot, err := reader.Snapshot(t.Context(), catalog.TableName{Schema: "public", Name: "t"}, []string{"code"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +43,7 @@ func TestFactsAgree(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	for name, other := range map[string]*replication.Facts{"preflight": table.Facts(), "rows": snapshot.Table.Facts()} {
+	for name, other := range map[string]*catalog.Facts{"preflight": table.Facts(), "rows": snapshot.Table.Facts()} {
 		if !reflect.DeepEqual(facts, other) {
 			t.Errorf("the stream knows\n%+v\n%s knows\n%+v", facts, name, other)
 		}
@@ -49,11 +51,11 @@ func TestFactsAgree(t *testing.T) {
 	if want := map[string]string{"code": "und-u-ks-level2"}; !maps.Equal(facts.Locales, want) {
 		t.Errorf("locales %v, want %v", facts.Locales, want)
 	}
-	byName := map[string]replication.TypeFacts{}
+	byName := map[string]catalog.TypeFacts{}
 	for _, f := range facts.Types {
 		byName[f.Schema+"."+f.Name] = f
 	}
-	if f := byName["public._mood"]; f.Kind != replication.EnumType || f.Element != 0 {
+	if f := byName["public._mood"]; f.Kind != catalog.EnumType || f.Element != 0 {
 		t.Errorf("_mood is %+v", f)
 	}
 	if f := byName["public.citext"]; !f.Citext || byName["public.posint"].Citext {
@@ -73,12 +75,12 @@ func TestFactsOfTypesThatAreGone(t *testing.T) {
 	d.capture("t")
 	d.exec(`INSERT INTO t VALUES (1, 'ok', 5)`, `ALTER TABLE t DROP COLUMN a, DROP COLUMN b`, `DROP TYPE _mood`, `DROP DOMAIN posint`)
 	rel, stream := d.relation("t")
-	catalog := d.catalog()
-	facts, err := catalog.Facts(t.Context(), rel, stream.TypeName)
+	session := d.session()
+	facts, err := session.Facts(t.Context(), rel, stream.TypeName)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[uint32]replication.TypeName{
+	want := map[uint32]pgoutput.TypeName{
 		rel.Columns[1].Type: {Schema: "public", Name: "_mood"},
 		rel.Columns[2].Type: {Schema: "pg_catalog", Name: "int4"},
 	}
@@ -88,7 +90,7 @@ func TestFactsOfTypesThatAreGone(t *testing.T) {
 }
 
 // relation reads the stream up to the description of a table.
-func (d *database) relation(table string) (*replication.Relation, *replication.Stream) {
+func (d *database) relation(table string) (*pgoutput.Relation, *replication.Stream) {
 	d.t.Helper()
 	stream := d.stream(0)
 	for {
@@ -96,7 +98,7 @@ func (d *database) relation(table string) (*replication.Relation, *replication.S
 		if err != nil {
 			d.t.Fatal(err)
 		}
-		if rel, ok := m.(*replication.Relation); ok && rel.Name == table {
+		if rel, ok := m.(*pgoutput.Relation); ok && rel.Name == table {
 			return rel, stream
 		}
 	}

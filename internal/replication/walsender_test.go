@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/cdcsync/cdcsync/internal/pgoutput/pgoutputtest"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -175,14 +176,14 @@ func (w *walsender) sendTo(backend *pgproto3.Backend, messages ...pgproto3.Backe
 }
 
 // data wraps a pgoutput message.
-func data(m message) *pgproto3.CopyData {
-	return &pgproto3.CopyData{Data: append(start('w').u64(0).u64(0).u64(0), m...)}
+func data(m pgoutputtest.Message) *pgproto3.CopyData {
+	return &pgproto3.CopyData{Data: append(pgoutputtest.Start('w').U64(0).U64(0).U64(0), m...)}
 }
 
 func keepalive(end uint64, reply bool) *pgproto3.CopyData {
-	m := start('k').u64(end).u64(0)
+	m := pgoutputtest.Start('k').U64(end).U64(0)
 	if reply {
-		return &pgproto3.CopyData{Data: m.byte(1)}
+		return &pgproto3.CopyData{Data: m.Byte(1)}
 	}
-	return &pgproto3.CopyData{Data: m.byte(0)}
+	return &pgproto3.CopyData{Data: m.Byte(0)}
 }

@@ -8,7 +8,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/delivery"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 const lifeBits = 40
@@ -24,7 +24,7 @@ type state struct {
 	parked   map[int32]checkpoint.Parked
 	lacking  map[int32]bool
 	quota    checkpoint.Quota
-	sent     replication.Position
+	sent     pgoutput.Position
 }
 
 // save is one group commit.

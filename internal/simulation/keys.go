@@ -2,7 +2,7 @@ package simulation
 
 import (
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // Worlds in which keys change hands: rows exchange them within a transaction,
@@ -43,7 +43,7 @@ func parseKey(text string) int32 {
 
 // changeOf is the change of a key, or of its other spelling, at a position: a
 // removal may have become an object of the row that holds the other one.
-func (s *Simulator) changeOf(k int32, at replication.Position) int32 {
+func (s *Simulator) changeOf(k int32, at pgoutput.Position) int32 {
 	if i := s.changeAt(k, at); i != 0 || s.twin(k) == k {
 		return i
 	}

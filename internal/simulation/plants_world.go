@@ -7,7 +7,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // startPlants forget something at a start, or call an end clean that is not.
@@ -38,8 +38,8 @@ func startPlants() []plant {
 				st.SettledTo = &checkpoint.SettledTo{Through: st.SettledTo.Through, Rules: st.SettledTo.Rules}
 			}
 		}},
-		{name: "what was sent is forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Sent = replication.Position{} }},
-		{name: "what was sent is not saved", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) { sv.Sent = replication.Position{} })},
+		{name: "what was sent is forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Sent = pgoutput.Position{} }},
+		{name: "what was sent is not saved", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) { sv.Sent = pgoutput.Position{} })},
 		{name: "what Marketo lacks is forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Lacking = nil }},
 		{name: "time is what the wall clock says", wallTime: true},
 		{name: "limits are forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Quota = checkpoint.Quota{} }},
@@ -145,7 +145,7 @@ func streamPlants() []plant {
 		{name: "positions lack their place in the transaction", event: onEntries(func(_ *Simulator, entries []delivery.Entry) []delivery.Entry {
 			for i := range entries {
 				if entries[i].Kind == delivery.EntryWrite {
-					entries[i].Seq = replication.Position{Seq: 1}.Seq
+					entries[i].Seq = pgoutput.Position{Seq: 1}.Seq
 				}
 			}
 			return entries

@@ -7,7 +7,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // Values of attributes. A value is otherwise the index of the change that set
@@ -261,13 +261,13 @@ func (s *Simulator) changeKey(k int32, seq uint64) {
 }
 
 // position is the place of a change in the stream.
-func (s *Simulator) position(i int32) replication.Position {
+func (s *Simulator) position(i int32) pgoutput.Position {
 	c := &s.changes[i]
-	return replication.Position{Commit: s.txs[c.tx].final, Seq: c.seq}
+	return pgoutput.Position{Commit: s.txs[c.tx].final, Seq: c.seq}
 }
 
 // changeAt returns the change of a key at a position; 0 when there is none.
-func (s *Simulator) changeAt(k int32, at replication.Position) int32 {
+func (s *Simulator) changeAt(k int32, at pgoutput.Position) int32 {
 	i := s.keys[k].last
 	for i != 0 && s.position(i).Compare(at) > 0 {
 		i = s.changes[i].previous

@@ -1,4 +1,4 @@
-package replication
+package pgoutput
 
 import "fmt"
 
@@ -40,11 +40,15 @@ func (d *Decoder) Reset() {
 	*d = Decoder{old: d.old[:0], new: d.new[:0]}
 }
 
-// forget drops the values of the last row, which hold on to its message.
-func (d *Decoder) forget() {
+// Forget drops the values of the last row, which hold on to its message.
+func (d *Decoder) Forget() {
 	clear(d.old[:cap(d.old)])
 	clear(d.new[:cap(d.new)])
 }
+
+// Relation returns the relation of an OID as the stream described it last, nil
+// when it has not.
+func (d *Decoder) Relation(id uint32) *Relation { return d.relations[id] }
 
 // TypeName returns the name of a type that the stream has described: one that
 // is not built in. For a domain it is the name of the base type.

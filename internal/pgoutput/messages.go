@@ -1,7 +1,7 @@
-package replication
+package pgoutput
 
-// catalog is the schema that pgoutput sends as an empty name.
-const catalog = "pg_catalog"
+// builtIn is the schema that pgoutput sends as an empty name.
+const builtIn = "pg_catalog"
 
 func (d *Decoder) decodeBegin(c *cursor) Message {
 	d.begin = Begin{Final: c.lsn(), Time: c.time(), XID: c.uint32()}
@@ -35,7 +35,7 @@ func (d *Decoder) decodeRelation(c *cursor) Message {
 	// What is handed out never changes, so every message makes a new one.
 	rel := &Relation{ID: c.uint32(), Schema: c.string(), Name: c.string(), Identity: Identity(c.byte())}
 	if rel.Schema == "" {
-		rel.Schema = catalog
+		rel.Schema = builtIn
 	}
 	if c.err == nil && rel.Identity.String() == "unknown" {
 		c.fail("unknown replica identity %q", byte(rel.Identity))
@@ -55,7 +55,7 @@ func (d *Decoder) decodeType(c *cursor) Message {
 	d.kind = Type{ID: c.uint32(), Name: TypeName{Schema: c.string(), Name: c.string()}}
 	c.end()
 	if d.kind.Name.Schema == "" {
-		d.kind.Name.Schema = catalog
+		d.kind.Name.Schema = builtIn
 	}
 	return &d.kind
 }

@@ -1,4 +1,4 @@
-package replication
+package pgoutput
 
 import (
 	"bytes"
@@ -88,12 +88,12 @@ func (c *cursor) count(n, size int) int {
 	return n
 }
 
-// epoch is PostgreSQL's zero of time, 2000-01-01 00:00 UTC, in microseconds
+// Epoch is PostgreSQL's zero of time, 2000-01-01 00:00 UTC, in microseconds
 // of Unix time.
-const epoch = 946684800 * 1_000_000
+const Epoch = 946684800 * 1_000_000
 
 func (c *cursor) time() time.Time {
-	return time.UnixMicro(int64(c.uint64()) + epoch).UTC()
+	return time.UnixMicro(int64(c.uint64()) + Epoch).UTC()
 }
 
 // end checks that nothing is left over.

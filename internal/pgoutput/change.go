@@ -1,39 +1,6 @@
-package replication
+package pgoutput
 
-import (
-	"time"
-
-	"github.com/jackc/pglogrepl"
-)
-
-// LSN is a position in the write-ahead log, written X/X in text.
-type LSN = pglogrepl.LSN
-
-// Position is the place of one change in the order of commits. Changes of one
-// transaction share Commit and differ in Seq.
-type Position struct {
-	// Commit is the start of the transaction's commit record (BEGIN's final
-	// LSN). It orders transactions and is known before their rows.
-	Commit LSN
-	// Seq counts the changes of the transaction that belong to a published
-	// table, from 1.
-	Seq uint64
-}
-
-// Compare returns -1, 0 or +1 as p is before, at or after q.
-func (p Position) Compare(q Position) int {
-	switch {
-	case p.Commit < q.Commit:
-		return -1
-	case p.Commit > q.Commit:
-		return 1
-	case p.Seq < q.Seq:
-		return -1
-	case p.Seq > q.Seq:
-		return 1
-	}
-	return 0
-}
+import "time"
 
 // Kind says which of three different things a Value is.
 type Kind uint8
@@ -53,59 +20,6 @@ const (
 type Value struct {
 	Kind Kind
 	Text []byte
-}
-
-// Column describes one column of a Relation.
-type Column struct {
-	Name string
-	// Type is the OID of the column's type; for a domain, the domain's.
-	Type uint32
-	// Modifier is the type modifier, -1 for none.
-	Modifier int32
-	// Key is set when the column belongs to the replica identity. Under FULL
-	// it is set on every column.
-	Key bool
-}
-
-// Identity is a relation's REPLICA IDENTITY, as pg_class.relreplident has it.
-type Identity byte
-
-const (
-	IdentityDefault Identity = 'd'
-	IdentityNothing Identity = 'n'
-	IdentityFull    Identity = 'f'
-	IdentityIndex   Identity = 'i'
-)
-
-func (i Identity) String() string {
-	switch i {
-	case IdentityDefault:
-		return "DEFAULT"
-	case IdentityNothing:
-		return "NOTHING"
-	case IdentityFull:
-		return "FULL"
-	case IdentityIndex:
-		return "USING INDEX"
-	}
-	return "unknown"
-}
-
-// Relation is a table as the stream describes it. A new Relation replaces the
-// old one when the table changes; one that was handed out never changes.
-type Relation struct {
-	ID       uint32
-	Schema   string
-	Name     string
-	Identity Identity
-	Columns  []Column
-}
-
-// TypeName is the name of a type outside pg_catalog, or of the base type of a
-// domain (then Schema is "pg_catalog" for a built-in one).
-type TypeName struct {
-	Schema string
-	Name   string
 }
 
 // Operation is what happened to a row.

@@ -1,4 +1,4 @@
-package replication_test
+package pgoutput_test
 
 import (
 	"bytes"
@@ -6,7 +6,8 @@ import (
 
 	"github.com/jackc/pglogrepl"
 
-	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
+	"github.com/cdcsync/cdcsync/internal/pgoutput/pgoutputtest"
 )
 
 // FuzzDecoder feeds two messages to a decoder in the middle of a transaction.
@@ -19,10 +20,10 @@ func FuzzDecoder(f *testing.F) {
 		}
 	}
 	f.Add([]byte{}, []byte{'I'})
-	f.Add([]byte(begin(200)), []byte{'S', 0, 0, 0, 1, 1})
+	f.Add([]byte(pgoutputtest.Begin(200)), []byte{'S', 0, 0, 0, 1, 1})
 	f.Fuzz(func(t *testing.T, first, second []byte) {
-		var d replication.Decoder
-		decodeAll(t, &d, begin(100), people("id", "name"))
+		var d pgoutput.Decoder
+		decodeAll(t, &d, pgoutputtest.Begin(100), pgoutputtest.People("id", "name"))
 		for _, data := range [][]byte{first, second} {
 			before := bytes.Clone(data)
 			m, err := d.Decode(data)
@@ -41,7 +42,7 @@ func FuzzDecoder(f *testing.F) {
 }
 
 // compare checks a decoded message against pglogrepl's reading of it.
-func compare(t *testing.T, m replication.Message, data []byte) {
+func compare(t *testing.T, m pgoutput.Message, data []byte) {
 	t.Helper()
 	other, err := pglogrepl.Parse(data)
 	if err != nil {
@@ -49,29 +50,29 @@ func compare(t *testing.T, m replication.Message, data []byte) {
 	}
 	same := false
 	switch m := m.(type) {
-	case *replication.Begin:
+	case *pgoutput.Begin:
 		o := other.(*pglogrepl.BeginMessage)
-		same = m.Final == o.FinalLSN && m.XID == o.Xid
-	case *replication.Commit:
+		same = m.Final == pgoutput.LSN(o.FinalLSN) && m.XID == o.Xid
+	case *pgoutput.Commit:
 		o := other.(*pglogrepl.CommitMessage)
-		same = m.LSN == o.CommitLSN && m.End == o.TransactionEndLSN
-	case *replication.Relation:
+		same = m.LSN == pgoutput.LSN(o.CommitLSN) && m.End == pgoutput.LSN(o.TransactionEndLSN)
+	case *pgoutput.Relation:
 		same = sameRelation(m, other.(*pglogrepl.RelationMessage))
-	case *replication.Type:
+	case *pgoutput.Type:
 		o := other.(*pglogrepl.TypeMessage)
 		same = m.ID == o.DataType && m.Name.Name == o.Name
-	case *replication.Change:
+	case *pgoutput.Change:
 		same = sameChange(m, other)
-	case *replication.Truncate:
+	case *pgoutput.Truncate:
 		o := other.(*pglogrepl.TruncateMessage)
 		same = len(m.Relations) == len(o.RelationIDs)
 		for i := range m.Relations {
 			same = same && m.Relations[i].ID == o.RelationIDs[i]
 		}
-	case *replication.Logical:
+	case *pgoutput.Logical:
 		o := other.(*pglogrepl.LogicalDecodingMessage)
-		same = m.LSN == o.LSN && m.Prefix == o.Prefix && bytes.Equal(m.Content, o.Content)
-	case *replication.Origin:
+		same = m.LSN == pgoutput.LSN(o.LSN) && m.Prefix == o.Prefix && bytes.Equal(m.Content, o.Content)
+	case *pgoutput.Origin:
 		o := other.(*pglogrepl.OriginMessage)
 		same = m.Name == o.Name
 	}
@@ -80,7 +81,7 @@ func compare(t *testing.T, m replication.Message, data []byte) {
 	}
 }
 
-func sameRelation(m *replication.Relation, o *pglogrepl.RelationMessage) bool {
+func sameRelation(m *pgoutput.Relation, o *pglogrepl.RelationMessage) bool {
 	if m.ID != o.RelationID || m.Name != o.RelationName || len(m.Columns) != len(o.Columns) {
 		return false
 	}
@@ -93,27 +94,27 @@ func sameRelation(m *replication.Relation, o *pglogrepl.RelationMessage) bool {
 	return true
 }
 
-func sameChange(m *replication.Change, other pglogrepl.Message) bool {
+func sameChange(m *pgoutput.Change, other pglogrepl.Message) bool {
 	switch o := other.(type) {
 	case *pglogrepl.InsertMessage:
-		return m.Operation == replication.Insert && m.Old == nil && sameRow(m.New, o.Tuple)
+		return m.Operation == pgoutput.Insert && m.Old == nil && sameRow(m.New, o.Tuple)
 	case *pglogrepl.UpdateMessage:
-		return m.Operation == replication.Update && sameRow(m.Old, o.OldTuple) && sameRow(m.New, o.NewTuple) &&
+		return m.Operation == pgoutput.Update && sameRow(m.Old, o.OldTuple) && sameRow(m.New, o.NewTuple) &&
 			m.OldIsKey == (o.OldTupleType == 'K')
 	case *pglogrepl.DeleteMessage:
-		return m.Operation == replication.Delete && m.New == nil && sameRow(m.Old, o.OldTuple) && m.OldIsKey == (o.OldTupleType == 'K')
+		return m.Operation == pgoutput.Delete && m.New == nil && sameRow(m.Old, o.OldTuple) && m.OldIsKey == (o.OldTupleType == 'K')
 	}
 	return false
 }
 
-func sameRow(values []replication.Value, o *pglogrepl.TupleData) bool {
+func sameRow(values []pgoutput.Value, o *pglogrepl.TupleData) bool {
 	if o == nil {
 		return values == nil
 	}
 	if len(values) != len(o.Columns) {
 		return false
 	}
-	kinds := map[uint8]replication.Kind{'n': replication.Null, 'u': replication.Unchanged, 't': replication.Text}
+	kinds := map[uint8]pgoutput.Kind{'n': pgoutput.Null, 'u': pgoutput.Unchanged, 't': pgoutput.Text}
 	for i, v := range values {
 		if kinds[o.Columns[i].DataType] != v.Kind || !bytes.Equal(v.Text, o.Columns[i].Data) {
 			return false
