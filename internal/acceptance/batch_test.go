@@ -19,18 +19,22 @@ func (w *world) checkMemory(p *process) {
 	w.t.Helper()
 	if peak, ok := p.peakMemory(w.t); ok {
 		w.t.Logf("peak memory %d MB", peak>>20)
-		if peak > mostMemory && !underRace {
+		if peak > mostMemory && !(underRace && w.program == program) {
 			w.t.Errorf("peak memory = %d MB, want at most %d", peak>>20, mostMemory>>20)
 		}
 	}
 }
 
-// TestEveryCallIsFull sends 100,000 rows, committed 100 at a time.
+// TestEveryCallIsFull sends 99,000 rows, committed 100 at a time.
 func TestEveryCallIsFull(t *testing.T) {
-	const rows, each = 100_000, 100
+	const rows, each = 99_000, 100
 	eachAPI(t, func(t *testing.T, api string) {
+		busyPlace(t)
 		w := newItems(t, server, api, 0, simulator.Options{Latency: simulator.Latency{Fixed: 50 * time.Millisecond}})
-		w.config.maxWait = 2 * time.Second
+		w.program = static
+		// Long enough that reading cannot stand still for it: every call is sent
+		// because it is full, the last one, too.
+		w.config.maxWait = 20 * time.Second
 		p := w.start()
 		began := time.Now()
 		var batch pgx.Batch

@@ -21,12 +21,13 @@ func TestServerAndProgramDie(t *testing.T) {
 	}
 	eachAPI(t, func(t *testing.T, api string) {
 		t.Parallel()
+		busyPlace(t)
 		c := ownServer(t, nil)
 		w := newItems(t, c, api, keys, simulator.Options{
 			RecordHistory: true, RecordKeys: true,
 			Latency: simulator.Latency{Fixed: 20 * time.Millisecond, Jitter: 0.5},
 		})
-		w.config.timeout, w.config.hold = time.Second, 1200*time.Millisecond
+		w.config.timeout, w.config.hold = 2*time.Second, 2500*time.Millisecond
 		if err := w.sim.Fail(simulator.Rule{Name: "late", Operation: "sync", Probability: 0.1, Hang: 500 * time.Millisecond}); err != nil {
 			t.Fatal(err)
 		}

@@ -73,8 +73,9 @@ func (w *proxied) cutReply(t *testing.T, at int64, touch func()) {
 		t.Errorf("a reply cut in place of byte %d confirmed an object", at)
 	}
 	unknown := func(m evidence.Metrics) float64 { return m.Sum("cdcsync_call_unknown_outcomes_total") }
-	if unknown(cut) != unknown(before)+1 {
-		t.Errorf("a reply cut in place of byte %d: %v calls of unknown outcome, want 1", at, unknown(cut)-unknown(before))
+	// It may have been tried again, and cut again, by now.
+	if got, want := unknown(cut)-unknown(before), cut.Faults()-before.Faults(); got != want {
+		t.Errorf("a reply cut in place of byte %d: %v calls of unknown outcome, want %v", at, got, want)
 	}
 	w.awaitMetric("confirmations", evidence.Metrics.Confirmations, before.Confirmations()+1)
 }
@@ -83,6 +84,7 @@ func (w *proxied) cutReply(t *testing.T, at int64, touch func()) {
 // value may go again at once; a newer one must wait until the lost call can no
 // longer be executing, also in the next life of the program.
 func TestNewerValueWaitsForUnknownOutcome(t *testing.T) {
+	t.Parallel()
 	for _, restart := range []bool{false, true} {
 		t.Run("restart="+strconv.FormatBool(restart), func(t *testing.T) {
 			eachAPI(t, func(t *testing.T, api string) {
@@ -116,8 +118,9 @@ func TestNewerValueWaitsForUnknownOutcome(t *testing.T) {
 						newer = log.Calls[v.Call].Start
 					}
 				}
-				// The lost call left the program a moment before it arrived.
-				if waited := newer.Sub(lost); lost.IsZero() || waited < w.config.hold-100*time.Millisecond {
+				// The lost call left the program before it arrived: a moment, or
+				// longer where processors are busy.
+				if waited := newer.Sub(lost); lost.IsZero() || waited < w.config.hold-time.Second {
 					t.Errorf("the newer value came %s after the lost call, want at least %s", waited, w.config.hold)
 				}
 			})

@@ -54,6 +54,7 @@ func TestStateDiskIsFull(t *testing.T) {
 	const keys = 500
 	eachAPI(t, func(t *testing.T, api string) {
 		t.Parallel()
+		busyPlace(t)
 		w := newItems(t, server, api, keys, simulator.Options{RecordHistory: true, RecordKeys: true})
 		dir := w.disk("64m")
 		p := w.start()
@@ -64,7 +65,10 @@ func TestStateDiskIsFull(t *testing.T) {
 			status, reason := w.get("/readyz")
 			return status == 503 && strings.Contains(reason, "store"), "readyz says " + reason
 		})
-		time.Sleep(2 * time.Second) // answers of calls that were under way
+		await(t, time.Minute, func() (bool, string) {
+			return w.sim.Stats().Running == 0, "calls are under way"
+		})
+		time.Sleep(2 * time.Second) // until their answers are there, and what is settled is told
 		slot, calls := w.confirmed(), len(w.writes())
 		load.await(t, 200)
 		time.Sleep(2 * time.Second)

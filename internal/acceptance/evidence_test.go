@@ -127,10 +127,11 @@ func (w *world) neverTwice() {
 
 // repeats checks that after each kill no more was sent again than the calls
 // that were in flight, and those whose answers had not been saved yet: at most
-// calls together. It returns the number of objects sent again.
+// calls together. An answer of more than half the timeout may have come too
+// late, where processors are busy. It returns the number of objects sent again.
 func (w *world) repeats(killed []time.Time, calls int) int {
 	w.t.Helper()
-	v, again := evidence.Repeats{Killed: killed, Calls: calls, Patience: w.config.timeout * 9 / 10}.Hold(w.log())
+	v, again := evidence.Repeats{Killed: killed, Calls: calls, Patience: w.config.timeout / 2}.Hold(w.log())
 	w.holds(v, 1)
 	return again
 }

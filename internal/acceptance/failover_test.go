@@ -65,6 +65,7 @@ func both(t *testing.T, database string, servers ...*cluster.Cluster) string {
 // without is mended as check says.
 func TestFailoverSlot(t *testing.T) {
 	t.Parallel()
+	busyPlace(t)
 	primary := versionServer(t, 18, nil)
 	w := newItems(t, primary, "rest", 500, simulator.Options{RecordHistory: true, RecordKeys: true})
 	second := syncedStandby(t, primary)

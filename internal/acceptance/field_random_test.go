@@ -112,6 +112,7 @@ func TestKeysChangeHandsAtRandom(t *testing.T) {
 	}
 	eachAPI(t, func(t *testing.T, api string) {
 		t.Parallel()
+		busyPlace(t)
 		rule := simulator.FoldKeys
 		if api == "rest" {
 			rule = simulator.ExactKeys
@@ -150,7 +151,7 @@ func newHands(t *testing.T, api string, rule simulator.KeyRule) *world {
 	}
 	w := newWorld(t, server, api, simulator.Options{Dedupe: dedupe, Keys: rule, RecordKeys: true,
 		Latency: simulator.Latency{Fixed: 10 * time.Millisecond, Jitter: 0.5}})
-	w.config.timeout, w.config.hold, w.config.maxWait = time.Second, 1300*time.Millisecond, 30*time.Millisecond
+	w.config.timeout, w.config.hold, w.config.maxWait = 2*time.Second, 2500*time.Millisecond, 30*time.Millisecond
 	for _, h := range hands {
 		w.exec(h.schema)
 		memo := ""

@@ -124,6 +124,7 @@ func TestOneMappingForAllOfHistory(t *testing.T) {
 				continue
 			}
 			t.Run(tt.name, func(t *testing.T) {
+				t.Parallel()
 				w := newHistory(t, api)
 				p := w.start()
 				if tt.together {

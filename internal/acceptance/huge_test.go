@@ -21,9 +21,11 @@ func TestHugeTransaction(t *testing.T) {
 	}
 	oneAPI(t, "rest", func(t *testing.T, api string) {
 		t.Parallel()
+		busyPlace(t)
 		w := newItems(t, server, api, 0, simulator.Options{Latency: simulator.Latency{Fixed: 5 * time.Millisecond}})
-		w.config.timeout, w.config.hold = time.Second, 1300*time.Millisecond
+		w.config.timeout, w.config.hold = 5*time.Second, 5*time.Second
 		const concurrent = 10
+		w.program = static
 		p := w.start()
 		w.exec(`INSERT INTO items SELECT i, 1, 'pad of the row ' || i FROM generate_series(1, $1::bigint) i`, rows)
 		began := time.Now()

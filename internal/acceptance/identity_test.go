@@ -58,7 +58,7 @@ func TestTableThatIsNoLongerTheSame(t *testing.T) {
 				w.exec(strings.ReplaceAll(sql, "{p}", w.config.publication))
 			}
 			if tt.running != nil {
-				w.halts(10*time.Second, tt.running...)
+				w.halts(time.Minute, tt.running...)
 				p.stop(t)
 			}
 			code, said := w.check()

@@ -55,7 +55,7 @@ func TestRetryBeforeTheRowIsVisible(t *testing.T) {
 		retry()
 		cancel() // the wait ends with the session, and the row is there
 		<-waiting
-		await(t, 30*time.Second, func() (bool, string) {
+		await(t, time.Minute, func() (bool, string) {
 			return w.sim.Count("Thing") == 1, "the object does not come"
 		})
 		w.awaitParked(0)

@@ -135,6 +135,7 @@ func TestKeysChangeHands(t *testing.T) {
 		t.Parallel()
 		for _, rule := range []simulator.KeyRule{simulator.ExactKeys, simulator.FoldKeys} {
 			t.Run(string(rule), func(t *testing.T) {
+				t.Parallel()
 				w := newKeyWorld(t, api, rule)
 				p := w.start()
 				w.eachTransaction(func(c *keyCase) []string { return c.rows })

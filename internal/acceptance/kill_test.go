@@ -13,19 +13,20 @@ import (
 // after it has given them up.
 func TestKilledAgainAndAgain(t *testing.T) {
 	const keys, concurrent = 20_000, 10
-	kills := 25
+	kills := 15
 	if *long {
 		kills = 50
 	}
 	eachAPI(t, func(t *testing.T, api string) {
 		t.Parallel()
+		busyPlace(t)
 		w := newItems(t, server, api, keys, simulator.Options{
 			RecordHistory: true, RecordKeys: true,
 			Latency: simulator.Latency{Fixed: 30 * time.Millisecond, Jitter: 0.5},
 		})
-		w.config.timeout, w.config.hold = time.Second, 1300*time.Millisecond
+		w.config.timeout, w.config.hold = 2*time.Second, 3*time.Second
 		if err := w.sim.Fail(
-			simulator.Rule{Name: "given up", Operation: "sync", Probability: 0.01, Hang: 1100 * time.Millisecond},
+			simulator.Rule{Name: "given up", Operation: "sync", Probability: 0.01, Hang: 2200 * time.Millisecond},
 			simulator.Rule{Name: "slow", Operation: "sync", Probability: 0.1, Hang: 700 * time.Millisecond},
 		); err != nil {
 			t.Fatal(err)
@@ -45,6 +46,7 @@ func TestKilledAgainAndAgain(t *testing.T) {
 		}
 		last := w.start()
 		load.await(t, 100)
+		w.slotMoves(10)
 		load.stop()
 		w.settle(last)
 		last.stop(t)

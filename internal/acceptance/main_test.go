@@ -61,13 +61,19 @@ func run(m *testing.M) (code int, err error) {
 	if err := os.Setenv("GORACE", raceOptions); err != nil {
 		return 1, err
 	}
-	server, err = cluster.Start(context.Background(), cluster.Options{})
+	if err := openPlaces(); err != nil {
+		return 1, err
+	}
+	server, err = cluster.Start(context.Background(), cluster.Options{Settings: roomy})
 	if err != nil {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, server.Close(), closeNewest()) }()
 	return m.Run(), nil
 }
+
+// roomy has a server that tests share take all of them at once.
+var roomy = map[string]string{"max_connections": "300", "max_replication_slots": "150", "max_wal_senders": "150"}
 
 // raceOptions has a program that raced end so that the test fails. By default
 // each program would also sleep for a second before its end.

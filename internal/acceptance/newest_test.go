@@ -18,7 +18,7 @@ import (
 var (
 	newest = sync.OnceValues(func() (*cluster.Cluster, error) {
 		newestStarted.Store(true)
-		return cluster.Start(context.Background(), cluster.Options{Version: 18})
+		return cluster.Start(context.Background(), cluster.Options{Version: 18, Settings: roomy})
 	})
 	newestStarted atomic.Bool
 )
@@ -39,6 +39,7 @@ func closeNewest() error {
 func newestServer(t *testing.T) *cluster.Cluster {
 	t.Helper()
 	needServer(t)
+	place(t)
 	c, err := newest()
 	if errors.Is(err, cluster.ErrNotInstalled) {
 		t.Skip(err)
@@ -125,7 +126,7 @@ func TestIdleSlotTimeout(t *testing.T) {
 	w.settle(p) // a slot in use is not idle
 	p.stop(t)
 
-	await(t, 20*time.Second, func() (bool, string) {
+	await(t, time.Minute, func() (bool, string) {
 		w.exec(`CHECKPOINT`)
 		reason := w.value(`SELECT invalidation_reason FROM pg_replication_slots WHERE slot_name = $1`, w.config.slot)
 		return reason == "idle_timeout", "the slot is not invalidated: " + reason

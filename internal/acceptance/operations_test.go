@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cdcsync/cdcsync/internal/agreement"
 	"github.com/cdcsync/cdcsync/internal/config"
@@ -188,6 +189,7 @@ func TestOperations(t *testing.T) {
 	const keys = 40
 	eachAPI(t, func(t *testing.T, api string) {
 		t.Parallel()
+		busyPlace(t)
 		s := newScript(t, api, keys)
 		p := s.w.start()
 		for _, id := range identities {
@@ -352,7 +354,7 @@ func TestTruncate(t *testing.T) {
 				p.stop(t)
 				return
 			}
-			await(t, w.config.timeout, func() (bool, string) {
+			await(t, time.Minute, func() (bool, string) {
 				status, body := w.get("/readyz")
 				return status == 503 && strings.Contains(strings.ToLower(body), "truncate"), "readyz: " + body
 			})
@@ -364,7 +366,7 @@ func TestTruncate(t *testing.T) {
 				t.Errorf("the slot stands at %s, behind the truncate", got)
 			}
 			p = w.launch()
-			await(t, w.config.timeout, func() (bool, string) {
+			await(t, time.Minute, func() (bool, string) {
 				status, body := w.get("/readyz")
 				return status == 503 && strings.Contains(strings.ToLower(body), "truncate"), "readyz in the next life: " + body
 			})

@@ -12,12 +12,13 @@ import (
 // go on, for longer than the server waits for a standby status.
 func TestMarketoAnswersNothing(t *testing.T) {
 	const keys = 30_000
-	senderTimeout, outage := 2*time.Second, 10*time.Second
+	senderTimeout, outage := 4*time.Second, 10*time.Second
 	if *long {
 		senderTimeout, outage = 10*time.Second, 3*time.Minute
 	}
 	oneAPI(t, "rest", func(t *testing.T, api string) {
 		t.Parallel()
+		busyPlace(t)
 		c := ownServer(t, map[string]string{"wal_sender_timeout": senderTimeout.String()})
 		w := newItems(t, c, api, keys, simulator.Options{RecordHistory: true})
 		w.config.maxPending = 5000

@@ -40,8 +40,10 @@ func (w *world) parkedNow(args ...string) admin.Parked {
 func (w *world) awaitParked(want int) {
 	w.t.Helper()
 	await(w.t, time.Minute, func() (bool, string) {
-		got := w.parkedNow("--limit", "0").Total
-		return got == want, fmt.Sprintf("parked: got %d, want %d", got, want)
+		var p admin.Parked
+		_, body := w.get("/api/v1/parked?limit=0")
+		err := json.Unmarshal([]byte(body), &p)
+		return err == nil && p.Total == want, fmt.Sprintf("parked: want %d, got %s", want, body)
 	})
 }
 

@@ -133,11 +133,12 @@ func (p *process) awaitLog(t *testing.T, text string) {
 	})
 }
 
-// await asks again and again until ok, and fails with the reason otherwise.
+// await asks again and again until ok, ever less often, and fails with the
+// reason otherwise.
 func await(t *testing.T, limit time.Duration, ask func() (ok bool, reason string)) {
 	t.Helper()
 	deadline := time.Now().Add(limit)
-	for {
+	for pause := 5 * time.Millisecond; ; pause = min(pause*5/4, 50*time.Millisecond) {
 		ok, reason := ask()
 		if ok {
 			return
@@ -145,6 +146,6 @@ func await(t *testing.T, limit time.Duration, ask func() (ok bool, reason string
 		if time.Now().After(deadline) {
 			t.Fatalf("after %s: %s", limit, reason)
 		}
-		time.Sleep(10 * time.Millisecond)
+		time.Sleep(pause)
 	}
 }

@@ -86,18 +86,23 @@ func TestMarketoConnectionFaults(t *testing.T) {
 	}
 	eachAPI(t, func(t *testing.T, api string) {
 		t.Parallel()
+		busyPlace(t)
 		w := newProxied(t, server, api, keys, simulator.Options{
 			RecordHistory: true, RecordKeys: true, Latency: simulator.Latency{Fixed: 20 * time.Millisecond},
 		})
-		w.config.timeout, w.config.hold = time.Second, 1200*time.Millisecond
+		w.config.timeout, w.config.hold = 1500*time.Millisecond, 1800*time.Millisecond
 		p := w.start()
 		load := w.startLoad(keys, 10, 10*time.Millisecond)
 		w.awaitMetric("confirmations", evidence.Metrics.Confirmations, 1)
 		for _, f := range faults {
 			before, applied := w.metrics(), len(w.writes())
 			w.marketo.Set(f.faults)
-			// After one failed call nothing of the time before is under way.
-			first := w.awaitMetric(f.name+": faults", evidence.Metrics.Faults, before.Faults()+1)
+			w.awaitMetric(f.name+": faults", evidence.Metrics.Faults, before.Faults()+1)
+			// Between one try and the next nothing of the time before is under way.
+			await(t, time.Minute, func() (bool, string) {
+				return w.status().Report.Calls.InFlight == 0, f.name + ": calls are under way all the time"
+			})
+			first := w.metrics()
 			broken := w.awaitMetric(f.name+": faults", evidence.Metrics.Faults, first.Faults()+1)
 			if got, want := broken.Confirmations(), first.Confirmations(); got != want {
 				t.Errorf("%s: %v objects were confirmed meanwhile", f.name, got-want)
@@ -110,7 +115,7 @@ func TestMarketoConnectionFaults(t *testing.T) {
 					t.Errorf("%s: no call has an unknown outcome", f.name)
 				}
 				// It is executed at the end of its latency, whoever has gone.
-				await(t, 10*time.Second, func() (bool, string) {
+				await(t, time.Minute, func() (bool, string) {
 					return len(w.writes()) > applied, f.name + ": no call was executed; the test proves nothing"
 				})
 			}
@@ -154,6 +159,7 @@ func TestServerConnectionFaults(t *testing.T) {
 	const keys = 1000
 	eachAPI(t, func(t *testing.T, api string) {
 		t.Parallel()
+		busyPlace(t)
 		c := ownServer(t, map[string]string{"wal_sender_timeout": "4s"})
 		w := newProxied(t, c, api, keys, simulator.Options{RecordHistory: true, Latency: simulator.Latency{Fixed: 20 * time.Millisecond}})
 		p := w.start()

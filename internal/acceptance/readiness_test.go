@@ -126,7 +126,7 @@ func TestNoErrorLeavesTheDaemonReady(t *testing.T) {
 		sent := w.status().Report.Calls.Sent
 		w.fail(simulator.Rule{Hang: simulator.HangForever, Apply: simulator.ApplyNever})
 		change()
-		await(t, 20*time.Second, func() (bool, string) {
+		await(t, time.Minute, func() (bool, string) {
 			return w.status().Report.Calls.Sent > sent, "no call under way"
 		})
 		p.kill()
@@ -170,7 +170,7 @@ func (w *world) steal() *pgconn.PgConn {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	await(w.t, 20*time.Second, func() (bool, string) {
+	await(w.t, time.Minute, func() (bool, string) {
 		w.exec(`SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '` + w.config.slot + `' AND active_pid IS NOT NULL`)
 		err := pglogrepl.StartReplication(w.t.Context(), conn, w.config.slot, 0, pglogrepl.StartReplicationOptions{
 			PluginArgs: []string{"proto_version '1'", "publication_names '" + w.config.publication + "'"},
@@ -195,7 +195,7 @@ func TestStatusOfAStop(t *testing.T) {
 		p := w.start()
 		w.fail(simulator.Rule{Hang: simulator.HangForever})
 		w.exec(`UPDATE items SET version = version + 1`)
-		await(t, 20*time.Second, func() (bool, string) { return w.status().Report.Calls.InFlight > 0, "no call under way" })
+		await(t, time.Minute, func() (bool, string) { return w.status().Report.Calls.InFlight > 0, "no call under way" })
 		p.signal(t, syscall.SIGTERM)
 		w.awaitState("stopping")
 		w.sim.Heal()
@@ -225,7 +225,7 @@ func TestTrueLag(t *testing.T) {
 			}
 			return n
 		}
-		await(t, 20*time.Second, func() (bool, string) {
+		await(t, time.Minute, func() (bool, string) {
 			s := w.status().Report.Source
 			return lag() > 4<<20 && int64(s.Lag) > lag()*9/10, "the lag is " + strconv.FormatInt(lag(), 10) + ", told is " + strconv.FormatUint(s.Lag, 10)
 		})
@@ -263,7 +263,7 @@ func TestAnIdleServerLeavesNothingToDo(t *testing.T) {
 		for _, sql := range []string{`SELECT pg_switch_wal()`, `CHECKPOINT`, `CREATE TABLE foreign_one AS SELECT generate_series(1, 1000)`} {
 			w.exec(sql)
 			end := w.lsn("SELECT pg_current_wal_flush_lsn()")
-			await(t, 20*time.Second, func() (bool, string) {
+			await(t, time.Minute, func() (bool, string) {
 				s := w.status()
 				server, err := pgoutput.ParseLSN(s.Report.Source.Server)
 				return err == nil && server >= end && s.State == "current" && s.Report.Source.Lag < 1000, sql + ": " + s.State + ", lag " + strconv.FormatUint(s.Report.Source.Lag, 10)

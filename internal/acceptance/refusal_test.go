@@ -58,7 +58,7 @@ func TestBlockedMappingIsProbedAtOnce(t *testing.T) {
 		if reason := w.awaitWord("mapping_blocked"); !strings.Contains(reason, "parked retry") {
 			t.Errorf("the status does not say how to go on: %s", reason)
 		}
-		time.Sleep(16 * time.Second) // two probes have been refused, the next one is 10 s or more away
+		time.Sleep(16 * time.Second) // two probes have been refused, the next one is nearly 20 s away
 		parked := w.parkedNow("--limit", "0").Total
 		if most := 13 * map[string]int{"rest": 300, "soap": 100}[api]; parked > most {
 			t.Errorf("%d objects are parked, want at most %d: what probes refuse goes back", parked, most)
@@ -70,7 +70,7 @@ func TestBlockedMappingIsProbedAtOnce(t *testing.T) {
 		began := time.Now()
 		w.settle(p)
 		w.awaitParked(0)
-		if took := time.Since(began); took > 8*time.Second || w.sim.Count("Item") != 5000 {
+		if took := time.Since(began); took > 15*time.Second || w.sim.Count("Item") != 5000 {
 			t.Errorf("%d of 5,000 objects after %s", w.sim.Count("Item"), took)
 		}
 	})
@@ -210,7 +210,7 @@ func TestTokenRefusedOnce(t *testing.T) {
 			w.exec(`INSERT INTO items VALUES (1, 1, 'x')`)
 			began := time.Now()
 			w.settle(p)
-			if took := time.Since(began); took > 20*time.Second {
+			if took := time.Since(began); took > time.Minute {
 				t.Errorf("delivered after %s", took)
 			}
 		})

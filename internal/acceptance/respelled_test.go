@@ -16,6 +16,7 @@ func TestEmailsInLowerCase(t *testing.T) {
 	const rows = 10_000
 	eachAPI(t, func(t *testing.T, api string) {
 		t.Parallel()
+		busyPlace(t)
 		rule, left := simulator.FoldKeys, 0
 		if api == "rest" {
 			rule, left = simulator.ExactKeys, rows

@@ -273,11 +273,11 @@ func TestApplicationIsNotHeldUp(t *testing.T) {
 		p := w.start()
 		w.exec(`UPDATE thing SET name = 'new'`)
 		w.exec(`BEGIN; LOCK TABLE thing IN ACCESS EXCLUSIVE MODE`)
-		await(t, 20*time.Second, func() (bool, string) {
+		await(t, time.Minute, func() (bool, string) {
 			return strings.Contains(p.output.String(), "lock timeout"), "the program waits for the lock without an end"
 		})
 		w.exec(`COMMIT`)
-		w.exec(`SET lock_timeout = '1s'`)
+		w.exec(`SET lock_timeout = '10s'`)
 		for i := range 40 {
 			w.exec(`UPDATE thing SET n = n + 1 WHERE code = '7'`)
 			w.exec(fmt.Sprintf(`ALTER TABLE thing ADD c%d int DEFAULT %d`, i, i))

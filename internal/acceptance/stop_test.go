@@ -91,8 +91,8 @@ func TestServerStopsFastInEveryState(t *testing.T) {
 		t.Fatal(err)
 	}
 	took := time.Since(began).Round(time.Millisecond)
-	if took > 15*time.Second {
-		t.Errorf("stopping took %s, want 15 s at most", took)
+	if took > 30*time.Second {
+		t.Errorf("stopping took %s, want 8 s or a little more", took)
 	}
 	t.Logf("stopping took %s", took)
 	if err := c.Restart(t.Context()); err != nil {
@@ -134,7 +134,7 @@ func TestOtherDatabaseWritesWAL(t *testing.T) {
 	}
 	// What a slot keeps begins where PostgreSQL last noted its running
 	// transactions: every 15 seconds, and with every checkpoint.
-	await(t, 30*time.Second, func() (bool, string) {
+	await(t, time.Minute, func() (bool, string) {
 		other.exec(`CHECKPOINT`)
 		kept := w.value(`SELECT pg_current_wal_lsn() - restart_lsn < 64 * 1024 * 1024 FROM pg_replication_slots WHERE slot_name = $1`, w.config.slot)
 		return kept == "true", "the slot keeps " + w.value(`SELECT pg_size_pretty(pg_current_wal_lsn() - restart_lsn) FROM pg_replication_slots WHERE slot_name = $1`, w.config.slot)

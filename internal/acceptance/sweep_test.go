@@ -36,6 +36,7 @@ const (
 // each over both.
 func TestCrashSweep(t *testing.T) {
 	needServer(t)
+	t.Parallel()
 	most := 0
 	if text := os.Getenv("CDCSYNC_SWEEP"); text != "" {
 		var err error
@@ -54,6 +55,7 @@ func TestCrashSweep(t *testing.T) {
 		for _, api := range apis {
 			t.Run(api, func(t *testing.T) {
 				t.Parallel()
+				busyPlace(t)
 				hits := recordHits(t, api, failing)
 				mu.Lock()
 				defer mu.Unlock()
@@ -81,6 +83,7 @@ func TestCrashSweep(t *testing.T) {
 			for hit := first; hit <= last; hit++ {
 				t.Run(fmt.Sprintf("%s/%d/%s", point, hit, api), func(t *testing.T) {
 					t.Parallel()
+					busyPlace(t)
 					crash(t, api, failing, point, hit)
 				})
 			}
@@ -132,7 +135,7 @@ func newSweep(t *testing.T, api string) *world {
 	})
 	w.config.limits = fmt.Sprintf("{calls_per_20s: 100, concurrent_calls: %d, calls_per_day: 0}", sweepConcurrent)
 	w.config.maxWait = 100 * time.Millisecond
-	w.config.timeout, w.config.hold = time.Second, time.Second
+	w.config.timeout, w.config.hold = 2*time.Second, 2*time.Second
 	w.config.mappings = items + `
   - {table: public.strays, object: Stray, key: {id: id}, attributes: {version: version}, on_delete: delete}
 `

@@ -80,6 +80,7 @@ func (a *authority) sign(host string, address net.IP, until time.Time) *tls.Cert
 // program says why it is not ready, and goes on once the certificate is right.
 func TestCertificates(t *testing.T) {
 	needServer(t)
+	t.Parallel()
 	known, stranger := newAuthority(t, "known"), newAuthority(t, "stranger")
 	local := net.IPv4(127, 0, 0, 1)
 	good := known.sign("localhost", local, tomorrow)

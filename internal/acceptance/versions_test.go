@@ -19,6 +19,7 @@ import (
 func versionServer(t *testing.T, version int, settings map[string]string) *cluster.Cluster {
 	t.Helper()
 	needServer(t) // the program is built only where there is any server
+	place(t)
 	return clustertest.Start(t, cluster.Options{Version: version, Settings: settings})
 }
 
