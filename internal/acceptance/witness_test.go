@@ -46,7 +46,7 @@ func (s *witness) watch(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close(context.Background())
-	for last := pgoutput.LSN(0); ; sleep(ctx, 2*time.Millisecond) {
+	for last := pgoutput.LSN(0); ; sleep(ctx, 5*time.Millisecond) {
 		var text string
 		err := conn.QueryRow(ctx, "SELECT coalesce(max(confirmed_flush_lsn), '0/0')::text FROM pg_replication_slots WHERE slot_name = $1", s.w.config.slot).Scan(&text)
 		if ctx.Err() != nil {
