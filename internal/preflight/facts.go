@@ -54,6 +54,10 @@ type tableFacts struct {
 	Leaves []leaf `json:"leaves"`
 	// Indexes are those that may serve as the replica identity.
 	Indexes []index `json:"indexes"`
+	// Filter are the columns that the publication's row filter asks about, Listed
+	// those of its column list; nil without one.
+	Filter []string `json:"filter"`
+	Listed []string `json:"listed"`
 	// Heirs are the tables that inherit from it without being partitions: their
 	// rows are rows of it in a query, and not in the stream.
 	Heirs []string `json:"heirs"`
@@ -66,8 +70,9 @@ type tableFacts struct {
 // leaf is a partition, with what it sends of an old row.
 type leaf struct {
 	named
-	Identity []string `json:"identity"`
-	Indexes  []index  `json:"indexes"`
+	Persistence string   `json:"persistence"`
+	Identity    []string `json:"identity"`
+	Indexes     []index  `json:"indexes"`
 }
 
 // index is unique, immediate, without predicate or expression, over columns
@@ -99,6 +104,11 @@ const identityOf = `CASE r.relreplident
 	ELSE (SELECT ` + keyColumns + ` FROM pg_index i WHERE i.indrelid = r.oid
 		AND (r.relreplident = 'd' AND i.indisprimary OR r.relreplident = 'i' AND i.indisreplident)) END`
 
+// memberOf is the publication's row of relation r, as JSON: older versions know
+// neither filter nor list.
+const memberOf = `FROM (SELECT to_jsonb(pr) AS row FROM pg_publication_rel pr JOIN pg_publication p ON p.oid = pr.prpubid
+	WHERE p.pubname = $1 AND pr.prrelid = r.oid) m`
+
 // factsSQL takes the publication, the mapped tables as JSON, how long a
 // transaction is open before it is worth a word, and the slot. It runs as any role on PostgreSQL 13 and later.
 const factsSQL = `
@@ -124,6 +134,11 @@ SELECT jsonb_build_object(
 	'tables', (SELECT jsonb_agg(jsonb_build_object(
 			'schema', n.nspname, 'name', r.relname, 'kind', r.relkind, 'owned', pg_has_role(r.relowner, 'USAGE'),
 			'indexes', ` + identityIndexes + `,
+			'filter', (SELECT jsonb_agg(DISTINCT a.attname) ` + memberOf + `, regexp_matches(m.row->>'prqual', ':varattno ([0-9]+)', 'g') v(found)
+				JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum = v.found[1]::int),
+			'listed', (SELECT jsonb_agg(a.attname ORDER BY a.attnum) ` + memberOf + `, jsonb_array_elements_text(
+					CASE WHEN jsonb_typeof(m.row->'prattrs') = 'array' THEN m.row->'prattrs' END) v(listed)
+				JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum = v.listed::int),
 			'heirs', (WITH RECURSIVE heir AS (SELECT i.inhrelid AS oid FROM pg_inherits i WHERE i.inhparent = r.oid
 					UNION SELECT i.inhrelid FROM pg_inherits i JOIN heir ON i.inhparent = heir.oid)
 				SELECT jsonb_agg(hn.nspname || '.' || h.relname ORDER BY hn.nspname, h.relname) FROM heir
@@ -136,7 +151,7 @@ SELECT jsonb_build_object(
 				FROM pg_partition_ancestors(r.oid) u JOIN pg_class a ON a.oid = u.relid
 				JOIN pg_namespace an ON an.oid = a.relnamespace WHERE a.oid <> r.oid),
 			'leaves', (SELECT jsonb_agg(l.leaf ORDER BY l.oid) FROM (
-				SELECT r.oid, jsonb_build_object('schema', n.nspname, 'name', r.relname, 'kind', r.relkind,
+				SELECT r.oid, jsonb_build_object('schema', n.nspname, 'name', r.relname, 'kind', r.relkind, 'persistence', r.relpersistence,
 					'identity', ` + identityOf + `, 'indexes', ` + identityIndexes + `) AS leaf
 				FROM pg_partition_tree(mapped.oid) t JOIN pg_class r ON r.oid = t.relid JOIN pg_namespace n ON n.oid = r.relnamespace
 				WHERE t.isleaf AND r.oid <> mapped.oid) l))

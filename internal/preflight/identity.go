@@ -23,10 +23,14 @@ func (in *inspection) inspectIdentity(t *catalog.Table) {
 	keys := in.keys(t)
 	good := in.judgeIdentity(check, known.named, t.IdentityColumns, known.Indexes, keys, "the table")
 	for _, l := range known.Leaves {
+		if l.Kind == foreign { // sends nothing
+			continue
+		}
 		// The identity of the partition that holds the row decides what is sent.
 		partition := fmt.Sprintf("partition %s.%s", l.Schema, l.Name)
 		good = in.judgeIdentity(check+" of "+l.Schema+"."+l.Name, l.named, l.Identity, l.Indexes, keys, partition) && good
 	}
+	good = in.inspectBarred(check, t, known) && good
 	if good {
 		in.ok(check, "%s: %s", t.Identity, list(t.IdentityColumns))
 	}

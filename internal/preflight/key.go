@@ -58,6 +58,8 @@ func (in *inspection) keepApart(t *catalog.Table, columns, keys []string) string
 	byOtherMeans := fmt.Sprintf("see that %s stays unique by other means, as values of one sequence do", list(columns))
 	outside := missing(known.PartitionKey, columns)
 	switch {
+	case slices.ContainsFunc(known.Leaves, func(l leaf) bool { return l.Kind == foreign }):
+		return "PostgreSQL takes no unique index on a table with a partition that is a foreign table: " + byOtherMeans
 	case known.PartitionedByExpression:
 		return "PostgreSQL takes no unique index on a table that is partitioned by an expression: " + byOtherMeans
 	case outside != nil:

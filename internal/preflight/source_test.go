@@ -121,6 +121,24 @@ var serverSetups = []setup{
 		CREATE PUBLICATION heirs FOR TABLE ONLY orders`, mappings: one(nil)},
 	{name: "behind_root", ddl: `CREATE TABLE years (id int PRIMARY KEY, city text) PARTITION BY RANGE (id);
 		CREATE TABLE orders PARTITION OF years DEFAULT; CREATE PUBLICATION behind_root FOR TABLE years WITH (publish_via_partition_root = true)`, mappings: one(nil)},
+	{name: "partition_unlogged", ddl: `CREATE TABLE orders (id int PRIMARY KEY, city text) PARTITION BY RANGE (id);
+		CREATE TABLE orders_1 PARTITION OF orders FOR VALUES FROM (0) TO (9); CREATE UNLOGGED TABLE orders_2 PARTITION OF orders DEFAULT;
+		CREATE PUBLICATION partition_unlogged FOR TABLE orders WITH (publish_via_partition_root = true)`, mappings: one(nil)},
+	{name: "partition_foreign", ddl: `CREATE TABLE orders (id int NOT NULL, city text) PARTITION BY RANGE (id); ALTER TABLE orders REPLICA IDENTITY FULL;
+		CREATE TABLE orders_1 PARTITION OF orders FOR VALUES FROM (0) TO (9); ALTER TABLE orders_1 REPLICA IDENTITY FULL; ALTER TABLE orders_1 ADD UNIQUE (id);
+		CREATE FOREIGN DATA WRAPPER far; CREATE SERVER far FOREIGN DATA WRAPPER far; CREATE FOREIGN TABLE orders_2 PARTITION OF orders DEFAULT SERVER far;
+		CREATE PUBLICATION partition_foreign FOR TABLE orders WITH (publish_via_partition_root = true)`, mappings: one(nil)},
+	{name: "filter_outside_identity", ddl: ordersDDL + `; CREATE PUBLICATION filter_outside_identity FOR TABLE orders WHERE (state = 'x' AND id > 5)`, mappings: one(nil), since: 150000},
+	{name: "filter_of_partitions", ddl: `CREATE TABLE orders (id int PRIMARY KEY, city text) PARTITION BY RANGE (id);
+		CREATE TABLE orders_1 (city text, id int NOT NULL PRIMARY KEY); ALTER TABLE orders ATTACH PARTITION orders_1 DEFAULT; ALTER TABLE orders REPLICA IDENTITY FULL;
+		CREATE PUBLICATION filter_of_partitions FOR TABLE orders WHERE (city <> 'x') WITH (publish_via_partition_root = true)`, mappings: one(nil), since: 150000},
+	{name: "filter_of_inserts", ddl: ordersDDL + `; CREATE PUBLICATION filter_of_inserts FOR TABLE orders WHERE (state = 'x') WITH (publish = 'insert')`, mappings: one(inserts), since: 150000},
+	{name: "list_without_identity", ddl: ordersDDL + `; ALTER TABLE orders ADD UNIQUE (id, state), ALTER state SET NOT NULL; ALTER TABLE orders REPLICA IDENTITY USING INDEX orders_id_state_key;
+		CREATE PUBLICATION list_without_identity FOR TABLE orders (id, city)`, mappings: one(nil), since: 150000},
+	{name: "list_full", ddl: ordersDDL + `; ALTER TABLE orders REPLICA IDENTITY FULL; CREATE PUBLICATION list_full FOR TABLE orders (id, city)`, mappings: one(nil), since: 150000},
+	{name: "full_with_generated", ddl: ordersDDL + `; ALTER TABLE orders ADD loud text GENERATED ALWAYS AS (upper(city)) STORED; ALTER TABLE orders REPLICA IDENTITY FULL;
+		CREATE PUBLICATION full_with_generated FOR TABLE orders`, mappings: one(nil), since: 180000},
+	{name: "full_with_virtual", ddl: ordersDDL + `; ALTER TABLE orders ADD loud text GENERATED ALWAYS AS (upper(city)); ALTER TABLE orders REPLICA IDENTITY FULL`, mappings: one(nil), since: 180000},
 	{name: "slot_two_phase", ddl: ordersDDL + `; CREATE PUBLICATION slot_two_phase FOR TABLE orders; SELECT pg_create_logical_replication_slot('slot_two_phase', 'pgoutput', false, true)`, mappings: one(nil)},
 	{name: "slot_physical", ddl: ordersDDL + `; CREATE PUBLICATION slot_physical FOR TABLE orders; SELECT pg_create_physical_replication_slot('slot_physical')`, mappings: one(nil)},
 }

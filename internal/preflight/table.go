@@ -46,6 +46,7 @@ func (in *inspection) inspectTable(t *catalog.Table) {
 	in.ok(check, "%s, %s", map[bool]string{true: "a partitioned table", false: "a table"}[t.Kind == "p"], rows(t.Rows))
 	in.inspectMember(t)
 	in.inspectHeirs(t)
+	in.inspectPartitions(t)
 	in.inspectColumns(t)
 	in.inspectIdentity(t)
 	in.inspectKeys(t)
