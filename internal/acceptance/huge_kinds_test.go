@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,7 +16,10 @@ import (
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
 )
 
-var hugeRows = flag.Int("huge.rows", 30_000, "rows of the transactions of TestHugeTransactionOfEachKind")
+var (
+	hugeRows  = flag.Int("huge.rows", 30_000, "rows of the transactions of TestHugeTransactionOfEachKind")
+	hugeKills = flag.Int("huge.kills", 1, "kills in the middle of them")
+)
 
 // hugeKinds are transactions that change very many rows. Those that do not
 // insert find so many rows, which have no objects.
@@ -89,25 +93,31 @@ func TestHugeTransactionOfEachKind(t *testing.T) {
 			p := w.start()
 			began := time.Now()
 			kind.run(w, rows)
-			committed := time.Since(began)
 			limit := time.Minute + time.Duration(rows)*time.Millisecond
-			w.awaitSent(limit, rows*kind.changes/2)
-			first, _ := p.peakMemory(t)
-			p.kill()
-			file, entries := w.storeSize()
-			w.storeAtMost()
-			time.Sleep(50 * time.Millisecond)
-			before := w.objectsSent()
-			p = w.start()
-			w.settleWithin(p, limit)
-			took := time.Since(began)
-			second, _ := p.peakMemory(t)
-			p.stop(t)
-			t.Logf("%s: %d rows, committed in %s, done in %s; peak %d MiB, then %d MiB; store %d KiB with %d entries at the kill; %d sent before it, %d after",
-				kind.name, rows, committed.Round(time.Millisecond), took.Round(time.Millisecond), first/mebibyte, second/mebibyte, file>>10, entries, before, w.objectsSent()-before)
-			if !underRace && max(first, second) > 96*mebibyte {
-				t.Error("want at most 96 MiB")
+			var lives []string
+			live := func() {
+				peak, _ := p.peakMemory(t)
+				if peak > 96*mebibyte && !underRace {
+					t.Errorf("life %d took %d MiB, want at most 96", len(lives)+1, peak/mebibyte)
+				}
+				file, entries := w.storeSize()
+				lives = append(lives, fmt.Sprintf("%s: peak %d MiB, %d sent, state file with its log %d KiB with %d entries",
+					time.Since(began).Round(time.Millisecond), peak/mebibyte, w.objectsSent(), file>>10, entries))
 			}
+			for kill := range *hugeKills {
+				w.awaitSent(limit, rows*kind.changes*(kill+1)/(*hugeKills+1))
+				live()
+				w.killed(p)
+				w.storeAtMost()
+				p = w.start()
+			}
+			w.settleWithin(p, limit)
+			live()
+			p.stop(t)
+			if again := w.objectsSent() - rows*kind.changes; again > *hugeKills*2*10*300 {
+				t.Errorf("%d objects were sent again, want at most those of the calls in flight", again)
+			}
+			t.Logf("%s: %d rows, %d sent\n%s", kind.name, rows, w.objectsSent(), strings.Join(lives, "\n"))
 			w.noViolations()
 		})
 	}
