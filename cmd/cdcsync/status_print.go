@@ -54,6 +54,9 @@ func writeReport(b *strings.Builder, s admin.Status) {
 		line("failed calls", faults(r.Calls.Faults))
 	}
 	line("slot", slot(r.Source))
+	if r.Source.Transaction != nil {
+		line("transaction", transaction(*r.Source.Transaction))
+	}
 	line("WAL kept", kept(r.Source))
 	line("version", printable(s.Version))
 	b.WriteString("\n")
@@ -160,6 +163,11 @@ func slot(s admin.Source) string {
 		text += "; not connected"
 	}
 	return text
+}
+
+// transaction is how far a large one has been read.
+func transaction(t admin.Transaction) string {
+	return fmt.Sprintf("%s changes read in %s of the one committed at %s (%s)", number(t.Changes), seconds(t.Seconds), t.Commit, t.Committed.Local().Format(clock))
 }
 
 // kept is the WAL that waits for us on the server, and how long that goes well.

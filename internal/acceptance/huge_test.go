@@ -60,8 +60,8 @@ func TestHugeTransaction(t *testing.T) {
 	})
 }
 
-// awaitConfirmed waits until the status tells of n confirmed objects, and that
-// changes are on their way.
+// awaitConfirmed waits until the status tells of n confirmed objects of a large
+// transaction, and that changes are on their way.
 func (w *world) awaitConfirmed(n uint64, limit time.Duration) {
 	w.t.Helper()
 	await(w.t, limit, func() (bool, string) {
@@ -74,7 +74,7 @@ func (w *world) awaitConfirmed(n uint64, limit time.Duration) {
 			return false, body
 		}
 		time.Sleep(50 * time.Millisecond)
-		m := status.Report.Mappings[0]
-		return m.Confirmed >= n && m.Rows >= n && status.Ready && status.State == "delivering", "the status does not tell: " + body
+		m, transaction := status.Report.Mappings[0], status.Report.Source.Transaction
+		return m.Confirmed >= n && m.Rows >= n && transaction != nil && transaction.Changes+1024 >= n && status.Ready && status.State == "delivering", "the status does not tell: " + body
 	})
 }

@@ -118,6 +118,20 @@ type Source struct {
 	MostRetained int64   `json:"retained_limit_bytes"`
 	Safe         *int64  `json:"safe_bytes,omitempty"`
 	Drop         float64 `json:"drop_seconds"`
+	// Transaction is a large one that is being read: until its end, no position
+	// moves. Missing where there is none.
+	Transaction *Transaction `json:"transaction,omitempty"`
+}
+
+// Transaction is one that is being read.
+type Transaction struct {
+	// Commit is where its commit record begins, Committed when it was committed.
+	Commit    string    `json:"commit_lsn"`
+	Committed time.Time `json:"committed"`
+	XID       uint32    `json:"xid"`
+	// Changes counts those that have been read, for Seconds.
+	Changes uint64  `json:"changes"`
+	Seconds float64 `json:"seconds"`
 }
 
 // Mapping is about one mapping.

@@ -153,6 +153,11 @@ func (d *Daemon) source(r delivery.Report) admin.Source {
 	s.Retained, s.Safe, s.Growing = far.Retained, far.Safe, far.Growing
 	s.MostRetained = int64(d.Config.Delivery.MaxRetainedWAL)
 	s.CatchUp, s.Drop = far.CatchUp.Seconds(), far.Drop.Seconds()
+	if t, now := r.Source.Transaction, time.Now(); t.Large(now) {
+		s.Transaction = &admin.Transaction{
+			Commit: t.Commit.String(), Committed: t.Committed, XID: t.XID, Changes: t.Changes, Seconds: now.Sub(t.Since).Seconds(),
+		}
+	}
 	return s
 }
 

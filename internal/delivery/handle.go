@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
@@ -40,6 +41,7 @@ func (r *reader) begin(m *pgoutput.Begin) error {
 	}
 	r.passedBy(m.Final)
 	r.inside, r.final, r.seq, r.skip = true, m.Final, 0, 0
+	r.progress.begin(time.Now(), m)
 	r.add(Entry{Kind: EntryBegin, LSN: m.Final, Time: m.Time, XID: m.XID})
 	return nil
 }
@@ -51,6 +53,9 @@ const filteredAtOnce = 1 << 14
 // change maps one row change, unless the machine has it already.
 func (r *reader) change(life context.Context, m *pgoutput.Change) error {
 	r.seq++
+	if r.seq%progressEvery == 0 {
+		r.progress.note(r.seq)
+	}
 	described := r.pair
 	r.pair = pair{}
 	if r.seq <= r.skip {
@@ -91,6 +96,7 @@ func (r *reader) commit(m *pgoutput.Commit) error {
 		return r.halt(fmt.Sprintf("transaction %s came again with fewer changes", m.LSN))
 	}
 	r.inside = false
+	r.progress.end(time.Now(), r.seq, r.runner.Log)
 	r.received = m.End
 	r.add(Entry{Kind: EntryCommit, LSN: m.End})
 	return nil

@@ -20,20 +20,20 @@ type Metrics struct {
 	runner *Runner
 	limits marketo.Limits
 
-	up, ready, state, confirmedThrough                             *prometheus.Desc
-	connected, connects, disconnects, sourceBytes, sourceMessages  *prometheus.Desc
-	lag, retained, mostRetained, safe, catchUp, drop               *prometheus.Desc
-	serverLSN, receivedLSN, confirmedLSN, checkpointLSN            *prometheus.Desc
-	checkpointTime, transactions, rows, filtered, withoutOldKey    *prometheus.Desc
-	writes, coalesced, replayed, pending, pendingBytes, pressure   *prometheus.Desc
-	limit, calls, objects, statuses, retries, faults, unknown      *prometheus.Desc
-	inFlight, splits, quotaUsed, quotaLimit, limited, paused, held *prometheus.Desc
-	paceSeconds                                                    *prometheus.Desc
-	parkedTotal, parked, resolved, unmappable, gone, blocked       *prometheus.Desc
-	braked                                                         *prometheus.Desc
-	kept, respelled, incomplete                                    *prometheus.Desc
-	waits                                                          *prometheus.Desc
-	latency                                                        *prometheus.Desc
+	up, ready, state, confirmedThrough                                       *prometheus.Desc
+	connected, connects, disconnects, sourceBytes, sourceMessages            *prometheus.Desc
+	lag, retained, mostRetained, safe, catchUp, drop                         *prometheus.Desc
+	serverLSN, receivedLSN, confirmedLSN, checkpointLSN                      *prometheus.Desc
+	checkpointTime, openChanges, transactions, rows, filtered, withoutOldKey *prometheus.Desc
+	writes, coalesced, replayed, pending, pendingBytes, pressure             *prometheus.Desc
+	limit, calls, objects, statuses, retries, faults, unknown                *prometheus.Desc
+	inFlight, splits, quotaUsed, quotaLimit, limited, paused, held           *prometheus.Desc
+	paceSeconds                                                              *prometheus.Desc
+	parkedTotal, parked, resolved, unmappable, gone, blocked                 *prometheus.Desc
+	braked                                                                   *prometheus.Desc
+	kept, respelled, incomplete                                              *prometheus.Desc
+	waits                                                                    *prometheus.Desc
+	latency                                                                  *prometheus.Desc
 }
 
 // reportTimeout bounds the wait for a Report at a scrape.
@@ -69,6 +69,7 @@ func NewMetrics(r *Runner, reg prometheus.Registerer) (*Metrics, error) {
 		checkpointLSN:  describe("checkpoint_lsn", "Saved checkpoint, as an integer."),
 		checkpointTime: describe("checkpoint_last_success_timestamp_seconds", "Unix time of the last save."),
 
+		openChanges:   describe("source_transaction_changes", "Changes read so far of the transaction that is being read; 0 outside of one."),
 		transactions:  describe("source_transactions_total", "Transactions fully received."),
 		rows:          describe("rows_total", "Row changes of mapped tables.", "mapping", "operation"),
 		filtered:      describe("rows_filtered_total", "Row changes that asked for nothing to be written.", "mapping"),
@@ -186,6 +187,7 @@ func (m *Metrics) collectSource(s scrape, r Report) {
 	s.gauge(m.confirmedLSN, float64(r.Synced))
 	s.gauge(m.checkpointLSN, float64(r.Saved))
 	s.time(m.checkpointTime, r.SavedAt)
+	s.gauge(m.openChanges, float64(r.Source.Transaction.Changes))
 	s.counter(m.transactions, r.Transactions)
 	s.gauge(m.pendingBytes, float64(r.Bytes))
 	s.gauge(m.limit, float64(m.runner.Config.MaxPendingBytes))

@@ -88,6 +88,7 @@ func (r *reader) skipUndecoded(life context.Context, stop <-chan struct{}, err e
 		return false, err
 	}
 	r.inside = false
+	r.progress.end(time.Now(), r.seq, r.runner.Log)
 	r.received = r.final + 1
 	r.add(Entry{Kind: EntryCommit, LSN: r.received})
 	return true, r.hand(life, stop, nil)

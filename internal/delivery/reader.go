@@ -60,6 +60,7 @@ type reader struct {
 	inside    bool
 	final     LSN
 	seq, skip uint64
+	progress  progress
 
 	// reading is full while messages of the stream are in use.
 	reading    chan struct{}

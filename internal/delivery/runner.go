@@ -101,6 +101,10 @@ func (r *Runner) Run(ctx context.Context) error {
 	group.Go(func() error { return r.keep(life) })
 	group.Go(func() error { return r.watch(life) })
 	group.Go(func() error {
+		r.reader.tellProgress(life.Done(), ctx.Done())
+		return nil
+	})
+	group.Go(func() error {
 		defer end()
 		return r.decide(ctx.Done(), life, group)
 	})

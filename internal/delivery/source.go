@@ -32,6 +32,8 @@ type SourceReport struct {
 	// nothing; zero when that is not so.
 	Current time.Time
 	Silent  time.Time
+	// Transaction is the one that is being read; its Since is zero for none.
+	Transaction Transaction
 	// Distance is how far the slot is behind.
 	Distance Distance
 	// Rows holds the row changes of each mapping.
@@ -165,6 +167,7 @@ func (r *reader) status() SourceReport {
 		Connected: c.connected, Problem: c.problem, Connects: c.connects,
 		Disconnects: make(map[replication.Reason]uint64, len(c.disconnects)),
 		Bytes:       c.bytes, Messages: c.messages, Server: c.server, Received: c.received, Current: c.current,
+		Transaction: r.progress.current(),
 	}
 	for reason, n := range c.disconnects {
 		report.Disconnects[reason] = n
