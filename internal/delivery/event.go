@@ -46,8 +46,10 @@ type Entry struct {
 	Urgent bool
 	LSN    LSN
 	Time   time.Time
-	// XID is the transaction's number on an EntryBegin.
-	XID uint32
+	// XID is the transaction's number on an EntryBegin, Timeline that of the
+	// server's history it is of.
+	XID      uint32
+	Timeline int32
 	// Seq is the place of an EntryWrite's change in its transaction, Hash that
 	// of its key; zero when it is not worked out yet.
 	Seq, Hash uint64
@@ -85,6 +87,9 @@ type RowRead struct {
 	State   RowState
 	Write   mapping.Write
 	Removes bool
+	// Seen are the transactions whose changes the row has: later in the stream
+	// they bring nothing new of it. Nil where that is not known.
+	Seen *pgoutput.Transactions
 	// Problem is why the row can never be read as it is. It parks the object.
 	Problem *mapping.Problem
 	// Unseen is set when the transaction that was asked for is not visible yet;

@@ -42,7 +42,7 @@ func (r *reader) begin(m *pgoutput.Begin) error {
 	r.passedBy(m.Final)
 	r.inside, r.final, r.seq, r.skip = true, m.Final, 0, 0
 	r.progress.begin(time.Now(), m)
-	r.add(Entry{Kind: EntryBegin, LSN: m.Final, Time: m.Time, XID: m.XID})
+	r.add(Entry{Kind: EntryBegin, LSN: m.Final, Time: m.Time, XID: m.XID, Timeline: r.timeline})
 	return nil
 }
 

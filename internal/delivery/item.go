@@ -71,15 +71,15 @@ type item struct {
 	last *item
 	// bytes is what the item holds in memory, about; fetched what it held when
 	// its row had been read.
-	bytes   int
-	fetched int32
+	bytes int
 	// failed is when the first of the faults was.
-	failed stamp
+	failed  stamp
+	fetched int32
 	// attempts counts what Marketo said of the object itself, faults the calls
 	// and reads that failed as a whole: those are tried without end.
-	attempts int16
 	faults   int32
 	xid      uint32
+	attempts int16
 	// partial is set when attributes were left out because the stream did not
 	// carry them: such an object is right only on top of what was confirmed.
 	partial bool
@@ -102,4 +102,12 @@ type item struct {
 	// windowed is false for an item that no transaction waits for (the retry
 	// of a parked object).
 	windowed bool
+	// covered is set while a row that was read, and sent or about to be sent
+	// before it, has what it stands for.
+	covered bool
+}
+
+// waits reports whether it is in no call, and its row is not being read.
+func (it *item) waits() bool {
+	return it.place == behind || it.place == open || it.place == ready || it.place == timed
 }

@@ -80,6 +80,8 @@ type Machine struct {
 	// object is confirmed: what was parked and given up, and objects that came
 	// to be from a part of their rows, or may have.
 	lacking map[string]struct{}
+	// rows are those that were read of late, and may cover what comes.
+	rows rowsRead
 	// sentBefore is the newest change that an earlier life has sent, until the
 	// stream has come to it again; see passed.
 	sentBefore pgoutput.Position
@@ -90,6 +92,7 @@ type Machine struct {
 	inside   bool
 	commit   LSN
 	xid      uint32
+	timeline int32
 	time     time.Time
 	sequence uint64
 	items    int

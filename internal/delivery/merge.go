@@ -12,7 +12,7 @@ import (
 // Marketo as sending both would. The item keeps its place and its oldest
 // transaction.
 func (m *Machine) merge(now time.Time, it *item, w *mapping.Write, at pgoutput.Position) bool {
-	if it.place != behind && it.place != open && it.place != ready && it.place != timed {
+	if !it.waits() {
 		return false
 	}
 	if it.key != w.Key || w.Removal {
@@ -28,7 +28,7 @@ func (m *Machine) merge(now time.Time, it *item, w *mapping.Write, at pgoutput.P
 		// come to depend on it.
 		return false
 	}
-	if it.repeat || it.reread || it.problem != nil || w.Problem != nil || w.Reread {
+	if it.repeat || it.reread || it.covered || it.problem != nil || w.Problem != nil || w.Reread {
 		return false
 	}
 	if int(it.mapping) != w.Mapping || m.cfg.Mappings[it.mapping].Separate {
@@ -61,7 +61,10 @@ func (m *Machine) absorb(it *item) {
 
 // mayAbsorb reports whether next, which follows it, can be sent with it as one.
 func (m *Machine) mayAbsorb(it, next *item) bool {
-	if it.repeat || it.problem != nil || it.needsRow() || next.problem != nil || next.repeat ||
+	if next.covered {
+		return it.mayJoin() && it.key == next.key && next.windowed
+	}
+	if it.covered || it.repeat || it.problem != nil || it.needsRow() || next.problem != nil || next.repeat ||
 		it.key != next.key || next.removal == asks || m.cfg.Mappings[it.mapping].Separate || !it.windowed || !next.windowed {
 		return false
 	}
@@ -71,16 +74,12 @@ func (m *Machine) mayAbsorb(it, next *item) bool {
 
 func (m *Machine) absorbNext(it *item) {
 	next := it.after
-	operation, _ := merged(it.operation, next.operation)
 	m.bytes -= it.bytes + next.bytes
-	it.take(operation, &mapping.Write{
-		Operation: next.operation, Object: next.object,
-		Partial: next.partial, Bytes: next.bytes - itemBytes,
-	})
-	it.owes = it.owes || next.owes || it.removal == notRemoval && next.removal != notRemoval
-	it.ends, it.removal = next.ends, next.removal
-	it.reread, it.unsure = it.reread || next.reread, next.unsure
-	it.anew = operation != marketo.Delete && (it.anew || next.anew)
+	if next.covered {
+		it.follow(next)
+	} else {
+		it.takeNext(next)
+	}
 	m.bytes += it.bytes
 	it.at, it.xid, it.newest = next.at, next.xid, next.newest
 	it.after = next.after
@@ -92,6 +91,19 @@ func (m *Machine) absorbNext(it *item) {
 	m.states[it.mapping].pending--
 	m.states[it.mapping].count.Coalesced++
 	m.forget(next)
+}
+
+// takeNext makes it the object that it and next make together.
+func (it *item) takeNext(next *item) {
+	operation, _ := merged(it.operation, next.operation)
+	it.take(operation, &mapping.Write{
+		Operation: next.operation, Object: next.object,
+		Partial: next.partial, Bytes: next.bytes - itemBytes,
+	})
+	it.owes = it.owes || next.owes || it.removal == notRemoval && next.removal != notRemoval
+	it.ends, it.removal = next.ends, next.removal
+	it.reread, it.unsure = it.reread || next.reread, next.unsure
+	it.anew = operation != marketo.Delete && (it.anew || next.anew)
 }
 
 // merged returns the operation that stands for a waiting one and a newer one.

@@ -23,7 +23,8 @@ func (m *Machine) received(now time.Time, entries []Entry) {
 		switch e.Kind {
 		case EntryBegin:
 			m.open, m.inside = m.window.Open(), true
-			m.commit, m.time, m.xid = e.LSN, e.Time, e.XID
+			m.commit, m.time, m.xid, m.timeline = e.LSN, e.Time, e.XID, e.Timeline
+			m.rows.passed(e.LSN)
 			m.window.Announce(m.open, e.LSN, e.Time)
 			m.passed(pgoutput.Position{Commit: e.LSN})
 		case EntryWrite:
@@ -90,7 +91,8 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at pgoutput.Position) {
 	}
 	hash := m.keys.hash(keyed)
 	head := m.keys.first(hash, w.Key)
-	if head != nil && m.merge(now, head.last, w, at) {
+	covered := m.covers(hash, w, at)
+	if head != nil && (covered && m.join(now, head.last, w, at) || !covered && m.merge(now, head.last, w, at)) {
 		state.count.Coalesced++
 		return
 	}
@@ -103,7 +105,7 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at pgoutput.Position) {
 		ends:    w.Operation == marketo.Update,
 		ref:     m.open, from: at.Seq, windowed: true, at: at, xid: m.xid,
 		sequence: m.sequence, since: stampOf(now), committed: stampOf(m.time), newest: stampOf(m.time),
-		bytes: w.Bytes + itemBytes,
+		bytes: w.Bytes + itemBytes, covered: covered,
 	}
 	if it.deletes() && state.brake.free.After(now) {
 		it.removal = asks
@@ -152,6 +154,8 @@ func (m *Machine) forget(it *item) {
 // promote puts the first item of a chain where it can go on from.
 func (m *Machine) promote(now time.Time, it *item) {
 	switch {
+	case it.covered:
+		m.settleCovered(it)
 	case it.problem != nil:
 		m.unmappable(now, it)
 	case m.undecided(it), m.precedesUndecided(it):

@@ -52,7 +52,7 @@ func (m *Machine) undecided(it *item) bool {
 // is undecided, and that it could be merged with: what an earlier life has sent
 // may be the two together, so that it must not go alone.
 func (m *Machine) precedesUndecided(it *item) bool {
-	return it.after != nil && m.undecided(it.after) && m.mayAbsorb(it, it.after)
+	return it.after != nil && !it.after.covered && m.undecided(it.after) && m.mayAbsorb(it, it.after)
 }
 
 // awaitEnd has a removal, and what precedes it, wait for the end of its
@@ -158,7 +158,8 @@ func (m *Machine) supersede(now time.Time, it *item, w *mapping.Write, at pgoutp
 // key. One that does is sent as it is, in whatever spelling: its object may have
 // the values of the row that has gone. Where several rows hold it, the object is
 // left alone, unless a write of one of them was merged into the removal.
-func (m *Machine) asked(now time.Time, it *item, ev *RowRead) {
+// A removal that a row covered before is newer by that than what follows it.
+func (m *Machine) asked(now time.Time, it *item, ev *RowRead, covered bool) {
 	it.reread = false
 	if it.stale {
 		it.stale = false
@@ -168,6 +169,9 @@ func (m *Machine) asked(now time.Time, it *item, ev *RowRead) {
 	switch {
 	case ev.State == RowGone, ev.State == RowDiffers:
 		it.removal = decided
+		if covered && it.operation == marketo.Delete {
+			m.cover(it, ev.Seen)
+		}
 		m.promote(now, it)
 	case ev.State == RowShared && (!it.owes || ev.Write.Object.Shape == nil):
 		m.kept(it)
@@ -179,12 +183,15 @@ func (m *Machine) asked(now time.Time, it *item, ev *RowRead) {
 			it.key = ev.Write.Key
 			m.respelled(int(it.mapping))
 		}
-		it.anew = it.operation == marketo.Delete
+		it.anew = it.anew || it.operation == marketo.Delete
 		it.operation, it.removal, it.partial, it.owes = ev.Write.Operation, notRemoval, false, false
 		if it.anew && it.operation == marketo.Insert { // it would leave what is there as it is
 			it.operation = marketo.Upsert
 		}
 		m.completed(it, &ev.Write)
+		if ev.State == RowMatches {
+			m.cover(it, ev.Seen)
+		}
 		m.promote(now, it)
 	}
 }

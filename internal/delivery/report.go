@@ -65,7 +65,8 @@ type MappingCounts struct {
 	Retried  uint64
 	// Replayed counts those that an earlier life had settled.
 	Replayed uint64
-	// Coalesced counts those merged into another before it was sent.
+	// Coalesced counts those merged into another before it was sent, and those
+	// that a row which was read and sent had already.
 	Coalesced uint64
 	// Confirmed counts objects settled by a status.
 	Confirmed uint64

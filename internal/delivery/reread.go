@@ -37,8 +37,8 @@ func (m *Machine) fetch() {
 // sharedKey parks an object whose key several rows have.
 var sharedKey = &mapping.Problem{Code: "shared_key", Message: "several rows of the table have this key; choose key columns that are unique, then retry or discard"}
 
-// rowRead completes the object with the row as it is now. Later changes of
-// the row are in the stream behind it, so what is newer comes again.
+// rowRead completes the object with the row as it is now. Later changes of the
+// row, in the stream behind it, that the row has already are covered by it.
 func (m *Machine) rowRead(now time.Time, ev RowRead) {
 	it := m.reads[ev.Read]
 	delete(m.reads, ev.Read)
@@ -51,8 +51,10 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 		// More are about to come: it waits for its batch to fill from now on.
 		it.since = stampOf(now)
 	}
+	covered := it.covered
+	it.covered = false
 	if it.removal == asks && ev.Problem == nil {
-		m.asked(now, it, &ev)
+		m.asked(now, it, &ev, covered)
 		return
 	}
 	it.reread, it.partial = false, false
@@ -63,11 +65,19 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 		it.problem = sharedKey
 	case ev.State == RowMatches:
 		m.completed(it, &ev.Write)
-	case it.ends:
+		m.cover(it, ev.Seen)
+	case ev.State == RowGone && covered:
+		// It is older than what was sent, and the end of the row is still to come.
+		m.differs(it)
+		return
+	case it.ends && !covered:
 		// What the end of the row sets still has to be set.
 		it.operation = marketo.Update
 	case ev.State == RowDiffers && ev.Removes:
 		m.removed(it, &ev.Write)
+		if it.operation == marketo.Delete {
+			m.cover(it, ev.Seen)
+		}
 	case ev.State == RowDiffers:
 		m.differs(it)
 		return

@@ -171,9 +171,10 @@ func (r *Runner) readBatch(life context.Context, session *replication.RowReader,
 	}
 	snapshot.Several = d.Where != ""
 	answered := make([]bool, len(reads))
+	seen := &snapshot.Seen
 	err = snapshot.Rows(ctx, keys, func(i int, rows [][]pgoutput.Value, err error) {
 		answered[i] = true
-		result := RowRead{Read: reads[i].Read}
+		result := RowRead{Read: reads[i].Read, Seen: seen}
 		result.found(r.Mappings, snapshot.Relation, &reads[i], rows, err)
 		r.answerRow(life, result)
 	})
@@ -246,7 +247,7 @@ func (row *RowRead) found(set *mapping.Set, relation *pgoutput.Relation, e *Read
 		row.State = RowShared
 	case matching == 0 && len(rows) >= replication.MostRows:
 		// There may be more, which were not read.
-		*row = RowRead{Read: row.Read, State: RowShared}
+		*row = RowRead{Read: row.Read, Seen: row.Seen, State: RowShared}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // commit hands a transaction over.
@@ -143,7 +144,12 @@ func (s *story) row(d *datadriven.TestData) {
 		d.Fatalf(s.t, "row %d was not asked for", id)
 	}
 	delete(s.reads, id)
-	ev := RowRead{Read: id}
+	ahead := 0
+	if last := d.CmdArgs[len(d.CmdArgs)-1]; last.Key == "+ahead" {
+		given, ahead = given[:len(given)-1], s.number(d, last.Vals[0])
+	}
+	next := uint64(s.xid) + uint64(ahead)
+	ev := RowRead{Read: id, Seen: &pgoutput.Transactions{Xmin: next, Xmax: next, Flushed: s.lsn + LSN(10*ahead)}}
 	switch given[1] {
 	case "gone":
 		ev.State = RowGone

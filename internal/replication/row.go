@@ -40,11 +40,11 @@ type Snapshot struct {
 	// Relation describes the rows that are read: the columns asked for that
 	// the table has, in the table's order, generated ones among them.
 	Relation *pgoutput.Relation
+	// Seen are the transactions whose changes the rows have.
+	Seen pgoutput.Transactions
 
 	conn *pgconn.PgConn
 	key  []keyColumn
-	// transactions says which of them can be seen.
-	transactions string
 	// Several asks for more than two rows of a key, MostRows at most, and with
 	// Folded for all spellings even where a row has the key exactly: for a caller
 	// to whom not every row counts.
@@ -82,11 +82,16 @@ func (s *Snapshot) begin(ctx context.Context, name catalog.TableName, key, colum
 	}
 	results, err := s.conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; "+
 		"LOCK TABLE "+rowsOf(name, kind)+" IN ACCESS SHARE MODE; "+
-		"SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text").ReadAll()
+		"SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text; "+flushedSQL).ReadAll()
 	if err != nil {
 		return err
 	}
-	s.transactions = string(results[2].Rows[0][0])
+	if s.Seen, err = pgoutput.ParseTransactions(string(results[2].Rows[0][0])); err != nil {
+		return err
+	}
+	if err := onDisk(&s.Seen, results[3].Rows); err != nil {
+		return err
+	}
 	tables, err := describe(ctx, s.conn, []catalog.TableName{name})
 	if err != nil {
 		return err

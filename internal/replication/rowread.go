@@ -59,10 +59,8 @@ func (s *Snapshot) readRows(ctx context.Context, keys []RowKey, found func(int, 
 		if len(key.Values) != len(s.key) {
 			return fmt.Errorf("%d key columns and %d values", len(s.key), len(key.Values))
 		}
-		visible, err := visibleIn(s.transactions, key.XID)
+		visible := s.Seen.See(key.XID)
 		switch {
-		case err != nil:
-			return err
 		case visible && key.Folded && s.Several:
 			folded = append(folded, i)
 		case visible:

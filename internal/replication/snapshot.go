@@ -2,9 +2,9 @@ package replication
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
-	"strings"
+
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // ErrNotVisible says that a transaction which the stream has carried cannot be
@@ -13,41 +13,25 @@ import (
 // meanwhile is older than what was streamed. It passes.
 var ErrNotVisible = &Error{Reason: Unavailable, Err: fmt.Errorf("the transaction of a streamed change is not visible yet")}
 
-// farAhead is how far beyond a snapshot's xmax a number cannot be one to come: a
-// transaction that was streamed is a few ahead of what is visible, and no server
-// has two billion numbers in use. It is an old one, of before the numbers came
-// round.
-const farAhead = 1 << 30
+// flushedSQL asks how far the WAL is on disk, and how a file of it is called,
+// which begins with the timeline; nothing in recovery, which knows neither.
+const flushedSQL = "SELECT pg_catalog.pg_current_wal_flush_lsn(), pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_flush_lsn()) " +
+	"WHERE NOT pg_catalog.pg_is_in_recovery()"
 
-// visibleIn reports whether a transaction that has committed is visible in a
-// snapshot, as pg_snapshot's text has it: xmin:xmax:xip,xip. The snapshot's
-// numbers count epochs, xid does not: it is taken for one that is less than
-// farAhead after xmax, or else before it, however long ago. Zero stands for a
-// transaction that everybody sees.
-func visibleIn(snapshot string, xid uint32) (bool, error) {
-	if xid == 0 {
-		return true, nil
+// onDisk takes the answer to flushedSQL.
+func onDisk(t *pgoutput.Transactions, rows [][][]byte) error {
+	if len(rows) == 0 {
+		return nil
 	}
-	parts := strings.Split(snapshot, ":")
-	if len(parts) != 3 {
-		return false, fmt.Errorf("snapshot %q is not of the form xmin:xmax:xip", snapshot)
-	}
-	xmin, err := strconv.ParseUint(parts[0], 10, 64)
+	lsn, err := pgoutput.ParseLSN(string(rows[0][0]))
 	if err != nil {
-		return false, fmt.Errorf("snapshot %q: %w", snapshot, err)
+		return fmt.Errorf("wal on disk: %w", err)
 	}
-	xmax, err := strconv.ParseUint(parts[1], 10, 64)
+	file := string(rows[0][1])
+	timeline, err := strconv.ParseUint(file[:min(len(file), 8)], 16, 31)
 	if err != nil {
-		return false, fmt.Errorf("snapshot %q: %w", snapshot, err)
+		return fmt.Errorf("timeline of wal file %q: %w", file, err)
 	}
-	ahead := xid - uint32(xmax)
-	if ahead < farAhead {
-		return false, nil
-	}
-	full := xmax + uint64(ahead) - 1<<32
-	if full < xmin || full >= xmax { // the latter: from before the first epoch
-		return true, nil
-	}
-	running := strings.Split(parts[2], ",")
-	return !slices.Contains(running, strconv.FormatUint(full, 10)), nil
+	t.Flushed, t.Timeline = lsn, int32(timeline)
+	return nil
 }

@@ -128,6 +128,7 @@ func (s *Simulator) checkKey(k, stamp int32) {
 	if !fromRow && s.durable(k, stamp) {
 		s.fail("redelivery", "key %d: change %d is sent again though the store has it as settled", k, stamp)
 	}
+	s.checkAhead(k, stamp)
 	kept := key.unknown[:0]
 	for _, u := range key.unknown {
 		if u.start+serverLimit <= s.now {

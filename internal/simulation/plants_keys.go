@@ -27,6 +27,14 @@ func keyPlants() []plant {
 			}
 			return []delivery.Effect{e}
 		}},
+		{name: "what a row has is sent after it", event: onRow(func(_ *Simulator, row *delivery.RowRead, _ int32) { row.Seen = nil })},
+		{name: "a row is said to have what comes after it", event: onRow(func(_ *Simulator, row *delivery.RowRead, _ int32) {
+			if row.Seen != nil {
+				seen := *row.Seen
+				seen.Xmin, seen.Xmax, seen.Flushed = seen.Xmin+20, seen.Xmax+20, seen.Flushed+10_000
+				row.Seen = &seen
+			}
+		})},
 		{name: "a row that cannot be read is gone", event: onRow(func(_ *Simulator, row *delivery.RowRead, _ int32) {
 			if row.Problem != nil {
 				*row = delivery.RowRead{Read: row.Read}

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/delivery"
-	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
@@ -39,22 +38,6 @@ type birth struct {
 type outage struct {
 	until time.Duration
 	class marketo.FaultClass
-}
-
-// reading is one row on its way to the machine.
-type reading struct {
-	id  uint64
-	key int32
-	// asked is the change that the machine asked for.
-	asked int32
-	// carried is the change whose values the question carried.
-	carried int32
-	retry   bool // of a parked object
-	now     bool // taken when asked for, not when answered
-	row     key
-	// folded: a row of the other spelling will do.
-	folded bool
-	other  key
 }
 
 func (s *Simulator) resetSink() {
@@ -269,91 +252,4 @@ func (s *Simulator) reply(n int) {
 		s.tracef("answer to call %d: %v %v", r.id, r.answer.Fault, r.answer.Results)
 	}
 	s.step(delivery.Answered{Call: r.id, Reply: r.answer})
-}
-
-// read takes the machine's question for a row.
-func (s *Simulator) read(e delivery.Read) {
-	s.covered.Reads++
-	k := keyOf(e.Object)
-	q := reading{id: e.Read, key: k, asked: stampOf(e.Object), now: s.rng.IntN(2) == 0, row: s.keys[k], other: s.keys[s.twin(k)]}
-	q.folded = e.Folded && s.profile.spellings
-	q.carried = q.asked
-	if parked, held := s.parkedChange(k); parked != 0 && s.durable(k, parked) && (q.asked == omitted || q.asked == held) {
-		q.asked, q.retry = parked, true
-		if q.carried == omitted {
-			q.carried = parked
-		}
-		s.covered.Retries++
-	}
-	if q.asked == omitted {
-		// The retry of a delete whose entry is being saved anew.
-		q.asked, q.carried = 0, 0
-	}
-	s.reads = append(s.reads, q)
-	s.tracef("read %d: key %d for change %d", e.Read, k, q.asked)
-	s.planFor(s.between(time.Millisecond, 3*time.Second), evRow, len(s.reads)-1)
-}
-
-// rowRead answers it with the row as committed.
-func (s *Simulator) rowRead(n int) {
-	q := &s.reads[n]
-	if s.chance(s.profile.readErrors) {
-		s.covered.ReadErrors++
-		s.step(delivery.RowRead{Read: q.id, Err: errNoSpace})
-		return
-	}
-	if !q.now {
-		q.row, q.other = s.keys[q.key], s.keys[s.twin(q.key)]
-	}
-	if s.chance(s.profile.unreadable) {
-		s.covered.Unreadable++
-		s.keys[q.key].refused = max(s.keys[q.key].refused, s.keys[q.key].last)
-		s.step(delivery.RowRead{Read: q.id, Problem: unreadable})
-		return
-	}
-	if q.folded && !q.row.present && q.other.present {
-		// The row has the key in its other spelling.
-		s.keys[q.key].inexact = true
-		s.settle(q.asked, 0)
-		s.keys[q.key].refused = max(s.keys[q.key].refused, q.asked)
-		q.key, q.row = s.twin(q.key), q.other
-		q.asked, q.carried = 0, 0
-	}
-	s.tracef("row %d: key %d, found %v, change %d", q.id, q.key, q.row.present, q.row.last)
-	s.rowKnown(q)
-	if q.row.differs {
-		s.step(s.rowDiffers(q))
-		return
-	}
-	if !q.row.present {
-		s.covered.RowsGone++
-		s.step(delivery.RowRead{Read: q.id})
-		return
-	}
-	b := q.row.b
-	if b == null {
-		b = omitted
-	}
-	m := &mappings[q.row.mapping]
-	w := mapping.Write{
-		Mapping: q.row.mapping, Key: s.text(q.key), Operation: m.operation, Bytes: 50,
-		Object: s.object(q.key, s.effective(q.row.last), q.row.a, b),
-	}
-	if q.row.bad {
-		w.Problem = badRow
-	}
-	s.step(delivery.RowRead{Read: q.id, State: delivery.RowMatches, Write: w})
-}
-
-var unreadable = &mapping.Problem{Code: "unreadable", Message: "the server cannot make a text of the row"}
-
-// rowDiffers answers a question for a row that does not match.
-func (s *Simulator) rowDiffers(q *reading) delivery.RowRead {
-	s.covered.Differed++
-	c := s.removal(q.key, q.asked)
-	w := mapping.Write{
-		Mapping: q.row.mapping, Key: s.text(q.key), Operation: c.operation, Bytes: 50, Removal: true,
-		Object: s.object(q.key, q.asked, c.a, c.b),
-	}
-	return delivery.RowRead{Read: q.id, State: delivery.RowDiffers, Write: w, Removes: true}
 }

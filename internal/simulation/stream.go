@@ -136,7 +136,7 @@ func (s *Simulator) send(t *transaction) {
 			return
 		}
 		r.inside, r.final, r.seq, r.skip = true, t.final, 0, 0
-		r.entries = append(r.entries, delivery.Entry{Kind: delivery.EntryBegin, LSN: t.final, Time: epoch.Add(t.at)})
+		r.entries = append(r.entries, delivery.Entry{Kind: delivery.EntryBegin, LSN: t.final, Time: epoch.Add(t.at), XID: uint32(s.xid(r.tx))})
 	case r.change < t.first+t.n:
 		s.sendChange(t)
 	default:
@@ -163,4 +163,16 @@ func (s *Simulator) sendChange(t *transaction) {
 		}
 		r.change++
 	}
+}
+
+// xid is the number of the transaction with that index, as PostgreSQL counts
+// them: in the stream only its lower half is left, of which it leaves out the
+// first three.
+func (s *Simulator) xid(tx int) uint64 {
+	first := [...]uint64{1000, 1<<32 - 10, 5<<32 - 40}[s.options.Seed%3]
+	n := first + uint64(tx)
+	if n>>32 != first>>32 {
+		n += 3
+	}
+	return n
 }

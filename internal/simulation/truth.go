@@ -37,6 +37,12 @@ type truth struct {
 	tries   int
 	// fromRow is the change whose row was read, for the change asked.
 	fromRow, asked int32
+	// read is the newest change of the row that was read, but for removals that
+	// were not to be made; covers counts those, too. goneLast is the newest that
+	// the removal of a row covers.
+	read, covers, goneLast int32
+	// ahead is the newest change of the rows that were sent in this life.
+	ahead int32
 	// inexact is set once the key's object is not just the sum of its changes.
 	inexact bool
 }
@@ -53,7 +59,9 @@ type confirmation struct{ key, through int32 }
 func (s *Simulator) beginLife(powerLost bool) {
 	for i := range s.keys {
 		k := &s.keys[i]
+		rowRead := k.covers != 0
 		k.flying, k.tries, k.fromRow, k.asked, k.made, k.whole = 0, 0, 0, 0, 0, false
+		k.read, k.covers, k.goneLast, k.ahead = 0, 0, 0, 0
 		switch {
 		case powerLost:
 			k.floor = 0
@@ -65,6 +73,9 @@ func (s *Simulator) beginLife(powerLost bool) {
 			}
 		case k.floor != 0 && s.position(k.floor).Compare(s.disk.now.sent) > 0:
 			s.fail("I4", "change %d was sent, and the store does not know of it", k.floor)
+		case rowRead:
+			// What was sent may stand for changes that only a row could be sent for.
+			k.floor = 0
 		}
 	}
 }
@@ -169,68 +180,21 @@ func (s *Simulator) concluded(k, stamp int32, result marketo.Result) {
 	s.covered.Outcomes[result.Outcome]++
 	switch result.Outcome {
 	case marketo.Confirmed:
-		through := stamp
+		through, covers := stamp, key.standsFor(stamp)
 		if stamp == key.fromRow {
 			through = key.asked
 			key.floor = max(key.floor, key.asked)
 		}
-		key.fromRow, key.asked, key.refused, key.tries, key.discarded = 0, 0, 0, 0, 0
+		key.read, key.fromRow, key.asked, key.refused, key.tries, key.discarded = 0, 0, 0, 0, 0, 0
 		key.lacking, key.excused, key.whole = false, false, false
 		s.process.fresh = append(s.process.fresh, confirmation{k, through})
-		s.settle(max(stamp, through), 0)
+		s.settle(max(through, covers), 0)
 	case marketo.Reject, marketo.Wait:
 		key.refused = key.standsFor(stamp)
 	default:
 		if key.tries++; key.tries >= s.profile.config.MaxAttempts {
 			key.refused = key.standsFor(stamp)
 		}
-	}
-}
-
-// standsFor is the newest change that is sent with a stamp: the one that a row
-// was read for may be newer than what the row has.
-func (k *truth) standsFor(stamp int32) int32 {
-	if stamp == k.fromRow {
-		return max(stamp, k.asked)
-	}
-	return stamp
-}
-
-// rowKnown takes note of a row that the machine is about to get.
-func (s *Simulator) rowKnown(q *reading) {
-	key := &s.keys[q.key]
-	key.inexact = true
-	if q.row.differs && !q.retry {
-		key.differed = q.asked // what on_delete asks for is still to be sent
-		return
-	}
-	if !q.row.present {
-		if q.retry {
-			// Whatever is sent of it before its end comes is of no matter.
-			key.fromRow, key.asked, key.lacking = q.carried, q.asked, false
-			if q.row.differs {
-				key.differed = q.asked
-			}
-		}
-		if q.asked == 0 {
-			return
-		}
-		key.wentFor = q.asked
-		s.went(q.asked)
-		c := &s.changes[q.asked]
-		switch {
-		case c.removal && !q.retry: // it is still to be sent
-		case q.retry || c.hides || !mappings[key.mapping].set || key.made == q.asked:
-			s.settle(q.asked, 0)
-		case !c.set:
-			key.whole = true // there is no more of it
-		}
-		return
-	}
-	stamp := s.effective(q.row.last)
-	key.fromRow, key.asked, key.whole = stamp, q.asked, true
-	if q.row.bad || s.oversize(stamp) {
-		key.refused = max(q.row.last, q.asked)
 	}
 }
 

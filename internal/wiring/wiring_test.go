@@ -28,7 +28,8 @@ var inputs = map[string][]string{
 	"delivery":    {"Config", "Mapping", "Entry", "RowRead", "Received", "Answered", "Saved", "Act", "Stop", "Runner"},
 	"marketo":     {"Capacity", "Limits", "Reply", "Result", "Fault"},
 	"mapping":     {"Definition", "Rule", "DeletePolicy", "Write", "Past"},
-	"replication": {"Source", "Seen", "Endpoint", "Change", "Relation", "Column", "Begin", "Commit"},
+	"pgoutput":    {"Change", "Relation", "Column", "Begin", "Commit", "Transactions"},
+	"replication": {"Source", "Seen", "Endpoint"},
 }
 
 // excused are fields that the program leaves to their zero on purpose.

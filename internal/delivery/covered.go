@@ -1,0 +1,163 @@
+package delivery
+
+import (
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
+)
+
+// A row that was read is newer than changes of its key which the stream has yet
+// to bring: those that its snapshot sees are covered by it. They are not sent,
+// as the object would go back for a moment, and settle when the row's own object
+// is settled: with it, or behind it. Should that object have been parked, or
+// given up, the row is read once more for what it covered.
+//
+// Of a key, what is covered is a row of changes without a gap. It ends with the
+// first change that the snapshot does not see, that is of another mapping, or
+// that spells the key in another way: from there on all is sent.
+
+// mostRows bounds each half of the rows that are known to have been read.
+const mostRows = 1 << 15
+
+// rowsRead holds which rows were read in this life, the newest and as many before
+// them, by the hash that all spellings of a key share.
+type rowsRead struct {
+	newest, before map[uint64]rowSeen
+	// until is behind the last change that any of them may cover.
+	until LSN
+}
+
+// rowSeen is the newest reading of a row of a key: what its snapshot sees.
+type rowSeen struct {
+	key     string
+	mapping int32
+	seen    *pgoutput.Transactions
+}
+
+func (r *rowsRead) find(hash uint64) (rowSeen, bool) {
+	row, ok := r.newest[hash]
+	if !ok {
+		row, ok = r.before[hash]
+	}
+	return row, ok
+}
+
+func (r *rowsRead) note(hash uint64, row rowSeen) {
+	if r.newest == nil {
+		r.newest = make(map[uint64]rowSeen)
+	}
+	r.newest[hash] = row
+	r.until = max(r.until, row.seen.Flushed)
+	if len(r.newest) >= mostRows {
+		r.before, r.newest = r.newest, nil
+	}
+}
+
+func (r *rowsRead) forget(hash uint64) {
+	delete(r.newest, hash)
+	delete(r.before, hash)
+}
+
+// passed notes that a transaction has come whose commit record is at lsn.
+func (r *rowsRead) passed(lsn LSN) {
+	if r.until != 0 && lsn >= r.until {
+		*r = rowsRead{}
+	}
+}
+
+// cover notes which changes of its key the row covers that it is sent as.
+func (m *Machine) cover(it *item, seen *pgoutput.Transactions) {
+	if seen == nil || it.problem != nil {
+		return // what a row before covers is covered still
+	}
+	m.rows.forget(it.hash)
+	all := true
+	for next := it.after; next != nil; next = next.after {
+		all = all && next.windowed && next.key == it.key && next.mapping == it.mapping &&
+			seen.SeeStreamed(next.xid, next.at.Commit, m.timeline)
+		next.covered = all
+	}
+	if all {
+		m.rows.note(it.hash, rowSeen{key: it.key, mapping: it.mapping, seen: seen})
+	}
+}
+
+// covers reports whether a row that was read covers a change that has come.
+func (m *Machine) covers(hash uint64, w *mapping.Write, at pgoutput.Position) bool {
+	row, ok := m.rows.find(hash)
+	if !ok {
+		return false
+	}
+	if row.key == w.Key && int(row.mapping) == w.Mapping && row.seen.SeeStreamed(m.xid, at.Commit, m.timeline) {
+		return true
+	}
+	m.rows.forget(hash)
+	return false
+}
+
+// settleCovered settles an item that a row covers, of which the object is
+// settled: the item comes first in its chain. Where that was not confirmed, or
+// where the object may have values of a row before, the row is read again.
+func (m *Machine) settleCovered(it *item) {
+	it.problem = nil
+	switch {
+	case it.operation == marketo.Delete:
+		// What the row leaves out, the deletion would have taken away.
+		it.removal = asks
+	case it.anew, m.lacks(it.key):
+		it.reread = true
+	default:
+		m.states[it.mapping].count.Coalesced++
+		m.settle(it)
+		return
+	}
+	m.read(it)
+}
+
+// mayJoin reports whether an item, which waits, can settle what is covered by
+// the row that it is sent as, or what follows it as covered.
+func (it *item) mayJoin() bool {
+	return it.windowed && !it.repeat && (it.covered || it.problem == nil && !it.needsRow())
+}
+
+// join takes a covered change into the waiting item it.
+func (m *Machine) join(now time.Time, it *item, w *mapping.Write, at pgoutput.Position) bool {
+	if !it.waits() || it.key != w.Key || w.Removal {
+		return false
+	}
+	if m.supersede(now, it, w, at) {
+		return true
+	}
+	if !it.mayJoin() || m.undecided(it) {
+		return false
+	}
+	if it.covered {
+		next := item{
+			operation: w.Operation, object: w.Object, bytes: w.Bytes + itemBytes,
+			partial: w.Partial || w.Operation == marketo.Update, ends: w.Operation == marketo.Update, covered: true,
+		}
+		m.bytes += next.bytes - it.bytes
+		it.follow(&next)
+	}
+	it.at, it.xid, it.newest = at, m.xid, stampOf(m.time)
+	return true
+}
+
+// follow makes it stand for next, too, which a row covers.
+func (it *item) follow(next *item) {
+	if it.covered {
+		anew := it.anew || next.anew || it.operation == marketo.Delete
+		it.operation, it.object, it.bytes = next.operation, next.object, next.bytes
+		it.partial, it.ends, it.removal, it.anew = next.partial, next.ends, next.removal, anew
+		it.reread, it.problem, it.unsure = false, nil, false
+		return
+	}
+	if (next.anew || next.operation == marketo.Delete) && it.operation != marketo.Delete {
+		it.anew, it.object = true, whole(it.object)
+		if it.operation == marketo.Insert { // it would leave what is there as it is
+			it.operation = marketo.Upsert
+		}
+	}
+}

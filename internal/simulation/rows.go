@@ -1,0 +1,231 @@
+package simulation
+
+import (
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/delivery"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
+)
+
+// reading is one row on its way to the machine.
+type reading struct {
+	id  uint64
+	key int32
+	// asked is the change that the machine asked for.
+	asked int32
+	// carried is the change whose values the question carried.
+	carried int32
+	retry   bool // of a parked object
+	now     bool // taken when asked for, not when answered
+	row     key
+	// seen are the transactions whose changes the row has.
+	seen pgoutput.Transactions
+	// folded: a row of the other spelling will do.
+	folded bool
+	other  key
+}
+
+// read takes the machine's question for a row.
+func (s *Simulator) read(e delivery.Read) {
+	s.covered.Reads++
+	k := keyOf(e.Object)
+	q := reading{id: e.Read, key: k, asked: stampOf(e.Object), now: s.rng.IntN(2) == 0, row: s.keys[k], other: s.keys[s.twin(k)], seen: s.seen()}
+	q.folded = e.Folded && s.profile.spellings
+	if key := &s.keys[k]; key.whole && q.asked == key.read {
+		q.asked = key.asked // the row was read before, for that
+	}
+	q.carried = q.asked
+	if parked, held := s.parkedChange(k); parked != 0 && s.durable(k, parked) && (q.asked == omitted || q.asked == held) {
+		q.asked, q.retry = parked, true
+		if q.carried == omitted {
+			q.carried = parked
+		}
+		s.covered.Retries++
+	}
+	if q.asked == omitted {
+		// The retry of a delete whose entry is being saved anew.
+		q.asked, q.carried = 0, 0
+	}
+	s.reads = append(s.reads, q)
+	s.tracef("read %d: key %d for change %d", e.Read, k, q.asked)
+	s.planFor(s.between(time.Millisecond, 3*time.Second), evRow, len(s.reads)-1)
+}
+
+// rowRead answers it with the row as committed.
+func (s *Simulator) rowRead(n int) {
+	q := &s.reads[n]
+	if s.chance(s.profile.readErrors) {
+		s.covered.ReadErrors++
+		s.step(delivery.RowRead{Read: q.id, Err: errNoSpace})
+		return
+	}
+	if !q.now {
+		q.row, q.other, q.seen = s.keys[q.key], s.keys[s.twin(q.key)], s.seen()
+	}
+	if s.chance(s.profile.unreadable) {
+		s.covered.Unreadable++
+		s.keys[q.key].refused = max(s.keys[q.key].refused, s.keys[q.key].last)
+		s.step(delivery.RowRead{Read: q.id, Problem: unreadable})
+		return
+	}
+	if q.folded && !q.row.present && q.other.present {
+		// The row has the key in its other spelling.
+		s.keys[q.key].inexact = true
+		s.settle(q.asked, 0)
+		s.keys[q.key].refused = max(s.keys[q.key].refused, q.asked)
+		q.key, q.row = s.twin(q.key), q.other
+		q.asked, q.carried = 0, 0
+	}
+	s.tracef("row %d: key %d, found %v, change %d", q.id, q.key, q.row.present, q.row.last)
+	s.rowKnown(q)
+	if q.row.differs {
+		s.step(s.rowDiffers(q))
+		return
+	}
+	if !q.row.present {
+		s.covered.RowsGone++
+		s.step(delivery.RowRead{Read: q.id, Seen: &q.seen})
+		return
+	}
+	b := q.row.b
+	if b == null {
+		b = omitted
+	}
+	m := &mappings[q.row.mapping]
+	w := mapping.Write{
+		Mapping: q.row.mapping, Key: s.text(q.key), Operation: m.operation, Bytes: 50,
+		Object: s.object(q.key, s.effective(q.row.last), q.row.a, b),
+	}
+	if q.row.bad {
+		w.Problem = badRow
+	}
+	s.step(delivery.RowRead{Read: q.id, State: delivery.RowMatches, Write: w, Seen: &q.seen})
+}
+
+// seen is what a snapshot sees now: all that has committed.
+func (s *Simulator) seen() pgoutput.Transactions {
+	next := s.xid(len(s.txs))
+	return pgoutput.Transactions{Xmin: next, Xmax: next, Flushed: s.walEnd}
+}
+
+var unreadable = &mapping.Problem{Code: "unreadable", Message: "the server cannot make a text of the row"}
+
+// rowDiffers answers a question for a row that does not match.
+func (s *Simulator) rowDiffers(q *reading) delivery.RowRead {
+	s.covered.Differed++
+	c := s.removal(q.key, q.asked)
+	w := mapping.Write{
+		Mapping: q.row.mapping, Key: s.text(q.key), Operation: c.operation, Bytes: 50, Removal: true,
+		Object: s.object(q.key, q.asked, c.a, c.b),
+	}
+	return delivery.RowRead{Read: q.id, State: delivery.RowDiffers, Write: w, Removes: true, Seen: &q.seen}
+}
+
+// rowKnown takes note of a row that the machine is about to get.
+func (s *Simulator) rowKnown(q *reading) {
+	key := &s.keys[q.key]
+	key.inexact = true
+	if q.row.differs && !q.retry {
+		key.differed = q.asked // what on_delete asks for is still to be sent
+		s.coversGone(q, !s.changes[q.asked].removal)
+		return
+	}
+	if !q.row.present {
+		if q.retry {
+			// Whatever is sent of it before its end comes is of no matter.
+			key.fromRow, key.asked, key.lacking = q.carried, q.asked, false
+			if q.row.differs {
+				key.differed = q.asked
+				s.coversGone(q, s.parkedAs(q.key) != marketo.Delete)
+			}
+		}
+		if q.asked == 0 {
+			return
+		}
+		key.wentFor = q.asked
+		s.went(q.asked)
+		c := &s.changes[q.asked]
+		switch {
+		case c.removal && !q.retry && !(mappings[key.mapping].set && q.asked <= key.covers): // it is still to be sent
+			s.coversGone(q, false)
+		case q.retry || q.asked <= key.covers || c.hides || !mappings[key.mapping].set || key.made == q.asked:
+			if s.settle(q.asked, 0); q.asked <= key.covers {
+				s.settle(key.covers, 0)
+			}
+		case !c.set:
+			key.whole = true // there is no more of it
+		}
+		return
+	}
+	stamp := s.effective(q.row.last)
+	key.fromRow, key.asked, key.whole = stamp, q.asked, true
+	if key.read = stamp; !q.row.bad {
+		key.covers = max(key.covers, q.row.last)
+	}
+	if q.row.bad || s.oversize(stamp) {
+		key.refused = max(q.row.last, q.asked)
+	}
+}
+
+// coversGone takes note of what the removal of a row covers that does not match,
+// or was gone: all that the row had, where the removal is newer than its change.
+func (s *Simulator) coversGone(q *reading, newer bool) {
+	key := &s.keys[q.key]
+	covered := q.asked <= key.covers
+	if (newer || covered) && !mappings[key.mapping].set {
+		key.covers = max(key.covers, q.row.last)
+		covered = true
+	}
+	if key.goneLast = 0; covered {
+		key.goneLast = key.covers
+	}
+	if s.oversize(q.asked) {
+		key.refused = max(key.refused, key.goneLast)
+	}
+}
+
+// parkedAs is the operation of the entry that the store has parked for a key.
+func (s *Simulator) parkedAs(k int32) marketo.Operation {
+	if s.disk.now.parked[k].Operation == marketo.Delete.String() {
+		return marketo.Delete
+	}
+	return marketo.Upsert
+}
+
+// standsFor is the newest change that is sent with a stamp: the one that a row
+// was read for may be newer than what the row has.
+// What a row covers is settled with it.
+func (k *truth) standsFor(stamp int32) int32 {
+	newest := stamp
+	if stamp == k.read {
+		newest = max(newest, k.asked, k.covers)
+	}
+	if stamp == k.fromRow {
+		newest = max(newest, k.asked)
+	}
+	if stamp == k.differed || stamp == k.wentFor {
+		newest = max(newest, k.goneLast)
+	}
+	return newest
+}
+
+// checkAhead: what a row had that was sent is not sent after it, in this life.
+// Of a key with two spellings that is not so, nor is it of what a row sets that
+// stopped matching.
+func (s *Simulator) checkAhead(k, stamp int32) {
+	key := &s.keys[k]
+	switch {
+	case s.profile.spellings:
+	case stamp != 0 && (stamp == key.differed || stamp == key.wentFor && s.changes[stamp].removal):
+		key.ahead = max(key.ahead, key.goneLast)
+	case stamp < key.ahead && stamp != key.fromRow:
+		s.fail("I4", "key %d: change %d is sent after a row that had change %d", k, stamp, key.ahead)
+	case stamp == key.read:
+		if stamp < key.ahead {
+			s.fail("I4", "key %d: a row with change %d is sent after one that had change %d", k, stamp, key.ahead)
+		}
+		key.ahead = stamp
+	}
+}
