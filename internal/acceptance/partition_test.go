@@ -1,6 +1,7 @@
 package acceptance_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -141,6 +142,32 @@ func TestValuesThatAlterTableChanges(t *testing.T) {
 		p := w.start()
 		if _, status := w.get("/api/v1/status"); !strings.Contains(status, "has type bigint now") {
 			t.Errorf("the status does not tell: %s", status)
+		}
+		p.stop(t)
+	})
+	t.Run("of a type", func(t *testing.T) {
+		t.Parallel()
+		w := newHistory(t, "rest")
+		w.exec(`CREATE TYPE mood AS ENUM ('sad', 'ok'); CREATE DOMAIN moods AS mood[]; CREATE TYPE pair AS (x int, y int)`)
+		w.exec(`ALTER TABLE thing ALTER name TYPE moods USING NULL, ALTER memo TYPE pair USING NULL`)
+		w.start().stop(t)
+		w.exec(`ALTER TYPE mood ADD VALUE 'blue'`)
+		const want = `values of column "%s" of table public.thing have other texts now`
+		if _, said := w.check(); strings.Contains(said, "other texts") {
+			t.Errorf("a new value of an enum is told to change others: %s", said)
+		}
+		w.exec(`ALTER TYPE mood RENAME VALUE 'sad' TO 'down'`)
+		w.exec(`ALTER TYPE pair ADD ATTRIBUTE z int`)
+		code, said := w.check()
+		if code != 0 {
+			t.Errorf("check ends with %d", code)
+		}
+		p := w.start()
+		_, status := w.get("/api/v1/status")
+		for _, column := range []string{"name", "memo"} {
+			if text := fmt.Sprintf(want, column); !strings.Contains(said, text) || !strings.Contains(strings.ReplaceAll(status, `\"`, `"`), text) {
+				t.Errorf("check or status do not say %q: %s\n%s", text, said, status)
+			}
 		}
 		p.stop(t)
 	})

@@ -105,7 +105,12 @@ func (c *comparison) types() bool {
 	found := false
 	for _, was := range c.known.Columns {
 		for _, is := range c.now.Columns {
-			if was.Name == is.Name && was.Type != is.Type {
+			switch {
+			case was.Name != is.Name:
+			case was.Type == is.Type && reworded(was.Parts, is.Parts):
+				c.notes(again+"; where the column is a key, remove the objects of its former texts in marketo",
+					"values of column %q of table %s have other texts now, as its type %s was altered (ALTER TYPE): that is not in the stream", is.Name, c.table, is.Type)
+			case was.Type != is.Type:
 				found = true
 				c.notes(again, "column %q of table %s has type %s now, it had %s: values that the ALTER TABLE changed (USING) are not in the stream", is.Name, c.table, is.Type, was.Type)
 			}
@@ -114,11 +119,27 @@ func (c *comparison) types() bool {
 	return found
 }
 
+// reworded reports whether a label of an enum was renamed, or a composite type
+// has other attributes. A label that is new changes nothing.
+func reworded(was, is map[string]string) bool {
+	for part, value := range was {
+		if is[part] != value {
+			return true
+		}
+	}
+	for part := range is {
+		if _, old := was[part]; !old && len(was) > 0 && strings.HasPrefix(part, "attribute ") {
+			return true
+		}
+	}
+	return false
+}
+
 // rewritten tells of files that were replaced without a word in the stream.
 func (c *comparison) rewritten() {
 	if len(c.known.Leaves) == 0 && len(c.now.Leaves) == 0 && c.known.Filenode != c.now.Filenode {
 		c.notes("nothing to do after VACUUM FULL, CLUSTER or TRUNCATE; after ALTER TABLE, "+again,
-			"table %s was rewritten: values that an ALTER TABLE changed (USING) are not in the stream", c.table)
+			"table %s was rewritten: values that an ALTER TABLE changed (USING), and what changed while it was UNLOGGED, are not in the stream", c.table)
 	}
 	tell := c.notes
 	if c.strict {
@@ -135,8 +156,8 @@ func (c *comparison) rewritten() {
 		case c.now.Leaves[at].Fresh && was.Rows:
 			tell("remove the objects of its rows in marketo, or leave them", "partition %s of table %s was truncated, or rewritten by ALTER TABLE: that is not in the stream", was.Name, c.table)
 		case was.Rows:
-			c.notes("nothing to do after VACUUM FULL or CLUSTER; after TRUNCATE, remove the objects of its rows in marketo",
-				"partition %s of table %s was rewritten", was.Name, c.table)
+			c.notes("nothing to do after VACUUM FULL or CLUSTER; after TRUNCATE, remove the objects of its rows in marketo; after ALTER TABLE, "+again,
+				"partition %s of table %s was rewritten: what changed while it was UNLOGGED is not in the stream", was.Name, c.table)
 		}
 	}
 	for _, is := range c.now.Leaves {

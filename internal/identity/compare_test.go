@@ -8,9 +8,24 @@ import (
 func known() Table {
 	return Table{
 		Schema: "public", Name: "thing", OID: 7, Publication: "1/1", Members: []uint32{20}, Filenode: 70,
-		Columns:  []Column{{"id", "integer"}, {"n", "integer"}},
+		Columns:  []Column{{Name: "id", Type: "integer"}, {Name: "n", Type: "integer"}},
 		Mappings: []Mapping{{"thing", "Thing"}},
 	}
+}
+
+// parts are the columns of known, the second one made from these parts.
+func parts(pairs ...string) []Column {
+	made := map[string]string{}
+	for i := 0; i < len(pairs); i += 2 {
+		made[pairs[i]] = pairs[i+1]
+	}
+	return []Column{{Name: "id", Type: "integer"}, {Name: "n", Type: "integer", Parts: made}}
+}
+
+func typed() Table {
+	t := known()
+	t.Columns = parts("label 1", "a", "attribute 7.1", "23")
+	return t
 }
 
 func partitioned() Table {
@@ -39,9 +54,18 @@ func TestCompare(t *testing.T) {
 		{"named twice, then once", known(), func(v *View) { v.Tables[0].Members = []uint32{20, 30} }, false, "", false},
 		{"publication altered", known(), func(v *View) { v.Tables[0].Publication = "1/2" }, true, "altered", false},
 		{"another type", known(), func(v *View) {
-			v.Tables[0].Columns = []Column{{"id", "integer"}, {"n", "bigint"}}
+			v.Tables[0].Columns = []Column{{Name: "id", Type: "integer"}, {Name: "n", Type: "bigint"}}
 			v.Tables[0].Filenode = 99
 		}, false, `column "n" of table public.thing has type bigint now`, false},
+		{"label renamed", typed(), func(v *View) { v.Tables[0].Columns = parts("label 1", "b", "attribute 7.1", "23") }, false, `values of column "n" of table public.thing have other texts`, false},
+		{"label added", typed(), func(v *View) {
+			v.Tables[0].Columns = parts("label 1", "a", "attribute 7.1", "23", "label 2", "b")
+		}, false, "", false},
+		{"attribute added", typed(), func(v *View) {
+			v.Tables[0].Columns = parts("label 1", "a", "attribute 7.1", "23", "attribute 7.2", "25")
+		}, false, "have other texts", false},
+		{"attribute dropped", typed(), func(v *View) { v.Tables[0].Columns = parts("label 1", "a") }, false, "have other texts", false},
+		{"labels not known", known(), func(v *View) { v.Tables[0].Columns = parts("attribute 7.1", "23") }, false, "", false},
 		{"rewritten", known(), func(v *View) { v.Tables[0].Filenode = 99 }, false, "was rewritten", false},
 		{"partition gone", partitioned(), func(v *View) { v.Tables[0].Leaves = v.Tables[0].Leaves[1:] }, true, "public.p1 of table public.thing was detached or dropped", false},
 		{"partition gone, leniently", partitioned(), func(v *View) { v.Tables[0].Leaves = v.Tables[0].Leaves[1:] }, false, "detached or dropped", true},

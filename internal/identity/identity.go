@@ -46,6 +46,9 @@ type Table struct {
 type Column struct {
 	Name string `json:"name"`
 	Type string `json:"type"`
+	// Parts are the labels of the enums that the type is made from, by the number
+	// of each, and the types of the attributes of composite types.
+	Parts map[string]string `json:"parts,omitempty"`
 }
 
 // Leaf is a partition.

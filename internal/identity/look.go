@@ -45,7 +45,8 @@ SELECT jsonb_build_object(
 	'tables', (SELECT jsonb_agg(jsonb_build_object('schema', m.nspname, 'name', m.relname, 'oid', m.oid::bigint, 'filenode', m.relfilenode::bigint,
 		'publication', (SELECT p.oid::text || '/' || p.xmin::text FROM publication p),
 		'members', (SELECT jsonb_agg(x.oid::bigint ORDER BY x.oid) FROM members x WHERE x.mapped = m.oid),
-		'columns', (SELECT jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod)) ORDER BY a.attnum)
+		'columns', (SELECT jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
+				'parts', CASE WHEN a.atttypid >= 16384 THEN ` + partsSQL + ` END) ORDER BY a.attnum)
 			FROM pg_attribute a WHERE a.attrelid = m.oid AND a.attnum > 0 AND NOT a.attisdropped),
 		'leaves', (SELECT jsonb_agg(jsonb_build_object('name', ln.nspname || '.' || l.relname, 'oid', l.oid::bigint, 'filenode', l.relfilenode::bigint,
 				'rows', CASE WHEN l.relpages > 0 OR pg_stat_get_live_tuples(l.oid) > 0 THEN true ELSE coalesce(pg_relation_size(l.oid), 0) > 0 END,
@@ -53,6 +54,16 @@ SELECT jsonb_build_object(
 				'attached', t.xmin::text <> b.since::text) ORDER BY l.oid)
 			FROM below b JOIN pg_class l ON l.oid = b.oid JOIN pg_namespace ln ON ln.oid = l.relnamespace JOIN pg_type t ON t.oid = l.reltype
 			WHERE b.mapped = m.oid AND b.oid <> m.oid AND l.relkind IN ('r', 'f'))) ORDER BY m.ord) FROM mapped m))`
+
+// partsSQL tells what the texts of column a's type are made from, as far as
+// ALTER TYPE can change it: every value of the type has another text then.
+const partsSQL = `(WITH RECURSIVE made(oid) AS (SELECT a.atttypid UNION SELECT x.oid FROM made JOIN pg_type t ON t.oid = made.oid CROSS JOIN LATERAL (
+		SELECT t.typbasetype UNION ALL SELECT t.typelem UNION ALL SELECT r.rngsubtype FROM pg_range r WHERE r.rngtypid = t.oid
+		UNION ALL SELECT o.atttypid FROM pg_attribute o WHERE t.typtype = 'c' AND o.attrelid = t.typrelid AND o.attnum > 0 AND NOT o.attisdropped) x(oid))
+	SELECT jsonb_object_agg(part, value) FROM (
+		SELECT 'label ' || e.oid, e.enumlabel::text FROM made JOIN pg_enum e ON e.enumtypid = made.oid
+		UNION ALL SELECT 'attribute ' || t.oid || '.' || o.attnum, o.atttypid::text FROM made JOIN pg_type t ON t.oid = made.oid
+			JOIN pg_attribute o ON t.typtype = 'c' AND o.attrelid = t.typrelid AND o.attnum > 0 AND NOT o.attisdropped) p(part, value))`
 
 const schemasSQL = `
 	UNION SELECT a.mapped, s.oid FROM above a JOIN pg_class c ON c.oid = a.oid JOIN pg_publication_namespace s ON s.pnnspid = c.relnamespace

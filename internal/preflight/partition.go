@@ -3,8 +3,8 @@ package preflight
 import (
 	"fmt"
 
-	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/mapping"
 )
 
 // foreign is pg_class.relkind of a foreign table.
