@@ -83,7 +83,6 @@ func TestCrashSweep(t *testing.T) {
 			for hit := first; hit <= last; hit++ {
 				t.Run(fmt.Sprintf("%s/%d/%s", point, hit, api), func(t *testing.T) {
 					t.Parallel()
-					busyPlace(t)
 					crash(t, api, failing, point, hit)
 				})
 			}
