@@ -77,7 +77,7 @@ func (r Report) Obstacles() []Obstacle {
 	switch {
 	case slices.ContainsFunc(r.Misfits, func(o Obstacle) bool { return o.Reason == r.Source.Problem }):
 		// The watch has had reading halted, and says why.
-	case r.Source.Connected && r.Source.Problem != "":
+	case r.Source.Halted:
 		all = append(all, Obstacle{Condition: Halted, Reason: r.Source.Problem})
 	case r.Source.Problem != "":
 		all = append(all, Obstacle{Condition: Disconnected, Reason: r.Source.Problem})

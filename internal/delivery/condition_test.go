@@ -31,7 +31,8 @@ func TestConditionAndFreshness(t *testing.T) {
 		{"never connected", Report{}, Disconnected, false, time.Time{}},
 		{"connection lost", Report{Source: SourceReport{Problem: "gone", Received: 20, Server: 20, Current: lost}}, Disconnected, false, lost},
 		{"connection lost with changes pending", Report{Source: SourceReport{Problem: "gone", Current: lost}, Pending: 1, Through: commit}, Disconnected, false, commit},
-		{"reading halted", Report{Source: SourceReport{Connected: true, Problem: "truncated", Received: 20, Server: 20, Current: lost}}, Halted, false, lost},
+		{"reading halted", Report{Source: SourceReport{Connected: true, Halted: true, Problem: "truncated", Received: 20, Server: 20, Current: lost}}, Halted, false, lost},
+		{"reading halted and the connection lost", Report{Source: SourceReport{Halted: true, Problem: "truncated", Received: 20, Server: 20, Current: lost}}, Halted, false, lost},
 		{"a stall comes first", Report{Stalled: []Obstacle{{Condition: QuotaUsed, Reason: "used up"}}, Source: SourceReport{Connected: true, Server: 20}}, QuotaUsed, false, time.Time{}},
 	}
 	for _, tt := range tests {

@@ -80,7 +80,7 @@ func (r *reader) fits(m *pgoutput.Change) (bool, error) {
 // skipUndecoded ends the transaction that the server fails to decode, when it is
 // the one to be passed: what came of it is delivered, and the next connection
 // starts behind it.
-func (r *reader) skipUndecoded(life context.Context, stop <-chan struct{}, err error) (bool, error) {
+func (r *reader) skipUndecoded(life context.Context, err error) (bool, error) {
 	if replication.Diagnose(err) != replication.Decoding || !r.passes() {
 		return false, nil
 	}
@@ -91,5 +91,5 @@ func (r *reader) skipUndecoded(life context.Context, stop <-chan struct{}, err e
 	r.progress.end(time.Now(), r.seq, r.runner.Log)
 	r.received = r.final + 1
 	r.add(Entry{Kind: EntryCommit, LSN: r.received})
-	return true, r.hand(life, stop, nil)
+	return true, nil // what came is handed over beside the next connection
 }

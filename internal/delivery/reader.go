@@ -111,13 +111,11 @@ func (r *reader) run(life context.Context, stop <-chan struct{}) error {
 		if errors.As(err, &refused) || replication.Classify(err) == replication.Fatal {
 			return err
 		}
-		skipped, skipErr := r.skipUndecoded(life, stop, err)
-		switch {
-		case skipped && skipErr == nil:
+		skipped, skipErr := r.skipUndecoded(life, err)
+		if skipped {
 			continue
-		case errors.Is(skipErr, errStopped):
-			return nil
-		case skipErr != nil:
+		}
+		if skipErr != nil {
 			err = skipErr
 		}
 		failures = failed(failures, r.received > before, time.Since(began))
@@ -157,11 +155,6 @@ func (r *reader) session(life context.Context, stop <-chan struct{}) error {
 	if errors.Is(err, replication.ErrClosed) {
 		// It is closing: a last status may still have to be written.
 		return errStopped
-	}
-	if errors.Is(err, errHalted) {
-		if handErr := r.hand(life, stop, nil); handErr != nil {
-			err = handErr
-		}
 	}
 	if errors.Is(err, errStopped) || errors.Is(err, errHalted) {
 		// The stream stays open: it keeps the server content until the end.
@@ -296,22 +289,18 @@ func (r *reader) read(life context.Context, stop <-chan struct{}, stream *replic
 	}
 }
 
-// hand gives what was read to the machine, and waits while it takes nothing: as
-// long as stream stands, where there is one. A connection that breaks meanwhile
-// is made anew, so that the slot does not stay without anybody who uses it; what
-// was read is handed over then.
+// hand gives what was read to the machine, and waits while it takes nothing, as
+// long as stream stands. A connection that breaks meanwhile is made anew, so that
+// the slot does not stay without anybody who uses it; what was read is handed
+// over then.
 func (r *reader) hand(life context.Context, stop <-chan struct{}, stream *replication.Stream) error {
 	if len(r.entries) == 0 {
 		return nil
 	}
 	failpoint.Hit("reader.before_hand")
-	var broken <-chan struct{}
-	if stream != nil {
-		broken = stream.Broken()
-	}
 	select {
 	case r.runner.in <- piece{r.entries}:
-	case <-broken:
+	case <-stream.Broken():
 		return stream.Cause()
 	case <-stop:
 		return errStopped

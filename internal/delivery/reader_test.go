@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
@@ -231,7 +233,7 @@ func TestUndecodedTransactionIsLeft(t *testing.T) {
 		if err := r.feed(t, things, &pgoutput.Begin{Final: 100}, inserted(1)); err != nil {
 			t.Fatal(err)
 		}
-		skipped, err := r.skipUndecoded(t.Context(), nil, broken)
+		skipped, err := r.skipUndecoded(t.Context(), broken)
 		if err != nil || skipped != (over == 100) {
 			t.Fatalf("passing %d: skipped %v, %v", over, skipped, err)
 		}
@@ -241,8 +243,6 @@ func TestUndecodedTransactionIsLeft(t *testing.T) {
 			}
 			continue
 		}
-		piece := <-r.runner.in
-		r.entries = piece.entries
 		if got := r.gathered(); got != "begin@100 1:1 commit@101" || r.received != 101 || r.inside {
 			t.Errorf("got %s up to %s", got, r.received)
 		}
@@ -270,4 +270,60 @@ func TestConnectionThatEndsAgainAndAgainIsNone(t *testing.T) {
 	if s := r.status(); !s.Connected {
 		t.Errorf("one that stands for minutes: %+v", s)
 	}
+}
+
+// brokenLink is a connection of tests.
+type brokenLink chan struct{}
+
+func (b brokenLink) Broken() <-chan struct{} { return b }
+func (b brokenLink) Cause() error            { return io.ErrUnexpectedEOF }
+
+// While memory is full, what was read before a halt waits to be handed over: a
+// connection that breaks meanwhile is noticed all the same.
+func TestAHaltedReaderNoticesABreakBehindFullMemory(t *testing.T) {
+	r := newTestReader(t, nil)
+	if err := r.feed(t, things, &replication.Begin{Final: 100}, inserted(1)); err != nil {
+		t.Fatal(err)
+	}
+	full := cap(r.runner.in)
+	for range full {
+		r.runner.in <- piece{}
+	}
+	link := make(brokenLink)
+	close(link)
+	if err := r.idle(t.Context(), nil, link); !errors.Is(err, io.ErrUnexpectedEOF) || len(r.entries) == 0 {
+		t.Errorf("got %v with %d entries left, want the cause of the break, and nothing lost", err, len(r.entries))
+	}
+
+	link, stop := make(brokenLink), make(chan struct{})
+	done := make(chan error)
+	go func() { done <- r.idle(t.Context(), stop, link) }()
+	for range full {
+		<-r.runner.in
+	}
+	if got := <-r.runner.in; len(got.entries) == 0 {
+		t.Error("what was read before the halt was not handed over")
+	}
+	close(stop)
+	if err := <-done; !errors.Is(err, errStopped) {
+		t.Errorf("got %v, want the stop", err)
+	}
+}
+
+// Connections of a halted reader that end as soon as they are there are made
+// anew with pauses that grow.
+func TestAHaltedReaderIsInNoHurry(t *testing.T) {
+	r := newTestReader(t, nil)
+	synctest.Test(t, func(t *testing.T) {
+		life, end := context.WithTimeout(context.Background(), 5*time.Minute)
+		defer end()
+		link, n := make(brokenLink), 0
+		close(link)
+		if err := r.keepOver(life, nil, func() (breakable, error) { n++; return link, nil }); err != nil {
+			t.Error(err)
+		}
+		if n < 10 || n > 20 {
+			t.Errorf("%d connections in five minutes, want 10 to 20", n)
+		}
+	})
 }

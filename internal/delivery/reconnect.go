@@ -11,33 +11,72 @@ import (
 )
 
 // keep holds the slot while reading has halted: one that nobody uses may be
-// invalidated (idle_replication_slot_timeout). Nothing more is read. It returns
-// an error only when there is nothing to hold any more.
+// invalidated (idle_replication_slot_timeout). What was read before is handed
+// over, and nothing more is read. It returns an error only when there is nothing
+// to hold any more.
 func (r *reader) keep(life context.Context, stop <-chan struct{}) error {
-	for failures := 0; ; {
+	return r.keepOver(life, stop, func() (breakable, error) {
 		if stream := r.stream.Load(); stream != nil {
-			select {
-			case <-stream.Broken():
-			case <-stop:
-			case <-life.Done():
-			}
-			if ended(stop) || life.Err() != nil {
-				<-life.Done() // the end closes the stream
-				return nil
-			}
-			r.disconnected(stream.Cause(), 1)
-			r.drop(stream)
-			failures = 0
+			return stream, nil // the one that has halted
 		}
-		if _, err := r.connect(life); err != nil {
-			var refused *checkpoint.Refusal
-			if errors.As(err, &refused) || replication.Classify(err) == replication.Fatal {
-				return err
-			}
-			failures++
-			if !r.wait(life, stop, pause(err, failures)) {
-				return nil
-			}
+		stream, err := r.connect(life)
+		if err != nil {
+			return nil, err
+		}
+		return stream, nil
+	})
+}
+
+// keepOver is keep over the connections that next gives.
+func (r *reader) keepOver(life context.Context, stop <-chan struct{}, next func() (breakable, error)) error {
+	for failures := 0; ; {
+		began := time.Now()
+		stream, err := next()
+		if err == nil {
+			err = r.idle(life, stop, stream)
+		}
+		var refused *checkpoint.Refusal
+		switch {
+		case errors.Is(err, errStopped):
+			<-life.Done() // the end closes the stream
+			return nil
+		case stream == nil && (errors.As(err, &refused) || replication.Classify(err) == replication.Fatal):
+			return err
+		}
+		failures = failed(failures, false, time.Since(began))
+		r.disconnected(err, failures)
+		if stream := r.stream.Load(); stream != nil {
+			r.drop(stream)
+		}
+		if !r.wait(life, stop, pause(err, failures)) {
+			return nil
+		}
+	}
+}
+
+// breakable is a connection that may end by itself.
+type breakable interface {
+	Broken() <-chan struct{}
+	Cause() error
+}
+
+// idle hands over what was read, and waits until the stream breaks. It returns
+// why, or errStopped.
+func (r *reader) idle(life context.Context, stop <-chan struct{}, stream breakable) error {
+	for {
+		var in chan<- piece
+		if len(r.entries) > 0 {
+			in = r.runner.in
+		}
+		select {
+		case in <- piece{r.entries}:
+			r.handed()
+		case <-stream.Broken():
+			return stream.Cause()
+		case <-stop:
+			return errStopped
+		case <-life.Done():
+			return errStopped
 		}
 	}
 }

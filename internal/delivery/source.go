@@ -17,6 +17,8 @@ type SourceReport struct {
 	Connected bool
 	// Problem is why nothing is read, in plain words; "" when all is well.
 	Problem string
+	// Halted is set once reading has halted, whether or not the connection stands.
+	Halted bool
 	// Connects counts the connections made, Disconnects those that ended and
 	// attempts that failed, by reason.
 	Connects    uint64
@@ -164,7 +166,7 @@ func (r *reader) status() SourceReport {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	report := SourceReport{
-		Connected: c.connected, Problem: c.problem, Connects: c.connects,
+		Connected: c.connected, Problem: c.problem, Halted: c.halted != "", Connects: c.connects,
 		Disconnects: make(map[replication.Reason]uint64, len(c.disconnects)),
 		Bytes:       c.bytes, Messages: c.messages, Server: c.server, Received: c.received, Current: c.current,
 		Transaction: r.progress.current(),
