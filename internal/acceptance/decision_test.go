@@ -142,6 +142,13 @@ func TestKilledWhileTheSlotIsMade(t *testing.T) {
 		return w.value(`SELECT count(*) FROM pg_replication_slots WHERE confirmed_flush_lsn IS NULL AND slot_name = $1`, w.config.slot) == "1", "no slot is being made"
 	}
 	await(t, time.Minute, made)
+	// While it waits, it says for what.
+	writer := open.value(`SELECT 'pid ' || pid || ' of user ' || usename || ' (transaction ' || backend_xid || ')' FROM pg_stat_activity WHERE pid = pg_backend_pid()`)
+	await(t, time.Minute, func() (bool, string) {
+		_, body := w.get("/readyz")
+		return strings.HasPrefix(body, "starting: creating the slot waits") && strings.Contains(body, writer), "readyz says: " + body
+	})
+	p.awaitLog(t, "creating the slot waits for the end of open transactions")
 	p.kill()
 	// A server that has noticed the end of the connection has given up.
 	goesOn := func() bool { ok, _ := made(); return ok }
@@ -152,7 +159,7 @@ func TestKilledWhileTheSlotIsMade(t *testing.T) {
 	p = w.launch()
 	await(t, time.Minute, func() (bool, string) {
 		_, body := w.get("/readyz")
-		return strings.Contains(body, "is being created") || strings.Contains(body, "starting") && goesOn(), "readyz says: " + body
+		return strings.HasPrefix(body, "starting: ") && strings.Contains(body, writer), "readyz says: " + body
 	})
 	open.exec(`COMMIT`)
 	p.kill() // it would look again in half a minute

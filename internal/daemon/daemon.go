@@ -44,7 +44,7 @@ type Daemon struct {
 
 	// passOver is the transaction of which what halts reading is left out.
 	passOver pgoutput.LSN
-	accepted atomic.Pointer[[]string]
+	accepted atomic.Pointer[[]checkpoint.Accepted]
 	tables   tables
 	runner   atomic.Pointer[delivery.Runner]
 	starting atomic.Pointer[string]
@@ -158,16 +158,9 @@ func (d *Daemon) delivery(capacity marketo.Capacity) delivery.Config {
 func (d *Daemon) Report(ctx context.Context) (delivery.Report, error) {
 	runner := d.runner.Load()
 	if runner == nil {
-		return delivery.Report{}, fmt.Errorf("report: %s", d.startingReason())
+		return delivery.Report{}, fmt.Errorf("%s: %s", stateStarting, d.startingReason())
 	}
 	return runner.Report(ctx)
-}
-
-func (d *Daemon) startingReason() string {
-	if reason := d.starting.Load(); reason != nil {
-		return *reason
-	}
-	return "starting"
 }
 
 func (d *Daemon) alive(ctx context.Context) error {

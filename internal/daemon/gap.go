@@ -89,14 +89,12 @@ func resendTable(set *mapping.Set, t mapping.Table) string {
 	return fmt.Sprintf("UPDATE %s SET %s = %s;", pgx.Identifier{t.Schema, t.Name}.Sanitize(), column, column)
 }
 
+// acceptedShown is how long people are told of what was accepted; the state file
+// keeps it for good.
+const acceptedShown = 7 * 24 * time.Hour
+
 // noteAccepted keeps what was accepted in sight.
-func (d *Daemon) noteAccepted(all []checkpoint.Accepted) {
-	var notes []string
-	for _, a := range all {
-		notes = append(notes, d.acceptedNote(a))
-	}
-	d.accepted.Store(&notes)
-}
+func (d *Daemon) noteAccepted(all []checkpoint.Accepted) { d.accepted.Store(&all) }
 
 func (d *Daemon) acceptedNote(a checkpoint.Accepted) string {
 	when := a.At.Format("2006-01-02 15:04")
@@ -109,13 +107,21 @@ func (d *Daemon) acceptedNote(a checkpoint.Accepted) string {
 
 // passedOver notes what was left out while changes stream.
 func (d *Daemon) passedOver(a checkpoint.Accepted) {
-	notes := append(slices.Clone(d.acceptedNotes()), d.acceptedNote(a))
-	d.accepted.Store(&notes)
+	var all []checkpoint.Accepted
+	if known := d.accepted.Load(); known != nil {
+		all = slices.Clone(*known)
+	}
+	d.noteAccepted(append(all, a))
 }
 
-func (d *Daemon) acceptedNotes() []string {
-	if notes := d.accepted.Load(); notes != nil {
-		return *notes
+// acceptedNotes are on what was accepted of late.
+func (d *Daemon) acceptedNotes(now time.Time) (notes []string) {
+	if known := d.accepted.Load(); known != nil {
+		for _, a := range *known {
+			if now.Sub(a.At) < acceptedShown {
+				notes = append(notes, d.acceptedNote(a))
+			}
+		}
 	}
-	return nil
+	return notes
 }

@@ -41,8 +41,7 @@ func (d *Daemon) start(ctx context.Context, source *replication.Source, store *c
 		if err == nil || ctx.Err() != nil || !passes(err) {
 			return f, err
 		}
-		reason := "not connected to postgresql: " + err.Error()
-		d.starting.Store(&reason)
+		d.tellStarting(err)
 		if failures == 0 {
 			d.Log.Warn("waiting for postgresql", "err", err)
 		}
@@ -121,7 +120,7 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 		return f, unreachable{err}
 	}
 	if f.decision.Action == checkpoint.Wait {
-		return f, unreachable{&replication.Error{Reason: replication.SlotWait, Err: errors.New(f.decision.Warning)}}
+		return f, unreachable{&replication.Error{Reason: replication.SlotWait, Err: errors.New(f.decision.Warning + holdUps(ctx, source))}}
 	}
 	f.decision = f.decision.At(d.Config.State.SQLite)
 	if f.decision, f.accepted, err = d.overGap(f.decision, f.state); err != nil {
@@ -284,7 +283,9 @@ func (d *Daemon) create(ctx context.Context, source *replication.Source, store *
 		return 0, err
 	}
 	failpoint.Hit("start.after_intend")
+	told := d.tellHoldUps(ctx, source)
 	lsn, err := source.CreateSlot(ctx)
+	told()
 	if err != nil {
 		return 0, unreachable{err}
 	}

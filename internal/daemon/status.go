@@ -57,7 +57,7 @@ func (d *Daemon) status(ctx context.Context, store *checkpoint.Store) admin.Stat
 	if err != nil {
 		return notReady(s, admin.Obstacle{State: stateUnresponsive, Reason: "the pipeline does not answer", Advice: advice[stateUnresponsive]})
 	}
-	s.State, s.Ready, s.Notices = string(report.Condition()), true, d.notices()
+	s.State, s.Ready, s.Notices = string(report.Condition()), true, d.notices(s.Time)
 	var obstacles []admin.Obstacle
 	for _, o := range report.Obstacles() {
 		obstacles = append(obstacles, admin.Obstacle{
@@ -76,7 +76,9 @@ func (d *Daemon) status(ctx context.Context, store *checkpoint.Store) admin.Stat
 }
 
 // notices are what people should know though delivery goes on.
-func (d *Daemon) notices() []string { return slices.Concat(d.acceptedNotes(), d.notes()) }
+func (d *Daemon) notices(now time.Time) []string {
+	return slices.Concat(d.acceptedNotes(now), d.notes())
+}
 
 // notReady puts what stands, the worst first, into a status.
 func notReady(s admin.Status, obstacles ...admin.Obstacle) admin.Status {

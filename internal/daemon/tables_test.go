@@ -3,8 +3,10 @@ package daemon
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/identity"
 )
 
@@ -33,17 +35,18 @@ func TestTablesThatWereNotSavedAreNotKnown(t *testing.T) {
 	}
 }
 
-// Several may ask for the status at once.
-func TestNoticesLeaveTheAcceptedOnesAlone(t *testing.T) {
+// What was accepted stands beside what is noted of tables, for a week.
+func TestNoticesOfWhatWasAcceptedEnd(t *testing.T) {
 	d, _ := newDaemon(t)
-	accepted := []string{"gap", ""}[:1]
-	d.accepted.Store(&accepted)
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	d.noteAccepted([]checkpoint.Accepted{{At: at, Span: "0/1..0/2", Code: checkpoint.PassedOver}})
+	d.passedOver(checkpoint.Accepted{At: at.Add(24 * time.Hour), Span: "0/3..0/4", Code: checkpoint.PassedOver})
 	d.tables.notices = []string{"table"}
-	if got := d.notices(); len(got) != 2 || got[0] != "gap" || got[1] != "table" {
-		t.Errorf("got %q", got)
-	}
-	if spare := accepted[:2][1]; spare != "" {
-		t.Errorf("%q was written into memory that is shared", spare)
+	for days, want := range map[int]int{0: 3, 6: 3, 7: 2, 8: 1} {
+		got := d.notices(at.AddDate(0, 0, days))
+		if len(got) != want || got[len(got)-1] != "table" {
+			t.Errorf("after %d days: %q, want %d", days, got, want)
+		}
 	}
 }
 

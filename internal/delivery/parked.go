@@ -112,7 +112,9 @@ func (m *Machine) waited(now time.Time, key string) {
 	if p == nil || !p.Waits || p.due.After(now) {
 		return
 	}
-	m.retry(now, &p.Parked)
+	if err := m.retry(now, &p.Parked); err != nil {
+		m.noteUntried(p.Mapping, err)
+	}
 }
 
 // retry puts a parked object back into the queue, to be read from its table

@@ -75,6 +75,25 @@ func TestWaitingObjectSurvivesARestart(t *testing.T) {
 	}
 }
 
+// A waiting object whose mapping is not there any more stays, and the log says
+// so once.
+func TestWaitingObjectThatCannotBeTriedIsTold(t *testing.T) {
+	r := newRig(t, nil)
+	r.commit(upsert("1", "a"), upsert("2", "a"))
+	r.pass(time.Second)
+	r.answer(r.take(1)[0], marketo.Wait, marketo.Wait)
+	var parked []checkpoint.Parked
+	for _, s := range r.saves {
+		parked = append(parked, s.Parked...)
+	}
+	again := restartRig(t, checkpoint.State{Checkpoint: &checkpoint.Checkpoint{LSN: start}, Clean: true, Parked: parked},
+		func(c *Config) { c.Mappings = c.Mappings[1:] })
+	again.pass(10 * time.Minute)
+	if n := again.logged("waiting object cannot be tried again"); n != 1 || again.m.Report(again.now).Parked != 2 {
+		t.Errorf("told %d times, %d parked, want once, and both still there", n, again.m.Report(again.now).Parked)
+	}
+}
+
 func TestRetryOfParkedObjects(t *testing.T) {
 	park := func(r *rig, op marketo.Operation) {
 		w := write(op, "1")

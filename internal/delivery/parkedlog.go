@@ -27,6 +27,8 @@ type parkedNews struct {
 	kinds map[parkedKind]*parkedSoon
 	// due is when the next line is, at the earliest.
 	due time.Time
+	// untried are the mappings of waiting objects that could not be tried again.
+	untried map[string]bool
 }
 
 // parkedSoon is what is to be told of one kind at a time to come.
@@ -96,4 +98,17 @@ func (m *Machine) tellParked(now time.Time) {
 	if len(news.kinds) > 0 {
 		m.wakeAt(news.due)
 	}
+}
+
+// noteUntried tells of a waiting object that cannot be tried again: once for each
+// mapping, as it is the same with the others of it.
+func (m *Machine) noteUntried(mapping string, err error) {
+	if m.news.untried[mapping] {
+		return
+	}
+	if m.news.untried == nil {
+		m.news.untried = make(map[string]bool)
+	}
+	m.news.untried[mapping] = true
+	m.log(slog.LevelWarn, "waiting object cannot be tried again; retry or discard it by hand", "mapping", mapping, "err", err)
 }

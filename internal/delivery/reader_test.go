@@ -282,7 +282,7 @@ func (b brokenLink) Cause() error            { return io.ErrUnexpectedEOF }
 // connection that breaks meanwhile is noticed all the same.
 func TestAHaltedReaderNoticesABreakBehindFullMemory(t *testing.T) {
 	r := newTestReader(t, nil)
-	if err := r.feed(t, things, &replication.Begin{Final: 100}, inserted(1)); err != nil {
+	if err := r.feed(t, things, &pgoutput.Begin{Final: 100}, inserted(1)); err != nil {
 		t.Fatal(err)
 	}
 	full := cap(r.runner.in)

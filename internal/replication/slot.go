@@ -225,11 +225,12 @@ func (s *Source) DropSlot(ctx context.Context) error {
 	return fmt.Errorf("drop slot %s: %w", s.Slot, err)
 }
 
-// holdUps names the transactions that keep a slot from being created.
-func (s *Source) holdUps(ctx context.Context) string {
+// HoldUps names the transactions that keep a slot from being created, the oldest
+// first, ten at most; "" when there is none. It asks over a session of its own.
+func (s *Source) HoldUps(ctx context.Context) (string, error) {
 	conn, err := s.Connect(ctx)
 	if err != nil {
-		return "they could not be listed: " + err.Error()
+		return "", fmt.Errorf("look at open transactions: %w", err)
 	}
 	defer closeQuietly(ctx, conn)
 	var found []struct {
@@ -237,18 +238,27 @@ func (s *Source) holdUps(ctx context.Context) string {
 		Since time.Time
 	}
 	if err := queryJSON(ctx, conn, &found, `SELECT COALESCE(jsonb_agg(t), '[]') FROM (
-		SELECT 'pid ' || pid || COALESCE(' of user ' || usename, '') AS name, COALESCE(xact_start, now()) AS since
+		SELECT 'pid ' || pid || COALESCE(' of user ' || usename, '') || ' (transaction ' || backend_xid || ')' AS name, COALESCE(xact_start, now()) AS since
 			FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND pid <> pg_backend_pid()
 		UNION ALL SELECT 'prepared transaction ' || gid, prepared FROM pg_prepared_xacts
 		ORDER BY since LIMIT 10) t`); err != nil {
-		return "they could not be listed: " + err.Error()
-	}
-	if len(found) == 0 {
-		return "none is left now"
+		return "", fmt.Errorf("look at open transactions: %w", err)
 	}
 	names := make([]string, len(found))
 	for i, f := range found {
 		names[i] = f.Name + " since " + f.Since.UTC().Format(time.RFC3339)
 	}
-	return strings.Join(names, ", ")
+	return strings.Join(names, ", "), nil
+}
+
+// holdUps is HoldUps in the words of an error.
+func (s *Source) holdUps(ctx context.Context) string {
+	names, err := s.HoldUps(ctx)
+	switch {
+	case err != nil:
+		return "they could not be listed: " + err.Error()
+	case names == "":
+		return "none is left now"
+	}
+	return names
 }
