@@ -136,9 +136,16 @@ func TestSnapshots(t *testing.T) {
 	r := newReader(t, d.source)
 	s := r.begin("t", "id")
 	d.exec("UPDATE t SET s = 'c' WHERE id = 2")
+	flushed, err := pgoutput.ParseLSN(d.value("SELECT pg_current_wal_flush_lsn()"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	var xid uint32
 	if _, err := fmt.Sscan(d.value("SELECT txid_current()"), &xid); err != nil {
 		t.Fatal(err)
+	}
+	if s.Seen.See(xid) || s.Seen.Flushed == 0 || s.Seen.Flushed >= flushed || s.Seen.Timeline != 1 {
+		t.Errorf("before transaction %d, at %s, the snapshot sees %+v", xid, flushed, s.Seen)
 	}
 	keys := texts("1", "2", "x", "2", "99999999999999999999", "3")
 	keys[3].XID = xid
@@ -149,6 +156,9 @@ func TestSnapshots(t *testing.T) {
 		t.Fatal(err)
 	}
 	s = r.begin("t", "id")
+	if !s.Seen.SeeStreamed(xid, flushed-1, 1) {
+		t.Errorf("after transaction %d, at %s, the snapshot sees %+v", xid, flushed, s.Seen)
+	}
 	shown[1], shown[3] = `"2" "c"`, `"2" "c"`
 	wantRows(t, answers(t, s, keys), shown...)
 

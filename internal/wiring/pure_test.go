@@ -22,7 +22,7 @@ var pure = []struct {
 }{
 	{dir: "delivery", shell: []string{
 		"ask.go", "clock.go", "distance.go", "foresee.go", "handle.go", "identity.go", "metrics.go", "pass.go",
-		"reader.go", "reconnect.go", "relation.go", "row.go", "runner.go", "source.go", "watch.go",
+		"progress.go", "reader.go", "reconnect.go", "relation.go", "row.go", "runner.go", "source.go", "watch.go",
 	}},
 	{dir: "checkpoint", files: []string{"window.go", "resume.go", "view.go", "span.go", "state.go", "calls.go", "record.go"}},
 	{dir: "mapping"},
