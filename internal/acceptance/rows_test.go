@@ -261,6 +261,34 @@ func TestReadOnlyRole(t *testing.T) {
 	})
 }
 
+// TestRoleActsAsAnother connects as a role that acts as the tables' owner, by its
+// settings, and may not read by itself. The right to replicate is its own all
+// the same.
+func TestRoleActsAsAnother(t *testing.T) {
+	needServer(t)
+	t.Parallel()
+	w := newThings(t, server, "rest", reread)
+	w.exec(things)
+	owner, login := "owner_"+w.database, "login_"+w.database
+	w.exec(`CREATE ROLE ` + owner + `; ALTER TABLE thing OWNER TO ` + owner + `; GRANT CREATE ON DATABASE ` + w.database + ` TO ` + owner)
+	w.exec(`CREATE ROLE ` + login + ` LOGIN REPLICATION NOINHERIT; GRANT ` + owner + ` TO ` + login + `; ALTER ROLE ` + login + ` SET role = '` + owner + `'`)
+	w.t.Cleanup(func() {
+		w.disconnect()
+		_ = w.cluster.Exec(context.Background(), w.database, "DROP OWNED BY "+owner+"; DROP ROLE "+login+", "+owner)
+	})
+	w.config.url = strings.Replace(w.config.url, "postgres@", login+"@", 1)
+	w.exec(`INSERT INTO thing VALUES ('a', 1, 'old', $1)`, large())
+	p := w.start()
+	w.exec(`UPDATE thing SET name = 'new'`)
+	w.settle(p)
+	w.wantNames(map[string]string{"a": "new"})
+	p.stop(t)
+	w.exec(`UPDATE thing SET name = 'newer'`)
+	if output, code := w.command("check"); code != 0 || !strings.Contains(output, "all fit the mappings") || !strings.Contains(output, login+" may replicate") {
+		t.Errorf("check: exit code %d:\n%s", code, output)
+	}
+}
+
 // TestApplicationIsNotHeldUp has the application lock its table for longer than
 // the program waits, while rows of it are to be read, and change the table once
 // the program reads. No statement of the application fails or waits for it.

@@ -29,10 +29,10 @@ func (in *inspection) inspectServer() {
 	in.inspectLevel()
 	in.inspectRecovery()
 	if s.MayReplicate {
-		in.ok("role", "%s may replicate", s.User)
+		in.ok("role", "%s may replicate", s.Login)
 	} else {
-		in.fail("role", fmt.Sprintf("role %s may not replicate", s.User),
-			"on Amazon RDS grant it rds_replication; elsewhere, as a superuser, run: ALTER ROLE "+ident(s.User)+" REPLICATION;")
+		in.fail("role", fmt.Sprintf("role %s may not replicate", s.Login),
+			"on Amazon RDS grant it rds_replication; elsewhere, as a superuser, run: ALTER ROLE "+ident(s.Login)+" REPLICATION;")
 	}
 	in.inspectFree()
 	in.inspectRetention()

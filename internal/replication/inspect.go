@@ -15,7 +15,10 @@ type Server struct {
 	System   string `json:"system"`
 	Timeline int32  `json:"timeline"`
 	Database string `json:"database"`
-	User     string `json:"user"`
+	// User is the role that sessions act as, Login the one that they logged in
+	// as, whose right to replicate counts.
+	User  string `json:"user"`
+	Login string `json:"login"`
 	// Version is server_version_num, e.g. 150018 for 15.18.
 	Version int `json:"version"`
 	// Current is the end of the WAL written, Flushed the end of the WAL on
@@ -103,7 +106,7 @@ SELECT jsonb_build_object(
 	'timeline', CASE WHEN pg_is_in_recovery() THEN (SELECT timeline_id FROM pg_control_checkpoint())
 		ELSE ('x' || substr(pg_walfile_name(current), 1, 8))::bit(32)::int END,
 	'database', current_database(),
-	'user', current_user,
+	'user', current_user, 'login', session_user,
 	'version', current_setting('server_version_num')::int,
 	'current', current, 'flushed', flushed,
 	'wal_level', current_setting('wal_level'),
@@ -115,7 +118,7 @@ SELECT jsonb_build_object(
 	'free_senders', current_setting('max_wal_senders')::int - (SELECT count(*) FROM pg_stat_replication),
 	'may_replicate', (SELECT r.rolreplication OR r.rolsuper OR EXISTS (SELECT FROM pg_roles x
 			WHERE x.rolname = 'rds_replication' AND pg_has_role(r.oid, x.oid, 'member'))
-		FROM pg_roles r WHERE r.rolname = current_user),
+		FROM pg_roles r WHERE r.rolname = session_user),
 	'bypasses_rls', (SELECT r.rolbypassrls OR r.rolsuper FROM pg_roles r WHERE r.rolname = current_user),
 	'slot', (` + slotJSON + `$1),
 	'publication', (SELECT to_jsonb(p) || jsonb_build_object('tables', (SELECT COALESCE(jsonb_agg(to_jsonb(t)

@@ -2,6 +2,7 @@ package replication
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -25,9 +26,14 @@ const peekSQL = `SELECT coalesce(jsonb_agg(CASE WHEN get_byte(data, 0) IN (66, 6
 // Peek reads what waits in the slot and leaves it there, up to the end of the
 // transaction with the last of so many messages. The server decodes it as it
 // does for the stream. It fails while somebody reads from the slot.
-func (c *Catalog) Peek(ctx context.Context, most int) (Waiting, error) {
+func (c *Catalog) Peek(ctx context.Context, most int) (w Waiting, err error) {
 	var messages [][]byte
 	name := pgx.Identifier{c.Source.Publication}.Sanitize()
+	// As for the stream, the right is that of the login.
+	if err := c.conn.Exec(ctx, "SET ROLE NONE").Close(); err != nil {
+		return Waiting{}, fmt.Errorf("look into slot %s: %w", c.Source.Slot, err)
+	}
+	defer func() { err = errors.Join(err, c.conn.Exec(ctx, "RESET ROLE").Close()) }()
 	if err := c.JSON(ctx, &messages, peekSQL, c.Source.Slot, strconv.Itoa(most), name); err != nil {
 		return Waiting{}, fmt.Errorf("look into slot %s: %w", c.Source.Slot, err)
 	}

@@ -81,6 +81,9 @@ func (s *Source) connectReplication(ctx context.Context, adjust func(*pgconn.Con
 		return nil, err
 	}
 	config.RuntimeParams["replication"] = "database"
+	// The right to replicate is that of the login, whatever role it acts as
+	// (ALTER ROLE … SET role) to own or to read tables.
+	config.RuntimeParams["role"] = "none"
 	if adjust != nil {
 		adjust(config)
 	}
