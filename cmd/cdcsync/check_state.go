@@ -48,7 +48,7 @@ func (c *checkup) examineState(ctx context.Context, conf *config.Config, server 
 			Remedy: "see the finding on the publication",
 		}}
 	}
-	decision = decision.At(conf.State.SQLite)
+	decision = decision.At(conf.State.SQLite, conf.File)
 	c.refusal = decision.Refusal
 	findings = append(findings, startFindings(decision, conf.Source.Slot)...)
 	c.add(name, append(findings, c.examineTables(ctx, conf, *server, state)...)...)

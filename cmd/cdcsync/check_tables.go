@@ -31,9 +31,9 @@ func (c *checkup) examineTables(ctx context.Context, conf *config.Config, server
 		if change.Loses {
 			level = preflight.Fail
 		}
-		findings = append(findings, preflight.Finding{Check: check, Level: level, Detail: change.Text, Remedy: daemon.Remedy(change)})
+		findings = append(findings, preflight.Finding{Check: check, Level: level, Detail: change.Text, Remedy: daemon.Remedy(change, conf.File)})
 	}
-	if refusal := seen.Refusal(nil); refusal != nil && c.refusal == nil {
+	if refusal := seen.Refusal(nil, conf.File); refusal != nil && c.refusal == nil {
 		c.refusal = refusal
 	}
 	if findings == nil && len(seen.Known) > 0 {

@@ -10,7 +10,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
 )
 
-var acceptGap = regexp.MustCompile(`cdcsync run --accept-gap (\S+\.\.[0-9A-Za-z/]+)`)
+var acceptGap = regexp.MustCompile(`cdcsync run -c \S+/cdcsync\.yaml --accept-gap (\S+\.\.[0-9A-Za-z/]+)`)
 
 // named returns the gap that a text says how to accept.
 func named(t *testing.T, text string) string {

@@ -101,7 +101,7 @@ func TestPartitionedTableIsTruncated(t *testing.T) {
 		gap := named(t, reason)
 		p.stop(t)
 		p = w.launchAccepting(gap)
-		want := "cdcsync run --accept-table 'public.thing' --accept-gap " + gap + "\n"
+		want := "cdcsync run -c " + w.dir + "/cdcsync.yaml --accept-table 'public.thing' --accept-gap " + gap + "\n"
 		if got := p.exit(t, time.Minute); got != 3 || !strings.Contains(p.output.String(), want) {
 			t.Fatalf("exit code = %d, want 3 and %q in\n%s", got, want, p.output.String())
 		}

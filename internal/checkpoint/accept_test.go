@@ -100,3 +100,16 @@ func TestRefusalNamesTheGap(t *testing.T) {
 		})
 	}
 }
+
+// A command names the configuration file as a shell takes it.
+func TestCommandNamesTheConfiguration(t *testing.T) {
+	for file, want := range map[string]string{
+		"":                      "cdcsync run --accept-gap 0/1..new",
+		"/etc/cdcsync/one.yaml": "cdcsync run -c /etc/cdcsync/one.yaml --accept-gap 0/1..new",
+		"it's here.yaml":        `cdcsync run -c 'it'\''s here.yaml' --accept-gap 0/1..new`,
+	} {
+		if got := (checkpoint.Span{From: 1, New: true}).Command(file); got != want {
+			t.Errorf("%q: got %s, want %s", file, got, want)
+		}
+	}
+}

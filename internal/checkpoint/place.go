@@ -40,8 +40,9 @@ func Place(path string) error {
 	return nil
 }
 
-// At names the state file that was looked at in what a refusal says.
-func (d Decision) At(path string) Decision {
+// At names the state file that was looked at, and the configuration file, in what
+// a refusal says.
+func (d Decision) At(path, config string) Decision {
 	if d.Refusal == nil {
 		return d
 	}
@@ -51,6 +52,9 @@ func (d Decision) At(path string) Decision {
 	named := *d.Refusal
 	named.Reason = strings.Replace(named.Reason, "the state file", "the state file "+path, 1)
 	named.Remedy = strings.Replace(named.Remedy, "where `state` says", "as "+path, 1)
+	if span := named.Span; span != nil {
+		named.Remedy = strings.Replace(named.Remedy, span.Command(""), span.Command(config), 1)
+	}
 	d.Refusal = &named
 	return d
 }

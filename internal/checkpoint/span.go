@@ -30,8 +30,23 @@ func Transaction(final LSN) Span { return Span{From: final, To: final + 1} }
 // IsTransaction reports whether s may be one of Transaction.
 func (s Span) IsTransaction() bool { return !s.New && s.To == s.From+1 }
 
-// Command is how an operator accepts s.
-func (s Span) Command() string { return "cdcsync run --accept-gap " + s.String() }
+// Command is how an operator accepts s, with the configuration in file.
+func (s Span) Command(file string) string { return RunOnce(file, "--accept-gap "+s.String()) }
+
+// RunOnce is the command that starts with flags, with the configuration in file;
+// "" for the default one.
+func RunOnce(file, flags string) string {
+	if file == "" {
+		return "cdcsync run " + flags
+	}
+	if strings.Trim(file, plainInShell) != "" {
+		file = "'" + strings.ReplaceAll(file, "'", `'\''`) + "'"
+	}
+	return "cdcsync run -c " + file + " " + flags
+}
+
+// plainInShell are characters that mean themselves to a shell.
+const plainInShell = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-+@%,:="
 
 // ParseSpan reads what String writes.
 func ParseSpan(text string) (Span, error) {
@@ -83,7 +98,7 @@ func acceptable(r *Refusal, server ServerView, ck *Checkpoint) *Span {
 // offer adds to a refusal how to go on all the same.
 func offer(r *Refusal, server ServerView, ck *Checkpoint) *Refusal {
 	if r.Span = acceptable(r, server, ck); r.Span != nil {
-		r.Remedy += "; or go on without the changes in between, once, with: " + r.Span.Command()
+		r.Remedy += "; or go on without the changes in between, once, with: " + r.Span.Command("")
 	}
 	return r
 }

@@ -18,6 +18,8 @@ import (
 
 // Config is a configuration without mistakes.
 type Config struct {
+	// File is the main file, as it was given to Load.
+	File     string
 	Source   Source
 	Marketo  Marketo
 	Delivery Delivery

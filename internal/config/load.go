@@ -24,6 +24,7 @@ func Load(path string, getenv func(string) (string, bool)) (*Config, error) {
 		return nil, fmt.Errorf("config: %w", err)
 	}
 	r := &reading{Config: Default()}
+	r.File = path
 	main := newDecoder(path, getenv)
 	r.State.SQLite = filepath.Join(main.dir, r.State.SQLite)
 	root := main.parse(data)

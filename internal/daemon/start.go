@@ -122,7 +122,7 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 	if f.decision.Action == checkpoint.Wait {
 		return f, unreachable{&replication.Error{Reason: replication.SlotWait, Err: errors.New(f.decision.Warning + holdUps(ctx, source))}}
 	}
-	f.decision = f.decision.At(d.Config.State.SQLite)
+	f.decision = f.decision.At(d.Config.State.SQLite, d.Config.File)
 	if f.decision, f.accepted, err = d.overGap(f.decision, f.state); err != nil {
 		return f, err
 	}
@@ -136,7 +136,7 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 	if f.tables, err = LookAtTables(ctx, session, f.server, d.Config.Set, f.state); err != nil {
 		return f, err
 	}
-	if refusal := f.tables.Refusal(d.AcceptTables); refusal != nil {
+	if refusal := f.tables.Refusal(d.AcceptTables, d.Config.File); refusal != nil {
 		if (d.passOver != 0 || f.accepted != nil) && strings.Contains(refusal.Remedy, "--accept-table") {
 			refusal.Remedy += " --accept-gap " + d.AcceptGap.String()
 		}

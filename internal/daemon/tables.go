@@ -64,7 +64,7 @@ func haltsIn(set *mapping.Set) func(identity.Table) bool {
 
 // Refusal is why going on would pass changes over; nil when it would not, or
 // when that was accepted for the tables.
-func (t Tables) Refusal(accepted []string) *checkpoint.Refusal {
+func (t Tables) Refusal(accepted []string, config string) *checkpoint.Refusal {
 	var reasons, remedies, names []string
 	for _, c := range t.Changes {
 		if !c.Loses || !c.Absent && accepts(accepted, c.Table) {
@@ -83,25 +83,25 @@ func (t Tables) Refusal(accepted []string) *checkpoint.Refusal {
 	}
 	return &checkpoint.Refusal{
 		Code: checkpoint.TableChanged, Reason: strings.Join(reasons, "; "),
-		Remedy: strings.Join(remedies, "; ") + goingOn(names),
+		Remedy: strings.Join(remedies, "; ") + goingOn(names, config),
 	}
 }
 
 // Remedy is what to do about a change that a start is refused for.
-func Remedy(c identity.Change) string {
+func Remedy(c identity.Change, config string) string {
 	if !c.Loses || c.Absent {
 		return c.Remedy
 	}
-	return c.Remedy + goingOn([]string{c.Table})
+	return c.Remedy + goingOn([]string{c.Table}, config)
 }
 
 // goingOn says how to go on over what is missing of tables. It ends with the
 // command, to which more flags may be added.
-func goingOn(tables []string) string {
+func goingOn(tables []string, config string) string {
 	if len(tables) == 0 {
 		return ""
 	}
-	return "; what is missing from the stream does not come by itself; to go on after that, or without it, start once with: cdcsync run --accept-table " + quoted(tables)
+	return "; what is missing from the stream does not come by itself; to go on after that, or without it, start once with: " + checkpoint.RunOnce(config, "--accept-table "+quoted(tables))
 }
 
 func quoted(names []string) string {
@@ -212,7 +212,7 @@ func (d *Daemon) watchTables(ctx context.Context, session *replication.Catalog, 
 		return nil, err
 	}
 	seen := Tables{Known: known, View: view, Changes: identity.Compare(known, view, haltsIn(d.Config.Set))}
-	if refusal := seen.Refusal(nil); refusal != nil {
+	if refusal := seen.Refusal(nil, d.Config.File); refusal != nil {
 		return []delivery.Obstacle{{Condition: delivery.Halted, Reason: refusal.Reason, Remedy: refusal.Remedy}}, nil
 	}
 	return nil, d.settleTables(ctx, store, seen)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
@@ -40,7 +42,7 @@ func (r *reader) tableOf(life context.Context, m *pgoutput.Relation) (mapping.Ta
 	for _, known := range r.runner.Identities {
 		if name == known.Table {
 			return name, m.ID, r.halt(fmt.Sprintf("a change of transaction %s is of another table that had the name %s.%s then (OID %d, the mapped table has %d): it was dropped and created anew, or two tables have changed their names; "+
-				"compare the objects in marketo with the table; to take such changes for the table's, start once with: cdcsync run --accept-table '%s.%s'", r.final, name.Schema, name.Name, m.ID, known.OID, name.Schema, name.Name))
+				"compare the objects in marketo with the table; to take such changes for the table's, start once with: %s", r.final, name.Schema, name.Name, m.ID, known.OID, r.acceptTable(name.Schema+"."+name.Name)))
 		}
 	}
 	return name, m.ID, nil
@@ -91,5 +93,11 @@ func (r *reader) ofRoot(p pair) error {
 	}
 	return r.halt(fmt.Sprintf("a change of table %s came as one of %s in transaction %s: it was attached to that table as a partition then, and the publication sends what partitions have by their root; "+
 		"where it is still attached, detach it, or map %s instead; what came so is not delivered: update the rows once more that may have changed meanwhile, so that they come again; "+
-		"to go on after that, or without it, start once with: cdcsync run --accept-table '%s'", table, root, r.final, root, table))
+		"to go on after that, or without it, start once with: %s", table, root, r.final, root, r.acceptTable(table)))
+}
+
+// acceptTable is the command that goes on although changes of a table may be
+// missing.
+func (r *reader) acceptTable(table string) string {
+	return checkpoint.RunOnce(r.runner.ConfigFile, "--accept-table '"+strings.ReplaceAll(table, "'", `'\''`)+"'")
 }

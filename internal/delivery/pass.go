@@ -25,7 +25,7 @@ type passing struct {
 // left out; then it returns nil.
 func (r *reader) haltAt(life context.Context, reason string) error {
 	if !r.passes() {
-		return r.halt(reason + "; or leave out what halts here of this transaction, once, with: " + checkpoint.Transaction(r.final).Command())
+		return r.halt(reason + "; or leave out what halts here of this transaction, once, with: " + checkpoint.Transaction(r.final).Command(r.runner.ConfigFile))
 	}
 	return r.leaveOut(life, reason)
 }

@@ -133,7 +133,7 @@ func (r *reader) place(err error) error {
 		return err
 	}
 	return fmt.Errorf("postgresql cannot send a change of the transaction that commits at %s; to leave out what it cannot send, start once with: %s: %w",
-		r.final, checkpoint.Transaction(r.final).Command(), err)
+		r.final, checkpoint.Transaction(r.final).Command(r.runner.ConfigFile), err)
 }
 
 // errStopped ends a session because Run is ending.
@@ -213,7 +213,7 @@ func (r *reader) hold(life context.Context, approach *replication.Approach, seen
 	}
 	decision := checkpoint.Resume(View(seen, ck.Slot, left), &ck, r.reached())
 	if decision.Refusal != nil {
-		return 0, decision.Refusal
+		return 0, decision.At(r.runner.StateFile, r.runner.ConfigFile).Refusal
 	}
 	if decision.Action == checkpoint.Wait {
 		return 0, &replication.Error{Reason: replication.SlotWait, Err: errors.New(decision.Warning)}

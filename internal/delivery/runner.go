@@ -51,6 +51,8 @@ type Runner struct {
 	// nothing when they do, and what the server says of itself. It is asked
 	// every half minute.
 	Fits func(context.Context) (replication.Server, []Obstacle, error)
+	// StateFile and ConfigFile are named in what an operator is told to do.
+	StateFile, ConfigFile string
 	// MaxRetainedWAL is how many bytes of WAL the slot may make the server keep
 	// before that is a reason not to be ready; 0 lifts the limit.
 	MaxRetainedWAL int64

@@ -1,9 +1,14 @@
 package delivery
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // Looks that fail do not take back what was found, and are a reason themselves
@@ -24,4 +29,38 @@ func TestLooksThatFail(t *testing.T) {
 	if o := found[1]; o.Condition != Unfit || !strings.Contains(o.Reason, "lock timeout") || o.Remedy == "" {
 		t.Errorf("got %+v", o)
 	}
+}
+
+// A server that answers no look, and ends no connection either, does not end all
+// looking: each is given up, and it is told that nobody sees what the stream
+// leaves out.
+func TestLooksThatHang(t *testing.T) {
+	runner := newTestReader(t, nil).runner
+	synctest.Test(t, func(t *testing.T) {
+		life, end := context.WithCancel(context.Background())
+		defer end()
+		looks := 0
+		runner.Fits = func(ctx context.Context) (replication.Server, []Obstacle, error) {
+			looks++
+			<-ctx.Done()
+			return replication.Server{}, nil, context.Cause(ctx)
+		}
+		done := make(chan error)
+		go func() { done <- runner.watch(life) }()
+		time.Sleep(blindAfter*(watchEvery+watchPatience) + time.Second)
+		found := runner.misfits()
+		if looks != blindAfter || len(found) != 1 || found[0].Condition != Unfit || !strings.Contains(found[0].Reason, "deadline exceeded") {
+			t.Errorf("%d looks, found %+v; want %d looks, and that nobody sees anything", looks, found, blindAfter)
+		}
+		runner.Fits = func(context.Context) (replication.Server, []Obstacle, error) { return replication.Server{}, nil, nil }
+		time.Sleep(watchEvery + watchPatience)
+		synctest.Wait()
+		if found := runner.misfits(); len(found) != 0 {
+			t.Errorf("found %+v after a look that passed", found)
+		}
+		end()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }
