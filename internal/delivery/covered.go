@@ -84,6 +84,14 @@ func (m *Machine) cover(it *item, seen *pgoutput.Transactions) {
 	}
 }
 
+// uncover has all be sent that follows an item, as if no row had been read.
+func (m *Machine) uncover(it *item) {
+	m.rows.forget(it.hash)
+	for next := it.after; next != nil; next = next.after {
+		next.covered = false
+	}
+}
+
 // covers reports whether a row that was read covers a change that has come.
 func (m *Machine) covers(hash uint64, w *mapping.Write, at pgoutput.Position) bool {
 	row, ok := m.rows.find(hash)
@@ -107,7 +115,7 @@ func (m *Machine) settleCovered(it *item) {
 		// What the row leaves out, the deletion would have taken away.
 		it.removal = asks
 	case it.anew, m.lacks(it.key):
-		it.reread = true
+		it.reread, it.removal = true, notRemoval
 	default:
 		m.states[it.mapping].count.Coalesced++
 		m.settle(it)

@@ -162,7 +162,7 @@ func (m *Machine) supersede(now time.Time, it *item, w *mapping.Write, at pgoutp
 func (m *Machine) asked(now time.Time, it *item, ev *RowRead, covered bool) {
 	it.reread = false
 	if it.stale {
-		it.stale = false
+		it.stale, it.covered = false, covered
 		m.promote(now, it)
 		return
 	}
@@ -181,6 +181,7 @@ func (m *Machine) asked(now time.Time, it *item, ev *RowRead, covered bool) {
 				m.resolve(it.key)
 			}
 			it.key = ev.Write.Key
+			m.uncover(it)
 			m.respelled(int(it.mapping))
 		}
 		it.anew = it.anew || it.operation == marketo.Delete

@@ -147,9 +147,13 @@ func (s *Simulator) rowKnown(q *reading) {
 		key.wentFor = q.asked
 		s.went(q.asked)
 		c := &s.changes[q.asked]
+		if key.goneLast = 0; c.removal {
+			s.coversGone(q, false)
+		} else if q.asked <= key.covers {
+			key.goneLast = key.covers
+		}
 		switch {
 		case c.removal && !q.retry && !(mappings[key.mapping].set && q.asked <= key.covers): // it is still to be sent
-			s.coversGone(q, false)
 		case q.retry || q.asked <= key.covers || c.hides || !mappings[key.mapping].set || key.made == q.asked:
 			if s.settle(q.asked, 0); q.asked <= key.covers {
 				s.settle(key.covers, 0)

@@ -62,6 +62,7 @@ func (s *Simulator) beginLife(powerLost bool) {
 		rowRead := k.covers != 0
 		k.flying, k.tries, k.fromRow, k.asked, k.made, k.whole = 0, 0, 0, 0, 0, false
 		k.read, k.covers, k.goneLast, k.ahead = 0, 0, 0, 0
+		k.differed, k.wentFor = 0, 0
 		switch {
 		case powerLost:
 			k.floor = 0
