@@ -116,7 +116,7 @@ func TestHugeTransactionOfEachKind(t *testing.T) {
 			w.settleWithin(p, limit)
 			live()
 			p.stop(t)
-			if again := w.objectsSent() - rows*kind.changes; again > *hugeKills*2*10*300 {
+			if again := w.objectsSent() - rows*kind.changes; again > *hugeKills*w.repeatable(10) {
 				t.Errorf("%d objects were sent again, want at most those of the calls in flight", again)
 			}
 			t.Logf("%s: %d rows, %d sent, %.0f a call\n%s", kind.name, rows, w.objectsSent(), w.sim.Stats().ObjectsPerCall, strings.Join(lives, "\n"))

@@ -151,7 +151,13 @@ func (s *script) check(exact bool) {
 		if !exact && !strings.HasPrefix(object, "Whole") && (e.kind.onDelete != "delete" || e.kind.operation != "UPSERT") {
 			continue
 		}
-		for _, d := range e.differences(s.w.sim.Objects(object), exact) {
+		table := ""
+		for _, id := range identities {
+			if strings.HasPrefix(strings.ToLower(object), id.name) {
+				table = id.name
+			}
+		}
+		for _, d := range e.differences(s.w.sim.Objects(object), s.rows[table], exact) {
 			t.Errorf("%s: %s", object, d)
 		}
 	}

@@ -100,7 +100,7 @@ func TestQuotaOfMarketo(t *testing.T) {
 			}
 			return n
 		}
-		p = w.start()
+		p = w.launch() // it may never be seen ready
 		w.awaitWord("quota_used")
 		time.Sleep(time.Second)
 		if n := asked(); n != 1 {
