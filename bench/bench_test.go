@@ -16,6 +16,8 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/cluster"
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/marketo/rest"
+	"github.com/cdcsync/cdcsync/internal/marketo/soap"
 )
 
 // TestMain lets the test's own binary be the sink and the bare loop, as the
@@ -67,11 +69,11 @@ func TestSinkConfirmsEveryObject(t *testing.T) {
 	ctx := t.Context()
 	sink := serveSink(t)
 	secret := func() (string, error) { return "secret", nil }
-	soap, err := marketo.NewSOAP(marketo.SOAPConfig{Endpoint: sink.url + "/soap/mktows/2_3", UserID: "bench", Secret: secret})
+	soap, err := soap.New(soap.Config{Endpoint: sink.url + "/soap/mktows/2_3", UserID: "bench", Secret: secret})
 	if err != nil {
 		t.Fatal(err)
 	}
-	rest, err := marketo.NewREST(marketo.RESTConfig{Endpoint: sink.url, ClientID: "bench", Secret: secret})
+	rest, err := rest.New(rest.Config{Endpoint: sink.url, ClientID: "bench", Secret: secret})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +116,7 @@ func TestSinkConfirmsEveryObject(t *testing.T) {
 func TestSinkLatencyAndLastRow(t *testing.T) {
 	ctx := t.Context()
 	sink := serveSink(t)
-	rest, err := marketo.NewREST(marketo.RESTConfig{Endpoint: sink.url, ClientID: "bench", Secret: func() (string, error) { return "s", nil }})
+	rest, err := rest.New(rest.Config{Endpoint: sink.url, ClientID: "bench", Secret: func() (string, error) { return "s", nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,8 @@ import (
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/marketo/rest"
+	"github.com/cdcsync/cdcsync/internal/marketo/soap"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -17,14 +19,14 @@ func Client(m config.Marketo, admit func(context.Context) error) (marketo.Client
 		if _, err := m.SOAP.UserID.Reveal(); err != nil {
 			return nil, err
 		}
-		return marketo.NewSOAP(marketo.SOAPConfig{
+		return soap.New(soap.Config{
 			Endpoint: m.SOAP.Endpoint, ID: m.SOAP.UserID.Reveal, Secret: m.SOAP.SecretKey.Reveal, Timeout: m.Timeout, Admit: admit,
 		})
 	}
 	if _, err := m.REST.ClientID.Reveal(); err != nil {
 		return nil, err
 	}
-	return marketo.NewREST(marketo.RESTConfig{
+	return rest.New(rest.Config{
 		Endpoint: m.REST.Endpoint, ID: m.REST.ClientID.Reveal, Secret: m.REST.ClientSecret.Reveal, Timeout: m.Timeout, Admit: admit,
 	})
 }

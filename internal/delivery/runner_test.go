@@ -18,7 +18,9 @@ import (
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/marketo/rest"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+	"github.com/cdcsync/cdcsync/internal/marketo/soap"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -107,12 +109,12 @@ func (b *bench) client() marketo.Client {
 	var client marketo.Client
 	var err error
 	if b.api == "soap" {
-		client, err = marketo.NewSOAP(marketo.SOAPConfig{
+		client, err = soap.New(soap.Config{
 			Endpoint: b.address + "/soap/mktows/2_3", UserID: simulator.DefaultUserID,
 			Secret: func() (string, error) { return simulator.DefaultSecretKey, nil },
 		})
 	} else {
-		client, err = marketo.NewREST(marketo.RESTConfig{
+		client, err = rest.New(rest.Config{
 			Endpoint: b.address, ClientID: simulator.DefaultClientID,
 			Secret: func() (string, error) { return simulator.DefaultClientSecret, nil },
 		})

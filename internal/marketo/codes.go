@@ -4,14 +4,14 @@ package marketo
 // its codes; the tables follow its documentation of SOAP error codes and REST
 // error codes.
 
-// rule is what a code of a whole call means to us and what an operator reads.
-type rule struct {
-	class FaultClass
-	help  string
+// Rule is what a code of a whole call means to us and what an operator reads.
+type Rule struct {
+	Class FaultClass
+	Help  string
 }
 
 // soapCodes are the codes of SOAP faults.
-var soapCodes = map[string]rule{
+var soapCodes = map[string]Rule{
 	"10001": {FaultRetry, "internal error at Marketo"},
 	"20011": {FaultRetry, "internal error at Marketo"},
 	"20012": {FaultRefused, "the request is not understood"},
@@ -30,7 +30,7 @@ var soapCodes = map[string]rule{
 }
 
 // restCodes are the codes of whole REST calls.
-var restCodes = map[string]rule{
+var restCodes = map[string]Rule{
 	"413": {FaultTooLarge, "the body is too large"},
 	"600": {FaultExpired, "the access token is missing"},
 	"601": {FaultExpired, "the access token is not valid"},
@@ -78,44 +78,44 @@ var recordCodes = map[string]Outcome{
 	"1036": Reject, // the same key twice in a call
 }
 
-// recordOutcome reads one reason of a skipped record. done says that the
+// RecordOutcome reads one reason of a skipped record. done says that the
 // reason is no complaint: the operation's effect is there.
-func recordOutcome(op Operation, code string) (o Outcome, done bool) {
+func RecordOutcome(op Operation, code string) (o Outcome, done bool) {
 	if code == "1013" && (op == Delete || op == Update) || code == "1017" && op == Insert {
 		return Confirmed, true
 	}
 	if o, ok := recordCodes[code]; ok {
 		return o, false
 	}
-	if r, ok := restCodes[code]; ok && (r.class == FaultRetry || r.class == FaultUnknown) {
+	if r, ok := restCodes[code]; ok && (r.Class == FaultRetry || r.Class == FaultUnknown) {
 		return Retry, false
 	}
 	return Reject, false
 }
 
-// soapRule reads a fault's code. A code that is not known may be anything, so
+// SOAPRule reads a fault's code. A code that is not known may be anything, so
 // the call is tried again.
-func soapRule(code string) rule {
+func SOAPRule(code string) Rule {
 	if r, ok := soapCodes[code]; ok {
 		return r
 	}
-	return rule{FaultRetry, "a fault that is not known"}
+	return Rule{FaultRetry, "a fault that is not known"}
 }
 
-// restRule reads the code of a failed call. A record's code there is about
+// RESTRule reads the code of a failed call. A record's code there is about
 // some record of the call, so splitting finds it.
-func restRule(code string) rule {
+func RESTRule(code string) Rule {
 	if r, ok := restCodes[code]; ok {
 		return r
 	}
 	if recordCodes[code] == Reject {
-		return rule{FaultRefused, "a record is not accepted"}
+		return Rule{FaultRefused, "a record is not accepted"}
 	}
-	return rule{FaultRetry, "an error that is not known"}
+	return Rule{FaultRetry, "an error that is not known"}
 }
 
-// soapStatusOf reads the word of a SOAP status.
-func soapStatusOf(word []byte) Status {
+// StatusOf reads the word of a SOAP status.
+func StatusOf(word []byte) Status {
 	for s := Created; s <= Deleted; s++ {
 		if string(word) == s.String() {
 			return s
@@ -124,9 +124,9 @@ func soapStatusOf(word []byte) Status {
 	return NoStatus
 }
 
-// soapOutcome reads a status in the light of the operation. One that the
+// OutcomeOf reads a status in the light of the operation. One that the
 // operation cannot have says nothing about what happened.
-func soapOutcome(op Operation, s Status) Outcome {
+func OutcomeOf(op Operation, s Status) Outcome {
 	switch s {
 	case Failed:
 		return Reject
@@ -154,9 +154,9 @@ func confirmedFor(possible bool) Outcome {
 	return Unknown
 }
 
-// codeOf accepts a code as Marketo writes them: up to ten digits or letters.
+// CodeOf accepts a code as Marketo writes them: up to ten digits or letters.
 // Anything else is no code, so that codes stay fit to label a metric.
-func codeOf(text []byte) string {
+func CodeOf(text []byte) string {
 	if len(text) > 10 {
 		return ""
 	}

@@ -1,11 +1,12 @@
-// Package marketo carries custom objects to Marketo and brings Marketo's word
-// on each of them back, through the SOAP calls syncCustomObjects and
-// deleteCustomObjects ([SOAP]) or their REST successors ([REST]).
+// Package marketo says what goes to Marketo and what comes back: custom objects,
+// batches, Marketo's word on each object, its codes and its limits. It is pure;
+// what speaks to Marketo is a [Client], over SOAP (package soap) or REST (package
+// rest).
 //
 // The promise: a [Result] says Confirmed only when a complete, well-formed
 // reply holds exactly one status for exactly that object, and the status is one
 // that the operation can have. A reply that is cut, doubled, contradictory,
-// too large or not what was asked for confirms nothing. Nothing here retries,
+// too large or not what was asked for confirms nothing. No Client retries,
 // waits or counts: one call of Sync is one attempt, never repeated by the HTTP
 // layer, and its body is never sent to another host. [Limiter] is the
 // arithmetic of Marketo's limits for whoever does count.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/marketo/soap"
 )
 
 // A reply's size counts after decompression.
@@ -54,7 +55,7 @@ func TestReplyLimit(t *testing.T) {
 		limit int
 		ok    bool
 	}{{len(listReply), true}, {len(listReply) - 1, false}} {
-		c, err := marketo.NewSOAP(marketo.SOAPConfig{
+		c, err := soap.New(soap.Config{
 			Endpoint: serve(t, &recorder{reply: respond(200, "text/xml", listReply)}), UserID: userID, Secret: literally(secret), ReplyLimit: tt.limit,
 		})
 		if err != nil {

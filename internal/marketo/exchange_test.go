@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/marketo/soap"
 )
 
 type roundTrip func(*http.Request) (*http.Response, error)
@@ -326,7 +327,7 @@ func TestTimeout(t *testing.T) {
 	}
 	for name, h := range map[string]http.HandlerFunc{"silence": wait, "drip": drip} {
 		t.Run(name, func(t *testing.T) {
-			c, err := marketo.NewSOAP(marketo.SOAPConfig{Endpoint: serve(t, readFirst(h)), UserID: userID, Secret: literally(secret), Timeout: 200 * time.Millisecond})
+			c, err := soap.New(soap.Config{Endpoint: serve(t, readFirst(h)), UserID: userID, Secret: literally(secret), Timeout: 200 * time.Millisecond})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/marketo/soap"
 )
 
 func soapFaultReply(code, message string) string {
@@ -95,7 +96,7 @@ func TestClockSkew(t *testing.T) {
 			w.WriteHeader(500)
 			_, _ = w.Write([]byte(soapFaultReply("20016", "Request expired")))
 		}))
-		c, err := marketo.NewSOAP(marketo.SOAPConfig{Endpoint: url, UserID: userID, Secret: literally(secret), Now: func() time.Time { return ours }})
+		c, err := soap.New(soap.Config{Endpoint: url, UserID: userID, Secret: literally(secret), Now: func() time.Time { return ours }})
 		if err != nil {
 			t.Fatal(err)
 		}

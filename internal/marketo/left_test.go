@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/marketo/soap"
 )
 
 // Reply.Left says when Marketo had the request at the latest: never before it
@@ -30,7 +31,7 @@ func TestReplyTellsWhenTheRequestLeft(t *testing.T) {
 			return d.DialContext(ctx, network, address)
 		}
 		url := serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-		c, err := marketo.NewSOAP(marketo.SOAPConfig{
+		c, err := soap.New(soap.Config{
 			Endpoint: url + "/soap/mktows/2_3", UserID: userID, Secret: func() (string, error) { return secret, nil },
 			Transport: &http.Transport{DialContext: dial},
 		})

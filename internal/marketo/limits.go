@@ -14,15 +14,6 @@ const (
 	// DefaultMargin widens Window against clocks and networks that make two
 	// calls arrive closer to each other than they left.
 	DefaultMargin = 100 * time.Millisecond
-
-	// recovery is how long concurrency stays lowered by one step.
-	recovery = time.Minute
-	// sharedConcurrency is Marketo's own limit, the ceiling of a concurrency
-	// that was lowered where none was configured.
-	sharedConcurrency = 10
-	// askEvery is how often one call asks whether Marketo still calls the quota
-	// used up: it may have been raised, and the two clocks may differ.
-	askEvery = 15 * time.Minute
 )
 
 // Limits is what we allow ourselves. Zero means unlimited in each of the
@@ -120,137 +111,6 @@ func (l *Limiter) Ready(now time.Time) (ok bool, at time.Time, why string) {
 	return true, time.Time{}, ""
 }
 
-// place reports whether there is a place for one more call at once. Those that
-// may still be executing take places, too, but never the last one: it would be
-// empty for minutes after every broken connection. If not, at is when one of
-// these gives its place back; zero where only a Done can.
-func (l *Limiter) place(now time.Time) (free bool, at time.Time) {
-	limit := l.Concurrency(now)
-	if limit == 0 || len(l.flying) == 0 {
-		return true, at
-	}
-	l.lost = slices.DeleteFunc(l.lost, func(until time.Time) bool { return !until.After(now) })
-	if len(l.flying)+len(l.lost) < limit {
-		return true, at
-	}
-	if len(l.flying) < limit {
-		at = slices.MinFunc(l.lost, time.Time.Compare)
-	}
-	return false, at
-}
-
-// Lose counts a call that nobody waits for any longer, and that may be executing
-// until then.
-func (l *Limiter) Lose(until time.Time) {
-	if l.limits.ConcurrentCalls > 0 {
-		l.lost = append(l.lost, until)
-	}
-}
-
-// SetClock says how far the wall clock is ahead of the times that the other
-// methods are given; zero until it is called. A day that the clock went back
-// from goes on as the day it is now, with its calls: nothing waits for a future
-// that the clock has taken back.
-func (l *Limiter) SetClock(now time.Time, ahead time.Duration) {
-	l.ahead = ahead
-	wall := l.wall(now)
-	if next := NextReset(wall); l.day != "" && l.reset.After(next) {
-		l.day, l.began, l.reset = QuotaDay(wall), lastReset(wall), next
-	}
-	if latest := wall.Add(askEvery); l.asks.After(latest) {
-		l.asks = latest
-	}
-}
-
-func (l *Limiter) wall(now time.Time) time.Time { return now.Add(l.ahead) }
-
-// quotaFrom is when the quota allows a call; zero for any time.
-func (l *Limiter) quotaFrom(now time.Time) time.Time {
-	var at time.Time
-	if l.exhausted {
-		at = l.asks
-	}
-	spent := l.limits.CallsPerDay > 0 && l.calls+l.early() >= l.limits.CallsPerDay
-	if spent && l.wall(now).Before(l.reset) && at.Before(l.reset) {
-		at = l.reset
-	}
-	if at.IsZero() {
-		return at
-	}
-	return at.Add(-l.ahead)
-}
-
-// early counts the calls under way that were started before the day began:
-// they may have left in it.
-func (l *Limiter) early() int {
-	n := 0
-	for _, start := range l.flying {
-		if l.wall(start).Before(l.began) {
-			n++
-		}
-	}
-	return n
-}
-
-// rateFrom is when the window allows a call; zero for any time. It is not ok
-// when that is not known: when a call is done.
-func (l *Limiter) rateFrom(now time.Time) (at time.Time, ok bool) {
-	n := l.limits.CallsPer20s
-	if n <= 0 {
-		return l.paused, true
-	}
-	// A call that is still under way may have left only now, whatever we
-	// thought: the process may have been stopped in between.
-	n -= l.long(now)
-	if n <= 0 {
-		return time.Time{}, false
-	}
-	at = l.paused
-	if len(l.starts) >= n {
-		if free := l.starts[len(l.starts)-n].Add(Window + l.limits.Margin); at.Before(free) {
-			at = free
-		}
-	}
-	return at, true
-}
-
-// long counts the calls under way that the window has forgotten.
-func (l *Limiter) long(now time.Time) int {
-	n := 0
-	for _, start := range l.flying {
-		if !now.Before(start.Add(Window + l.limits.Margin)) {
-			n++
-		}
-	}
-	return n
-}
-
-// Concurrency is the number of calls allowed at once at now: the configured
-// one, less what Marketo's complaints took, one of which is given back every
-// minute. 0 means unlimited.
-func (l *Limiter) Concurrency(now time.Time) int {
-	limit := l.limits.ConcurrentCalls
-	if l.lowered == 0 {
-		return limit
-	}
-	ceiling := limit
-	if ceiling == 0 {
-		ceiling = sharedConcurrency
-	}
-	if n := l.lowered + int(now.Sub(l.loweredAt)/recovery); n < ceiling {
-		return n
-	}
-	return limit
-}
-
-// Used is the number of calls counted against the quota day of now.
-func (l *Limiter) Used(now time.Time) int {
-	if l.day == "" || !l.wall(now).Before(l.reset) {
-		return 0
-	}
-	return l.calls
-}
-
 // Start counts a call that starts now. The caller has asked Ready.
 func (l *Limiter) Start(now time.Time) {
 	l.turn(now)
@@ -273,21 +133,6 @@ func (l *Limiter) Again(started, at time.Time) {
 	l.note(at)
 }
 
-func (l *Limiter) note(at time.Time) {
-	n := l.limits.CallsPer20s
-	if n <= 0 {
-		return
-	}
-	i := len(l.starts)
-	for i > 0 && l.starts[i-1].After(at) {
-		i--
-	}
-	l.starts = slices.Insert(l.starts, i, at)
-	if len(l.starts) > n {
-		l.starts = append(l.starts[:0], l.starts[1:]...)
-	}
-}
-
 // Inherit counts a call that an earlier life left under way: it may have left
 // only now, and on a day that is not the one it was counted on.
 func (l *Limiter) Inherit(now time.Time) {
@@ -305,67 +150,6 @@ func (l *Limiter) Done(started, left time.Time) {
 	}
 	if i := slices.IndexFunc(l.flying, started.Equal); i >= 0 {
 		l.flying = slices.Delete(l.flying, i, i+1)
-	}
-}
-
-// cross counts a call that left on a later day than it was started on.
-func (l *Limiter) cross(started, at time.Time) {
-	l.turn(at)
-	if l.wall(started).Before(l.began) && !l.wall(at).Before(l.began) {
-		l.calls++
-	}
-}
-
-// turn opens a new quota day when the old one is over.
-func (l *Limiter) turn(now time.Time) {
-	wall := l.wall(now)
-	if l.day != "" && wall.Before(l.reset) {
-		return
-	}
-	l.day, l.began, l.reset, l.calls = QuotaDay(wall), lastReset(wall), NextReset(wall), 0
-}
-
-// Exhausted notes that Marketo says the calls of the day are used up: until
-// Passed, one call every 15 minutes may ask, and one when the day is over.
-func (l *Limiter) Exhausted(now time.Time) {
-	l.turn(now)
-	wall := l.wall(now)
-	l.exhausted, l.exhaustedAt, l.asks = true, now, wall.Add(askEvery)
-	if next := NextReset(wall); l.asks.After(next) {
-		l.asks = next
-	}
-}
-
-// IsExhausted reports whether Marketo's last word is that the calls of the day
-// are used up.
-func (l *Limiter) IsExhausted() bool { return l.exhausted }
-
-// Passed notes that Marketo has looked at a call that started then. It reports
-// whether that ends its word that the quota is used up.
-func (l *Limiter) Passed(started time.Time) bool {
-	if !l.exhausted || started.Before(l.exhaustedAt) {
-		return false
-	}
-	l.exhausted = false
-	return true
-}
-
-// Ask lets the next call ask at once whether the quota is still used up.
-func (l *Limiter) Ask() { l.asks = time.Time{} }
-
-// Throttled notes that Marketo refused a call for its rate (FaultRate: nothing
-// starts for a whole window) or for concurrency (FaultConcurrency: one call
-// less at once, never less than one). Other classes change nothing.
-func (l *Limiter) Throttled(now time.Time, class FaultClass) {
-	switch class {
-	case FaultRate:
-		l.paused = now.Add(Window + l.limits.Margin)
-	case FaultConcurrency:
-		n := l.Concurrency(now)
-		if n == 0 {
-			n = min(max(len(l.flying), 2), sharedConcurrency)
-		}
-		l.lowered, l.loweredAt = max(1, n-1), now
 	}
 }
 

@@ -97,7 +97,7 @@ func (o *Object) Kind(i int) Kind { return Kind(o.record[i*wordBytes] & kindMask
 
 // Value returns value i.
 func (o *Object) Value(i int) Value {
-	kind, text, _ := o.value(i)
+	kind, text, _ := o.Read(i)
 	return Value{Kind: kind, Text: text}
 }
 
@@ -108,8 +108,8 @@ func (o *Object) word(i int) uint64 {
 		uint64(at[4])<<32 | uint64(at[5])<<40 | uint64(at[6])<<48 | uint64(at[7])<<56
 }
 
-// value returns value i, and whether its text is known to be Plain.
-func (o *Object) value(i int) (kind Kind, text string, plain bool) {
+// Read returns value i, and whether its text is known to be Plain.
+func (o *Object) Read(i int) (kind Kind, text string, plain bool) {
 	word := o.word(i)
 	return Kind(word & kindMask), o.record[word>>fromShift&LargestRecord : word>>toShift], word&plainBit != 0
 }
@@ -132,7 +132,7 @@ func (o *Object) Check() error {
 		if from, to := word>>fromShift&LargestRecord, word>>toShift; from > to || to > uint64(len(o.record)) {
 			return fmt.Errorf("value %d: no text from %d to %d in %d bytes", i, from, to, len(o.record))
 		}
-		if kind, text, plain := o.value(i); plain && !Plain([]byte(text)) {
+		if kind, text, plain := o.Read(i); plain && !Plain([]byte(text)) {
 			return fmt.Errorf("value %d: of kind %d and said to be plain, which it is not", i, kind)
 		}
 	}

@@ -146,8 +146,8 @@ func (r Reply) Recycle() {
 
 var resultsPool = sync.Pool{New: func() any { return new([]Result) }}
 
-// newResults returns n results that say nothing yet.
-func newResults(n int) []Result {
+// NewResults returns n results that say nothing yet.
+func NewResults(n int) []Result {
 	return slices.Grow(*resultsPool.Get().(*[]Result), n)[:n]
 }
 

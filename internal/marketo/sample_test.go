@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/marketo/rest"
+	"github.com/cdcsync/cdcsync/internal/marketo/soap"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -124,10 +126,10 @@ func serve(t *testing.T, h http.Handler) string {
 	return s.URL
 }
 
-func soapAt(t *testing.T, endpoint string) *marketo.SOAP {
+func soapAt(t *testing.T, endpoint string) *soap.Client {
 	t.Helper()
 	when := time.Date(2013, 8, 20, 10, 26, 7, 0, time.FixedZone("", -7*60*60))
-	c, err := marketo.NewSOAP(marketo.SOAPConfig{
+	c, err := soap.New(soap.Config{
 		Endpoint: endpoint, UserID: userID, Secret: literally(secret), Timeout: 10 * time.Second,
 		Now: func() time.Time { return when },
 	})
@@ -138,9 +140,9 @@ func soapAt(t *testing.T, endpoint string) *marketo.SOAP {
 	return c
 }
 
-func restAt(t *testing.T, endpoint string) *marketo.REST {
+func restAt(t *testing.T, endpoint string) *rest.Client {
 	t.Helper()
-	c, err := marketo.NewREST(marketo.RESTConfig{Endpoint: endpoint, ClientID: "client-id-canary", Secret: literally(secret), Timeout: 10 * time.Second})
+	c, err := rest.New(rest.Config{Endpoint: endpoint, ClientID: "client-id-canary", Secret: literally(secret), Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

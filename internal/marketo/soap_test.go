@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/marketo/rest"
+	"github.com/cdcsync/cdcsync/internal/marketo/soap"
 )
 
 const listReply = `<?xml version="1.0" encoding="UTF-8"?><SOAP-ENV:Envelope xmlns:SOAP-ENV="http://schemas.xmlsoap.org/soap/envelope/" xmlns:ns1="http://www.marketo.com/mktows/"><SOAP-ENV:Body><ns1:successListMObjects><result><objects>ActivityRecord</objects></result></ns1:successListMObjects></SOAP-ENV:Body></SOAP-ENV:Envelope>`
@@ -97,7 +99,7 @@ func TestSOAPSchemaCatches(t *testing.T) {
 func TestSOAPSecretPerAttempt(t *testing.T) {
 	rec := &recorder{reply: respond(200, "text/xml", listReply)}
 	secrets := []string{"secret", "second", ""}
-	c, err := marketo.NewSOAP(marketo.SOAPConfig{
+	c, err := soap.New(soap.Config{
 		Endpoint: serve(t, rec), UserID: userID,
 		Secret: func() (string, error) {
 			s := secrets[0]
@@ -133,7 +135,7 @@ func TestSOAPSecretPerAttempt(t *testing.T) {
 func TestSOAPSignatureOfASecond(t *testing.T) {
 	rec := &recorder{reply: respond(200, "text/xml", listReply)}
 	now := time.Date(2013, 8, 20, 10, 26, 7, 0, time.UTC)
-	c, err := marketo.NewSOAP(marketo.SOAPConfig{
+	c, err := soap.New(soap.Config{
 		Endpoint: serve(t, rec), UserID: userID, Secret: literally(secret),
 		Now: func() time.Time { return now },
 	})
@@ -157,19 +159,19 @@ func TestSOAPSignatureOfASecond(t *testing.T) {
 }
 
 func TestNewSOAPRefuses(t *testing.T) {
-	good := marketo.SOAPConfig{Endpoint: "https://123-ABC-456.mktoapi.com/soap/mktows/2_3", UserID: userID, Secret: literally(secret)}
-	if _, err := marketo.NewSOAP(good); err != nil {
+	good := soap.Config{Endpoint: "https://123-ABC-456.mktoapi.com/soap/mktows/2_3", UserID: userID, Secret: literally(secret)}
+	if _, err := soap.New(good); err != nil {
 		t.Fatalf("a good configuration: %v", err)
 	}
-	for name, change := range map[string]func(*marketo.SOAPConfig){
-		"no user":   func(c *marketo.SOAPConfig) { c.UserID = "" },
-		"no secret": func(c *marketo.SOAPConfig) { c.Secret = nil },
-		"endpoint":  func(c *marketo.SOAPConfig) { c.Endpoint = "" },
+	for name, change := range map[string]func(*soap.Config){
+		"no user":   func(c *soap.Config) { c.UserID = "" },
+		"no secret": func(c *soap.Config) { c.Secret = nil },
+		"endpoint":  func(c *soap.Config) { c.Endpoint = "" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := good
 			change(&c)
-			if _, err := marketo.NewSOAP(c); err == nil {
+			if _, err := soap.New(c); err == nil {
 				t.Errorf("no error")
 			}
 		})
@@ -195,8 +197,8 @@ func TestEndpoints(t *testing.T) {
 		"https://example.com/%zz" + secret:        false,
 		"":                                        false,
 	} {
-		_, restErr := marketo.NewREST(marketo.RESTConfig{Endpoint: endpoint, ClientID: "id", Secret: literally(secret)})
-		_, soapErr := marketo.NewSOAP(marketo.SOAPConfig{Endpoint: endpoint, UserID: "id", Secret: literally(secret)})
+		_, restErr := rest.New(rest.Config{Endpoint: endpoint, ClientID: "id", Secret: literally(secret)})
+		_, soapErr := soap.New(soap.Config{Endpoint: endpoint, UserID: "id", Secret: literally(secret)})
 		for _, err := range []error{restErr, soapErr} {
 			if (err == nil) != ok {
 				t.Errorf("endpoint %q: %v, want accepted=%v", endpoint, err, ok)

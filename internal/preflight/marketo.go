@@ -10,6 +10,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/marketo/rest"
 	"github.com/cdcsync/cdcsync/internal/spelling"
 )
 
@@ -30,7 +31,7 @@ func Marketo(ctx context.Context, client marketo.Client, set *mapping.Set, table
 		r.refused("login", err, "correct the endpoint and the credentials")
 		return r.findings
 	}
-	rest, ok := client.(*marketo.REST)
+	rest, ok := client.(*rest.Client)
 	if !ok {
 		r.add(Skipped, "objects", "the SOAP API does not describe custom objects: their names, dedupe fields and attributes show with the first call", "")
 		return r.findings

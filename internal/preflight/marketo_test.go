@@ -9,7 +9,9 @@ import (
 	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/marketo/rest"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+	"github.com/cdcsync/cdcsync/internal/marketo/soap"
 	"github.com/cdcsync/cdcsync/internal/preflight"
 )
 
@@ -39,7 +41,7 @@ func instance(t *testing.T) (sim *simulator.Simulator, url string) {
 
 func restClient(t *testing.T, url, secret string) marketo.Client {
 	t.Helper()
-	client, err := marketo.NewREST(marketo.RESTConfig{
+	client, err := rest.New(rest.Config{
 		Endpoint: url, ClientID: simulator.DefaultClientID, Secret: func() (string, error) { return secret, nil },
 	})
 	if err != nil {
@@ -51,7 +53,7 @@ func restClient(t *testing.T, url, secret string) marketo.Client {
 
 func soapClient(t *testing.T, url, secret string) marketo.Client {
 	t.Helper()
-	client, err := marketo.NewSOAP(marketo.SOAPConfig{
+	client, err := soap.New(soap.Config{
 		Endpoint: url + "/soap/mktows/2_3", UserID: simulator.DefaultUserID, Secret: func() (string, error) { return secret, nil },
 	})
 	if err != nil {

@@ -7,7 +7,9 @@ import (
 	"testing"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/marketo/rest"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+	"github.com/cdcsync/cdcsync/internal/marketo/soap"
 )
 
 // The project's own clients, which read the contract independently.
@@ -18,13 +20,13 @@ func secret(text string) func() (string, error) {
 
 func (in *instance) clients() map[string]marketo.Client {
 	in.t.Helper()
-	soap, err := marketo.NewSOAP(marketo.SOAPConfig{
+	soap, err := soap.New(soap.Config{
 		Endpoint: in.server.URL + "/soap/mktows/2_3", UserID: simulator.DefaultUserID, Secret: secret(simulator.DefaultSecretKey),
 	})
 	if err != nil {
 		in.t.Fatal(err)
 	}
-	rest, err := marketo.NewREST(marketo.RESTConfig{
+	rest, err := rest.New(rest.Config{
 		Endpoint: in.server.URL + "/rest", ClientID: simulator.DefaultClientID, Secret: secret(simulator.DefaultClientSecret),
 	})
 	if err != nil {

@@ -5,7 +5,9 @@ import (
 	"testing"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/marketo/rest"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+	"github.com/cdcsync/cdcsync/internal/marketo/soap"
 )
 
 // An id that is replaced in its file is used without a restart, as a secret is.
@@ -15,12 +17,12 @@ func TestIDIsReadAgain(t *testing.T) {
 	defer server.Close()
 	defer sim.Close()
 	soapID, restID := "old", "old"
-	soap, err := marketo.NewSOAP(marketo.SOAPConfig{Endpoint: server.URL + "/soap/mktows/2_3",
+	soap, err := soap.New(soap.Config{Endpoint: server.URL + "/soap/mktows/2_3",
 		ID: func() (string, error) { return soapID, nil }, Secret: func() (string, error) { return simulator.DefaultSecretKey, nil }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	rest, err := marketo.NewREST(marketo.RESTConfig{Endpoint: server.URL,
+	rest, err := rest.New(rest.Config{Endpoint: server.URL,
 		ID: func() (string, error) { return restID, nil }, Secret: func() (string, error) { return simulator.DefaultClientSecret, nil }})
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package marketo
+package exchange
 
 import (
 	"bytes"
@@ -11,20 +11,20 @@ import (
 	"github.com/cdcsync/cdcsync/internal/failpoint"
 )
 
-// buffer is a byte slice worth keeping.
-type buffer struct{ b []byte }
+// Buffer is a byte slice worth keeping.
+type Buffer struct{ B []byte }
 
-var buffers = sync.Pool{New: func() any { return &buffer{b: make([]byte, 0, 64<<10)} }}
+var buffers = sync.Pool{New: func() any { return &Buffer{B: make([]byte, 0, 64<<10)} }}
 
-// largestKept bounds what the pool holds on to after one unusual call.
-const largestKept = 4 << 20
+// LargestKept bounds what the pool holds on to after one unusual call.
+const LargestKept = 4 << 20
 
-func newBuffer() *buffer { return buffers.Get().(*buffer) }
+func NewBuffer() *Buffer { return buffers.Get().(*Buffer) }
 
-// release gives the buffer back. Nothing may use its bytes any more.
-func (b *buffer) release() {
-	if cap(b.b) <= largestKept {
-		b.b = b.b[:0]
+// Release gives the buffer back. Nothing may use its bytes any more.
+func (b *Buffer) Release() {
+	if cap(b.B) <= LargestKept {
+		b.B = b.B[:0]
 		buffers.Put(b)
 	}
 }
@@ -41,7 +41,7 @@ func (b *buffer) release() {
 // when it can rewind the body or when the request carries an Idempotency-Key.
 type payload struct {
 	mu     sync.Mutex
-	buf    *buffer
+	buf    *Buffer
 	reader bytes.Reader
 	// begun is set once any byte of the body may be on its way, over when the
 	// call has ended before that: then none ever may.
@@ -51,9 +51,9 @@ type payload struct {
 }
 
 // newPayload takes buf over.
-func newPayload(buf *buffer) *payload {
+func newPayload(buf *Buffer) *payload {
 	p := &payload{buf: buf}
-	p.reader.Reset(buf.b)
+	p.reader.Reset(buf.B)
 	return p
 }
 
@@ -83,7 +83,7 @@ func (p *payload) taken(httptrace.WroteRequestInfo) {
 	p.left = time.Now()
 	if p.buf != nil {
 		p.reader.Reset(nil)
-		p.buf.release()
+		p.buf.Release()
 		p.buf = nil
 	}
 }

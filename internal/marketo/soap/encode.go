@@ -1,10 +1,12 @@
-package marketo
+package soap
 
 import (
 	"crypto/hmac"
 	"crypto/sha1"
 	"encoding/hex"
 	"sync"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
 // soapCall is the wire's vocabulary for one operation.
@@ -18,7 +20,7 @@ type soapCall struct {
 }
 
 var (
-	syncCalls  = [...]soapCall{Upsert: syncCall(Upsert), Insert: syncCall(Insert), Update: syncCall(Update)}
+	syncCalls  = [...]soapCall{marketo.Upsert: syncCall(marketo.Upsert), marketo.Insert: syncCall(marketo.Insert), marketo.Update: syncCall(marketo.Update)}
 	deleteCall = soapCall{
 		action:  `"` + marketoNamespace + `deleteCustomObjects"`,
 		success: "successDeleteCustomObjects",
@@ -36,7 +38,7 @@ var (
 
 // syncCall is syncCustomObjects; its schema is a sequence that ends in the
 // operation.
-func syncCall(op Operation) soapCall {
+func syncCall(op marketo.Operation) soapCall {
 	return soapCall{
 		action:  `"` + marketoNamespace + `syncCustomObjects"`,
 		success: "successSyncCustomObjects",
@@ -47,8 +49,8 @@ func syncCall(op Operation) soapCall {
 	}
 }
 
-func callOf(op Operation) *soapCall {
-	if op == Delete {
+func callOf(op marketo.Operation) *soapCall {
+	if op == marketo.Delete {
 		return &deleteCall
 	}
 	return &syncCalls[op]
@@ -78,8 +80,8 @@ func sign(secret, timestamp, userID string) string {
 	return hex.EncodeToString(mac.Sum(nil))
 }
 
-// appendSOAPHeader opens an envelope.
-func appendSOAPHeader(dst []byte, userID, signature, timestamp string) []byte {
+// appendHeader opens an envelope.
+func appendHeader(dst []byte, userID, signature, timestamp string) []byte {
 	dst = append(dst, soapOpen...)
 	dst = appendXML(dst, userID)
 	dst = append(dst, soapSignature...)
@@ -89,10 +91,10 @@ func appendSOAPHeader(dst []byte, userID, signature, timestamp string) []byte {
 	return append(dst, soapBody...)
 }
 
-// soapEncoder remembers the tags of the shape it saw last: batches seldom mix
+// encoder remembers the tags of the shape it saw last: batches seldom mix
 // shapes.
-type soapEncoder struct {
-	shape *Shape
+type encoder struct {
+	shape *marketo.Shape
 	// tags open the values, by their index; joints do so behind another value.
 	tags, joints []string
 	// named is whether XML can carry the names of shape, valid whether it can
@@ -100,13 +102,13 @@ type soapEncoder struct {
 	named, valid bool
 }
 
-var soapEncoders = sync.Pool{New: func() any { return new(soapEncoder) }}
+var encoders = sync.Pool{New: func() any { return new(encoder) }}
 
 // valueEnd closes a value.
 const valueEnd = "</attrValue></attribute>"
 
 // use makes tags and joints those of shape.
-func (e *soapEncoder) use(shape *Shape) {
+func (e *encoder) use(shape *marketo.Shape) {
 	if e.shape == shape {
 		return
 	}
@@ -121,7 +123,7 @@ func (e *soapEncoder) use(shape *Shape) {
 
 // appendBody appends the element that goes into the SOAP body, and reports
 // whether XML can carry it.
-func (e *soapEncoder) appendBody(dst []byte, b *Batch) (out []byte, valid bool) {
+func (e *encoder) appendBody(dst []byte, b *marketo.Batch) (out []byte, valid bool) {
 	call := callOf(b.Operation)
 	e.valid = validXML([]byte(b.Type))
 	dst = append(dst, call.open...)
@@ -131,7 +133,7 @@ func (e *soapEncoder) appendBody(dst []byte, b *Batch) (out []byte, valid bool) 
 		o := &b.Objects[i]
 		e.use(o.Shape)
 		e.valid = e.valid && e.named
-		if b.Operation == Delete {
+		if b.Operation == marketo.Delete {
 			dst = append(dst, "<keyList>"...)
 			dst, _ = e.appendAttributes(dst, o, 0, len(o.Shape.Key))
 			dst = append(dst, "</keyList>"...)
@@ -142,7 +144,7 @@ func (e *soapEncoder) appendBody(dst []byte, b *Batch) (out []byte, valid bool) 
 	return append(dst, call.end...), e.valid
 }
 
-func (e *soapEncoder) appendObject(dst []byte, o *Object) []byte {
+func (e *encoder) appendObject(dst []byte, o *marketo.Object) []byte {
 	dst = append(dst, "<customObj><customObjKeyList>"...)
 	dst, _ = e.appendAttributes(dst, o, 0, len(o.Shape.Key))
 	dst = append(dst, "</customObjKeyList>"...)
@@ -160,10 +162,10 @@ func (e *soapEncoder) appendObject(dst []byte, o *Object) []byte {
 // appendAttributes appends values first up to end, and leaves out what is
 // Omitted. Null is an empty attrValue: the schema has no other way, and it
 // clears the attribute.
-func (e *soapEncoder) appendAttributes(dst []byte, o *Object, first, end int) (out []byte, some bool) {
+func (e *encoder) appendAttributes(dst []byte, o *marketo.Object, first, end int) (out []byte, some bool) {
 	for i := first; i < end; i++ {
-		kind, text, plain := o.value(i)
-		if kind == Omitted {
+		kind, text, plain := o.Read(i)
+		if kind == marketo.Omitted {
 			continue
 		}
 		if some {
@@ -172,7 +174,7 @@ func (e *soapEncoder) appendAttributes(dst []byte, o *Object, first, end int) (o
 			dst, some = append(dst, e.tags[i]...), true
 		}
 		switch {
-		case kind == Null:
+		case kind == marketo.Null:
 		case plain:
 			dst = append(dst, text...)
 		default:
@@ -187,7 +189,7 @@ func (e *soapEncoder) appendAttributes(dst []byte, o *Object, first, end int) (o
 
 // appendText appends a text that is not plain, and looks whether XML can carry
 // it.
-func (e *soapEncoder) appendText(dst []byte, text string) []byte {
+func (e *encoder) appendText(dst []byte, text string) []byte {
 	from := len(dst)
 	dst = appendXML(dst, text)
 	e.valid = e.valid && validXML(dst[from:])

@@ -1,6 +1,10 @@
-package marketo
+package rest
 
-import "unicode/utf8"
+import (
+	"unicode/utf8"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
 
 // restCall is what one operation is on the wire.
 type restCall struct {
@@ -9,20 +13,20 @@ type restCall struct {
 }
 
 var restCalls = [...]restCall{
-	Upsert: {".json", `{"action":"createOrUpdate","dedupeBy":"dedupeFields","input":[`},
-	Insert: {".json", `{"action":"createOnly","dedupeBy":"dedupeFields","input":[`},
-	Update: {".json", `{"action":"updateOnly","dedupeBy":"dedupeFields","input":[`},
-	Delete: {"/delete.json", `{"deleteBy":"dedupeFields","input":[`},
+	marketo.Upsert: {".json", `{"action":"createOrUpdate","dedupeBy":"dedupeFields","input":[`},
+	marketo.Insert: {".json", `{"action":"createOnly","dedupeBy":"dedupeFields","input":[`},
+	marketo.Update: {".json", `{"action":"updateOnly","dedupeBy":"dedupeFields","input":[`},
+	marketo.Delete: {"/delete.json", `{"deleteBy":"dedupeFields","input":[`},
 }
 
 const restClose = `]}`
 
 // restEnvelope is the size of the largest body without records.
-var restEnvelope = len(restCalls[Upsert].open) + len(restClose)
+var restEnvelope = len(restCalls[marketo.Upsert].open) + len(restClose)
 
-// appendRESTBody appends the body of the call for b. It returns false where a
+// appendBody appends the body of the call for b. It returns false where a
 // value is not what its Kind says, which would change the meaning of the body.
-func appendRESTBody(dst []byte, b *Batch) ([]byte, bool) {
+func appendBody(dst []byte, b *marketo.Batch) ([]byte, bool) {
 	from, ok := len(dst), true
 	dst = append(dst, restCalls[b.Operation].open...)
 	for i := range b.Objects {
@@ -38,12 +42,12 @@ func appendRESTBody(dst []byte, b *Batch) ([]byte, bool) {
 	return dst, utf8.Valid(dst[from:])
 }
 
-func appendRecord(dst []byte, o *Object, op Operation) ([]byte, bool) {
+func appendRecord(dst []byte, o *marketo.Object, op marketo.Operation) ([]byte, bool) {
 	dst = append(dst, '{')
 	first := len(dst)
 	for i := range recordLength(o, op) {
-		kind, text, plain := o.value(i)
-		if kind == Omitted {
+		kind, text, plain := o.Read(i)
+		if kind == marketo.Omitted {
 			continue
 		}
 		if len(dst) > first {
@@ -53,7 +57,7 @@ func appendRecord(dst []byte, o *Object, op Operation) ([]byte, bool) {
 		dst = appendJSON(dst, o.Shape.Name(i))
 		dst = append(dst, `":`...)
 		switch kind {
-		case String:
+		case marketo.String:
 			dst = append(dst, '"')
 			if plain {
 				dst = append(dst, text...)
@@ -61,7 +65,7 @@ func appendRecord(dst []byte, o *Object, op Operation) ([]byte, bool) {
 				dst = appendJSON(dst, text)
 			}
 			dst = append(dst, '"')
-		case Null:
+		case marketo.Null:
 			dst = append(dst, "null"...)
 		default:
 			if !isLiteral(kind, text) {
@@ -75,15 +79,15 @@ func appendRecord(dst []byte, o *Object, op Operation) ([]byte, bool) {
 
 // recordLength is the number of values that go into a record: a delete names
 // its object and nothing else.
-func recordLength(o *Object, op Operation) int {
-	if op == Delete {
+func recordLength(o *marketo.Object, op marketo.Operation) int {
+	if op == marketo.Delete {
 		return len(o.Shape.Key)
 	}
 	return o.Len()
 }
 
-func isLiteral(kind Kind, text string) bool {
-	if kind == Boolean {
+func isLiteral(kind marketo.Kind, text string) bool {
+	if kind == marketo.Boolean {
 		return text == "true" || text == "false"
 	}
 	return len(text) > 0 && numberPrefix(text) == len(text)
@@ -91,19 +95,19 @@ func isLiteral(kind Kind, text string) bool {
 
 // recordSize is the exact number of bytes that o adds to a body, with the
 // comma that separates it from another.
-func recordSize(o Object, op Operation) int {
+func recordSize(o marketo.Object, op marketo.Operation) int {
 	size, fields := len("{},"), 0
 	for i := range recordLength(&o, op) {
-		kind, text, plain := o.value(i)
+		kind, text, plain := o.Read(i)
 		switch kind {
-		case Omitted:
+		case marketo.Omitted:
 			continue
-		case String:
+		case marketo.String:
 			size += len(`""`) + len(text)
 			if !plain {
 				size += jsonEscapes(text)
 			}
-		case Null:
+		case marketo.Null:
 			size += len("null")
 		default:
 			size += len(text)

@@ -1,4 +1,4 @@
-package marketo
+package soap
 
 import (
 	"bytes"
@@ -115,6 +115,11 @@ func isXMLRune(c rune) bool {
 	return c <= utf8.MaxRune
 }
 
+const (
+	everyByte = 0x0101010101010101
+	highBits  = 0x80 * everyByte
+)
+
 // validXML reports whether data is UTF-8 that XML 1.0 can carry. It looks at
 // eight bytes at a time: it runs over every body received, and most of them are
 // ASCII.
@@ -125,7 +130,7 @@ func validXML(data []byte) bool {
 		// A byte below 0x20 borrows from its high bit; see "Determine if a
 		// word has a byte less than n" in Bit Twiddling Hacks. It may report
 		// a byte too many, never one too few.
-		if (x-0x20*ones)&^x&highs != 0 && !validControls(rest[:8]) {
+		if (x-0x20*everyByte)&^x&highBits != 0 && !validControls(rest[:8]) {
 			return false
 		}
 		beyond |= x
@@ -134,7 +139,7 @@ func validXML(data []byte) bool {
 	for _, c := range rest {
 		beyond |= uint64(c)
 	}
-	return validControls(rest) && (beyond&highs == 0 || utf8.Valid(data) && !hasNoncharacter(data))
+	return validControls(rest) && (beyond&highBits == 0 || utf8.Valid(data) && !hasNoncharacter(data))
 }
 
 func validControls(data []byte) bool {

@@ -1,4 +1,4 @@
-package marketo
+package exchange
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/failpoint"
+	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
 const (
@@ -26,19 +27,19 @@ const (
 	DefaultUserAgent = "cdcsync"
 )
 
-// exchange makes single HTTP attempts. It uses a RoundTripper and no
+// Caller makes single HTTP attempts. It uses a RoundTripper and no
 // http.Client: a RoundTripper follows no redirect and keeps no cookies.
-type exchange struct {
+type Caller struct {
 	transport http.RoundTripper
 	timeout   time.Duration
 	limit     int
 	agent     string
-	now       func() time.Time
+	Now       func() time.Time
 }
 
-// newExchange fills the defaults in.
-func newExchange(rt http.RoundTripper, timeout time.Duration, limit int, agent string, now func() time.Time) exchange {
-	x := exchange{transport: rt, timeout: timeout, limit: limit, agent: agent, now: now}
+// New fills the defaults in.
+func New(rt http.RoundTripper, timeout time.Duration, limit int, agent string, now func() time.Time) Caller {
+	x := Caller{transport: rt, timeout: timeout, limit: limit, agent: agent, Now: now}
 	if x.timeout <= 0 {
 		x.timeout = DefaultTimeout
 	}
@@ -51,8 +52,8 @@ func newExchange(rt http.RoundTripper, timeout time.Duration, limit int, agent s
 	if x.agent == "" {
 		x.agent = DefaultUserAgent
 	}
-	if x.now == nil {
-		x.now = time.Now
+	if x.Now == nil {
+		x.Now = time.Now
 	}
 	return x
 }
@@ -83,106 +84,106 @@ func newTransport(timeout time.Duration) *http.Transport {
 	}
 }
 
-// close ends idle connections.
-func (x *exchange) close() {
+// Close ends idle connections.
+func (x *Caller) Close() {
 	if c, ok := x.transport.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}
 }
 
-// answer is a complete HTTP reply. Its body is in buf, which the receiver
+// Answer is a complete HTTP reply. Its body is in buf, which the receiver
 // releases.
-type answer struct {
-	status int
-	header http.Header
-	date   time.Time
-	// left is set with a fault, too; see Reply.Left.
-	left time.Time
-	buf  *buffer
+type Answer struct {
+	Status int
+	Header http.Header
+	Date   time.Time
+	// Left is set with a fault, too; see Reply.Left.
+	Left time.Time
+	Buf  *Buffer
 }
 
-// request is one attempt to make.
-type request struct {
-	method string
-	url    string
-	header http.Header
-	body   *buffer // nil for GET; given away
+// Request is one attempt to make.
+type Request struct {
+	Method string
+	URL    string
+	Header http.Header
+	Body   *Buffer // nil for GET; given away
 }
 
-// do makes the attempt and reads the reply to its end. The fault says whether
+// Do makes the attempt and reads the reply to its end. The fault says whether
 // anything can have been executed; date is set with it where a reply began.
-func (x *exchange) do(ctx context.Context, r request) (answer, *Fault) {
+func (x *Caller) Do(ctx context.Context, r Request) (Answer, *marketo.Fault) {
 	ctx, cancel := context.WithTimeout(ctx, x.timeout)
 	defer cancel()
 	var body *payload
-	if r.body != nil {
-		body = newPayload(r.body)
+	if r.Body != nil {
+		body = newPayload(r.Body)
 		ctx = body.traced(ctx)
 	}
-	req, err := http.NewRequestWithContext(ctx, r.method, r.url, nil)
+	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, nil)
 	if err != nil {
-		r.body.discard()
-		return answer{}, &Fault{Class: FaultCredentials, Code: "connection", Message: "the endpoint does not make a URL; check its spelling"}
+		r.Body.Discard()
+		return Answer{}, &marketo.Fault{Class: marketo.FaultCredentials, Code: "connection", Message: "the endpoint does not make a URL; check its spelling"}
 	}
-	req.Header = r.header
+	req.Header = r.Header
 	req.Header.Set("User-Agent", x.agent)
 	if body != nil {
-		req.ContentLength, req.Body = int64(len(r.body.b)), body.body()
+		req.ContentLength, req.Body = int64(len(r.Body.B)), body.body()
 	}
 	failpoint.Hit("call.before_send")
 	resp, err := x.transport.RoundTrip(req)
 	if err != nil {
 		started := body.started()
-		return answer{left: body.leftAt()}, broken(ctx, err, started)
+		return Answer{Left: body.leftAt()}, broken(ctx, err, started)
 	}
 	failpoint.Hit("call.after_headers")
 	defer resp.Body.Close()
-	a := answer{status: resp.StatusCode, header: resp.Header, left: body.leftAt()}
+	a := Answer{Status: resp.StatusCode, Header: resp.Header, Left: body.leftAt()}
 	if date := resp.Header.Get("Date"); date != "" {
-		a.date, _ = http.ParseTime(date)
+		a.Date, _ = http.ParseTime(date)
 	}
-	a.buf = newBuffer()
-	whole, err := a.buf.fill(resp.Body, x.limit)
+	a.Buf = NewBuffer()
+	whole, err := a.Buf.fill(resp.Body, x.limit)
 	failpoint.Hit("call.after_reply")
 	switch {
 	case err != nil:
-		a.buf.release()
-		a.buf = nil
+		a.Buf.Release()
+		a.Buf = nil
 		return a, broken(ctx, err, true)
 	case !whole:
-		a.buf.release()
-		a.buf = nil
-		return a, &Fault{Code: "reply", Message: fmt.Sprintf("the reply is larger than %d bytes and was not read; check what answers at the endpoint", x.limit)}
+		a.Buf.Release()
+		a.Buf = nil
+		return a, &marketo.Fault{Code: "reply", Message: fmt.Sprintf("the reply is larger than %d bytes and was not read; check what answers at the endpoint", x.limit)}
 	}
 	return a, nil
 }
 
-// admitted asks admit, if there is one.
-func admitted(ctx context.Context, admit func(context.Context) error) error {
+// Admitted asks admit, if there is one.
+func Admitted(ctx context.Context, admit func(context.Context) error) error {
 	if admit == nil {
 		return nil
 	}
 	return admit(ctx)
 }
 
-// discard releases a buffer that may be nil.
-func (b *buffer) discard() {
+// Discard releases a buffer that may be nil.
+func (b *Buffer) Discard() {
 	if b != nil {
-		b.release()
+		b.Release()
 	}
 }
 
 // fill reads r to its end, or reports that it is longer than limit.
-func (b *buffer) fill(r io.Reader, limit int) (whole bool, err error) {
+func (b *Buffer) fill(r io.Reader, limit int) (whole bool, err error) {
 	for {
-		if len(b.b) == cap(b.b) {
-			b.b = append(b.b, 0)[:len(b.b)]
+		if len(b.B) == cap(b.B) {
+			b.B = append(b.B, 0)[:len(b.B)]
 		}
-		end := min(cap(b.b), limit+1)
-		n, err := r.Read(b.b[len(b.b):end])
-		b.b = b.b[:len(b.b)+n]
+		end := min(cap(b.B), limit+1)
+		n, err := r.Read(b.B[len(b.B):end])
+		b.B = b.B[:len(b.B)+n]
 		switch {
-		case len(b.b) > limit:
+		case len(b.B) > limit:
 			return false, nil
 		case errors.Is(err, io.EOF):
 			return true, nil

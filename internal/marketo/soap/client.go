@@ -1,4 +1,4 @@
-package marketo
+package soap
 
 import (
 	"context"
@@ -8,10 +8,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/marketo/exchange"
 )
 
-// SOAPConfig is what a SOAP client needs.
-type SOAPConfig struct {
+// Config is what a SOAP client needs.
+type Config struct {
 	// Endpoint is the address of the SOAP API, such as
 	// https://123-ABC-456.mktoapi.com/soap/mktows/2_3. http is allowed to a
 	// loopback address only.
@@ -42,9 +45,9 @@ type SOAPConfig struct {
 	Now func() time.Time
 }
 
-// SOAP is a Client that speaks Marketo's SOAP API.
-type SOAP struct {
-	exchange
+// Client is a Client that speaks Marketo's SOAP API.
+type Client struct {
+	exchange exchange.Caller
 	endpoint string
 	id       func() (string, error)
 	secret   func() (string, error)
@@ -53,15 +56,15 @@ type SOAP struct {
 	admit  func(context.Context) error
 }
 
-var _ Client = (*SOAP)(nil)
+var _ marketo.Client = (*Client)(nil)
 
 // soapGone explains an endpoint where nothing is.
 const soapGone = "nothing answers at this address; Marketo switched its SOAP API off on 2026-07-31, a live instance speaks REST: configure marketo.rest, or check the endpoint of the gateway"
 
-// NewSOAP returns a client that has not called anybody yet. Its errors are
+// New returns a client that has not called anybody yet. Its errors are
 // mistakes in c.
-func NewSOAP(c SOAPConfig) (*SOAP, error) {
-	u, err := parseEndpoint(c.Endpoint)
+func New(c Config) (*Client, error) {
+	u, err := exchange.ParseEndpoint(c.Endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("soap: %w", err)
 	}
@@ -74,8 +77,8 @@ func NewSOAP(c SOAPConfig) (*SOAP, error) {
 	if c.Secret == nil {
 		return nil, errors.New("soap: no secret key; set marketo.soap.secret_key")
 	}
-	return &SOAP{
-		exchange: newExchange(c.Transport, c.Timeout, c.ReplyLimit, c.UserAgent, c.Now),
+	return &Client{
+		exchange: exchange.New(c.Transport, c.Timeout, c.ReplyLimit, c.UserAgent, c.Now),
 		endpoint: u.String(),
 		id:       c.ID,
 		secret:   c.Secret,
@@ -84,57 +87,57 @@ func NewSOAP(c SOAPConfig) (*SOAP, error) {
 }
 
 // Capacity implements Client: 100 objects, and no limit of bytes is known.
-func (s *SOAP) Capacity() Capacity { return Capacity{Objects: 100} }
+func (s *Client) Capacity() marketo.Capacity { return marketo.Capacity{Objects: 100} }
 
 // Close ends idle connections. Calls may still be made after it.
-func (s *SOAP) Close() { s.exchange.close() }
+func (s *Client) Close() { s.exchange.Close() }
 
 // Sync implements Client. An empty batch is answered without a call.
-func (s *SOAP) Sync(ctx context.Context, b *Batch) Reply {
+func (s *Client) Sync(ctx context.Context, b *marketo.Batch) marketo.Reply {
 	if len(b.Objects) == 0 {
-		return Reply{}
+		return marketo.Reply{}
 	}
 	buf, secrets, fault := s.open()
 	if fault != nil {
-		return Reply{Fault: fault}
+		return marketo.Reply{Fault: fault}
 	}
-	enc := soapEncoders.Get().(*soapEncoder)
-	body, valid := enc.appendBody(buf.b, b)
-	soapEncoders.Put(enc)
-	buf.b = append(body, soapClose...)
+	enc := encoders.Get().(*encoder)
+	body, valid := enc.appendBody(buf.B, b)
+	encoders.Put(enc)
+	buf.B = append(body, soapClose...)
 	if !valid {
-		buf.release()
-		return Reply{Fault: &Fault{Class: FaultRefused, Code: "value", Message: "a value holds a character that XML cannot carry; set the mapping's policy for characters"}}
+		buf.Release()
+		return marketo.Reply{Fault: &marketo.Fault{Class: marketo.FaultRefused, Code: "value", Message: "a value holds a character that XML cannot carry; set the mapping's policy for characters"}}
 	}
 	a, fault := s.post(ctx, callOf(b.Operation), buf)
 	if fault != nil {
-		return Reply{Fault: fault, Date: a.date, Left: a.left}
+		return marketo.Reply{Fault: fault, Date: a.Date, Left: a.Left}
 	}
-	defer a.buf.release()
-	results, soap, err := readSOAPReply(a.buf.b, b)
+	defer a.Buf.Release()
+	results, soap, err := readReply(a.Buf.B, b)
 	if fault := s.fault(a, soap, err, secrets, b); fault != nil {
-		return Reply{Fault: fault, Date: a.date, Left: a.left}
+		return marketo.Reply{Fault: fault, Date: a.Date, Left: a.Left}
 	}
-	return Reply{Results: results, Date: a.date, Left: a.left}
+	return marketo.Reply{Results: results, Date: a.Date, Left: a.Left}
 }
 
 // Login implements Client with listMObjects, which takes no parameters,
 // changes nothing and is signed like every other call.
-func (s *SOAP) Login(ctx context.Context) error {
-	if err := admitted(ctx, s.admit); err != nil {
+func (s *Client) Login(ctx context.Context) error {
+	if err := exchange.Admitted(ctx, s.admit); err != nil {
 		return err
 	}
 	buf, secrets, fault := s.open()
 	if fault != nil {
 		return fault
 	}
-	buf.b = append(append(buf.b, listCall.open...), soapClose...)
+	buf.B = append(append(buf.B, listCall.open...), soapClose...)
 	a, fault := s.post(ctx, &listCall, buf)
 	if fault != nil {
 		return fault
 	}
-	defer a.buf.release()
-	soap, err := readEnvelope(a.buf.b, listCall.success, (*xmlReader).skip)
+	defer a.Buf.Release()
+	soap, err := readEnvelope(a.Buf.B, listCall.success, (*xmlReader).skip)
 	if fault := s.fault(a, soap, err, secrets, nil); fault != nil {
 		return fault
 	}
@@ -143,24 +146,24 @@ func (s *SOAP) Login(ctx context.Context) error {
 
 // open begins the envelope of an attempt, signed for this moment. The secrets
 // are what no message may repeat.
-func (s *SOAP) open() (*buffer, []string, *Fault) {
+func (s *Client) open() (*exchange.Buffer, []string, *marketo.Fault) {
 	secret, err := s.secret()
 	if err == nil && secret == "" {
 		err = errors.New("it is empty")
 	}
 	if err != nil {
-		return nil, nil, &Fault{Class: FaultCredentials, Code: "secret", Message: "secret key: " + err.Error() + "; set marketo.soap.secret_key or secret_key_file"}
+		return nil, nil, &marketo.Fault{Class: marketo.FaultCredentials, Code: "secret", Message: "secret key: " + err.Error() + "; set marketo.soap.secret_key or secret_key_file"}
 	}
 	id, err := s.id()
 	if err == nil && (id == "" || !validXML([]byte(id))) {
 		err = errors.New("it is empty, or XML cannot carry it")
 	}
 	if err != nil {
-		return nil, nil, &Fault{Class: FaultCredentials, Code: "secret", Message: "user id: " + err.Error() + "; set marketo.soap.user_id or user_id_file"}
+		return nil, nil, &marketo.Fault{Class: marketo.FaultCredentials, Code: "secret", Message: "user id: " + err.Error() + "; set marketo.soap.user_id or user_id_file"}
 	}
-	signed := s.sign(id, secret, s.now())
-	buf := newBuffer()
-	buf.b = appendSOAPHeader(buf.b, id, signed.text, signed.timestamp)
+	signed := s.sign(id, secret, s.exchange.Now())
+	buf := exchange.NewBuffer()
+	buf.B = appendHeader(buf.B, id, signed.text, signed.timestamp)
 	return buf, []string{id, secret, signed.text}, nil
 }
 
@@ -173,7 +176,7 @@ type signature struct {
 
 // sign returns the signature of an attempt at now. Those of one second are the
 // same.
-func (s *SOAP) sign(id, secret string, now time.Time) *signature {
+func (s *Client) sign(id, secret string, now time.Time) *signature {
 	last := s.signed.Load()
 	if last != nil && last.at == now.Unix() && last.secret == secret && last.id == id {
 		return last
@@ -186,49 +189,49 @@ func (s *SOAP) sign(id, secret string, now time.Time) *signature {
 
 // post sends an envelope. The answer it returns without a fault is one of the
 // two statuses that may hold a SOAP envelope, 200 and 500.
-func (s *SOAP) post(ctx context.Context, call *soapCall, buf *buffer) (answer, *Fault) {
+func (s *Client) post(ctx context.Context, call *soapCall, buf *exchange.Buffer) (exchange.Answer, *marketo.Fault) {
 	header := http.Header{"Content-Type": {"text/xml; charset=UTF-8"}, "Accept": {"text/xml"}}
 	// In HTTP/1 the name keeps this spelling: some servers want it.
 	header["SOAPAction"] = []string{call.action}
-	a, fault := s.do(ctx, request{method: http.MethodPost, url: s.endpoint, header: header, body: buf})
-	if fault == nil && a.status != http.StatusOK && a.status != http.StatusInternalServerError {
-		fault = statusFault(a, s.now(), soapGone)
-		a.buf.release()
+	a, fault := s.exchange.Do(ctx, exchange.Request{Method: http.MethodPost, URL: s.endpoint, Header: header, Body: buf})
+	if fault == nil && a.Status != http.StatusOK && a.Status != http.StatusInternalServerError {
+		fault = exchange.StatusFault(a, s.exchange.Now(), soapGone)
+		a.Buf.Release()
 	}
 	return a, fault
 }
 
 // fault judges a reply that was read: nil when it holds what was asked for.
-func (s *SOAP) fault(a answer, soap *soapFault, err error, secrets []string, b *Batch) *Fault {
+func (s *Client) fault(a exchange.Answer, soap *soapFault, err error, secrets []string, b *marketo.Batch) *marketo.Fault {
 	switch {
-	case a.status == http.StatusInternalServerError && (err != nil || soap == nil):
-		return statusFault(a, s.now(), soapGone)
+	case a.Status == http.StatusInternalServerError && (err != nil || soap == nil):
+		return exchange.StatusFault(a, s.exchange.Now(), soapGone)
 	case err != nil:
-		return &Fault{Code: "reply", Message: errNotSOAP(a, err).Error()}
+		return &marketo.Fault{Code: "reply", Message: errNotSOAP(a, err).Error()}
 	case soap == nil:
 		return nil
 	case soap.code == "":
 		code := "reply"
-		if a.status != http.StatusOK {
-			code = fmt.Sprintf("http_%d", a.status)
+		if a.Status != http.StatusOK {
+			code = fmt.Sprintf("http_%d", a.Status)
 		}
-		return &Fault{Code: code, Message: said("a SOAP fault without Marketo's code", soap.text, secrets, b), RetryAfter: retryAfter(a, s.now())}
+		return &marketo.Fault{Code: code, Message: marketo.Said("a SOAP fault without Marketo's code", soap.text, secrets, b), RetryAfter: exchange.RetryAfter(a, s.exchange.Now())}
 	}
-	r := soapRule(soap.code)
-	f := &Fault{Class: r.class, Code: soap.code, RetryAfter: retryAfter(a, s.now())}
-	if r.class == FaultExpired {
-		r.help += s.skew(a)
+	r := marketo.SOAPRule(soap.code)
+	f := &marketo.Fault{Class: r.Class, Code: soap.code, RetryAfter: exchange.RetryAfter(a, s.exchange.Now())}
+	if r.Class == marketo.FaultExpired {
+		r.Help += s.skew(a)
 	}
-	f.Message = said(r.help, soap.text, secrets, b)
+	f.Message = marketo.Said(r.Help, soap.text, secrets, b)
 	return f
 }
 
 // skew compares the two clocks; a signature expires early when they differ.
-func (s *SOAP) skew(a answer) string {
-	if a.date.IsZero() {
+func (s *Client) skew(a exchange.Answer) string {
+	if a.Date.IsZero() {
 		return "; check this machine's clock"
 	}
-	d := s.now().Sub(a.date).Round(time.Second)
+	d := s.exchange.Now().Sub(a.Date).Round(time.Second)
 	word := "ahead of"
 	if d < 0 {
 		d, word = -d, "behind"

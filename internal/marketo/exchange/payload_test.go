@@ -1,4 +1,4 @@
-package marketo
+package exchange
 
 import (
 	"context"
@@ -14,8 +14,8 @@ import (
 
 // A call that is over before its body was begun never sends one.
 func TestPayloadNeverBegun(t *testing.T) {
-	buf := newBuffer()
-	buf.b = append(buf.b, "body"...)
+	buf := NewBuffer()
+	buf.B = append(buf.B, "body"...)
 	p := newPayload(buf)
 	if p.started() {
 		t.Fatal("started, though nothing was sent")
@@ -56,16 +56,16 @@ func TestPayloadInOnePiece(t *testing.T) {
 		return countingConn{conn, &writes}, err
 	}
 	defer transport.CloseIdleConnections()
-	x := newExchange(transport, 0, 0, "", nil)
+	x := New(transport, 0, 0, "", nil)
 	const size = 60_000
 	for call := int32(1); call <= 3; call++ {
-		buf := newBuffer()
-		buf.b = append(buf.b, strings.Repeat("x", size)...)
-		a, fault := x.do(t.Context(), request{method: http.MethodPost, url: s.URL, header: http.Header{}, body: buf})
+		buf := NewBuffer()
+		buf.B = append(buf.B, strings.Repeat("x", size)...)
+		a, fault := x.Do(t.Context(), Request{Method: http.MethodPost, URL: s.URL, Header: http.Header{}, Body: buf})
 		if fault != nil {
 			t.Fatal(fault)
 		}
-		a.buf.release()
+		a.Buf.Release()
 		if got.Load() != size || writes.Load() != call {
 			t.Errorf("call %d: %d bytes arrived in %d writes, want %d in one", call, got.Load(), writes.Load()-call+1, size)
 		}

@@ -1,4 +1,4 @@
-package marketo
+package rest
 
 import (
 	"bytes"
@@ -9,6 +9,9 @@ import (
 
 // mostMembers bounds the members of one JSON object.
 const mostMembers = 256
+
+// deepest is how many levels of values are read.
+const deepest = 64
 
 // jsonReader reads one JSON document in UTF-8 from front to back. It is
 // stricter than most: a key stands once in an object, the depth is limited,
@@ -312,3 +315,5 @@ func unit(in []byte) (rune, bool) {
 	}
 	return n, true
 }
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }

@@ -1,15 +1,17 @@
-package marketo
+package soap
 
 import (
 	"bytes"
 	"errors"
 	"strings"
 	"sync"
+
+	"github.com/cdcsync/cdcsync/internal/marketo/exchange"
 )
 
 // Limits of a reply that no reply of Marketo comes near.
 const (
-	deepest        = 64 // levels of elements, or of JSON values
+	deepest        = 64 // levels of elements
 	mostAttributes = 64 // of one element
 )
 
@@ -73,7 +75,7 @@ func (r *xmlReader) recycle() {
 	clear(r.bound[:cap(r.bound)])
 	clear(r.attrs[:cap(r.attrs)])
 	kept := xmlReader{bound: r.bound[:0], attrs: r.attrs[:0]}
-	if cap(r.decoded) <= largestKept {
+	if cap(r.decoded) <= exchange.LargestKept {
 		kept.decoded = r.decoded[:0]
 	}
 	*r = kept

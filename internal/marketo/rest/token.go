@@ -1,4 +1,4 @@
-package marketo
+package rest
 
 import (
 	"context"
@@ -8,6 +8,9 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/marketo/exchange"
 )
 
 // tokenMargin is how long before its end a token is given up, so that it does
@@ -98,18 +101,18 @@ type grant struct {
 }
 
 // token returns a usable token, fetching one if there is none.
-func (c *REST) token(ctx context.Context) (string, *Fault) {
+func (c *Client) token(ctx context.Context) (string, *marketo.Fault) {
 	t := c.tokens
-	if token, ok := t.get(c.now()); ok {
+	if token, ok := t.get(c.exchange.Now()); ok {
 		return token, nil
 	}
 	select {
 	case <-t.turn:
 	case <-ctx.Done():
-		return "", &Fault{Class: FaultRetry, Code: "connection", Message: "the call was given up while waiting for an access token"}
+		return "", &marketo.Fault{Class: marketo.FaultRetry, Code: "connection", Message: "the call was given up while waiting for an access token"}
 	}
 	defer func() { t.turn <- struct{}{} }()
-	asked := c.now()
+	asked := c.exchange.Now()
 	if token, ok := t.get(asked); ok {
 		return token, nil
 	}
@@ -119,8 +122,8 @@ func (c *REST) token(ctx context.Context) (string, *Fault) {
 	}
 	life := time.Duration(g.ExpiresIn * float64(time.Second))
 	if wait := t.put(g.AccessToken, asked, asked.Add(life-min(tokenMargin, life/2))); wait > 0 {
-		return "", &Fault{
-			Class: FaultRetry, Code: "601", RetryAfter: wait,
+		return "", &marketo.Fault{
+			Class: marketo.FaultRetry, Code: "601", RetryAfter: wait,
 			Message: "the identity service keeps handing out a token that was not accepted; it is tried again after a pause",
 		}
 	}
@@ -129,53 +132,53 @@ func (c *REST) token(ctx context.Context) (string, *Fault) {
 
 // fetchToken asks the identity service. Whatever goes wrong here, no object
 // was sent, so no fault is one of unknown outcome.
-func (c *REST) fetchToken(ctx context.Context) (grant, *Fault) {
+func (c *Client) fetchToken(ctx context.Context) (grant, *marketo.Fault) {
 	secret, err := c.secret()
 	if err == nil && secret == "" {
 		err = errors.New("it is empty")
 	}
 	if err != nil {
-		return grant{}, &Fault{Class: FaultCredentials, Code: "secret", Message: "client secret: " + err.Error() + "; set marketo.rest.client_secret or client_secret_file"}
+		return grant{}, &marketo.Fault{Class: marketo.FaultCredentials, Code: "secret", Message: "client secret: " + err.Error() + "; set marketo.rest.client_secret or client_secret_file"}
 	}
 	id, err := c.id()
 	if err == nil && id == "" {
 		err = errors.New("it is empty")
 	}
 	if err != nil {
-		return grant{}, &Fault{Class: FaultCredentials, Code: "secret", Message: "client id: " + err.Error() + "; set marketo.rest.client_id or client_id_file"}
+		return grant{}, &marketo.Fault{Class: marketo.FaultCredentials, Code: "secret", Message: "client id: " + err.Error() + "; set marketo.rest.client_id or client_id_file"}
 	}
 	c.lastID.Store(&id)
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret}}
-	buf := newBuffer()
-	buf.b = append(buf.b, form.Encode()...)
+	buf := exchange.NewBuffer()
+	buf.B = append(buf.B, form.Encode()...)
 	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
-	a, fault := c.do(ctx, request{method: http.MethodPost, url: c.base + "/identity/oauth/token", header: header, body: buf})
+	a, fault := c.exchange.Do(ctx, exchange.Request{Method: http.MethodPost, URL: c.base + "/identity/oauth/token", Header: header, Body: buf})
 	if fault == nil {
-		defer a.buf.release()
+		defer a.Buf.Release()
 		fault = c.identityFault(a)
 	}
 	var g grant
 	if fault == nil {
-		g, err = readGrant(a.buf.b)
+		g, err = readGrant(a.Buf.B)
 		if err != nil {
-			fault = &Fault{Code: "reply", Message: "the identity service's reply is refused: " + err.Error() + "; check the endpoint"}
+			fault = &marketo.Fault{Code: "reply", Message: "the identity service's reply is refused: " + err.Error() + "; check the endpoint"}
 		}
 	}
-	if fault != nil && fault.Class == FaultUnknown {
-		fault.Class = FaultRetry
+	if fault != nil && fault.Class == marketo.FaultUnknown {
+		fault.Class = marketo.FaultRetry
 	}
 	return g, fault
 }
 
 // identityFault reads the HTTP status; nil for 200. The service answers bad
 // credentials with 400 or 401, which is no word on any object.
-func (c *REST) identityFault(a answer) *Fault {
-	if a.status == http.StatusOK {
+func (c *Client) identityFault(a exchange.Answer) *marketo.Fault {
+	if a.Status == http.StatusOK {
 		return nil
 	}
-	f := statusFault(a, c.now(), restGone)
-	if a.status == http.StatusBadRequest || a.status == http.StatusUnauthorized {
-		f.Class = FaultCredentials
+	f := exchange.StatusFault(a, c.exchange.Now(), restGone)
+	if a.Status == http.StatusBadRequest || a.Status == http.StatusUnauthorized {
+		f.Class = marketo.FaultCredentials
 		f.Message = "the identity service refuses the client id or the client secret; check marketo.rest"
 	}
 	return f

@@ -1,9 +1,12 @@
-package marketo
+package soap
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/marketo/exchange"
 )
 
 const (
@@ -17,10 +20,10 @@ type soapFault struct {
 	text []byte
 }
 
-// readSOAPReply reads the reply to a call that sent b: one Result for each of
+// readReply reads the reply to a call that sent b: one Result for each of
 // its objects, or the Fault in it, or an error because it is not exactly one
 // whole reply, of which then nothing counts.
-func readSOAPReply(body []byte, b *Batch) ([]Result, *soapFault, error) {
+func readReply(body []byte, b *marketo.Batch) ([]marketo.Result, *soapFault, error) {
 	call := callOf(b.Operation)
 	m := newMatcher(b)
 	defer m.recycle()
@@ -113,7 +116,7 @@ func readDetail(r *xmlReader, f *soapFault) {
 				if f.code != "" {
 					r.fail("two fault codes")
 				}
-				f.code = codeOf(bytes.TrimSpace(r.text()))
+				f.code = marketo.CodeOf(bytes.TrimSpace(r.text()))
 			default:
 				r.skip()
 			}
@@ -252,8 +255,8 @@ func (e *soapStatus) readKey(r *xmlReader) {
 }
 
 // errNotSOAP explains a reply that is none, without repeating any of it.
-func errNotSOAP(a answer, err error) error {
-	if kind := a.header.Get("Content-Type"); bytes.Contains([]byte(kind), []byte("html")) {
+func errNotSOAP(a exchange.Answer, err error) error {
+	if kind := a.Header.Get("Content-Type"); bytes.Contains([]byte(kind), []byte("html")) {
 		return errors.New("an HTML page where a SOAP reply should be; check the endpoint and any proxy in between")
 	}
 	return fmt.Errorf("the reply is refused as a whole: %w", err)

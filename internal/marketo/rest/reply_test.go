@@ -1,11 +1,34 @@
-package marketo
+package rest
 
 import (
 	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
 )
+
+// rows is a batch of n objects with the keys {1000+i, "r"i}.
+func rows(n int, op marketo.Operation) *marketo.Batch {
+	shape := &marketo.Shape{Type: "RoadShow", Key: []string{"MKTOID", "rid"}, Attributes: []string{"city"}}
+	b := &marketo.Batch{Type: "RoadShow", Operation: op}
+	for i := range n {
+		b.Objects = append(b.Objects, marketo.NewObject(shape, []marketo.Value{
+			{Kind: marketo.Number, Text: fmt.Sprint(1000 + i)}, {Kind: marketo.String, Text: fmt.Sprintf("r%d", i)}, {Kind: marketo.String, Text: "city"},
+		}))
+	}
+	return b
+}
+
+// outcomes writes results as one letter each: c, r, w, j(reject), ?.
+func outcomes(results []marketo.Result) string {
+	s := make([]byte, len(results))
+	for i, r := range results {
+		s[i] = "?crwj"[r.Outcome]
+	}
+	return string(s)
+}
 
 // record is an element of result, as Marketo writes it.
 func record(seq any, status string, reasons ...string) string {
@@ -54,9 +77,9 @@ func TestRESTStatuses(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for op, want := range tt.want {
-				got, failed, err := readRESTReply([]byte(restReply(tt.record)), rows(1, Operation(op)))
+				got, failed, err := readReply([]byte(restReply(tt.record)), rows(1, marketo.Operation(op)))
 				if err != nil || failed != nil || outcomes(got) != string(want) {
-					t.Errorf("%s: %v, failure %v, error %v, want %c", Operation(op), got, failed, err, want)
+					t.Errorf("%s: %v, failure %v, error %v, want %c", marketo.Operation(op), got, failed, err, want)
 				}
 			}
 		})
@@ -66,20 +89,20 @@ func TestRESTStatuses(t *testing.T) {
 // REST statuses become SOAP's.
 func TestRESTTranslation(t *testing.T) {
 	for _, tt := range []struct {
-		op     Operation
+		op     marketo.Operation
 		record string
-		want   Result
+		want   marketo.Result
 	}{
-		{Upsert, record(0, "created"), Result{Status: Created, Outcome: Confirmed}},
-		{Delete, record(0, "deleted"), Result{Status: Deleted, Outcome: Confirmed}},
-		{Delete, record(0, "skipped", reason(`"1013"`)), Result{Unchanged, Confirmed, "1013", "why"}},
-		{Insert, record(0, "skipped", reason(`"1017"`)), Result{Skipped, Confirmed, "1017", "why"}},
-		{Update, record(0, "skipped", reason(`1013`)), Result{Skipped, Confirmed, "1013", "why"}},
-		{Upsert, record(0, "skipped", reason(`"1004"`)), Result{Failed, Wait, "1004", "why"}},
-		{Upsert, record(0, "skipped", reason(`"1003"`)), Result{Failed, Reject, "1003", "why"}},
-		{Upsert, record(0, "created", reason(`"1003"`)), Result{NoStatus, Unknown, "1003", "why"}},
+		{marketo.Upsert, record(0, "created"), marketo.Result{Status: marketo.Created, Outcome: marketo.Confirmed}},
+		{marketo.Delete, record(0, "deleted"), marketo.Result{Status: marketo.Deleted, Outcome: marketo.Confirmed}},
+		{marketo.Delete, record(0, "skipped", reason(`"1013"`)), marketo.Result{Status: marketo.Unchanged, Outcome: marketo.Confirmed, Code: "1013", Message: "why"}},
+		{marketo.Insert, record(0, "skipped", reason(`"1017"`)), marketo.Result{Status: marketo.Skipped, Outcome: marketo.Confirmed, Code: "1017", Message: "why"}},
+		{marketo.Update, record(0, "skipped", reason(`1013`)), marketo.Result{Status: marketo.Skipped, Outcome: marketo.Confirmed, Code: "1013", Message: "why"}},
+		{marketo.Upsert, record(0, "skipped", reason(`"1004"`)), marketo.Result{Status: marketo.Failed, Outcome: marketo.Wait, Code: "1004", Message: "why"}},
+		{marketo.Upsert, record(0, "skipped", reason(`"1003"`)), marketo.Result{Status: marketo.Failed, Outcome: marketo.Reject, Code: "1003", Message: "why"}},
+		{marketo.Upsert, record(0, "created", reason(`"1003"`)), marketo.Result{Status: marketo.NoStatus, Outcome: marketo.Unknown, Code: "1003", Message: "why"}},
 	} {
-		got, _, err := readRESTReply([]byte(restReply(tt.record)), rows(1, tt.op))
+		got, _, err := readReply([]byte(restReply(tt.record)), rows(1, tt.op))
 		if err != nil || len(got) != 1 || got[0] != tt.want {
 			t.Errorf("%s of %s: %+v, error %v, want %+v", tt.op, tt.record, got, err, tt.want)
 		}
@@ -103,7 +126,7 @@ func TestRESTMatching(t *testing.T) {
 		{"result in front", `{"result":[` + record(0, "created") + `],"success":true}`, "c??"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, failed, err := readRESTReply([]byte(tt.body), rows(3, Upsert))
+			got, failed, err := readReply([]byte(tt.body), rows(3, marketo.Upsert))
 			if err != nil || failed != nil || outcomes(got) != tt.want {
 				t.Errorf("%s, failure %v, error %v, want %s", outcomes(got), failed, err, tt.want)
 			}
@@ -164,7 +187,7 @@ func TestRESTRefuses(t *testing.T) {
 		"too many keys":               in(`"seq":0`, manyKeys(300)+`"seq":0`),
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got, failed, err := readRESTReply([]byte(body), rows(1, Upsert)); err == nil || got != nil || failed != nil {
+			if got, failed, err := readReply([]byte(body), rows(1, marketo.Upsert)); err == nil || got != nil || failed != nil {
 				t.Errorf("accepted: %v, failure %v", got, failed)
 			}
 		})
@@ -186,7 +209,7 @@ func TestRESTFailure(t *testing.T) {
 		{`{"errors":[{}],"success":false}`, "", ""},
 		{`{"errors":[{"code":"<script>"}],"success":false}`, "", ""},
 	} {
-		got, failed, err := readRESTReply([]byte(tt.body), rows(1, Upsert))
+		got, failed, err := readReply([]byte(tt.body), rows(1, marketo.Upsert))
 		if err != nil || got != nil || failed == nil || failed.code != tt.code || string(failed.text) != tt.text {
 			t.Errorf("%s: %v, failure %+v, error %v, want code %q, text %q", tt.body, got, failed, err, tt.code, tt.text)
 		}
@@ -196,7 +219,7 @@ func TestRESTFailure(t *testing.T) {
 func TestRESTCut(t *testing.T) {
 	whole := strings.TrimSpace(restReply(record(0, "created"), record(1, "skipped", reason(`"1004"`)), record(2, "updated")))
 	for n := range len(whole) {
-		if got, failed, err := readRESTReply([]byte(whole[:n]), rows(3, Upsert)); err == nil || got != nil || failed != nil {
+		if got, failed, err := readReply([]byte(whole[:n]), rows(3, marketo.Upsert)); err == nil || got != nil || failed != nil {
 			t.Fatalf("cut after %d bytes: %v, failure %v, want an error", n, got, failed)
 		}
 	}
@@ -209,7 +232,7 @@ func FuzzRESTReply(f *testing.F) {
 	f.Add([]byte(`{"success":false,"errors":[{"code":606,"message":"\ud83d\ude80\u0041"}]}`))
 	f.Add([]byte(`{"success":true,"result":[{"seq":2,"status":"updated","x":[-0.5e+3,null,true,false,{}]}]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		got, failed, err := readRESTReply(body, rows(3, Upsert))
+		got, failed, err := readReply(body, rows(3, marketo.Upsert))
 		if err != nil || failed != nil {
 			if got != nil {
 				t.Fatalf("results beside an error: %v", got)
@@ -230,7 +253,7 @@ func FuzzRESTReply(f *testing.F) {
 			t.Fatalf("accepted what encoding/json reads as %+v, error %v", reply, err)
 		}
 		for seq, r := range got {
-			if r.Outcome != Confirmed {
+			if r.Outcome != marketo.Confirmed {
 				continue
 			}
 			found := 0
@@ -247,7 +270,7 @@ func FuzzRESTReply(f *testing.F) {
 }
 
 func BenchmarkRESTReply(b *testing.B) {
-	batch, records := rows(300, Upsert), []string{}
+	batch, records := rows(300, marketo.Upsert), []string{}
 	for i := range 300 {
 		records = append(records, record(i, "created"))
 	}
@@ -255,18 +278,18 @@ func BenchmarkRESTReply(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := readRESTReply(body, batch); err != nil {
+		if _, _, err := readReply(body, batch); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
 func BenchmarkRESTEncode(b *testing.B) {
-	batch, dst := rows(300, Upsert), []byte(nil)
+	batch, dst := rows(300, marketo.Upsert), []byte(nil)
 	b.ReportAllocs()
 	for b.Loop() {
 		var ok bool
-		if dst, ok = appendRESTBody(dst[:0], batch); !ok {
+		if dst, ok = appendBody(dst[:0], batch); !ok {
 			b.Fatal("not JSON")
 		}
 	}

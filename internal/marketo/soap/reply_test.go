@@ -1,4 +1,4 @@
-package marketo
+package soap
 
 import (
 	"bytes"
@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
 const (
@@ -19,14 +21,14 @@ const (
 	aFault        = `<SOAP-ENV:Fault><faultcode>SOAP-ENV:Client</faultcode><faultstring>20110 - Bad parameter</faultstring><detail><ns1:serviceException><name>mktServiceException</name><message>Bad parameter</message><code>20110</code></ns1:serviceException></detail></SOAP-ENV:Fault>`
 )
 
-var twoKeys = &Shape{Type: "RoadShow", Key: []string{"MKTOID", "rid"}, Attributes: []string{"city"}}
+var twoKeys = &marketo.Shape{Type: "RoadShow", Key: []string{"MKTOID", "rid"}, Attributes: []string{"city"}}
 
 // rows is a batch of n objects with the keys {1000+i, "r"i}.
-func rows(n int, op Operation) *Batch {
-	b := &Batch{Type: "RoadShow", Operation: op}
+func rows(n int, op marketo.Operation) *marketo.Batch {
+	b := &marketo.Batch{Type: "RoadShow", Operation: op}
 	for i := range n {
-		b.Objects = append(b.Objects, NewObject(twoKeys, []Value{
-			{Number, fmt.Sprint(1000 + i)}, {String, fmt.Sprintf("r%d", i)}, {String, "city"},
+		b.Objects = append(b.Objects, marketo.NewObject(twoKeys, []marketo.Value{
+			{Kind: marketo.Number, Text: fmt.Sprint(1000 + i)}, {Kind: marketo.String, Text: fmt.Sprintf("r%d", i)}, {Kind: marketo.String, Text: "city"},
 		}))
 	}
 	return b
@@ -49,7 +51,7 @@ func soapReply(entries ...string) string {
 }
 
 // outcomes writes results as one letter each: c, r, w, j(reject), ?.
-func outcomes(results []Result) string {
+func outcomes(results []marketo.Result) string {
 	s := make([]byte, len(results))
 	for i, r := range results {
 		s[i] = "?crwj"[r.Outcome]
@@ -60,27 +62,27 @@ func outcomes(results []Result) string {
 func TestSOAPStatuses(t *testing.T) {
 	for _, tt := range []struct {
 		word   string
-		status Status
+		status marketo.Status
 		want   string // for upsert, insert, update, delete
 	}{
-		{"CREATED", Created, "cc??"},
-		{"UPDATED", Updated, "c?c?"},
-		{"UNCHANGED", Unchanged, "cccc"},
-		{"SKIPPED", Skipped, "jccj"},
-		{"FAILED", Failed, "jjjj"},
-		{"DELETED", Deleted, "???c"},
-		{"Created", NoStatus, "????"},
-		{" CREATED", NoStatus, "????"},
-		{"DONE", NoStatus, "????"},
-		{"", NoStatus, "????"},
+		{"CREATED", marketo.Created, "cc??"},
+		{"UPDATED", marketo.Updated, "c?c?"},
+		{"UNCHANGED", marketo.Unchanged, "cccc"},
+		{"SKIPPED", marketo.Skipped, "jccj"},
+		{"FAILED", marketo.Failed, "jjjj"},
+		{"DELETED", marketo.Deleted, "???c"},
+		{"Created", marketo.NoStatus, "????"},
+		{" CREATED", marketo.NoStatus, "????"},
+		{"DONE", marketo.NoStatus, "????"},
+		{"", marketo.NoStatus, "????"},
 	} {
 		for op, want := range tt.want {
-			op := Operation(op)
+			op := marketo.Operation(op)
 			body := soapReply(entry(0, tt.word))
-			if op == Delete {
+			if op == marketo.Delete {
 				body = strings.NewReplacer("successSyncCustomObjects", "successDeleteCustomObjects", "syncCustomObjStatusList", "deleteCustomObjStatusList").Replace(body)
 			}
-			got, fault, err := readSOAPReply([]byte(body), rows(1, op))
+			got, fault, err := readReply([]byte(body), rows(1, op))
 			if err != nil || fault != nil || outcomes(got) != string(want) || got[0].Status != tt.status {
 				t.Errorf("%s of %q: %v, fault %v, error %v, want %c with status %v", op, tt.word, got, fault, err, want, tt.status)
 			}
@@ -123,7 +125,7 @@ func TestSOAPMatching(t *testing.T) {
 		{"Marketo's namespace throughout", strings.NewReplacer("<ns1:success", `<success`, "</ns1:", "</", "CustomObjects>", `CustomObjects>`).Replace(strings.Replace(soapReply(entry(0, "CREATED")), "<ns1:successSyncCustomObjects>", `<successSyncCustomObjects xmlns="http://www.marketo.com/mktows/">`, 1)), "c??"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, fault, err := readSOAPReply([]byte(tt.body), rows(3, Upsert))
+			got, fault, err := readReply([]byte(tt.body), rows(3, marketo.Upsert))
 			if err != nil || fault != nil || outcomes(got) != tt.want {
 				t.Errorf("%s, fault %v, error %v, want %s", outcomes(got), fault, err, tt.want)
 			}
@@ -214,7 +216,7 @@ func TestSOAPRefusesXML(t *testing.T) {
 // replacing returns a function that spoils one place of a good reply.
 func replacing(t *testing.T, good string) func(old, new string) string {
 	t.Helper()
-	if got, fault, err := readSOAPReply([]byte(good), rows(1, Upsert)); err != nil || fault != nil || outcomes(got) != "c" {
+	if got, fault, err := readReply([]byte(good), rows(1, marketo.Upsert)); err != nil || fault != nil || outcomes(got) != "c" {
 		t.Fatalf("the reply that the others are made of: %v, fault %v, error %v", got, fault, err)
 	}
 	return func(old, new string) string {
@@ -229,7 +231,7 @@ func refused(t *testing.T, bodies map[string]string) {
 	t.Helper()
 	for name, body := range bodies {
 		t.Run(name, func(t *testing.T) {
-			if got, fault, err := readSOAPReply([]byte(body), rows(1, Upsert)); err == nil || got != nil || fault != nil {
+			if got, fault, err := readReply([]byte(body), rows(1, marketo.Upsert)); err == nil || got != nil || fault != nil {
 				t.Errorf("accepted: %v, fault %v", got, fault)
 			}
 		})
@@ -247,7 +249,7 @@ func attributes(n int) string {
 // What is at the limit is still read.
 func TestSOAPWithinLimits(t *testing.T) {
 	body := strings.Replace(soapReply(entry(0, "CREATED")), "<status>", strings.Repeat("<a>", 58)+strings.Repeat("</a>", 58)+"<status"+attributes(64)+">", 1)
-	if got, _, err := readSOAPReply([]byte(body), rows(1, Upsert)); err != nil || outcomes(got) != "c" {
+	if got, _, err := readReply([]byte(body), rows(1, marketo.Upsert)); err != nil || outcomes(got) != "c" {
 		t.Errorf("%v, error %v, want it accepted", got, err)
 	}
 }
@@ -264,7 +266,7 @@ func TestSOAPFaultReply(t *testing.T) {
 		{"with two codes", strings.Replace(aFault, "</code>", "</code><code>20014</code>", 1), "", "", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, fault, err := readSOAPReply([]byte(envelopeOpen+tt.fault+envelopeClose), rows(1, Upsert))
+			got, fault, err := readReply([]byte(envelopeOpen+tt.fault+envelopeClose), rows(1, marketo.Upsert))
 			if got != nil || (err == nil) != tt.ok {
 				t.Fatalf("%v, error %v, want accepted=%v", got, err, tt.ok)
 			}
@@ -277,7 +279,7 @@ func TestSOAPFaultReply(t *testing.T) {
 
 func TestSOAPMessage(t *testing.T) {
 	body := soapReply(strings.Replace(entry(0, "FAILED"), `<error xsi:nil="true"/>`, "<error>Unknown name attribute list: nameasdf &amp; "+strings.Repeat("é", 400)+"</error>", 1))
-	got, _, err := readSOAPReply([]byte(body), rows(1, Upsert))
+	got, _, err := readReply([]byte(body), rows(1, marketo.Upsert))
 	if err != nil || !strings.HasPrefix(got[0].Message, "Unknown name attribute list: nameasdf & é") {
 		t.Fatalf("message %q, error %v", got[0].Message, err)
 	}
@@ -290,7 +292,7 @@ func TestSOAPMessage(t *testing.T) {
 func TestSOAPCut(t *testing.T) {
 	whole := soapReply(entry(0, "CREATED"), entry(1, "FAILED"), entry(2, "UPDATED"))
 	for n := range len(whole) {
-		if got, fault, err := readSOAPReply([]byte(whole[:n]), rows(3, Upsert)); err == nil || got != nil || fault != nil {
+		if got, fault, err := readReply([]byte(whole[:n]), rows(3, marketo.Upsert)); err == nil || got != nil || fault != nil {
 			t.Fatalf("cut after %d bytes: %v, fault %v, want an error", n, got, fault)
 		}
 	}
@@ -307,7 +309,7 @@ func TestSOAPPermutations(t *testing.T) {
 	for seed := range uint64(200) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		rng.Shuffle(n, func(i, j int) { entries[i], entries[j] = entries[j], entries[i] })
-		got, _, err := readSOAPReply([]byte(soapReply(entries...)), rows(n, Upsert))
+		got, _, err := readReply([]byte(soapReply(entries...)), rows(n, marketo.Upsert))
 		if err != nil || outcomes(got) != string(want) {
 			t.Fatalf("seed %d: %s, error %v, want %s", seed, outcomes(got), err, want)
 		}
@@ -323,8 +325,8 @@ func FuzzSOAPReply(f *testing.F) {
 	f.Add([]byte(soapReply(keyed("&#49;000", "<![CDATA[r0]]>", "CRE<!-- -->ATED"))))
 	f.Add([]byte(`<a xmlns="x" b='&lt;'><b/>]]&gt;</a>`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		got, fault, err := readSOAPReply(body, rows(3, Upsert))
-		if want, _, wantErr := carefully(body, rows(3, Upsert)); !slices.Equal(got, want) || (err == nil) != (wantErr == nil) {
+		got, fault, err := readReply(body, rows(3, marketo.Upsert))
+		if want, _, wantErr := carefully(body, rows(3, marketo.Upsert)); !slices.Equal(got, want) || (err == nil) != (wantErr == nil) {
 			t.Fatalf("scanned %v, error %v; read %v, error %v", got, err, want, wantErr)
 		}
 		if err != nil || fault != nil {
@@ -338,7 +340,7 @@ func FuzzSOAPReply(f *testing.F) {
 		}
 		settled := 0
 		for _, r := range got {
-			if r.Outcome != Unknown {
+			if r.Outcome != marketo.Unknown {
 				settled++
 			}
 		}
@@ -365,7 +367,7 @@ func statusesOf(body []byte) (n int, err error) {
 }
 
 // carefully is readSOAPReply without its shortcut.
-func carefully(body []byte, b *Batch) ([]Result, *soapFault, error) {
+func carefully(body []byte, b *marketo.Batch) ([]marketo.Result, *soapFault, error) {
 	call := callOf(b.Operation)
 	m := newMatcher(b)
 	fault, err := readEnvelope(body, call.success, func(r *xmlReader) {
@@ -399,8 +401,8 @@ func FuzzSOAPScan(f *testing.F) {
 		for _, open := range []string{envelopeOpen, strings.Replace(envelopeOpen, "xmlns:xsi", "xmlns", 1)} {
 			one := usually(typ, name, value, after, status, end)
 			body := []byte(open + syncOpen + entry(1, "CREATED") + one + " " + entry(2, "FAILED") + syncClose + envelopeClose)
-			got, fault, err := readSOAPReply(body, rows(3, Upsert))
-			want, wantFault, wantErr := carefully(body, rows(3, Upsert))
+			got, fault, err := readReply(body, rows(3, marketo.Upsert))
+			want, wantFault, wantErr := carefully(body, rows(3, marketo.Upsert))
 			if !slices.Equal(got, want) || (err == nil) != (wantErr == nil) || (fault == nil) != (wantFault == nil) {
 				t.Fatalf("%s\nscanned %v, fault %v, error %v\nread    %v, fault %v, error %v", body, got, fault, err, want, wantFault, wantErr)
 			}
@@ -427,7 +429,7 @@ func TestSOAPScanTakes(t *testing.T) {
 }
 
 func BenchmarkSOAPReply(b *testing.B) {
-	batch, entries := rows(100, Upsert), []string{}
+	batch, entries := rows(100, marketo.Upsert), []string{}
 	for i := range 100 {
 		entries = append(entries, entry(i, "CREATED"))
 	}
@@ -435,14 +437,14 @@ func BenchmarkSOAPReply(b *testing.B) {
 	b.SetBytes(int64(len(body)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := readSOAPReply(body, batch); err != nil {
+		if _, _, err := readReply(body, batch); err != nil {
 			b.Fatal(err)
 		}
 	}
 }
 
 func BenchmarkSOAPEncode(b *testing.B) {
-	batch, enc, dst := rows(100, Upsert), new(soapEncoder), []byte(nil)
+	batch, enc, dst := rows(100, marketo.Upsert), new(encoder), []byte(nil)
 	b.ReportAllocs()
 	for b.Loop() {
 		var valid bool

@@ -1,4 +1,4 @@
-package marketo
+package exchange
 
 import (
 	"context"
@@ -13,14 +13,16 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
 // broken is the fault of an attempt that has no complete reply. What never
 // took a byte of the body was not executed.
-func broken(ctx context.Context, err error, started bool) *Fault {
-	f := &Fault{Class: FaultRetry, Code: "connection"}
+func broken(ctx context.Context, err error, started bool) *marketo.Fault {
+	f := &marketo.Fault{Class: marketo.FaultRetry, Code: "connection"}
 	if started {
-		f.Class = FaultUnknown
+		f.Class = marketo.FaultUnknown
 	}
 	var (
 		record tls.RecordHeaderError
@@ -37,7 +39,7 @@ func broken(ctx context.Context, err error, started bool) *Fault {
 		f.Code = "tls"
 		f.Message = "the server's certificate is not trusted: " + certificateProblem(err) + "; check the endpoint and the system's root certificates"
 		if !started {
-			f.Class = FaultCredentials
+			f.Class = marketo.FaultCredentials
 		}
 	case errors.As(err, &record), errors.As(err, &alert):
 		f.Code = "tls"
@@ -97,15 +99,15 @@ func connectionProblem(err error) string {
 	return "the connection broke"
 }
 
-// statusFault is the fault of a reply whose HTTP status alone says that it is
+// StatusFault is the fault of a reply whose HTTP status alone says that it is
 // not an answer of the API. Only statuses that speak of this very content lead
 // to a split or a rejection; a wrong address never costs a row.
-func statusFault(a answer, now time.Time, gone string) *Fault {
-	f := &Fault{Class: FaultCredentials, Code: "http_" + strconv.Itoa(a.status), RetryAfter: retryAfter(a, now)}
-	switch s := a.status; {
+func StatusFault(a Answer, now time.Time, gone string) *marketo.Fault {
+	f := &marketo.Fault{Class: marketo.FaultCredentials, Code: "http_" + strconv.Itoa(a.Status), RetryAfter: RetryAfter(a, now)}
+	switch s := a.Status; {
 	case s >= 300 && s < 400:
 		f.Code = "redirect"
-		f.Message = "the endpoint redirects" + target(a.header) + "; nothing is sent elsewhere: configure the final address as the endpoint"
+		f.Message = "the endpoint redirects" + target(a.Header) + "; nothing is sent elsewhere: configure the final address as the endpoint"
 	case s == http.StatusUnauthorized:
 		f.Message = "not authorized; check the credentials and the endpoint"
 	case s == http.StatusForbidden:
@@ -117,16 +119,16 @@ func statusFault(a answer, now time.Time, gone string) *Fault {
 	case s == http.StatusProxyAuthRequired:
 		f.Message = "the proxy wants credentials; check HTTPS_PROXY"
 	case s == http.StatusBadRequest, s == http.StatusUnprocessableEntity:
-		f.Class = FaultRefused
+		f.Class = marketo.FaultRefused
 		f.Message = "the request is not understood"
 	case s == http.StatusRequestEntityTooLarge:
-		f.Class = FaultTooLarge
+		f.Class = marketo.FaultTooLarge
 		f.Message = "the body is too large"
 	case s == http.StatusTooManyRequests:
-		f.Class = FaultRate
+		f.Class = marketo.FaultRate
 		f.Message = "too many requests"
 	case s == http.StatusRequestTimeout, s >= 500, s < 300:
-		f.Class = FaultUnknown
+		f.Class = marketo.FaultUnknown
 		f.Message = "no answer of the API; Marketo, or something before it, is out of order"
 	default:
 		f.Message = "unexpected HTTP status; check the endpoint"
@@ -146,10 +148,10 @@ func target(h http.Header) string {
 // longestWish is the longest Retry-After that is believed.
 const longestWish = time.Hour
 
-// retryAfter reads the server's wish, in seconds or as a date by the server's
+// RetryAfter reads the server's wish, in seconds or as a date by the server's
 // own clock.
-func retryAfter(a answer, now time.Time) time.Duration {
-	text := strings.TrimSpace(a.header.Get("Retry-After"))
+func RetryAfter(a Answer, now time.Time) time.Duration {
+	text := strings.TrimSpace(a.Header.Get("Retry-After"))
 	if text == "" {
 		return 0
 	}
@@ -157,70 +159,10 @@ func retryAfter(a answer, now time.Time) time.Duration {
 	if n, err := strconv.ParseUint(text, 10, 32); err == nil {
 		wish = time.Duration(n) * time.Second
 	} else if t, err := http.ParseTime(text); err == nil {
-		if !a.date.IsZero() {
-			now = a.date
+		if !a.Date.IsZero() {
+			now = a.Date
 		}
 		wish = t.Sub(now)
 	}
 	return min(max(wish, 0), longestWish)
-}
-
-// brief shortens Marketo's text to at most 500 bytes of whole characters.
-func brief(text []byte) string {
-	return strings.ToValidUTF8(string(text[:min(len(text), 500)]), "")
-}
-
-// said adds Marketo's text to our explanation, unless it repeats a secret or
-// a value that was sent: faults are logged. Values of one or two bytes cannot
-// be told from other words and are let through.
-func said(explanation string, text []byte, secrets []string, b *Batch) string {
-	t := brief(text)
-	if t == "" {
-		return explanation
-	}
-	if repeats(strings.ToLower(string(text)), secrets, b) {
-		return explanation + " (Marketo's text repeats what was sent and is left out)"
-	}
-	return explanation + " (Marketo: " + strconv.Quote(t) + ")"
-}
-
-// Loggable returns what Marketo said of o, without its text where that repeats
-// one of the object's values: a log holds no row values. The whole text is in
-// the parked entry.
-func (r Result) Loggable(o Object) string {
-	switch {
-	case r.Message == "":
-		return r.Code
-	case repeats(strings.ToLower(r.Message), nil, &Batch{Objects: []Object{o}}):
-		return strings.TrimSpace(r.Code + " (Marketo's text repeats a value and is left out)")
-	}
-	if ofOurs(r.Code) {
-		return r.Code + ": " + r.Message
-	}
-	return strings.TrimSpace(r.Code + " " + strconv.Quote(r.Message))
-}
-
-// ofOurs reports whether a code is a word of this program, whose text needs no
-// quotes: Marketo's are numbers.
-func ofOurs(code string) bool {
-	return code != "" && strings.Trim(code, "abcdefghijklmnopqrstuvwxyz_") == ""
-}
-
-func repeats(text string, secrets []string, b *Batch) bool {
-	for _, s := range secrets {
-		if s != "" && strings.Contains(text, strings.ToLower(s)) {
-			return true
-		}
-	}
-	if b == nil {
-		return false
-	}
-	for _, o := range b.Objects {
-		for _, v := range o.Values() {
-			if len(v.Text) > 2 && strings.Contains(text, strings.ToLower(v.Text)) {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -1,4 +1,4 @@
-package marketo
+package exchange
 
 import (
 	"errors"
@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// parseEndpoint accepts https, and http where the bytes stay on this machine.
+// ParseEndpoint accepts https, and http where the bytes stay on this machine.
 // Its errors never repeat the text: a URL may hold a password.
-func parseEndpoint(raw string) (*url.URL, error) {
+func ParseEndpoint(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:

@@ -1,4 +1,4 @@
-package marketo
+package soap
 
 import "bytes"
 

@@ -1,9 +1,11 @@
-package marketo
+package rest
 
 import (
 	"bytes"
 	"errors"
 	"strconv"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
 // restError is the first error of a call that failed as a whole.
@@ -12,11 +14,11 @@ type restError struct {
 	text []byte
 }
 
-// readRESTReply reads the reply to a call that sent b: one Result for each of
+// readReply reads the reply to a call that sent b: one Result for each of
 // its objects, or the error in it, or a Go error because it is not exactly one
 // whole reply, of which then nothing counts.
-func readRESTReply(body []byte, b *Batch) ([]Result, *restError, error) {
-	results, seen := newResults(len(b.Objects)), make([]bool, len(b.Objects))
+func readReply(body []byte, b *marketo.Batch) ([]marketo.Result, *restError, error) {
+	results, seen := marketo.NewResults(len(b.Objects)), make([]bool, len(b.Objects))
 	var rec restRecord
 	failed, err := readRESTEnvelope(body, func(r *jsonReader) {
 		rec.read(r, b.Operation)
@@ -24,7 +26,7 @@ func readRESTReply(body []byte, b *Batch) ([]Result, *restError, error) {
 		switch {
 		case r.err != nil || i < 0 || i >= len(results):
 		case seen[i]:
-			results[i] = Result{}
+			results[i] = marketo.Result{}
 		default:
 			seen[i], results[i] = true, rec.result(b.Operation)
 		}
@@ -96,9 +98,9 @@ func readReason(r *jsonReader) (code string, text []byte) {
 	r.object(func(key []byte) {
 		switch {
 		case string(key) == "code" && r.peek() == '"':
-			code = codeOf(r.text())
+			code = marketo.CodeOf(r.text())
 		case string(key) == "code":
-			code = codeOf(r.number())
+			code = marketo.CodeOf(r.number())
 		case string(key) == "message" && r.peek() == '"':
 			text = r.text()
 		default:
@@ -114,13 +116,13 @@ type restRecord struct {
 	status  []byte
 	reasons int
 	// outcome, done, code and text are those of the gravest reason.
-	outcome Outcome
+	outcome marketo.Outcome
 	done    bool
 	code    string
 	text    []byte
 }
 
-func (rec *restRecord) read(r *jsonReader, op Operation) {
+func (rec *restRecord) read(r *jsonReader, op marketo.Operation) {
 	*rec = restRecord{seq: -1}
 	r.object(func(key []byte) {
 		switch {
@@ -138,9 +140,9 @@ func (rec *restRecord) read(r *jsonReader, op Operation) {
 
 // reason takes in one reason. Of several the gravest decides: what must be
 // looked at, before what waits, before what may be tried again.
-func (rec *restRecord) reason(r *jsonReader, op Operation) {
+func (rec *restRecord) reason(r *jsonReader, op marketo.Operation) {
 	code, text := readReason(r)
-	outcome, done := recordOutcome(op, code)
+	outcome, done := marketo.RecordOutcome(op, code)
 	if rec.reasons++; rec.reasons == 1 || outcome > rec.outcome {
 		rec.outcome, rec.done, rec.code, rec.text = outcome, done, code, text
 	}
@@ -157,35 +159,35 @@ func seqOf(text []byte) int {
 // result translates the record into SOAP's statuses: REST has no word for a
 // record that failed, nor for one that was deleted before, it skips both. A
 // record that succeeded with reasons contradicts itself and says nothing.
-func (rec *restRecord) result(op Operation) Result {
-	var status Status
+func (rec *restRecord) result(op marketo.Operation) marketo.Result {
+	var status marketo.Status
 	switch string(rec.status) {
 	case "created":
-		status = Created
+		status = marketo.Created
 	case "updated":
-		status = Updated
+		status = marketo.Updated
 	case "deleted":
-		status = Deleted
+		status = marketo.Deleted
 	case "skipped":
 		return rec.skipped(op)
 	}
 	if rec.reasons > 0 {
-		return Result{Code: rec.code, Message: brief(rec.text)}
+		return marketo.Result{Code: rec.code, Message: marketo.Brief(rec.text)}
 	}
-	return Result{Status: status, Outcome: soapOutcome(op, status)}
+	return marketo.Result{Status: status, Outcome: marketo.OutcomeOf(op, status)}
 }
 
-func (rec *restRecord) skipped(op Operation) Result {
-	res := Result{Code: rec.code, Message: brief(rec.text)}
+func (rec *restRecord) skipped(op marketo.Operation) marketo.Result {
+	res := marketo.Result{Code: rec.code, Message: marketo.Brief(rec.text)}
 	switch {
 	case rec.reasons == 0:
-		res.Status, res.Outcome = Skipped, soapOutcome(op, Skipped)
-	case rec.done && op == Delete:
-		res.Status, res.Outcome = Unchanged, Confirmed
+		res.Status, res.Outcome = marketo.Skipped, marketo.OutcomeOf(op, marketo.Skipped)
+	case rec.done && op == marketo.Delete:
+		res.Status, res.Outcome = marketo.Unchanged, marketo.Confirmed
 	case rec.done:
-		res.Status, res.Outcome = Skipped, Confirmed
+		res.Status, res.Outcome = marketo.Skipped, marketo.Confirmed
 	default:
-		res.Status, res.Outcome = Failed, rec.outcome
+		res.Status, res.Outcome = marketo.Failed, rec.outcome
 	}
 	return res
 }

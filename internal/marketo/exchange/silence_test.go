@@ -1,4 +1,4 @@
-package marketo
+package exchange
 
 import (
 	"crypto/tls"
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/faultproxy"
+	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
 // A connection of HTTP/2 that is dead without a word, as behind a firewall that
@@ -43,13 +44,13 @@ func TestSilentConnection(t *testing.T) {
 	transport.TLSClientConfig = s.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	transport.TLSClientConfig.MinVersion = tls.VersionTLS12
 	defer transport.CloseIdleConnections()
-	x := newExchange(transport, timeout, 0, "", nil)
-	call := func() *Fault {
-		buf := newBuffer()
-		buf.b = append(buf.b, strings.Repeat("x", 1000)...)
-		a, fault := x.do(t.Context(), request{method: http.MethodPost, url: "https://" + proxy.Addr(), header: http.Header{}, body: buf})
+	x := New(transport, timeout, 0, "", nil)
+	call := func() *marketo.Fault {
+		buf := NewBuffer()
+		buf.B = append(buf.B, strings.Repeat("x", 1000)...)
+		a, fault := x.Do(t.Context(), Request{Method: http.MethodPost, URL: "https://" + proxy.Addr(), Header: http.Header{}, Body: buf})
 		if fault == nil {
-			a.buf.release()
+			a.Buf.Release()
 		}
 		return fault
 	}
@@ -70,7 +71,7 @@ func TestSilentConnection(t *testing.T) {
 	for range 5 {
 		calls.Go(func() {
 			f := call()
-			if f == nil || f.Class != FaultUnknown || !f.MayRun() {
+			if f == nil || f.Class != marketo.FaultUnknown || !f.MayRun() {
 				t.Errorf("a call on a dead connection: %v, want one of unknown outcome", f)
 			}
 		})

@@ -1,16 +1,18 @@
-package marketo
+package soap
 
 import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
 // matcher gives each object of a batch the status that repeats its key: a
 // reply has neither index nor id, and its order means nothing.
 type matcher struct {
-	batch   *Batch
-	results []Result
+	batch   *marketo.Batch
+	results []marketo.Result
 	seen    []bool
 	next    int
 	// entry is the status that was read last.
@@ -20,9 +22,9 @@ type matcher struct {
 var matchers = sync.Pool{New: func() any { return new(matcher) }}
 
 // newMatcher returns one for a reply to b.
-func newMatcher(b *Batch) *matcher {
+func newMatcher(b *marketo.Batch) *matcher {
 	m, n := matchers.Get().(*matcher), len(b.Objects)
-	*m = matcher{batch: b, results: newResults(n), seen: slices.Grow(m.seen, n)[:n], entry: m.entry}
+	*m = matcher{batch: b, results: marketo.NewResults(n), seen: slices.Grow(m.seen, n)[:n], entry: m.entry}
 	clear(m.seen)
 	return m
 }
@@ -43,14 +45,14 @@ func (m *matcher) settle(e *soapStatus) {
 	}
 	m.next = i + 1
 	if m.seen[i] {
-		m.results[i] = Result{}
+		m.results[i] = marketo.Result{}
 		return
 	}
 	m.seen[i] = true
-	status := soapStatusOf(e.status)
-	m.results[i] = Result{Status: status, Outcome: soapOutcome(m.batch.Operation, status)}
+	status := marketo.StatusOf(e.status)
+	m.results[i] = marketo.Result{Status: status, Outcome: marketo.OutcomeOf(m.batch.Operation, status)}
 	if len(e.message) > 0 {
-		m.results[i].Message = brief(e.message)
+		m.results[i].Message = marketo.Brief(e.message)
 	}
 }
 
@@ -75,7 +77,7 @@ func (m *matcher) find(e *soapStatus) int {
 
 // isOf reports whether the key of e is the key of o: the same names, each
 // once, in any order, with exactly the same values.
-func (e *soapStatus) isOf(o *Object) bool {
+func (e *soapStatus) isOf(o *marketo.Object) bool {
 	names := o.Shape.Key
 	if len(e.names) != len(names) || len(names) == 0 || len(names) > 64 {
 		return false
@@ -89,7 +91,7 @@ func (e *soapStatus) isOf(o *Object) bool {
 		if at < 0 || taken&(1<<at) != 0 {
 			return false
 		}
-		if _, text, _ := o.value(i); string(e.values[at]) != text {
+		if _, text, _ := o.Read(i); string(e.values[at]) != text {
 			return false
 		}
 		taken |= 1 << at

@@ -1,4 +1,4 @@
-package marketo
+package rest
 
 import (
 	"context"
@@ -9,10 +9,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/marketo/exchange"
 )
 
-// RESTConfig is what a REST client needs.
-type RESTConfig struct {
+// Config is what a REST client needs.
+type Config struct {
 	// Endpoint is the address of the REST API, such as
 	// https://123-ABC-456.mktorest.com; the "/rest" that Marketo shows at its
 	// end may be there or not. http is allowed to a loopback address only.
@@ -42,25 +45,25 @@ type RESTConfig struct {
 	Now func() time.Time
 }
 
-// REST is a Client that speaks Marketo's REST API.
-type REST struct {
-	exchange
-	base   string
-	id     func() (string, error)
-	lastID atomic.Pointer[string]
-	secret func() (string, error)
-	tokens *tokens
-	admit  func(context.Context) error
+// Client is a Client that speaks Marketo's REST API.
+type Client struct {
+	exchange exchange.Caller
+	base     string
+	id       func() (string, error)
+	lastID   atomic.Pointer[string]
+	secret   func() (string, error)
+	tokens   *tokens
+	admit    func(context.Context) error
 }
 
-var _ Client = (*REST)(nil)
+var _ marketo.Client = (*Client)(nil)
 
 const restGone = "nothing answers at this address; check the REST endpoint, without /identity or anything after /rest"
 
-// NewREST returns a client that has not called anybody yet. Its errors are
+// New returns a client that has not called anybody yet. Its errors are
 // mistakes in c.
-func NewREST(c RESTConfig) (*REST, error) {
-	u, err := parseEndpoint(c.Endpoint)
+func New(c Config) (*Client, error) {
+	u, err := exchange.ParseEndpoint(c.Endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("rest: %w", err)
 	}
@@ -75,8 +78,8 @@ func NewREST(c RESTConfig) (*REST, error) {
 	}
 	base := strings.TrimRight(u.String(), "/")
 	base = strings.TrimRight(strings.TrimSuffix(base, "/rest"), "/")
-	return &REST{
-		exchange: newExchange(c.Transport, c.Timeout, c.ReplyLimit, c.UserAgent, c.Now),
+	return &Client{
+		exchange: exchange.New(c.Transport, c.Timeout, c.ReplyLimit, c.UserAgent, c.Now),
 		base:     base,
 		id:       c.ID,
 		secret:   c.Secret,
@@ -87,27 +90,27 @@ func NewREST(c RESTConfig) (*REST, error) {
 
 // Capacity implements Client: 300 objects and one megabyte, read as the
 // smaller million. Size is exact.
-func (c *REST) Capacity() Capacity {
-	return Capacity{Objects: 300, Bytes: 1_000_000, Size: recordSize, Envelope: restEnvelope}
+func (c *Client) Capacity() marketo.Capacity {
+	return marketo.Capacity{Objects: 300, Bytes: 1_000_000, Size: recordSize, Envelope: restEnvelope}
 }
 
 // Close ends idle connections. Calls may still be made after it.
-func (c *REST) Close() { c.exchange.close() }
+func (c *Client) Close() { c.exchange.Close() }
 
 // Sync implements Client. An empty batch is answered without a call.
-func (c *REST) Sync(ctx context.Context, b *Batch) Reply {
+func (c *Client) Sync(ctx context.Context, b *marketo.Batch) marketo.Reply {
 	if len(b.Objects) == 0 {
-		return Reply{}
+		return marketo.Reply{}
 	}
-	buf, ok := newBuffer(), false
-	if buf.b, ok = appendRESTBody(buf.b, b); !ok {
-		buf.release()
-		return Reply{Fault: &Fault{Class: FaultRefused, Code: "value", Message: "a value that JSON cannot carry: a number or boolean that is none, or text that is not UTF-8; check the mapping's types"}}
+	buf, ok := exchange.NewBuffer(), false
+	if buf.B, ok = appendBody(buf.B, b); !ok {
+		buf.Release()
+		return marketo.Reply{Fault: &marketo.Fault{Class: marketo.FaultRefused, Code: "value", Message: "a value that JSON cannot carry: a number or boolean that is none, or text that is not UTF-8; check the mapping's types"}}
 	}
-	var results []Result
+	var results []marketo.Result
 	path := typePath(b.Type) + restCalls[b.Operation].suffix
 	reply := c.call(ctx, http.MethodPost, path, buf, b, func(body []byte) (failed *restError, err error) {
-		results, failed, err = readRESTReply(body, b)
+		results, failed, err = readReply(body, b)
 		return failed, err
 	})
 	if reply.Fault == nil {
@@ -123,53 +126,53 @@ func typePath(objectType string) string {
 // call makes one attempt with a token, judges the answer and has read read
 // it. buf is given away; b is what no message may repeat. The Reply has no
 // Results.
-func (c *REST) call(ctx context.Context, method, path string, buf *buffer, b *Batch, read func([]byte) (*restError, error)) Reply {
+func (c *Client) call(ctx context.Context, method, path string, buf *exchange.Buffer, b *marketo.Batch, read func([]byte) (*restError, error)) marketo.Reply {
 	token, fault := c.token(ctx)
 	if fault != nil {
-		buf.discard()
-		return Reply{Fault: fault}
+		buf.Discard()
+		return marketo.Reply{Fault: fault}
 	}
 	header := http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer " + token}}
 	if buf != nil {
 		header.Set("Content-Type", "application/json")
 	}
-	a, fault := c.do(ctx, request{method: method, url: c.base + path, header: header, body: buf})
+	a, fault := c.exchange.Do(ctx, exchange.Request{Method: method, URL: c.base + path, Header: header, Body: buf})
 	if fault == nil {
-		defer a.buf.release()
+		defer a.Buf.Release()
 		fault = c.judge(a, token, b, read)
 	}
-	return Reply{Fault: fault, Date: a.date, Left: a.left}
+	return marketo.Reply{Fault: fault, Date: a.Date, Left: a.Left}
 }
 
 // judge has read read an answer, and says why it counts for nothing if it
 // does.
-func (c *REST) judge(a answer, token string, b *Batch, read func([]byte) (*restError, error)) *Fault {
-	if a.status != http.StatusOK {
-		if a.status == http.StatusUnauthorized {
-			c.tokens.refuse(token, c.now())
+func (c *Client) judge(a exchange.Answer, token string, b *marketo.Batch, read func([]byte) (*restError, error)) *marketo.Fault {
+	if a.Status != http.StatusOK {
+		if a.Status == http.StatusUnauthorized {
+			c.tokens.refuse(token, c.exchange.Now())
 		}
-		return statusFault(a, c.now(), restGone)
+		return exchange.StatusFault(a, c.exchange.Now(), restGone)
 	}
-	failed, err := read(a.buf.b)
+	failed, err := read(a.Buf.B)
 	switch {
 	case err != nil:
-		return &Fault{Code: "reply", Message: "the reply is refused as a whole: " + err.Error() + "; check the endpoint and any proxy in between"}
+		return &marketo.Fault{Code: "reply", Message: "the reply is refused as a whole: " + err.Error() + "; check the endpoint and any proxy in between"}
 	case failed == nil:
 		c.tokens.accept(token)
 		return nil
 	}
 	f := c.failure(a, failed, token, b)
-	if f.Class == FaultExpired {
-		c.tokens.refuse(token, c.now())
+	if f.Class == marketo.FaultExpired {
+		c.tokens.refuse(token, c.exchange.Now())
 	}
 	return f
 }
 
 // failure is the fault of a call that Marketo says has failed.
-func (c *REST) failure(a answer, failed *restError, token string, b *Batch) *Fault {
-	f := &Fault{Code: failed.code, RetryAfter: retryAfter(a, c.now())}
-	r := restRule(failed.code)
-	f.Class = r.class
+func (c *Client) failure(a exchange.Answer, failed *restError, token string, b *marketo.Batch) *marketo.Fault {
+	f := &marketo.Fault{Code: failed.code, RetryAfter: exchange.RetryAfter(a, c.exchange.Now())}
+	r := marketo.RESTRule(failed.code)
+	f.Class = r.Class
 	if f.Code == "" {
 		f.Code = "reply"
 	}
@@ -180,6 +183,6 @@ func (c *REST) failure(a answer, failed *restError, token string, b *Batch) *Fau
 	if secret, err := c.secret(); err == nil {
 		secrets = append(secrets, secret)
 	}
-	f.Message = said(r.help, failed.text, secrets, b)
+	f.Message = marketo.Said(r.Help, failed.text, secrets, b)
 	return f
 }
