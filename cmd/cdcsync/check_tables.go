@@ -64,7 +64,10 @@ func examineWaiting(ctx context.Context, conf *config.Config, server replication
 	ctx, cancel := context.WithTimeout(ctx, waitingPatience)
 	defer cancel()
 	waiting, reason, err := lookAtWaiting(ctx, conf, state, seen)
+	cause := replication.Diagnose(err)
 	switch {
+	case cause == replication.WALMissing || cause == replication.PublicationMissing:
+		f.Level, f.Detail, f.Remedy = preflight.Fail, "cannot be read: "+err.Error(), cause.Remedy()
 	case err != nil:
 		f.Level, f.Detail = preflight.Warn, "could not be looked at, so that a start may halt over one that the mappings do not fit: "+err.Error()
 		f.Remedy = "nothing to do: a start that halts says where and why, and loses nothing"

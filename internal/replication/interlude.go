@@ -2,6 +2,7 @@ package replication
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -59,7 +60,7 @@ func streamError(body []byte) error {
 	if cannotSend(err) {
 		return &Error{Reason: Decoding, Err: err}
 	}
-	if reason := reasonOf(err.Code); reason.Remedy() != "" {
+	if reason := reasonOfServer(err); reason.Remedy() != "" {
 		return &Error{Reason: reason, Err: err}
 	}
 	return err
@@ -73,12 +74,17 @@ func cannotSend(err *pgconn.PgError) bool {
 	case "22021", "22P05", "54000":
 		return true
 	case "XX000":
-		return strings.Contains(err.Message, "invalid memory alloc request size")
+		return strings.Contains(err.Message, "invalid memory alloc request size") || slices.Contains(allocators, err.Routine)
 	case "53200":
-		return strings.Contains(err.Detail, "Cannot enlarge string buffer")
+		return strings.Contains(err.Detail, "Cannot enlarge string buffer") || err.Routine == "enlargeStringInfo"
 	}
 	return false
 }
+
+// allocators are the routines that refuse a memory chunk of more than a
+// gigabyte, whatever language the server speaks.
+var allocators = []string{"palloc", "palloc0", "palloc_extended", "repalloc", "MemoryContextAlloc", "MemoryContextAllocZero",
+	"MemoryContextAllocExtended", "MemoryContextSizeFailure"}
 
 // startError reads an error that START_REPLICATION returned.
 func startError(err error) error {
@@ -86,7 +92,7 @@ func startError(err error) error {
 	if !errors.As(err, &server) {
 		return err
 	}
-	reason := reasonOf(server.Code)
+	reason := reasonOfServer(server)
 	switch server.Code {
 	case "42704":
 		reason = SlotMissing

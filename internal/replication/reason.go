@@ -67,6 +67,10 @@ const (
 	Standby Reason = "standby"
 	// Protocol: the stream makes no sense.
 	Protocol Reason = "protocol"
+	// Exhausted: the server's disk or memory is used up.
+	Exhausted Reason = "exhausted"
+	// WALMissing: the server lacks WAL that, by its own word, the slot keeps.
+	WALMissing Reason = "wal_missing"
 	// Decoding: the server cannot make a message of a change.
 	Decoding Reason = "decoding"
 	// ServerError: any other error of the server.
@@ -134,17 +138,22 @@ var advices = map[Reason]advice{
 	TooMany:     {RetrySlowly, "raise max_connections, max_wal_senders or max_replication_slots, or free one"},
 	Standby:     {RetrySlowly, "connect to the primary (target_session_attrs=read-write)"},
 	Protocol:    {RetrySlowly, "connect directly to PostgreSQL 13 or later; if it comes again, report it"},
+	Exhausted:   {RetrySlowly, "free the server's disk or memory, or raise the setting that its hint names; the stream goes on by itself"},
+	WALMissing: {RetrySlowly, "a file of pg_wal is gone that the slot needs, by hand or by pg_resetwal: put it back from an archive or a backup, and the stream goes on; " +
+		"where there is none, its changes are gone: drop the slot with pg_drop_replication_slot, move the state file away and start again, and then update the rows once more that may have changed meanwhile"},
 	Decoding: {RetrySlowly, "the server fails at this change again and again: leave its transaction out, as the text says or, where it names no place, " +
-		"by a new slot; for the future keep values of more than 250 MB (as text 500 MB) out of published columns, with a publication that has a column list (PostgreSQL 15; see source.publish_columns)"},
+		"by a new slot; for the future correct texts that are not of the database's encoding (22021, 22P05), and keep values of more than 250 MB (as text 500 MB) out of published columns, with a publication that has a column list (PostgreSQL 15; see source.publish_columns)"},
 	ServerError: {RetrySlowly, "see the server's log"},
 
-	SlotMissing:           {Fatal, "changes since the last acknowledged one may be gone: create the slot anew and backfill"},
-	SlotExists:            {Fatal, "use it, drop it with pg_drop_replication_slot, or choose another name"},
-	SlotLost:              {Fatal, "changes are gone: drop the slot, create it anew and backfill; raise max_slot_wal_keep_size"},
-	SlotUnsuitable:        {Fatal, "choose another slot name, or drop the slot and have it created by this program"},
-	Gap:                   {Fatal, "changes between the two positions were skipped: backfill, or accept the gap explicitly"},
-	ServerBehind:          {Fatal, "check that this is the right server; after a restore or a failover that lost WAL, create the slot anew and backfill"},
-	PublicationMissing:    {Fatal, "create the publication; if it exists now, it is younger than the slot's position: create the slot anew and backfill"},
+	SlotMissing:    {Fatal, "changes since the last acknowledged one may be gone: create the slot anew and backfill"},
+	SlotExists:     {Fatal, "use it, drop it with pg_drop_replication_slot, or choose another name"},
+	SlotLost:       {Fatal, "changes are gone: drop the slot, create it anew and backfill; raise max_slot_wal_keep_size"},
+	SlotUnsuitable: {Fatal, "choose another slot name, or drop the slot and have it created by this program"},
+	Gap:            {Fatal, "changes between the two positions were skipped: backfill, or accept the gap explicitly"},
+	ServerBehind:   {Fatal, "check that this is the right server; after a restore or a failover that lost WAL, create the slot anew and backfill"},
+	PublicationMissing: {Fatal, "a publication counts as it was when a change was written: if it was renamed, set source.publication to the name that it had then, " +
+		"rename it back for the time being, and take the new name once the stream has come that far; if it was dropped, what was written without it cannot be had: " +
+		"drop the slot with pg_drop_replication_slot, move the state file away and start again, and then update the rows once more that may have changed meanwhile"},
 	PublicationUnsuitable: {Fatal, "correct the publication's column lists and row filters, then create the slot anew if the error stays"},
 	PublicationExists:     {Fatal, "use it, or alter it with ALTER PUBLICATION"},
 	TableMissing:          {Fatal, "correct the table's name in the mapping, or create the table"},
@@ -197,13 +206,22 @@ func Diagnose(err error) Reason {
 	case errors.As(err, &server) && ofPooler(server):
 		return Pooler
 	case errors.As(err, &server):
-		return reasonOf(server.Code)
+		return reasonOfServer(server)
 	case errors.Is(err, context.Canceled), errors.Is(err, ErrClosed):
 		return Cancelled
 	case errors.As(err, &certificate):
 		return Certificate
 	}
 	return Network
+}
+
+// reasonOfServer reads an error of the server. Its words may be translated; the
+// names of its routines are not.
+func reasonOfServer(err *pgconn.PgError) Reason {
+	if err.Code == "58P01" && (err.Routine == "WalSndSegmentOpen" || err.Routine == "wal_segment_open") {
+		return WALMissing
+	}
+	return reasonOf(err.Code)
 }
 
 // reasonOf reads an SQLSTATE that means the same wherever it comes up; see
@@ -216,6 +234,8 @@ func reasonOf(code string) Reason {
 		return Unavailable
 	case "55P03":
 		return Locked
+	case "53100", "53200":
+		return Exhausted
 	case "55006":
 		return SlotBusy
 	case "42501":

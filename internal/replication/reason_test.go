@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 )
 
 // TestEveryReasonHasAdvice: a reason without an entry would be retried soon
@@ -78,5 +79,33 @@ func TestMissingDatabaseHasItsRemedy(t *testing.T) {
 	got := Diagnose(&pgconn.PgError{Code: "3D000"})
 	if got != NoDatabase || got.Class() != RetrySlowly || !strings.Contains(got.Remedy(), "create the database") {
 		t.Errorf("got %s, %q", got, got.Remedy())
+	}
+}
+
+// What the server lacks is told for what it is, whatever language it speaks.
+func TestReasonsOfTheServer(t *testing.T) {
+	tests := []struct {
+		err  pgconn.PgError
+		want Reason
+	}{
+		{pgconn.PgError{Code: "58P01", Routine: "WalSndSegmentOpen"}, WALMissing},
+		{pgconn.PgError{Code: "58P01", Routine: "wal_segment_open"}, WALMissing},
+		{pgconn.PgError{Code: "58P01", Routine: "mdopenfork"}, ServerError},
+		{pgconn.PgError{Code: "53100", Routine: "ReorderBufferSerializeChange"}, Exhausted},
+		{pgconn.PgError{Code: "53200", Routine: "AllocSetAlloc"}, Exhausted},
+		{pgconn.PgError{Code: "53200", Routine: "enlargeStringInfo", Detail: "Kann Zeichenkettenpuffer nicht erweitern"}, Decoding},
+		{pgconn.PgError{Code: "XX000", Routine: "palloc", Message: "ungültige Anforderungsgröße"}, Decoding},
+		{pgconn.PgError{Code: "53300", Routine: "InitProcess"}, TooMany},
+		{pgconn.PgError{Code: "53400", Routine: "ReplicationSlotCreate"}, TooMany},
+	}
+	for _, tt := range tests {
+		response := pgproto3.ErrorResponse{Severity: "ERROR", Code: tt.err.Code, Message: tt.err.Message, Detail: tt.err.Detail, Routine: tt.err.Routine}
+		body, err := response.Encode(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Diagnose(streamError(body[5:])); got != tt.want {
+			t.Errorf("%s of %s: got %s, want %s", tt.err.Code, tt.err.Routine, got, tt.want)
+		}
 	}
 }
