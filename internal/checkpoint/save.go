@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 )
 
 // Save writes sv as one group commit. When it returns nil, all of sv survives
@@ -153,6 +154,16 @@ func keepFrom(entries []Settled, floor LSN, n int) []Settled {
 		}
 	}
 	return kept
+}
+
+// leftLog returns the size of the log that a killed life has left: lives that are
+// killed again and again must not each add to it.
+func leftLog(path string) int {
+	info, err := os.Stat(path + "-wal")
+	if err != nil {
+		return 0
+	}
+	return int(info.Size())
 }
 
 // emptyLog moves a log that has grown into the database file. What was saved

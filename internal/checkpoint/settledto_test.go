@@ -2,6 +2,7 @@ package checkpoint_test
 
 import (
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -120,4 +121,27 @@ func TestDamagedSettledToIsRefused(t *testing.T) {
 	execSQL(t, path, `UPDATE settled_to SET data = substr(data, 1, length(data) - 1)`)
 	_, err := open(t, path).Load(t.Context())
 	wantError(t, err, "load state", "settled to", "damaged")
+}
+
+// Lives that are killed before their log is emptied do not add up.
+func TestLogOfKilledLivesIsEmptied(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	s := open(t, path)
+	if err := s.Identify(t.Context(), home); err != nil {
+		t.Fatal(err)
+	}
+	for life := range 8 {
+		for n := range 8 {
+			save(t, s, checkpoint.Save{SettledTo: settledTo(uint64(home.LSN)+10, uint64(n), checkpoint.Unsettled{Key: strings.Repeat("k", 1<<20)})})
+		}
+		next := filepath.Join(t.TempDir(), fmt.Sprint(life))
+		for _, suffix := range []string{"", "-wal"} {
+			writeFile(t, next+suffix, readFile(t, path+suffix))
+		}
+		path = next
+		s = open(t, path)
+	}
+	if size := len(readFile(t, path+"-wal")); size > 40<<20 {
+		t.Errorf("the log has %d MiB after 8 lives that were killed", size>>20)
+	}
 }

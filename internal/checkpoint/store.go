@@ -123,6 +123,7 @@ func (s *Store) connect(ctx context.Context) error {
 	if s.known, err = loadKnown(ctx, s.write); err != nil {
 		return err
 	}
+	s.grown = leftLog(s.path)
 	return s.prepare(ctx)
 }
 

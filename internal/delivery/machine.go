@@ -62,6 +62,7 @@ type Machine struct {
 	unread   []*item
 	reads    map[uint64]*item
 	lastRead uint64
+	mayAsk   int // see mayRead
 	// holds says until when newer values of keys are held, by their folded form.
 	holds map[string]time.Time
 	// removals wait for the end of the open transaction.

@@ -80,3 +80,32 @@ func TestSupersededRemovalsAreForgotten(t *testing.T) {
 		t.Errorf("%d removals are remembered, of at most %d objects in memory", most, 10)
 	}
 }
+
+// As long as no row holds the keys that are asked for, more of them are asked for
+// at once; rows that are there may be large.
+func TestManyKeysAreAskedForAtOnceWhileNoRowHoldsThem(t *testing.T) {
+	r := newRig(t, nil)
+	var writes []mapping.Write
+	for i := range 20_000 {
+		writes = append(writes, removalWrite(fmt.Sprint(i), true))
+	}
+	r.commit(writes...)
+	answered := 0
+	answer := func(n int, row RowRead) (outstanding int) {
+		for range n {
+			row.Read = r.reads[answered].Read
+			answered++
+			r.step(row)
+		}
+		return len(r.reads) - answered
+	}
+	if n := len(r.reads); n != readsAtOnce {
+		t.Errorf("%d keys are asked for at first, want %d", n, readsAtOnce)
+	}
+	if n := answer(5000, RowRead{State: RowGone}); n != asksAtOnce {
+		t.Errorf("%d keys are asked for when none is held, want %d", n, asksAtOnce)
+	}
+	if n := answer(asksAtOnce, RowRead{State: RowMatches, Write: upsert("1", "a")}); n > readsAtOnce {
+		t.Errorf("%d keys are asked for when all are held, want at most %d", n, readsAtOnce)
+	}
+}

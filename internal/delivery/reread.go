@@ -12,6 +12,29 @@ import (
 // be large.
 const readsAtOnce = 200
 
+// asksAtOnce is the same of questions whether some row holds a key, as long as
+// hardly any does: then nothing comes that would take memory, and each answer
+// may cost the server a look at the whole table, for however many keys.
+const asksAtOnce = 2000
+
+// mayRead is how many rows may be asked for and not be there when it is asked
+// for one more.
+func (m *Machine) mayRead(it *item) int {
+	if it.removal == asks {
+		return max(readsAtOnce, m.mayAsk)
+	}
+	return readsAtOnce
+}
+
+// askedFor notes what came of a question whether some row holds a key.
+func (m *Machine) askedFor(state RowState) {
+	if state != RowGone {
+		m.mayAsk /= 2
+		return
+	}
+	m.mayAsk = min(max(readsAtOnce, m.mayAsk)+1, asksAtOnce)
+}
+
 // read has the row read that is behind an object which the stream did not carry
 // whole.
 func (m *Machine) read(it *item) {
@@ -23,7 +46,7 @@ func (m *Machine) read(it *item) {
 // are not yet settled leave room in memory.
 func (m *Machine) fetch() {
 	n := 0
-	for n < len(m.unread) && len(m.reads) < readsAtOnce && m.fetched < m.cfg.MaxPendingBytes/2 {
+	for n < len(m.unread) && len(m.reads) < m.mayRead(m.unread[n]) && m.fetched < m.cfg.MaxPendingBytes/2 {
 		it := m.unread[n]
 		n++
 		m.lastRead++
@@ -54,6 +77,7 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 	covered := it.covered
 	it.covered = false
 	if it.removal == asks && ev.Problem == nil {
+		m.askedFor(ev.State)
 		m.asked(now, it, &ev, covered)
 		return
 	}

@@ -21,6 +21,9 @@ const (
 	// rowsAtOnce is the most rows that are read as of one moment: the server
 	// keeps what is older than that for so long.
 	rowsAtOnce = 100
+	// keysAtOnce is the same where it is asked whether some row holds a key: few
+	// do, and to find another spelling of one the server reads the whole table.
+	keysAtOnce = 1000
 	// readPatience bounds the reading of so many: a search for other spellings of
 	// keys looks at the whole table, but a server that does not answer, and does
 	// not end the connection either, must not hold the rows for ever.
@@ -93,9 +96,13 @@ func (q *rowQueue) take(stays bool) (reads []Read, idle bool) {
 		return nil, false
 	}
 	var taken []Read
-	mapping, kept := q.waiting[0].Mapping, q.waiting[:0]
+	mapping, folded, kept := q.waiting[0].Mapping, q.waiting[0].Folded, q.waiting[:0]
+	most := rowsAtOnce
+	if folded {
+		most = keysAtOnce
+	}
 	for _, e := range q.waiting {
-		if e.Mapping == mapping && len(taken) < rowsAtOnce {
+		if e.Mapping == mapping && e.Folded == folded && len(taken) < most {
 			taken = append(taken, e)
 		} else {
 			kept = append(kept, e)
