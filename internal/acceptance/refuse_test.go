@@ -136,7 +136,12 @@ func TestRefusalsWhileRunning(t *testing.T) {
 			w.exec(`UPDATE items SET version = version + 1`)
 		}, "publication"},
 		{"slot dropped", func(w *world) {
-			w.exec(`SELECT pg_terminate_backend(active_pid), pg_sleep(0.1), pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1`, w.config.slot)
+			// The session ends in its own time, and the program may be back by then.
+			await(w.t, time.Minute, func() (bool, string) {
+				w.exec(`SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1`, w.config.slot)
+				_, err := w.db().Exec(w.t.Context(), `SELECT pg_drop_replication_slot($1)`, w.config.slot)
+				return err == nil, "drop the slot: " + errorText(err)
+			})
 		}, "slot"},
 	}
 	for _, tt := range tests {
