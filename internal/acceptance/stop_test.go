@@ -1,6 +1,7 @@
 package acceptance_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -58,6 +59,28 @@ func statesOfThePipeline() []struct {
 			many(w)
 			w.awaitWord("mapping_blocked")
 		}},
+		{"deletions are held", func(w *world) { w.config.maxDeletes = 5 }, func(w *world, p *process) {
+			w.exec(`UPDATE items SET version = version + 1`)
+			w.settle(p)
+			w.exec(`DELETE FROM items`)
+			w.awaitWord("deletes_held")
+		}},
+		{reconnecting, nothing, func(w *world, _ *process) {
+			w.allow(false)
+			w.exec(`SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = '` + w.config.slot + `'`)
+			w.awaitWord("disconnected")
+		}},
+	}
+}
+
+// reconnecting is the state of a program that the server does not let in.
+const reconnecting = "reconnecting"
+
+// allow lets new sessions into the database, or keeps them out.
+func (w *world) allow(in bool) {
+	w.t.Helper()
+	if err := w.cluster.Exec(w.t.Context(), "postgres", fmt.Sprintf("ALTER DATABASE %s ALLOW_CONNECTIONS %t", w.database, in)); err != nil {
+		w.t.Fatal(err)
 	}
 }
 
@@ -81,11 +104,23 @@ func TestServerStopsFastInEveryState(t *testing.T) {
 		worlds, programs = append(worlds, w), append(programs, p)
 	}
 	for i, w := range worlds {
-		if w.activePID() == "" {
-			t.Errorf("%s: nobody streams", states[i].name)
+		if (w.activePID() == "") != (states[i].name == reconnecting) {
+			t.Errorf("%s: streaming is %t", states[i].name, w.activePID() != "")
 		}
 		w.disconnect()
 	}
+	// One more waits for a transaction to end, which keeps its slot from being made.
+	first := newItems(t, c, "rest", 10, simulator.Options{})
+	open := &world{t: t, cluster: c, database: first.database}
+	defer open.disconnect()
+	open.exec(`BEGIN`)
+	open.exec(`UPDATE items SET version = version + 1 WHERE id = 1`)
+	starting := first.launch()
+	await(t, time.Minute, func() (bool, string) {
+		_, body := first.get("/readyz")
+		return strings.HasPrefix(body, "starting: creating the slot waits"), body
+	})
+	first.disconnect()
 	began := time.Now()
 	if err := c.Stop(t.Context(), cluster.Fast); err != nil {
 		t.Fatal(err)
@@ -98,7 +133,11 @@ func TestServerStopsFastInEveryState(t *testing.T) {
 	if err := c.Restart(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	first.awaitReady(starting)
 	for i, w := range worlds {
+		if states[i].name == reconnecting {
+			w.allow(true)
+		}
 		await(t, time.Minute, func() (bool, string) {
 			return w.activePID() != "", states[i].name + ": nobody streams again"
 		})
