@@ -81,14 +81,6 @@ func TestRefusals(t *testing.T) {
 				_ = w.cluster.Exec(context.Background(), "postgres", "SELECT pg_drop_replication_slot('"+w.config.slot+"')")
 			})
 		}, []string{"wrong_database", `one of database`}},
-		{"database renamed", func(w *world) {
-			name := w.database + "_moved"
-			w.disconnect()
-			if err := w.cluster.Exec(w.t.Context(), "postgres", `ALTER DATABASE `+w.database+` RENAME TO `+name); err != nil {
-				w.t.Fatal(err)
-			}
-			w.database, w.config.url = name, w.cluster.URL(name)
-		}, []string{"wrong_database", `_moved" RENAME TO "d`}},
 		{"state file lost", (*world).loseState, []string{"store_lost", "put the state file back"}},
 		{"publication dropped", func(w *world) {
 			w.exec(`DROP PUBLICATION ` + w.config.publication)

@@ -75,13 +75,9 @@ func checkIdentity(server ServerView, ck *Checkpoint) *Refusal {
 			Reason: fmt.Sprintf("the state file belongs to the PostgreSQL cluster with system identifier %s, and this one is %s", ck.System, server.System),
 			Remedy: "point source.url back at that cluster; for a new cluster (also after pg_upgrade) " + startAfresh(server)}
 	case ck.Database != server.Database && !renamedDatabase(server, ck):
-		renamed := ""
-		if server.Slot != nil && server.Slot.Database == server.Database && ck.Slot == server.SlotName { // it goes with its database
-			renamed = fmt.Sprintf("; if that database was renamed, run ALTER DATABASE %s RENAME TO %s", identifier(server.Database), identifier(ck.Database))
-		}
 		return &Refusal{Code: WrongDatabase,
 			Reason: fmt.Sprintf("the state file belongs to database %q, and source.url leads to %q", ck.Database, server.Database),
-			Remedy: "name that database in source.url, or give this one a state file and a slot of its own" + renamed}
+			Remedy: "name that database in source.url, or give this one a state file and a slot of its own"}
 	case ck.Slot != server.SlotName:
 		return &Refusal{Code: WrongSlot,
 			Reason: fmt.Sprintf("the state file belongs to slot %q, and source.slot is %q", ck.Slot, server.SlotName),
@@ -218,6 +214,3 @@ func startAfresh(server ServerView) string {
 	}
 	return fmt.Sprintf("run SELECT pg_drop_replication_slot('%s'), %s", strings.ReplaceAll(server.SlotName, "'", "''"), move)
 }
-
-// identifier is a name as SQL has it.
-func identifier(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
