@@ -34,7 +34,7 @@ type Coverage struct {
 	Saves, SyncedSaves, Confirms, Reads, Logs, Finished  int
 	CleanEnds, Started, Ended, Settled, Parked, Resolved int
 	SettledTo, SettledToLoaded, Excepted                 int
-	Retries, ReadErrors, RowsGone                        int
+	Retries, ReadErrors, RowsGone, RowsAhead             int
 	// Completed counts objects that came to be from a part of their rows, or
 	// may have.
 	Completed int

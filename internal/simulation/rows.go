@@ -80,6 +80,9 @@ func (s *Simulator) rowRead(n int) {
 	}
 	s.tracef("row %d: key %d, found %v, change %d", q.id, q.key, q.row.present, q.row.last)
 	s.rowKnown(q)
+	if q.row.present && q.asked < q.row.last {
+		s.covered.RowsAhead++
+	}
 	if q.row.differs {
 		s.step(s.rowDiffers(q))
 		return
