@@ -62,6 +62,21 @@ var fieldCases = []fieldCase{
 		change: []string{`UPDATE %[1]s SET name = 'b' WHERE id = 1; SAVEPOINT s; UPDATE %[1]s SET id = id + 10, name = 'x'; DELETE FROM %[1]s WHERE id = 11; ROLLBACK TO s; DELETE FROM %[1]s WHERE id = 2; SAVEPOINT s; INSERT INTO %[1]s VALUES (2, 'c'); RELEASE s`},
 		want:   objects{"1 name=b", "2 name=c"},
 	}, {
+		name:   "a column that is renamed, and one that is added, in savepoints that are rolled back",
+		schema: `CREATE TABLE %[1]s (id int PRIMARY KEY, name text)`,
+		rows:   []string{`INSERT INTO %[1]s VALUES (1, 'a')`},
+		change: []string{`INSERT INTO %[1]s VALUES (2, 'a'); SAVEPOINT s; ALTER TABLE %[1]s RENAME name TO title; INSERT INTO %[1]s VALUES (3, 'x'); UPDATE %[1]s SET title = 'y'; ROLLBACK TO s;
+			UPDATE %[1]s SET name = 'b' WHERE id = 2; SAVEPOINT t; ALTER TABLE %[1]s ADD x int; UPDATE %[1]s SET x = 1, name = 'z'; ROLLBACK TO t; UPDATE %[1]s SET name = 'c' WHERE id = 1`},
+		want: objects{"1 name=c", "2 name=b"},
+	}, {
+		name:   "a thousand subtransactions, one in seven of which fails [go-pq-cdc#166]",
+		schema: `CREATE TABLE %[1]s (id int PRIMARY KEY, name text)`,
+		rows:   []string{`INSERT INTO %[1]s VALUES (1, 'a')`},
+		change: []string{`DO $$ BEGIN FOR i IN 1..1000 LOOP BEGIN
+			INSERT INTO %[1]s VALUES (i %% 3, i); IF i %% 7 = 0 THEN RAISE EXCEPTION 'no'; END IF;
+			EXCEPTION WHEN unique_violation THEN UPDATE %[1]s SET name = i WHERE id = i %% 3; IF i = 1000 THEN DELETE FROM %[1]s WHERE id = 2; END IF; WHEN raise_exception THEN NULL; END; END LOOP; END $$`},
+		want: objects{"0 name=999", "1 name=1000"},
+	}, {
 		name:   "insert on conflict",
 		schema: `CREATE TABLE %[1]s (id int PRIMARY KEY, name text)`,
 		rows:   []string{`INSERT INTO %[1]s VALUES (1, 'a'), (2, 'a')`},

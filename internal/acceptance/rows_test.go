@@ -245,7 +245,8 @@ func TestReadOnlyRole(t *testing.T) {
 			_ = w.cluster.Exec(context.Background(), w.database, "DROP OWNED BY "+role+"; DROP ROLE "+role)
 		})
 		for _, setting := range []string{"default_transaction_read_only = on", "default_transaction_isolation = serializable", "search_path = nowhere",
-			"row_security = on", "session_replication_role = replica", "lock_timeout = 1", "quote_all_identifiers = on"} {
+			"row_security = on", "session_replication_role = replica", "lock_timeout = 1", "quote_all_identifiers = on",
+			"client_min_messages = debug5", "wal_sender_timeout = 0", "logical_decoding_work_mem = '64kB'"} {
 			w.exec(`ALTER ROLE ` + role + ` SET ` + setting)
 		}
 		w.config.url = strings.Replace(w.config.url, "postgres@", role+"@", 1) + "&target_session_attrs=read-write"

@@ -14,8 +14,12 @@ func OpenTransactions(ctx context.Context, src *replication.Source, patience tim
 		return nil, err
 	}
 	defer session.Close(ctx)
+	server, err := session.Inspect(ctx)
+	if err != nil {
+		return nil, err
+	}
 	known, err := readFacts(ctx, session, nil, patience)
-	in := &inspection{facts: known}
+	in := &inspection{facts: known, server: server}
 	in.inspectWriters()
 	return in.findings, err
 }

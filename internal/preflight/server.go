@@ -79,8 +79,8 @@ func (in *inspection) inspectFree() {
 		} else {
 			in.fail("free slots", "all replication slots are taken", in.raise("max_replication_slots", "drop one that is not used"))
 		}
-		in.inspectWriters()
 	}
+	in.inspectWriters()
 	switch {
 	case s.Slot != nil && s.Slot.Active:
 	case s.FreeSenders > 0:
@@ -101,11 +101,15 @@ func (in *inspection) raise(setting, alternative string) string {
 	return fmt.Sprintf("%s, or raise %s and restart the server; as a superuser, run: ALTER SYSTEM SET %s = %d;", alternative, setting, setting, now+5)
 }
 
-// inspectWriters names transactions that creating the slot would wait for.
+// inspectWriters names transactions that creating the slot would wait for, or
+// that keep it from letting WAL go: reading could begin anew before them.
 func (in *inspection) inspectWriters() {
+	consequence, remedy := "the slot is created only after its end", "end it before the first start"
+	if s := in.server.Slot; s != nil && s.Confirmed != 0 {
+		consequence, remedy = "the slot keeps all WAL since then, whatever is delivered", "end it if nobody waits for it; PostgreSQL then lets that WAL go by itself"
+	}
 	for _, w := range in.facts.Writers {
-		in.warn("open transactions", fmt.Sprintf("%s has been open since %s: the slot is created only after its end", w.Name, w.Since.UTC().Format("2006-01-02 15:04:05Z")),
-			"end it before the first start")
+		in.warn("open transactions", fmt.Sprintf("%s has been open since %s: %s", w.Name, w.Since.UTC().Format("2006-01-02 15:04:05Z"), consequence), remedy)
 	}
 }
 

@@ -279,3 +279,24 @@ func TestOpenTransactions(t *testing.T) {
 		t.Errorf("transactions open for a minute: %v, %v, want none", findings, err)
 	}
 }
+
+// One that has written keeps WAL of a slot that is there, too.
+func TestOpenTransactionsKeepWAL(t *testing.T) {
+	w := newWorld(t, sharedCluster(t), "keepers", orders(nil))
+	w.run("SELECT pg_create_logical_replication_slot('keepers', 'pgoutput')")
+	conn, err := pgconn.Connect(t.Context(), w.source.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if err := conn.Exec(t.Context(), "BEGIN; CREATE TABLE a ()").Close(); err != nil {
+		t.Fatal(err)
+	}
+	findings, err := preflight.OpenTransactions(t.Context(), w.source, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(findings) != 1 || !strings.HasSuffix(findings[0].Detail, "the slot keeps all WAL since then, whatever is delivered") {
+		t.Errorf("open transactions:\n%s\nwant what it keeps", text(findings))
+	}
+}
