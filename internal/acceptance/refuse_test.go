@@ -114,45 +114,95 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestRefusalsWhileRunning takes the same away from a running program.
+// takeSlot ends the session that serves the slot, and runs statements in one
+// transaction before another one serves it. $slot stands for its name.
+func (w *world) takeSlot(sql string) {
+	w.t.Helper()
+	name := "'" + w.config.slot + "'"
+	// The session ends in its own time, and the program may be back by then.
+	await(w.t, time.Minute, func() (bool, string) {
+		w.exec(`SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = ` + name)
+		_, err := w.db().Exec(w.t.Context(), strings.ReplaceAll(sql, "$slot", name))
+		return err == nil, sql + ": " + errorText(err)
+	})
+}
+
+// TestRefusalsWhileRunning takes the same away from a running program. It sends
+// nothing more.
 func TestRefusalsWhileRunning(t *testing.T) {
 	needServer(t)
 	t.Parallel()
+	slot := func(sql string) func(w *world) {
+		return func(w *world) { w.takeSlot(sql) }
+	}
+	const drop = `SELECT pg_drop_replication_slot($slot); `
 	tests := []struct {
 		name   string
 		change func(w *world)
-		want   string
+		want   []string
 	}{
 		{"publication dropped", func(w *world) {
 			w.exec(`DROP PUBLICATION ` + w.config.publication)
 			w.exec(`UPDATE items SET version = version + 1`)
-		}, "publication"},
-		{"slot dropped", func(w *world) {
-			// The session ends in its own time, and the program may be back by then.
-			await(w.t, time.Minute, func() (bool, string) {
-				w.exec(`SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1`, w.config.slot)
-				_, err := w.db().Exec(w.t.Context(), `SELECT pg_drop_replication_slot($1)`, w.config.slot)
-				return err == nil, "drop the slot: " + errorText(err)
-			})
-		}, "slot"},
+		}, []string{"publication"}},
+		{"slot dropped", slot(drop), []string{"slot_missing"}},
+		{"slot advanced", slot(`SELECT pg_switch_wal(); SELECT pg_replication_slot_advance($slot, pg_current_wal_lsn())`), []string{"gap", "somebody advanced it"}},
+		{"slot made anew", slot(drop + `SELECT pg_create_logical_replication_slot($slot, 'pgoutput')`), []string{"gap", "created it anew"}},
+		{"physical slot", slot(drop + `SELECT pg_create_physical_replication_slot($slot)`), []string{"slot_wrong_plugin", "physical"}},
+		{"slot of another plugin", slot(drop + `SELECT pg_create_logical_replication_slot($slot, 'test_decoding')`), []string{"slot_wrong_plugin", "test_decoding"}},
+		{"slot with two_phase", slot(drop + `SELECT pg_create_logical_replication_slot($slot, 'pgoutput', false, true)`), []string{"slot_two_phase"}},
+		{"temporary slot", slot(drop + `SELECT pg_create_logical_replication_slot($slot, 'pgoutput', true)`), []string{"slot_temporary"}},
 	}
-	for _, tt := range tests {
+	for i, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			w := newItems(t, server, "soap", 10, simulator.Options{})
+			w := newItems(t, server, apis[i%2], 10, simulator.Options{})
 			p := w.start()
 			w.exec(`UPDATE items SET version = version + 1`)
 			w.settle(p)
+			calls := len(w.sim.Calls())
 			tt.change(w)
 			if got := p.exit(t, time.Minute); got != 3 {
 				t.Errorf("exit code = %d, want 3", got)
 			}
 			lines := strings.Split(strings.TrimSpace(p.output.String()), "\n")
-			if last := lines[len(lines)-1]; !strings.Contains(last, tt.want) {
-				t.Errorf("the last line %q does not name the %s", last, tt.want)
+			for _, want := range tt.want {
+				if last := lines[len(lines)-1]; !strings.Contains(last, want) {
+					t.Errorf("the last line %q does not say %q", last, want)
+				}
+			}
+			if got := len(w.sim.Calls()); got != calls {
+				t.Errorf("%d calls were made", got-calls)
 			}
 		})
 	}
+}
+
+// TestSlotInUse starts the program while another one, which confirms nothing,
+// reads from its slot: it says which process that is, waits, and goes on without
+// a gap. While it runs, that is a step of TestNoErrorLeavesTheDaemonReady.
+func TestSlotInUse(t *testing.T) {
+	oneAPI(t, "soap", func(t *testing.T, api string) {
+		t.Parallel()
+		w := newItems(t, server, api, 10, simulator.Options{})
+		p := w.start()
+		w.exec(`UPDATE items SET version = version + 1`)
+		w.settle(p)
+		p.stop(t)
+		thief := w.steal()
+		w.exec(`UPDATE items SET version = version + 1`)
+		p = w.launch()
+		await(t, time.Minute, func() (bool, string) {
+			_, body := w.get("/readyz")
+			return strings.Contains(body, "is active for PID "+w.activePID()), body
+		})
+		if err := thief.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.settle(p)
+		p.stop(t)
+		w.itemsAgree()
+	})
 }
 
 // TestAnotherCluster points the program at a server that is not the one its
