@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -143,7 +144,7 @@ func (s *stage) identify(ctx context.Context, file string, set setting) error {
 	if server.Slot == nil {
 		return fmt.Errorf("slot %s does not exist", set.slot)
 	}
-	store, err := checkpoint.Open(ctx, file)
+	store, err := sqlite.Open(ctx, file)
 	if err != nil {
 		return err
 	}

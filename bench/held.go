@@ -8,7 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 )
 
 // heldResult is one run of the held workload: a backlog whose oldest row gets
@@ -109,7 +109,7 @@ func (s *stage) watchHeld(ctx context.Context, p *process, b backlog, r *heldRes
 const heldPause = 500 * time.Millisecond
 
 func keptIn(ctx context.Context, file string) (int, error) {
-	store, err := checkpoint.Open(ctx, file)
+	store, err := sqlite.Open(ctx, file)
 	if err != nil {
 		return 0, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/admin"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/daemon"
 	"github.com/cdcsync/cdcsync/internal/marketo"
@@ -21,7 +22,7 @@ type admission struct {
 	config  *config.Config
 	asked   bool
 	daemon  *admin.Client
-	store   *checkpoint.Store
+	store   *sqlite.Store
 	limiter *marketo.Limiter
 	problem error
 }
@@ -47,7 +48,7 @@ func (a *admission) open(ctx context.Context) error {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return nil // nothing was ever sent
 	}
-	store, err := checkpoint.Open(ctx, path)
+	store, err := sqlite.Open(ctx, path)
 	if err != nil {
 		client, unknown := admin.NewClient(a.config.HTTP.Listen)
 		if unknown != nil {

@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/daemon"
 	"github.com/cdcsync/cdcsync/internal/preflight"
@@ -17,7 +18,7 @@ import (
 // with it.
 func (c *checkup) examineState(ctx context.Context, conf *config.Config, server *replication.Server) {
 	const name = "State"
-	if err := checkpoint.Place(conf.State.SQLite); err != nil {
+	if err := sqlite.Place(conf.State.SQLite); err != nil {
 		c.add(name, preflight.Finding{Check: "state file", Level: preflight.Fail, Detail: err.Error()})
 		return
 	}
@@ -69,7 +70,7 @@ func loadState(ctx context.Context, path string) (state checkpoint.State, found 
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		return checkpoint.State{}, false, nil
 	}
-	store, err := checkpoint.Open(ctx, path)
+	store, err := sqlite.Open(ctx, path)
 	if err != nil {
 		return checkpoint.State{}, true, err
 	}

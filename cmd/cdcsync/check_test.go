@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/cluster"
 	"github.com/cdcsync/cdcsync/internal/cluster/clustertest"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
@@ -161,9 +162,9 @@ func checkKnownState(t *testing.T, pg *cluster.Cluster, file string, step func(s
 	if err != nil {
 		t.Fatal(err)
 	}
-	identify := func(system string) *checkpoint.Store {
+	identify := func(system string) *sqlite.Store {
 		t.Helper()
-		store, err := checkpoint.Open(t.Context(), path)
+		store, err := sqlite.Open(t.Context(), path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -173,7 +174,7 @@ func checkKnownState(t *testing.T, pg *cluster.Cluster, file string, step func(s
 		}
 		return store
 	}
-	shut := func(store *checkpoint.Store) {
+	shut := func(store *sqlite.Store) {
 		t.Helper()
 		if err := store.Close(); err != nil {
 			t.Fatal(err)

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 )
 
 func stateCommand() *cobra.Command {
@@ -38,7 +38,7 @@ is left out; a copy of the file as it was is kept beside it.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkpoint.Downgrade(cmd.Context(), args[0], to); err != nil {
+			if err := sqlite.Downgrade(cmd.Context(), args[0], to); err != nil {
 				return err
 			}
 			_, err := fmt.Fprintf(cmd.OutOrStdout(), "%s has store version %d now; start the release that knows it\n", args[0], to)

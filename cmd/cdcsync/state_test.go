@@ -6,12 +6,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 )
 
 func TestStateDowngrade(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.db")
-	store, err := checkpoint.Open(t.Context(), path)
+	store, err := sqlite.Open(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}

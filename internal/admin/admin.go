@@ -49,7 +49,7 @@ type Options struct {
 	// Status is what /api/v1/status shows. It never fails: that nothing can be
 	// known is a status too.
 	Status func(ctx context.Context) Status
-	// EachParked visits parked objects, as checkpoint.Store does.
+	// EachParked visits parked objects, as sqlite.Store does.
 	EachParked func(ctx context.Context, filter checkpoint.Filter, visit func(checkpoint.Parked)) error
 	// Release has the mappings named go on that wait for somebody's word, or all
 	// of them and the calls. Reserve asks for leave for one call to Marketo.

@@ -9,16 +9,19 @@ import (
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
-// healthy is a server that home can go on with.
+// there is the checkpoint of a store.
+var there = checkpoint.Checkpoint{System: "7312345678901234567", Timeline: 1, Database: "shop", Slot: "cdcsync", LSN: 0x16B3748}
+
+// healthy is a server that there can go on with.
 func healthy() checkpoint.ServerView {
 	return checkpoint.ServerView{
-		System: home.System, Timeline: home.Timeline, Database: home.Database, WALEnd: home.LSN + 100, SlotName: home.Slot,
-		Slot: &checkpoint.SlotView{Plugin: "pgoutput", Database: home.Database, WALStatus: "reserved", Confirmed: home.LSN - 10, Restart: home.LSN - 20},
+		System: there.System, Timeline: there.Timeline, Database: there.Database, WALEnd: there.LSN + 100, SlotName: there.Slot,
+		Slot: &checkpoint.SlotView{Plugin: "pgoutput", Database: there.Database, WALStatus: "reserved", Confirmed: there.LSN - 10, Restart: there.LSN - 20},
 	}
 }
 
 func intention() *checkpoint.Checkpoint {
-	c := home
+	c := there
 	c.LSN = 0
 	return &c
 }
@@ -33,43 +36,43 @@ func TestResume(t *testing.T) {
 		want   string // action and LSN, or the refusal's code
 		words  []string
 	}{
-		{"nothing new", func(*server) {}, &home, "continue 0/16B3748", nil},
-		{"confirmed at the checkpoint", func(s *server) { s.Slot.Confirmed = home.LSN }, &home, "continue 0/16B3748", nil},
-		{"server ends at the checkpoint", func(s *server) { s.WALEnd = home.LSN }, &home, "continue 0/16B3748", nil},
-		{"WAL kept beyond max_wal_size", func(s *server) { s.Slot.WALStatus = "extended" }, &home, "continue 0/16B3748", nil},
-		{"slot about to be lost", func(s *server) { s.Slot.WALStatus = "unreserved" }, &home, "continue 0/16B3748", []string{"max_slot_wal_keep_size", "now"}},
-		{"promoted", func(s *server) { s.Timeline, s.Switched = 2, home.LSN+1 }, &home, "continue 0/16B3748", []string{"promoted", "timeline 2, was 1"}},
-		{"promoted beside the other", func(s *server) { s.Timeline = 3 }, &home, "wrong_timeline", []string{"timeline 3", "timeline 1", "beside"}},
-		{"promoted after the checkpoint", func(s *server) { s.Timeline, s.Switched = 2, home.LSN }, &home, "continue 0/16B3748", []string{"promoted"}},
-		{"promoted, about to be lost", func(s *server) { s.Timeline, s.Switched, s.Slot.WALStatus = 2, home.LSN, "unreserved" }, &home, "continue 0/16B3748", []string{"promoted", "max_slot_wal_keep_size"}},
-		{"promoted before the checkpoint", func(s *server) { s.Timeline, s.Switched = 2, home.LSN-1 }, &home, "wrong_timeline", []string{"never had"}},
-		{"promoted, with a gap", func(s *server) { s.Timeline, s.Slot.Confirmed = 2, home.LSN+1 }, &home, "gap", nil},
-		{"promoted, but behind", func(s *server) { s.Timeline, s.WALEnd = 2, home.LSN-1 }, &home, "server_behind", nil},
-		{"promoted, without the slot", func(s *server) { s.Timeline, s.Slot = 2, nil }, &home, "slot_missing", []string{"failover"}},
-		{"the old primary", func(s *server) { s.Timeline = 0 }, &home, "wrong_timeline", []string{"present primary"}},
-		{"another cluster", func(s *server) { s.System = "1" }, &home, "wrong_system", []string{home.System, "is 1", "pg_upgrade"}},
-		{"another cluster without a slot", func(s *server) { s.System, s.Slot = "1", nil }, &home, "wrong_system", nil},
-		{"another database", func(s *server) { s.Database = "test" }, &home, "wrong_database", []string{`"shop"`, `"test"`}},
-		{"database renamed", func(s *server) { s.Database, s.Slot.Database = "b", "b" }, &home, "continue 0/16B3748", []string{`"shop" is called "b" now`}},
-		{"another database with a slot of that name, made anew", func(s *server) { s.Database, s.Slot.Database, s.Slot.Confirmed = "b", "b", home.LSN+1 }, &home, "gap", nil},
-		{"another database without a slot", func(s *server) { s.Database, s.Slot = "b", nil }, &home, "wrong_database", nil},
-		{"another slot", func(s *server) { s.SlotName = "b" }, &home, "wrong_slot", []string{`"cdcsync"`, `"b"`}},
-		{"another slot that is missing", func(s *server) { s.SlotName, s.Slot = "b", nil }, &home, "wrong_slot", nil},
-		{"slot missing", noSlot, &home, "slot_missing", []string{"0/16B3748", "new slot"}},
-		{"slot of another plugin", func(s *server) { s.Slot.Plugin = "wal2json" }, &home, "slot_wrong_plugin", []string{`"wal2json"`}},
-		{"physical slot", func(s *server) { s.Slot.Plugin = "" }, &home, "slot_wrong_plugin", []string{"physical"}},
-		{"slot of another database", func(s *server) { s.Slot.Database = "test" }, &home, "wrong_database", []string{`"test"`}},
-		{"two-phase slot", func(s *server) { s.Slot.TwoPhase = true }, &home, "slot_two_phase", []string{"SELECT pg_drop_replication_slot('cdcsync')"}},
-		{"temporary slot", func(s *server) { s.Slot.Temporary = true }, &home, "slot_temporary", []string{"source.slot"}},
-		{"slot without restart_lsn", func(s *server) { s.Slot.Restart, s.Slot.WALStatus = 0, "" }, &home, "slot_lost", nil},
-		{"slot without confirmed_flush_lsn", func(s *server) { s.Slot.Confirmed = 0 }, &home, "wait 0/0", []string{"being created"}},
-		{"slot without any position", func(s *server) { s.Slot.Confirmed, s.Slot.Restart = 0, 0 }, &home, "wait 0/0", []string{"being created"}},
-		{"the same, WAL behind", func(s *server) { s.Slot.Confirmed, s.WALEnd = 0, home.LSN-1 }, &home, "server_behind", nil},
-		{"slot lost", func(s *server) { s.Slot.WALStatus = "lost" }, &home, "slot_lost", []string{"max_slot_wal_keep_size"}},
-		{"slot invalidated", func(s *server) { s.Slot.Invalidation = "idle_timeout" }, &home, "slot_lost", []string{"(idle_timeout)"}},
-		{"slot advanced", func(s *server) { s.Slot.Confirmed = home.LSN + 1 }, &home, "gap", []string{"0/16B3749", "0/16B3748"}},
-		{"server restored", func(s *server) { s.WALEnd = home.LSN - 1 }, &home, "server_behind", []string{"0/16B3747", "0/16B3748"}},
-		{"server restored, slot ahead of all", func(s *server) { s.WALEnd, s.Slot.Confirmed = home.LSN-1, home.LSN+1 }, &home, "gap", nil},
+		{"nothing new", func(*server) {}, &there, "continue 0/16B3748", nil},
+		{"confirmed at the checkpoint", func(s *server) { s.Slot.Confirmed = there.LSN }, &there, "continue 0/16B3748", nil},
+		{"server ends at the checkpoint", func(s *server) { s.WALEnd = there.LSN }, &there, "continue 0/16B3748", nil},
+		{"WAL kept beyond max_wal_size", func(s *server) { s.Slot.WALStatus = "extended" }, &there, "continue 0/16B3748", nil},
+		{"slot about to be lost", func(s *server) { s.Slot.WALStatus = "unreserved" }, &there, "continue 0/16B3748", []string{"max_slot_wal_keep_size", "now"}},
+		{"promoted", func(s *server) { s.Timeline, s.Switched = 2, there.LSN+1 }, &there, "continue 0/16B3748", []string{"promoted", "timeline 2, was 1"}},
+		{"promoted beside the other", func(s *server) { s.Timeline = 3 }, &there, "wrong_timeline", []string{"timeline 3", "timeline 1", "beside"}},
+		{"promoted after the checkpoint", func(s *server) { s.Timeline, s.Switched = 2, there.LSN }, &there, "continue 0/16B3748", []string{"promoted"}},
+		{"promoted, about to be lost", func(s *server) { s.Timeline, s.Switched, s.Slot.WALStatus = 2, there.LSN, "unreserved" }, &there, "continue 0/16B3748", []string{"promoted", "max_slot_wal_keep_size"}},
+		{"promoted before the checkpoint", func(s *server) { s.Timeline, s.Switched = 2, there.LSN-1 }, &there, "wrong_timeline", []string{"never had"}},
+		{"promoted, with a gap", func(s *server) { s.Timeline, s.Slot.Confirmed = 2, there.LSN+1 }, &there, "gap", nil},
+		{"promoted, but behind", func(s *server) { s.Timeline, s.WALEnd = 2, there.LSN-1 }, &there, "server_behind", nil},
+		{"promoted, without the slot", func(s *server) { s.Timeline, s.Slot = 2, nil }, &there, "slot_missing", []string{"failover"}},
+		{"the old primary", func(s *server) { s.Timeline = 0 }, &there, "wrong_timeline", []string{"present primary"}},
+		{"another cluster", func(s *server) { s.System = "1" }, &there, "wrong_system", []string{there.System, "is 1", "pg_upgrade"}},
+		{"another cluster without a slot", func(s *server) { s.System, s.Slot = "1", nil }, &there, "wrong_system", nil},
+		{"another database", func(s *server) { s.Database = "test" }, &there, "wrong_database", []string{`"shop"`, `"test"`}},
+		{"database renamed", func(s *server) { s.Database, s.Slot.Database = "b", "b" }, &there, "continue 0/16B3748", []string{`"shop" is called "b" now`}},
+		{"another database with a slot of that name, made anew", func(s *server) { s.Database, s.Slot.Database, s.Slot.Confirmed = "b", "b", there.LSN+1 }, &there, "gap", nil},
+		{"another database without a slot", func(s *server) { s.Database, s.Slot = "b", nil }, &there, "wrong_database", nil},
+		{"another slot", func(s *server) { s.SlotName = "b" }, &there, "wrong_slot", []string{`"cdcsync"`, `"b"`}},
+		{"another slot that is missing", func(s *server) { s.SlotName, s.Slot = "b", nil }, &there, "wrong_slot", nil},
+		{"slot missing", noSlot, &there, "slot_missing", []string{"0/16B3748", "new slot"}},
+		{"slot of another plugin", func(s *server) { s.Slot.Plugin = "wal2json" }, &there, "slot_wrong_plugin", []string{`"wal2json"`}},
+		{"physical slot", func(s *server) { s.Slot.Plugin = "" }, &there, "slot_wrong_plugin", []string{"physical"}},
+		{"slot of another database", func(s *server) { s.Slot.Database = "test" }, &there, "wrong_database", []string{`"test"`}},
+		{"two-phase slot", func(s *server) { s.Slot.TwoPhase = true }, &there, "slot_two_phase", []string{"SELECT pg_drop_replication_slot('cdcsync')"}},
+		{"temporary slot", func(s *server) { s.Slot.Temporary = true }, &there, "slot_temporary", []string{"source.slot"}},
+		{"slot without restart_lsn", func(s *server) { s.Slot.Restart, s.Slot.WALStatus = 0, "" }, &there, "slot_lost", nil},
+		{"slot without confirmed_flush_lsn", func(s *server) { s.Slot.Confirmed = 0 }, &there, "wait 0/0", []string{"being created"}},
+		{"slot without any position", func(s *server) { s.Slot.Confirmed, s.Slot.Restart = 0, 0 }, &there, "wait 0/0", []string{"being created"}},
+		{"the same, WAL behind", func(s *server) { s.Slot.Confirmed, s.WALEnd = 0, there.LSN-1 }, &there, "server_behind", nil},
+		{"slot lost", func(s *server) { s.Slot.WALStatus = "lost" }, &there, "slot_lost", []string{"max_slot_wal_keep_size"}},
+		{"slot invalidated", func(s *server) { s.Slot.Invalidation = "idle_timeout" }, &there, "slot_lost", []string{"(idle_timeout)"}},
+		{"slot advanced", func(s *server) { s.Slot.Confirmed = there.LSN + 1 }, &there, "gap", []string{"0/16B3749", "0/16B3748"}},
+		{"server restored", func(s *server) { s.WALEnd = there.LSN - 1 }, &there, "server_behind", []string{"0/16B3747", "0/16B3748"}},
+		{"server restored, slot ahead of all", func(s *server) { s.WALEnd, s.Slot.Confirmed = there.LSN-1, there.LSN+1 }, &there, "gap", nil},
 
 		{"first start", noSlot, nil, "create", nil},
 		{"store lost", func(*server) {}, nil, "store_lost", []string{"0/16B373E", "pg_drop_replication_slot"}},
@@ -186,9 +189,9 @@ func forEachView(each func(checkpoint.ServerView, *checkpoint.Checkpoint)) {
 			for _, twoPhase := range []bool{false, true} {
 				for _, status := range []string{"reserved", "unreserved", "lost"} {
 					for _, why := range []string{"", "wal_removed"} {
-						for _, confirmed := range []checkpoint.LSN{0, home.LSN - 1, home.LSN, home.LSN + 1} {
+						for _, confirmed := range []checkpoint.LSN{0, there.LSN - 1, there.LSN, there.LSN + 1} {
 							slots = append(slots, &checkpoint.SlotView{Plugin: plugin, Database: database, TwoPhase: twoPhase,
-								WALStatus: status, Invalidation: why, Confirmed: confirmed, Restart: home.LSN - 2})
+								WALStatus: status, Invalidation: why, Confirmed: confirmed, Restart: there.LSN - 2})
 						}
 					}
 				}
@@ -196,10 +199,10 @@ func forEachView(each func(checkpoint.ServerView, *checkpoint.Checkpoint)) {
 		}
 	}
 	slots = append(slots,
-		&checkpoint.SlotView{Plugin: "pgoutput", Database: "shop", Confirmed: home.LSN},
-		&checkpoint.SlotView{Plugin: "pgoutput", Database: "shop", Confirmed: home.LSN, Restart: home.LSN - 2, Temporary: true})
+		&checkpoint.SlotView{Plugin: "pgoutput", Database: "shop", Confirmed: there.LSN},
+		&checkpoint.SlotView{Plugin: "pgoutput", Database: "shop", Confirmed: there.LSN, Restart: there.LSN - 2, Temporary: true})
 	for _, slot := range slots {
-		for _, system := range []string{home.System, "1"} {
+		for _, system := range []string{there.System, "1"} {
 			for _, database := range []string{"shop", "other"} {
 				for _, name := range []string{"cdcsync", "b"} {
 					forEachPosition(checkpoint.ServerView{System: system, Database: database, SlotName: name, Slot: slot}, each)
@@ -211,9 +214,9 @@ func forEachView(each func(checkpoint.ServerView, *checkpoint.Checkpoint)) {
 
 func forEachPosition(server checkpoint.ServerView, each func(checkpoint.ServerView, *checkpoint.Checkpoint)) {
 	for _, server.Timeline = range []int32{0, 1, 2} {
-		for _, server.WALEnd = range []checkpoint.LSN{home.LSN - 1, home.LSN} {
-			for _, server.Switched = range []checkpoint.LSN{0, home.LSN - 1, home.LSN} {
-				for _, ck := range []*checkpoint.Checkpoint{nil, intention(), &home} {
+		for _, server.WALEnd = range []checkpoint.LSN{there.LSN - 1, there.LSN} {
+			for _, server.Switched = range []checkpoint.LSN{0, there.LSN - 1, there.LSN} {
+				for _, ck := range []*checkpoint.Checkpoint{nil, intention(), &there} {
 					each(server, ck)
 				}
 			}
@@ -224,7 +227,7 @@ func forEachPosition(server checkpoint.ServerView, each func(checkpoint.ServerVi
 // A fork is held against the newest that is known of the old timeline, whatever
 // it is: a position of it above the checkpoint would be taken for one of the new.
 func TestForkIsHeldAgainstTheNewest(t *testing.T) {
-	fork := home.LSN + 100
+	fork := there.LSN + 100
 	tests := []struct {
 		name    string
 		reached checkpoint.Reached
@@ -240,11 +243,11 @@ func TestForkIsHeldAgainstTheNewest(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			server := healthy()
 			server.Timeline, server.Switched, server.WALEnd = 2, fork, fork+1000
-			if got, text := describe(checkpoint.Resume(server, &home, tt.reached)); got != tt.want {
+			if got, text := describe(checkpoint.Resume(server, &there, tt.reached)); got != tt.want {
 				t.Errorf("got %q (%s), want %q", got, text, tt.want)
 			}
-			server.Timeline, server.Switched = home.Timeline, 0
-			if got, text := describe(checkpoint.Resume(server, &home, tt.reached)); got != "continue 0/16B3748" {
+			server.Timeline, server.Switched = there.Timeline, 0
+			if got, text := describe(checkpoint.Resume(server, &there, tt.reached)); got != "continue 0/16B3748" {
 				t.Errorf("on the same timeline: got %q (%s)", got, text)
 			}
 		})

@@ -1,15 +1,14 @@
-// Package checkpoint holds what must not be forgotten: how far the stream of
+// Package checkpoint says what must not be forgotten: how far the stream of
 // changes has been settled, and everything a restart needs to go on from there.
 //
-// It has three parts. Window is pure and says how far settling has come. Store
-// is durable and says how far it had come in the last life. Resume is pure and
-// decides, from what the server and the store say, whether going on is safe.
+// It is pure, and has three parts. Window says how far settling has come. Save
+// and State are what a store is given and gives back. Resume decides, from what
+// the server and the store say, whether going on is safe; its refusals have the
+// codes listed here. The store itself is package sqlite.
 //
-// The promise: a Save is durable as a whole or not at all, the position never
-// goes back, and a store that cannot be trusted (damaged, foreign, of a newer
-// release, in use) is refused and never repaired by guessing. The limits: one
-// process per store, on a local disk; the store may be lost, but then Resume
-// refuses to guess where the stream was.
+// The promise: the frontier of a Window never goes back and never passes what is
+// not settled; Resume never goes on over a gap. The limits: the store may be lost,
+// but then Resume refuses to guess where the stream was.
 package checkpoint
 
 import (

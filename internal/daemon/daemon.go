@@ -22,6 +22,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/admin"
 	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/mapping"
@@ -68,7 +69,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 	source.Renamed = d.renamed
 	source.PublishNeeded = d.Config.Source.PublishMapped
-	store, err := checkpoint.Open(ctx, d.Config.State.SQLite)
+	store, err := sqlite.Open(ctx, d.Config.State.SQLite)
 	if err != nil {
 		return err
 	}
@@ -105,7 +106,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 }
 
 // deliver starts the pipeline and runs it to its end.
-func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client marketo.Client, store *checkpoint.Store, registry prometheus.Registerer) error {
+func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client marketo.Client, store *sqlite.Store, registry prometheus.Registerer) error {
 	f, err := d.start(ctx, source, store)
 	if ctx.Err() != nil {
 		return nil

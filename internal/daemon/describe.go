@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
@@ -43,7 +44,7 @@ func (d *Daemon) describedFile() string { return d.Config.State.SQLite + ".field
 // values are written as Marketo wants them: what is known of the last day, and
 // else Marketo's answer, a counted call for each object type. Where there is
 // none, values are written as their columns have them.
-func (d *Daemon) describe(ctx context.Context, client marketo.Client, store *checkpoint.Store, state *checkpoint.State) {
+func (d *Daemon) describe(ctx context.Context, client marketo.Client, store *sqlite.Store, state *checkpoint.State) {
 	asks, ok := client.(describer)
 	if !ok {
 		return
@@ -102,7 +103,7 @@ func (d *Daemon) askTypes(ctx context.Context, asks describer, known *described,
 // startCalls counts calls that are made before there is a pipeline. Each is
 // recorded before it is sent, as its are.
 type startCalls struct {
-	store   *checkpoint.Store
+	store   *sqlite.Store
 	limiter *marketo.Limiter
 	made    bool
 }

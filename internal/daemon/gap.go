@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -59,7 +60,7 @@ func (d *Daemon) noGap(state checkpoint.State) error {
 
 // accept records the gap, and returns the state without what was known of the
 // stream before it.
-func (d *Daemon) accept(ctx context.Context, source *replication.Source, store *checkpoint.Store, f found) (checkpoint.State, error) {
+func (d *Daemon) accept(ctx context.Context, source *replication.Source, store *sqlite.Store, f found) (checkpoint.State, error) {
 	here := checkpoint.Checkpoint{
 		System: f.server.System, Timeline: f.server.Timeline, Database: f.server.Database,
 		Slot: source.Slot, LSN: f.decision.LSN,

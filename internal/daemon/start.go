@@ -9,6 +9,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/failpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
@@ -34,7 +35,7 @@ func passes(err error) bool {
 
 // start waits for the server, holds everything against everything, and makes
 // what is missing. It returns what to go on from.
-func (d *Daemon) start(ctx context.Context, source *replication.Source, store *checkpoint.Store) (found, error) {
+func (d *Daemon) start(ctx context.Context, source *replication.Source, store *sqlite.Store) (found, error) {
 	pause := firstPause
 	for failures := 0; ; failures++ {
 		f, err := d.begin(ctx, source, store)
@@ -58,7 +59,7 @@ func (d *Daemon) start(ctx context.Context, source *replication.Source, store *c
 }
 
 // begin is one attempt to start.
-func (d *Daemon) begin(ctx context.Context, source *replication.Source, store *checkpoint.Store) (found, error) {
+func (d *Daemon) begin(ctx context.Context, source *replication.Source, store *sqlite.Store) (found, error) {
 	f, err := d.examine(ctx, source, store)
 	if err != nil {
 		return f, err
@@ -104,7 +105,7 @@ type found struct {
 
 // examine holds server, store and mappings against each other, and changes
 // nothing.
-func (d *Daemon) examine(ctx context.Context, source *replication.Source, store *checkpoint.Store) (f found, err error) {
+func (d *Daemon) examine(ctx context.Context, source *replication.Source, store *sqlite.Store) (f found, err error) {
 	session, err := source.Catalog(ctx)
 	if err != nil {
 		return f, unreachable{err}
@@ -199,7 +200,7 @@ func (d *Daemon) findings(ctx context.Context, session *replication.Catalog, ser
 
 // fits looks again, while changes stream, at what decides which of them are in
 // the stream, and returns what is wrong with it.
-func (d *Daemon) fits(ctx context.Context, source *replication.Source, store *checkpoint.Store) (replication.Server, []delivery.Obstacle, error) {
+func (d *Daemon) fits(ctx context.Context, source *replication.Source, store *sqlite.Store) (replication.Server, []delivery.Obstacle, error) {
 	session, err := source.Catalog(ctx)
 	if err != nil {
 		return replication.Server{}, nil, err
@@ -239,7 +240,7 @@ func obstacles(condition delivery.Condition, findings []preflight.Finding) (all 
 
 // settleIn makes what the decision asks for, and returns the checkpoint to go
 // on from.
-func (d *Daemon) settleIn(ctx context.Context, source *replication.Source, store *checkpoint.Store, f found) (*checkpoint.Checkpoint, error) {
+func (d *Daemon) settleIn(ctx context.Context, source *replication.Source, store *sqlite.Store, f found) (*checkpoint.Checkpoint, error) {
 	here := &checkpoint.Checkpoint{
 		System: f.server.System, Timeline: f.server.Timeline, Database: f.server.Database,
 		Slot: source.Slot, LSN: f.decision.LSN,
@@ -267,7 +268,7 @@ func (d *Daemon) settleIn(ctx context.Context, source *replication.Source, store
 // publication that is younger than the slot's position does not exist for it.
 // The intention in the store comes first, so that a crash between slot and
 // checkpoint can be told from a lost store.
-func (d *Daemon) create(ctx context.Context, source *replication.Source, store *checkpoint.Store, server replication.Server, here checkpoint.Checkpoint) (pgoutput.LSN, error) {
+func (d *Daemon) create(ctx context.Context, source *replication.Source, store *sqlite.Store, server replication.Server, here checkpoint.Checkpoint) (pgoutput.LSN, error) {
 	if server.Publication == nil {
 		var tables []catalog.TableName
 		for _, t := range d.Config.Set.Tables() {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/admin"
-	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 )
@@ -45,7 +45,7 @@ var advice = map[string]string{
 }
 
 // status is what /api/v1/status shows.
-func (d *Daemon) status(ctx context.Context, store *checkpoint.Store) admin.Status {
+func (d *Daemon) status(ctx context.Context, store *sqlite.Store) admin.Status {
 	s := admin.Status{Version: d.Version, Time: time.Now().UTC()}
 	if d.runner.Load() == nil {
 		return notReady(s, admin.Obstacle{State: stateStarting, Reason: d.startingReason(), Advice: advice[stateStarting]})

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/mapping"
@@ -22,9 +23,9 @@ var update = flag.Bool("update", false, "write testdata/*.json instead of compar
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-func newDaemon(t *testing.T) (*Daemon, *checkpoint.Store) {
+func newDaemon(t *testing.T) (*Daemon, *sqlite.Store) {
 	t.Helper()
-	store, err := checkpoint.Open(t.Context(), filepath.Join(t.TempDir(), "state.db"))
+	store, err := sqlite.Open(t.Context(), filepath.Join(t.TempDir(), "state.db"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/identity"
 	"github.com/cdcsync/cdcsync/internal/mapping"
@@ -126,7 +127,7 @@ type tables struct {
 
 // settleTables records the tables as they are now, and tells what became of
 // them.
-func (d *Daemon) settleTables(ctx context.Context, store *checkpoint.Store, seen Tables) error {
+func (d *Daemon) settleTables(ctx context.Context, store *sqlite.Store, seen Tables) error {
 	for _, c := range slices.Concat(seen.Changes, seen.Unmapped) {
 		if c.Loses {
 			d.Log.Warn("accepted: changes of a table may be missing", "table", c.Table, "reason", c.Text, "remedy", c.Remedy)
@@ -172,7 +173,7 @@ const mostNotices = 50
 
 // record saves the tables where they are not as known, and knows them as they
 // are from then on.
-func (d *Daemon) record(ctx context.Context, store *checkpoint.Store, known, now []identity.Table) error {
+func (d *Daemon) record(ctx context.Context, store *sqlite.Store, known, now []identity.Table) error {
 	before, after := map[string]bool{}, []checkpoint.Relation{}
 	for i := range known {
 		text, err := known[i].Record()
@@ -203,7 +204,7 @@ func (d *Daemon) record(ctx context.Context, store *checkpoint.Store, known, now
 }
 
 // watchTables looks at the tables again, and returns what reading must halt for.
-func (d *Daemon) watchTables(ctx context.Context, session *replication.Catalog, server replication.Server, store *checkpoint.Store) ([]delivery.Obstacle, error) {
+func (d *Daemon) watchTables(ctx context.Context, session *replication.Catalog, server replication.Server, store *sqlite.Store) ([]delivery.Obstacle, error) {
 	d.tables.mu.Lock()
 	known := d.tables.known
 	d.tables.mu.Unlock()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/cluster"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/mapping"
@@ -131,14 +132,14 @@ type life struct {
 	runner *delivery.Runner
 	stop   context.CancelFunc
 	ended  chan error
-	store  *checkpoint.Store
+	store  *sqlite.Store
 }
 
 // start runs a Runner on the store, making slot and publication at first.
 func (b *bench) start(change func(*delivery.Runner)) *life {
 	b.t.Helper()
 	ctx := b.t.Context()
-	store, err := checkpoint.Open(ctx, b.path)
+	store, err := sqlite.Open(ctx, b.path)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -6,14 +6,14 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
 )
 
 // saved returns the position in the store, which nobody may use.
 func (b *bench) saved() string {
 	b.t.Helper()
-	store, err := checkpoint.Open(b.t.Context(), b.path)
+	store, err := sqlite.Open(b.t.Context(), b.path)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -1,0 +1,85 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
+)
+
+// acceptedTable has what somebody has decided to go on without.
+const acceptedTable = `
+CREATE TABLE accepted (        -- gaps that were accepted: changes that were not delivered
+  id     INTEGER PRIMARY KEY,
+  at     TEXT    NOT NULL,
+  span   TEXT    NOT NULL,     -- FROM..TO, as it was given
+  code   TEXT    NOT NULL,     -- of the refusal; "change" for a place in the stream
+  reason TEXT    NOT NULL
+);
+`
+
+// Accept records, durably, that delivery goes on at c without what a gives up.
+// The position may go back, and c may be an intention. Nothing that was known of
+// the stream before suppresses anything afterwards: not what was settled, nor
+// what was sent, nor where parked objects stood.
+func (s *Store) Accept(ctx context.Context, c checkpoint.Checkpoint, a checkpoint.Accepted) error {
+	err := s.record(ctx, a, func(ctx context.Context, next *known) error {
+		next.ck, next.sent, next.oldest, next.settledTo = &c, pgoutput.Position{}, noneSettled, noneSettled
+		if _, err := s.write.ExecContext(ctx, identifySQL, c.System, c.Timeline, c.Database, c.Slot, int64(c.LSN), storedChecksum(c)); err != nil {
+			return err
+		}
+		_, err := s.write.ExecContext(ctx, `UPDATE state SET sent = x''; DELETE FROM settled; DELETE FROM settled_to; UPDATE parked SET position = 0, seq = 0`)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("accept gap: %w", explain(err))
+	}
+	return nil
+}
+
+// PassOver records, durably, that a place in the stream was left out.
+func (s *Store) PassOver(ctx context.Context, a checkpoint.Accepted) error {
+	if err := s.record(ctx, a, func(context.Context, *known) error { return nil }); err != nil {
+		return fmt.Errorf("record what is left out: %w", explain(err))
+	}
+	return nil
+}
+
+func (s *Store) record(ctx context.Context, a checkpoint.Accepted, also func(context.Context, *known) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	ctx = context.WithoutCancel(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.commit(ctx, &checkpoint.Save{Sync: true}, func(next *known) error {
+		_, err := s.write.ExecContext(ctx, `INSERT INTO accepted (at, span, code, reason) VALUES (?, ?, ?, ?)`,
+			formatTime(a.At), a.Span, a.Code, a.Reason)
+		if err != nil {
+			return err
+		}
+		return also(ctx, next)
+	})
+}
+
+func loadAccepted(ctx context.Context, db querier) ([]checkpoint.Accepted, error) {
+	rows, err := db.QueryContext(ctx, `SELECT at, span, code, reason FROM accepted ORDER BY id`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []checkpoint.Accepted
+	for rows.Next() {
+		var a checkpoint.Accepted
+		var at string
+		if err := rows.Scan(&at, &a.Span, &a.Code, &a.Reason); err != nil {
+			return nil, err
+		}
+		if a.At, err = parseTime(at); err != nil {
+			return nil, err
+		}
+		all = append(all, a)
+	}
+	return all, rows.Err()
+}

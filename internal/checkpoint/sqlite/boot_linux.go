@@ -1,0 +1,16 @@
+package sqlite
+
+import (
+	"os"
+	"strings"
+)
+
+// bootID names this run of the machine's kernel; "" when it is not known. It
+// comes from the kernel and changes with each boot, and only then.
+func bootID() string {
+	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}

@@ -1,0 +1,127 @@
+package sqlite_test
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
+)
+
+func bigSave(n int) checkpoint.Save {
+	return checkpoint.Save{
+		Checkpoint: home.LSN + checkpoint.LSN(n),
+		Parked:     []checkpoint.Parked{{Key: fmt.Sprint(n), Payload: strings.Repeat("x", 300_000)}},
+	}
+}
+
+// fillUp saves until a Save fails, and returns its number and error.
+func fillUp(t *testing.T, s *sqlite.Store) (int, error) {
+	t.Helper()
+	for n := 1; n < 500; n++ {
+		if err := s.Save(t.Context(), bigSave(n)); err != nil {
+			return n, err
+		}
+	}
+	t.Fatal("500 saves of 300 kB, and no limit was met")
+	return 0, nil
+}
+
+func TestSaveWithFullDatabase(t *testing.T) {
+	s, path := identified(t)
+	if _, err := s.Writer().ExecContext(t.Context(), `PRAGMA max_page_count = 1000`); err != nil {
+		t.Fatal(err)
+	}
+	failed, err := fillUp(t, s)
+	wantError(t, err, "save state", "free some space")
+	before := load(t, s)
+	if got, want := before.Checkpoint.LSN, home.LSN+checkpoint.LSN(failed-1); got != want {
+		t.Errorf("checkpoint after a failed save: got %s, want %s", got, want)
+	}
+	if got, want := len(before.Parked), failed-1; got != want {
+		t.Errorf("parked after a failed save: got %d, want %d", got, want)
+	}
+	if _, err := s.Writer().ExecContext(t.Context(), `PRAGMA max_page_count = 100000`); err != nil {
+		t.Fatal(err)
+	}
+	save(t, s, bigSave(failed))
+	s = reopen(t, s, path)
+	if got, want := load(t, s).Checkpoint.LSN, home.LSN+checkpoint.LSN(failed); got != want {
+		t.Errorf("checkpoint after space was made: got %s, want %s", got, want)
+	}
+}
+
+func TestSaveAgainstAnotherWriter(t *testing.T) {
+	s, path := identified(t)
+	if _, err := s.Writer().ExecContext(t.Context(), `PRAGMA busy_timeout = 20`); err != nil {
+		t.Fatal(err)
+	}
+	db := otherProgram(t, path)
+	if _, err := db.Exec(`BEGIN IMMEDIATE`); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Save(t.Context(), checkpoint.Save{Checkpoint: home.LSN + 1})
+	wantError(t, err, "save state", "another program holds a write lock")
+	if _, err := db.Exec(`ROLLBACK`); err != nil {
+		t.Fatal(err)
+	}
+	save(t, s, checkpoint.Save{Checkpoint: home.LSN + 1})
+}
+
+// Somebody who moved the position by hand must not make it go back.
+func TestSaveAgainstAMovedPosition(t *testing.T) {
+	s, path := identified(t)
+	before := load(t, s)
+	execSQL(t, path, `UPDATE state SET position = position + 100`)
+	err := s.Save(t.Context(), checkpoint.Save{Checkpoint: home.LSN + 1, Quota: &checkpoint.Quota{Calls: 1}})
+	wantError(t, err, "on disk is ahead")
+	execSQL(t, path, `UPDATE state SET position = position - 100`)
+	if after := load(t, s); !reflect.DeepEqual(after, before) {
+		t.Errorf("after a refused save: got %+v, want %+v", after, before)
+	}
+}
+
+// A Save that fails must not leave the marks of its life behind in memory.
+func TestFirstSaveOfALifeFails(t *testing.T) {
+	s, path := identified(t)
+	save(t, s, checkpoint.Save{Started: []checkpoint.Call{{ID: 1}}})
+	s = reopen(t, s, path)
+	wantError(t, s.Save(t.Context(), checkpoint.Save{Started: []checkpoint.Call{{ID: 1}, {ID: 1}}}), "save call")
+	save(t, s, checkpoint.Save{Started: []checkpoint.Call{{ID: 1}}})
+	want := []checkpoint.Call{{ID: 1<<40 | 1}, {ID: 2<<40 | 1}}
+	if got := load(t, s).InFlight; !reflect.DeepEqual(got, want) {
+		t.Errorf("calls: got %v, want %v", got, want)
+	}
+}
+
+// syncFailed is SQLite's error for an fsync that failed.
+type syncFailed struct{}
+
+func (syncFailed) Error() string { return "disk I/O error" }
+func (syncFailed) Code() int     { return 1034 } // SQLITE_IOERR_FSYNC
+
+// After a failed sync the kernel may report the next one as fine although data
+// is gone: no Save may trust it.
+func TestSaveAfterAFailedSync(t *testing.T) {
+	s, path := identified(t)
+	s.Notice(fmt.Errorf("commit: %w", syncFailed{}))
+	for range 2 {
+		err := s.Save(t.Context(), checkpoint.Save{Checkpoint: home.LSN + 1})
+		wantError(t, err, "closed to saves", "could not be synced", "start again")
+	}
+	wantError(t, s.Identify(t.Context(), home), "closed to saves")
+	s = reopen(t, s, path)
+	if got := load(t, s).Checkpoint.LSN; got != home.LSN {
+		t.Errorf("checkpoint: got %s, want %s", got, home.LSN)
+	}
+	save(t, s, checkpoint.Save{Checkpoint: home.LSN + 1})
+}
+
+func TestOtherErrorsDoNotCloseTheStore(t *testing.T) {
+	s, _ := identified(t)
+	s.Notice(os.ErrDeadlineExceeded)
+	save(t, s, checkpoint.Save{Checkpoint: home.LSN + 1})
+}
