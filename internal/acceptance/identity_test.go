@@ -202,6 +202,14 @@ func TestTableIsAPartitionForAWhile(t *testing.T) {
 			w.exec(`INSERT INTO thing VALUES ('c', 1, 'one')`)
 			w.exec(`ALTER TABLE parent DETACH PARTITION thing`)
 			w.exec(`INSERT INTO thing VALUES ('d', 1, 'one')`)
+			if w.value(`current_setting('server_version_num')::int < 150000`) == "true" {
+				// PostgreSQL 14 goes on to send a table as it began to in this session.
+				w.settle(p)
+				w.wantThing("c", "n=1 name=one")
+				w.wantThing("d", "n=1 name=one")
+				p.stop(t)
+				return
+			}
 			w.halts(10*time.Second, "public.thing came as one of public.parent", "--accept-table 'public.thing'")
 			p.stop(t)
 			w.checkForesees("public.thing came as one of public.parent")
