@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -70,23 +69,12 @@ func (a *admission) open(ctx context.Context) error {
 
 // count waits for leave and notes the call in the state file before it is made.
 func (a *admission) count(ctx context.Context) error {
-	for {
-		now := time.Now()
-		ok, at, why := a.limiter.Ready(now)
-		if ok {
-			a.limiter.Start(now)
-			a.limiter.Done(now, now)
-			return a.store.Count(ctx, checkpoint.Quota(a.limiter.Snapshot()))
-		}
-		if end, bounded := ctx.Deadline(); bounded && end.Before(at) {
-			return fmt.Errorf("no call to marketo is allowed until %s: what the limit (%s) allows is used up", at.Format(time.TimeOnly), why)
-		}
-		select {
-		case <-time.After(time.Until(at)):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	started, err := daemon.WaitForLeave(ctx, a.limiter)
+	if err != nil {
+		return err
 	}
+	a.limiter.Done(started, started)
+	return a.store.Count(ctx, checkpoint.Quota(a.limiter.Snapshot()))
 }
 
 // close ends it, and says why calls were not counted, if they were not.

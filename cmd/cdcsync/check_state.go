@@ -42,26 +42,23 @@ func (c *checkup) examineState(ctx context.Context, conf *config.Config, server 
 		c.add(name, append(findings, preflight.Finding{Check: "start", Level: preflight.Unseen, Detail: err.Error()})...)
 		return
 	}
-	if decision.Action == checkpoint.Continue && server.Publication == nil {
-		decision = checkpoint.Decision{Refusal: &checkpoint.Refusal{
-			Code:   checkpoint.PublicationMissing,
-			Reason: fmt.Sprintf("publication %q does not exist any more: changes since it was dropped are not in the stream", conf.Source.Publication),
-			Remedy: "see the finding on the publication",
-		}}
-	}
 	decision = decision.At(conf.State.SQLite, conf.File)
 	c.refusal = decision.Refusal
 	findings = append(findings, startFindings(decision, conf.Source.Slot)...)
 	c.add(name, append(findings, c.examineTables(ctx, conf, *server, state)...)...)
 }
 
-// decide says how a start would begin.
+// decide says how a start would begin, or be refused.
 func decide(ctx context.Context, conf *config.Config, server replication.Server, state checkpoint.State) (checkpoint.Decision, error) {
 	source, err := daemon.Source(conf.Source)
 	if err != nil {
 		return checkpoint.Decision{}, err
 	}
-	return daemon.Decide(ctx, source, server, state)
+	decision, err := daemon.Decide(ctx, source, server, state)
+	if refusal := daemon.LostPublication(decision, server, source); err == nil && refusal != nil {
+		decision = checkpoint.Decision{Refusal: refusal}
+	}
+	return decision, err
 }
 
 // loadState returns what the file holds; false when there is none, which is

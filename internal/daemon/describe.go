@@ -110,24 +110,13 @@ type startCalls struct {
 
 // start waits until a call may be made, and records it.
 func (c *startCalls) start(ctx context.Context) (time.Time, error) {
-	for {
-		now := time.Now()
-		ok, at, why := c.limiter.Ready(now)
-		if ok {
-			c.limiter.Start(now)
-			c.made = true
-			quota := checkpoint.Quota(c.limiter.Snapshot())
-			return now, c.store.Save(ctx, checkpoint.Save{Quota: &quota})
-		}
-		if why == marketo.WhyQuota || at.IsZero() {
-			return now, errors.New("the calls of the day are used up")
-		}
-		select {
-		case <-time.After(at.Sub(now)):
-		case <-ctx.Done():
-			return now, ctx.Err()
-		}
+	started, err := WaitForLeave(ctx, c.limiter)
+	if err != nil {
+		return started, err
 	}
+	c.made = true
+	quota := checkpoint.Quota(c.limiter.Snapshot())
+	return started, c.store.Save(ctx, checkpoint.Save{Quota: &quota})
 }
 
 // readDescribed returns what the file has; nothing when it is missing, cannot

@@ -127,12 +127,8 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 	if f.decision, f.accepted, err = d.overGap(f.decision, f.state); err != nil {
 		return f, err
 	}
-	if f.decision.Action == checkpoint.Continue && f.server.Publication == nil {
-		return f, &checkpoint.Refusal{
-			Code:   checkpoint.PublicationMissing,
-			Reason: fmt.Sprintf("publication %q does not exist any more: changes since it was dropped are not in the stream", source.Publication),
-			Remedy: fmt.Sprintf("drop the slot with SELECT pg_drop_replication_slot('%s'), move the state file away and start again, or set source.publication to the right name", source.Slot),
-		}
+	if refusal := LostPublication(f.decision, f.server, source); refusal != nil {
+		return f, refusal
 	}
 	if f.tables, err = LookAtTables(ctx, session, f.server, d.Config.Set, f.state); err != nil {
 		return f, err
@@ -153,6 +149,19 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 		d.Log.Warn("replication slot", "warning", f.decision.Warning)
 	}
 	return f, nil
+}
+
+// LostPublication refuses to go on without the publication, which must have been
+// there; nil where it is, or is yet to be made.
+func LostPublication(decision checkpoint.Decision, server replication.Server, source *replication.Source) *checkpoint.Refusal {
+	if decision.Action != checkpoint.Continue || server.Publication != nil {
+		return nil
+	}
+	return &checkpoint.Refusal{
+		Code:   checkpoint.PublicationMissing,
+		Reason: fmt.Sprintf("publication %q does not exist any more: changes since it was dropped are not in the stream", source.Publication),
+		Remedy: fmt.Sprintf("drop the slot with SELECT pg_drop_replication_slot('%s'), move the state file away and start again, or set source.publication to the right name", source.Slot),
+	}
 }
 
 // Decide says how a start begins. A server on a later timeline than the
