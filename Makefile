@@ -13,7 +13,7 @@ VERSIONS    ?= 14 15 16 17 18
 DEMO_FLAGS  ?= $(if $(API),--api $(API)) $(if $(DURATION),--duration $(DURATION))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-matrix format tidy vet lint vulncheck fuzz bench sweep soak model clean
+.PHONY: help setup build demo test test-matrix test-back format tidy vet lint vulncheck fuzz bench sweep soak model clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,14 @@ test-matrix: ## the tests that need a server, on PostgreSQL 14 to 18 (VERSIONS="
 			./internal/replication ./internal/preflight ./internal/delivery ./internal/agreement ./internal/acceptance || failed="$$failed $$version"; \
 	done; \
 	[ -z "$$failed" ] || { echo "test-matrix: failed on$$failed" >&2; exit 1; }
+
+# The commit of the last release.
+RELEASED ?= 3547556
+
+test-back: ## the last release, this one, and back, on one state file (RELEASED=commit)
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && git archive $(RELEASED) | tar -x -C "$$dir" && \
+		(cd "$$dir" && CGO_ENABLED=0 go build -o released ./cmd/cdcsync) && \
+		CDCSYNC_RELEASED="$$dir/released" go test -count=1 -run TakenBack ./internal/acceptance
 
 format:
 	@files="$$(gofmt -l bench cmd internal)" || exit 1; \
