@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -125,13 +127,17 @@ func (s *stage) daemon(ctx context.Context, c contender, set setting) (*exec.Cmd
 	return cmd, nil
 }
 
-// freeAddress is one that nobody listens on now.
+// freeAddress is one that nobody listens on now, with a port below those that
+// systems hand out by themselves: one of those could be taken until it is used.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	var err error
+	for range 100 {
+		var l net.Listener
+		if l, err = net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(12000+rand.IntN(16000))); err == nil {
+			return l.Addr().String(), l.Close()
+		}
 	}
-	return l.Addr().String(), l.Close()
+	return "", err
 }
 
 // identify makes the state file of a slot that nothing was delivered from.

@@ -60,7 +60,7 @@ func TestReadmeCommandsAndLinks(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("the README lists the commands %v, there are %v", got, want)
 	}
-	for _, m := range regexp.MustCompile(`\]\(([^):]+)\)`).FindAllStringSubmatch(text, -1) {
+	for _, m := range regexp.MustCompile(`\]\(([^):#]+)(#[^)]*)?\)`).FindAllStringSubmatch(text, -1) {
 		if _, err := os.Stat(filepath.Join("..", "..", m[1])); err != nil {
 			t.Errorf("the README links to %s: %v", m[1], err)
 		}

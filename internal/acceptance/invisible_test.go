@@ -17,7 +17,7 @@ import (
 func TestRetryBeforeTheRowIsVisible(t *testing.T) {
 	eachAPI(t, func(t *testing.T, api string) {
 		t.Parallel()
-		c := ownServer(t, nil)
+		c := ownServer(t, map[string]string{"synchronous_standby_names": "nobody", "synchronous_commit": "local"})
 		w := newWorld(t, c, api, simulator.Options{Dedupe: map[string][]string{"Thing": {"rid"}}})
 		w.exec(`CREATE TABLE thing (code text PRIMARY KEY, name text)`)
 		w.config.mappings = "  - {table: public.thing, object: Thing, key: {rid: code}, attributes: {name: name}, on_delete: delete}\n"
@@ -25,10 +25,11 @@ func TestRetryBeforeTheRowIsVisible(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := w.start()
-		w.exec(`ALTER SYSTEM SET synchronous_standby_names = 'nobody'`)
-		w.exec(`SELECT pg_reload_conf()`)
 		hidden, err := pgx.Connect(t.Context(), c.URL(w.database))
 		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := hidden.Exec(t.Context(), `SET synchronous_commit = on`); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
