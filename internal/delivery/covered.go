@@ -79,6 +79,9 @@ func (m *Machine) cover(it *item, seen *pgoutput.Transactions) {
 			seen.SeeStreamed(next.xid, next.at.Commit, m.timeline)
 		next.covered = all
 	}
+	for it.after != nil && it.after.covered && !m.undecided(it.after) && m.mayAbsorb(it, it.after) {
+		m.absorbNext(it)
+	}
 	if all {
 		m.rows.note(it.hash, rowSeen{key: it.key, mapping: it.mapping, seen: seen})
 	}

@@ -208,10 +208,13 @@ func (m *Machine) Accepting() bool {
 	if m.stopping || m.halted != "" {
 		return false
 	}
-	// What an earlier life held at once, this one can hold, too. While nothing
-	// is sent as calls are unknown, what they may have carried is read: see
-	// enqueue.
-	return m.behind() || !m.full() && !(m.supplied() && m.holdAll.IsZero())
+	if m.behind() {
+		// What an earlier life held at once, this one can hold, too, once it has
+		// the rows that it asked for: they cover changes. While nothing is sent
+		// as calls are unknown, what they may have carried is read: see enqueue.
+		return !m.full() || len(m.reads) == 0
+	}
+	return !m.full() && !(m.supplied() && m.holdAll.IsZero())
 }
 
 // full reports whether as much is held in memory as may be.

@@ -145,7 +145,7 @@ func (it *item) take(operation marketo.Operation, w *mapping.Write) {
 		it.bytes = max(it.bytes, w.Bytes+itemBytes)
 	}
 	it.operation, it.ends = operation, w.Operation == marketo.Update
-	it.removal, it.unsure = notRemoval, false
+	it.removal, it.unsure, it.made = notRemoval, false, false
 }
 
 // whole returns o with everything that is left out cleared: the object it

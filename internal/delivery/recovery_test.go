@@ -217,3 +217,28 @@ func TestBooksBalanceWhileAnEndIsBeingSaved(t *testing.T) {
 		t.Errorf("objects held %d, want 3 until they are saved", n)
 	}
 }
+
+// TestWhatIsNewAfterAPartWasMade: of an object whose part was confirmed, what
+// comes before the rest was sent is news, also when its row has gone by then.
+func TestWhatIsNewAfterAPartWasMade(t *testing.T) {
+	r := newRig(t, nil)
+	partial := upsert("1", "a", "-")
+	partial.Partial = true
+	r.commit(partial)
+	r.pass(time.Second)
+	call := r.take(1)[0]
+	r.step(Answered{Call: call.Call, Reply: marketo.Reply{Results: []marketo.Result{{Outcome: marketo.Confirmed, Status: marketo.Created}}}})
+	r.step(RowRead{Read: r.reads[0].Read, State: RowMatches, Write: upsert("1", "a", "n")})
+	r.pass(time.Second)
+	next := upsert("1", "b", "-")
+	next.Reread = true
+	r.commit(next)
+	r.fail(r.take(1)[0], marketo.FaultRetry)
+	r.pass(time.Minute)
+	if len(r.reads) != 2 {
+		t.Fatalf("reads = %d, want one for the newer change", len(r.reads))
+	}
+	r.step(RowRead{Read: r.reads[1].Read, State: RowGone})
+	r.pass(time.Second)
+	r.want(r.take(1), "UPSERT[1,b,n]")
+}

@@ -76,6 +76,7 @@ func (s *Simulator) rowRead(n int) {
 		s.settle(q.asked, 0)
 		s.keys[q.key].refused = max(s.keys[q.key].refused, q.asked)
 		q.key, q.row = s.twin(q.key), q.other
+		s.keys[q.key].foldedFor = q.asked
 		q.asked, q.carried = 0, 0
 	}
 	s.tracef("row %d: key %d, found %v, change %d", q.id, q.key, q.row.present, q.row.last)
@@ -150,7 +151,7 @@ func (s *Simulator) rowKnown(q *reading) {
 		key.wentFor = q.asked
 		s.went(q.asked)
 		c := &s.changes[q.asked]
-		if key.goneLast = 0; c.removal {
+		if key.goneLast = 0; c.removal && !q.retry {
 			s.coversGone(q, false)
 		} else if q.asked <= key.covers {
 			key.goneLast = key.covers
@@ -207,7 +208,7 @@ func (s *Simulator) parkedAs(k int32) marketo.Operation {
 func (k *truth) standsFor(stamp int32) int32 {
 	newest := stamp
 	if stamp == k.read {
-		newest = max(newest, k.asked, k.covers)
+		newest = max(newest, k.asked, k.covers, k.foldedFor)
 	}
 	if stamp == k.fromRow {
 		newest = max(newest, k.asked)

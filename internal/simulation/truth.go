@@ -41,6 +41,8 @@ type truth struct {
 	// were not to be made; covers counts those, too. goneLast is the newest that
 	// the removal of a row covers.
 	read, covers, goneLast int32
+	// foldedFor is the change of the other spelling for which the row was read.
+	foldedFor int32
 	// ahead is the newest change of the rows that were sent in this life.
 	ahead int32
 	// inexact is set once the key's object is not just the sum of its changes.
@@ -186,7 +188,7 @@ func (s *Simulator) concluded(k, stamp int32, result marketo.Result) {
 			through = key.asked
 			key.floor = max(key.floor, key.asked)
 		}
-		key.read, key.fromRow, key.asked, key.refused, key.tries, key.discarded = 0, 0, 0, 0, 0, 0
+		key.read, key.fromRow, key.asked, key.foldedFor, key.refused, key.tries, key.discarded = 0, 0, 0, 0, 0, 0, 0
 		key.lacking, key.excused, key.whole = false, false, false
 		s.process.fresh = append(s.process.fresh, confirmation{k, through})
 		s.settle(max(through, covers), 0)
