@@ -9,7 +9,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/daemon"
-	"github.com/cdcsync/cdcsync/internal/delivery"
+	"github.com/cdcsync/cdcsync/internal/pipeline"
 	"github.com/cdcsync/cdcsync/internal/preflight"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -96,7 +96,7 @@ func lookAtWaiting(ctx context.Context, conf *config.Config, state checkpoint.St
 	if err != nil {
 		return waiting, "", err
 	}
-	foresight := delivery.Foresight{Source: source, Mappings: conf.Set, Identities: seen.Identities(), From: *state.Checkpoint}
+	foresight := pipeline.Foresight{Source: source, Mappings: conf.Set, Identities: seen.Identities(), From: *state.Checkpoint}
 	reason, err := foresight.Halt(ctx, waiting)
 	return waiting, reason, err
 }

@@ -28,6 +28,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
+	"github.com/cdcsync/cdcsync/internal/pipeline"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -47,7 +48,7 @@ type Daemon struct {
 	passOver pgoutput.LSN
 	accepted atomic.Pointer[[]checkpoint.Accepted]
 	tables   tables
-	runner   atomic.Pointer[delivery.Runner]
+	runner   atomic.Pointer[pipeline.Runner]
 	starting atomic.Pointer[string]
 }
 
@@ -115,7 +116,7 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 		return err
 	}
 	d.describe(ctx, client, store, &f.state)
-	runner := &delivery.Runner{
+	runner := &pipeline.Runner{
 		Source: source, Mappings: d.Config.Set, Client: client, Store: store,
 		State:           f.state,
 		PassOver:        d.passOver,
@@ -132,7 +133,7 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 		Log:            d.Log,
 	}
 	f.state.Settled, f.state.SettledTo = nil, nil // the runner lets go of it, too
-	if _, err := delivery.NewMetrics(runner, registry); err != nil {
+	if _, err := pipeline.NewMetrics(runner, registry); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
 	d.runner.Store(runner)

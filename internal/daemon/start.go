@@ -14,6 +14,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/failpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
+	"github.com/cdcsync/cdcsync/internal/pipeline"
 	"github.com/cdcsync/cdcsync/internal/preflight"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -181,7 +182,7 @@ func Decide(ctx context.Context, source *replication.Source, server replication.
 			return checkpoint.Decision{}, err
 		}
 	}
-	return checkpoint.Resume(delivery.View(seen, source.Slot, left), ck, state.Reached()), nil
+	return checkpoint.Resume(pipeline.View(seen, source.Slot, left), ck, state.Reached()), nil
 }
 
 // inspect holds the server against the mappings.

@@ -17,6 +17,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/pipeline"
 )
 
 var update = flag.Bool("update", false, "write testdata/*.json instead of comparing with it")
@@ -48,7 +49,7 @@ func TestStatusBeforeThePipeline(t *testing.T) {
 
 func TestStatusOfAPipelineThatHangs(t *testing.T) {
 	d, store := newDaemon(t)
-	d.runner.Store(&delivery.Runner{
+	d.runner.Store(&pipeline.Runner{
 		Mappings: &mapping.Set{}, State: checkpoint.State{Checkpoint: &checkpoint.Checkpoint{}},
 	})
 	ctx, cancel := context.WithCancel(t.Context())

@@ -14,6 +14,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/identity"
 	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/pipeline"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -155,7 +156,7 @@ func (t Tables) accepted() []identity.Table {
 }
 
 // Identities are the tables for the reader of the stream.
-func (t Tables) Identities() []delivery.Identity { return identities(t.accepted(), nil) }
+func (t Tables) Identities() []pipeline.Identity { return identities(t.accepted(), nil) }
 
 // notice tells of something that delivery goes on over.
 func (d *Daemon) notice(c identity.Change) {
@@ -220,16 +221,16 @@ func (d *Daemon) watchTables(ctx context.Context, session *replication.Catalog, 
 }
 
 // identities are the tables for the reader of the stream.
-func (d *Daemon) identities() []delivery.Identity {
+func (d *Daemon) identities() []pipeline.Identity {
 	d.tables.mu.Lock()
 	defer d.tables.mu.Unlock()
 	return identities(d.tables.known, d.AcceptTables)
 }
 
-func identities(known []identity.Table, accepted []string) []delivery.Identity {
-	var all []delivery.Identity
+func identities(known []identity.Table, accepted []string) []pipeline.Identity {
+	var all []pipeline.Identity
 	for _, t := range known {
-		all = append(all, delivery.Identity{
+		all = append(all, pipeline.Identity{
 			Table: mapping.Table{Schema: t.Schema, Name: t.Name}, OID: t.OID, Former: t.Former,
 			AcceptAny: accepts(accepted, t.String()),
 		})

@@ -9,10 +9,10 @@ import (
 	"github.com/cdcsync/cdcsync/internal/mapping"
 )
 
-// keyHash is worked out where a key is put together: to look at its text again
+// KeyHash is worked out where a key is put together: to look at its text again
 // in another goroutine costs more than all the rest of finding its chain. All
 // spellings of a key have one.
-func keyHash(key string) uint64 { return xxhash.Sum64String(mapping.Fold(key)) }
+func KeyHash(key string) uint64 { return xxhash.Sum64String(mapping.Fold(key)) }
 
 // sameChain reports whether two keys, whose hashes are equal, are spellings of
 // one.

@@ -11,7 +11,7 @@ func TestChains(t *testing.T) {
 	for _, mask := range []uint64{0, 3, 1<<63 | 7, ^uint64(0)} {
 		rng := rand.New(rand.NewPCG(mask, 1))
 		c, want := newChains(rng), make(map[string]*item)
-		hash := func(key string) uint64 { return -(c.hash(keyHash(key)) & mask) }
+		hash := func(key string) uint64 { return -(c.hash(KeyHash(key)) & mask) }
 		for range 20_000 {
 			key := strconv.Itoa(rng.IntN(300))
 			if it := want[key]; it != nil && rng.IntN(2) == 0 {

@@ -1,16 +1,12 @@
 package delivery
 
 import (
-	"errors"
-	"log/slog"
 	"math"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 func TestConditionAndFreshness(t *testing.T) {
@@ -101,53 +97,6 @@ func TestAMisfitComesBeforeABlockedMapping(t *testing.T) {
 	}
 	if want := []Condition{Unfit, Disconnected, MappingBlocked}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
-	}
-}
-
-// Every misfit is told once when it begins and once when it ends.
-func TestWatchTellsOfEveryChange(t *testing.T) {
-	var out strings.Builder
-	w := watch{log: slog.New(slog.NewTextHandler(&out, nil)), reasons: map[string]time.Time{}, waits: map[string]bool{}}
-	a, b := Obstacle{Condition: Unfit, Reason: "first"}, Obstacle{Condition: Unfit, Reason: "second"}
-	for i, found := range [][]Obstacle{nil, {a}, {a, b}, {a, b}, {b}, nil} {
-		w.note(found, epoch.Add(time.Duration(i)*watchEvery))
-	}
-	for text, want := range map[string]int{"no longer fits": 2, "for another reason than before": 1, "fits the mappings again": 1, "reason=first": 2, "reason=second": 2} {
-		if got := strings.Count(out.String(), text); got != want {
-			t.Errorf("%q: got %d, want %d in\n%s", text, got, want, out.String())
-		}
-	}
-}
-
-// A lost connection must not look fresh for ever.
-func TestFreshnessStaysWhereTheConnectionWasLost(t *testing.T) {
-	r := &reader{runner: &Runner{Source: &replication.Source{Slot: "s"}, Log: slog.New(slog.DiscardHandler)}}
-	report := func() Report { return Report{Source: r.status()} }
-	now := time.Now
-	r.disconnected(errors.New("refused"), 1)
-	if got := report().Freshness(now()); !got.IsZero() {
-		t.Errorf("never connected: got %s, want none", got)
-	}
-	r.connected(replication.Seen{End: 20}, 10)
-	r.connection.received = 10
-	r.disconnected(errors.New("reset"), 1)
-	if got := report().Freshness(now()); !got.IsZero() {
-		t.Errorf("lost before all was read: got %s, want none", got)
-	}
-	r.connected(replication.Seen{End: 20}, 10)
-	r.connection.received = 20
-	r.disconnected(errors.New("reset"), 1)
-	lost := report().Freshness(now())
-	if lost.IsZero() {
-		t.Fatal("lost after all was read: got none, want when it was lost")
-	}
-	r.disconnected(errors.New("refused"), 2)
-	if got := report().Freshness(now().Add(time.Hour)); !got.Equal(lost) {
-		t.Errorf("an hour later: got %s, want %s", got, lost)
-	}
-	r.connected(replication.Seen{End: 30}, 20)
-	if got := report().Freshness(now()); !got.Equal(lost) {
-		t.Errorf("connected with more to read: got %s, want %s", got, lost)
 	}
 }
 

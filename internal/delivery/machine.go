@@ -5,8 +5,8 @@
 // call and when, what a status means for an object, when the checkpoint moves.
 // It is a pure state machine: Step takes the time and one event and returns
 // the effects. It has no goroutine, no clock and no randomness but a seed, so
-// a run can be repeated exactly. The Runner is the shell around it that owns
-// the goroutines, the connection, the calls and the store.
+// a run can be repeated exactly. The shell around it, which owns the goroutines,
+// the connection, the calls and the store, is package pipeline.
 //
 // Promise: every committed change ends confirmed by a status of its own or
 // parked in the store; the server is told to forget a change only after that

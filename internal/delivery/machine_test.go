@@ -108,7 +108,7 @@ func (r *rig) pass(d time.Duration) {
 func (r *rig) exist(ids ...string) {
 	for _, id := range ids {
 		key := upsert(id).Key
-		r.m.existing.note(&item{key: key, hash: r.m.keys.hash(keyHash(key))}, marketo.Upsert, marketo.Updated)
+		r.m.existing.note(&item{key: key, hash: r.m.keys.hash(KeyHash(key))}, marketo.Upsert, marketo.Updated)
 	}
 }
 

@@ -122,7 +122,7 @@ func (m *Machine) waited(now time.Time, key string) {
 // object whose key has a newer change on its way needs no retry: if that is
 // confirmed, it resolves the entry, and if not, it parks anew.
 func (m *Machine) retry(now time.Time, p *checkpoint.Parked) error {
-	hash := m.keys.hash(keyHash(p.Key))
+	hash := m.keys.hash(KeyHash(p.Key))
 	head := m.keys.first(hash, p.Key)
 	if head.find(p.Key) != nil {
 		return nil
@@ -241,7 +241,7 @@ func decodeFields(p *checkpoint.Parked, text string) (map[string]marketo.Value, 
 // trying reports whether the parked object of a key is on its way to Marketo,
 // or what came of it on its way into the store.
 func (m *Machine) trying(key string) bool {
-	it := m.keys.first(m.keys.hash(keyHash(key)), key).find(key)
+	it := m.keys.first(m.keys.hash(KeyHash(key)), key).find(key)
 	return it != nil && (it.place == saving || !it.windowed)
 }
 

@@ -77,7 +77,7 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at pgoutput.Position) {
 	state.count.Received++
 	keyed := e.Hash
 	if keyed == 0 {
-		keyed = keyHash(w.Key)
+		keyed = KeyHash(w.Key)
 	}
 	if m.replayed.has(w, keyed, at) {
 		state.count.Replayed++

@@ -47,7 +47,7 @@ func newReplayed(state checkpoint.State, mappings []Mapping) replayed {
 	}
 	r.except = make(map[uint64]pgoutput.Position, len(to.Except))
 	for _, e := range to.Except {
-		hash := keyHash(e.Key)
+		hash := KeyHash(e.Key)
 		if at, ok := r.except[hash]; !ok || e.From.Compare(at) < 0 {
 			r.except[hash] = e.From
 		}

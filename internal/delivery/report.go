@@ -164,6 +164,9 @@ type MappingReport struct {
 	Braked bool
 }
 
+// Pending is the number of objects that wait or are under way.
+func (m *Machine) Pending() int { return m.items }
+
 // Report returns a picture that shares nothing with the Machine.
 func (m *Machine) Report(now time.Time) Report {
 	r := Report{

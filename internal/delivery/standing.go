@@ -178,7 +178,7 @@ func (m *Machine) inherited(now time.Time) (keys int, until time.Time) {
 		return 0, time.Time{}
 	}
 	for key, at := range m.holds {
-		if at.After(now) && m.keys.first(m.keys.hash(keyHash(key)), key) != nil {
+		if at.After(now) && m.keys.first(m.keys.hash(KeyHash(key)), key) != nil {
 			keys++
 			if at.After(until) {
 				until = at

@@ -25,9 +25,10 @@ const module = "github.com/cdcsync/cdcsync/internal/"
 // in. Each stands for all its exported fields.
 var inputs = map[string][]string{
 	"checkpoint":  {"ServerView", "SlotView", "Reached", "Checkpoint", "State", "Save", "Parked", "Call", "Settled", "SettledTo", "Unsettled", "Quota", "Refusal", "Decision", "Accepted", "Relation"},
-	"delivery":    {"Config", "Mapping", "Entry", "RowRead", "Received", "Answered", "Saved", "Act", "Stop", "Runner"},
+	"delivery":    {"Config", "Mapping", "Entry", "RowRead", "Received", "Answered", "Saved", "Act", "Stop"},
 	"marketo":     {"Capacity", "Limits", "Reply", "Result", "Fault"},
 	"mapping":     {"Definition", "Rule", "DeletePolicy", "Write", "Past"},
+	"pipeline":    {"Runner"},
 	"pgoutput":    {"Change", "Relation", "Column", "Begin", "Commit", "Transactions"},
 	"replication": {"Source", "Seen", "Endpoint"},
 }

@@ -1,4 +1,4 @@
-package delivery
+package pipeline
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
@@ -35,14 +36,14 @@ const (
 // rowQueue holds the rows that are to be read.
 type rowQueue struct {
 	mu      sync.Mutex
-	waiting []Read
+	waiting []delivery.Read
 	// readers of them there are, idle of them wait for rows at more.
 	readers, idle int
 	more          chan struct{}
 }
 
 // put adds a row, and reports whether one more reader is to be started.
-func (q *rowQueue) put(e Read) (start bool) {
+func (q *rowQueue) put(e delivery.Read) (start bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting = append(q.waiting, e)
@@ -58,7 +59,7 @@ func (q *rowQueue) put(e Read) (start bool) {
 }
 
 // next is take for a reader that has a session: it waits a while for rows.
-func (q *rowQueue) next(life context.Context) []Read {
+func (q *rowQueue) next(life context.Context) []delivery.Read {
 	for {
 		reads, idle := q.take(true)
 		if !idle {
@@ -84,7 +85,7 @@ func (q *rowQueue) next(life context.Context) []Read {
 
 // take returns rows of one mapping, the oldest first; none when none are left,
 // and then the reader has ended, or is idle where it stays.
-func (q *rowQueue) take(stays bool) (reads []Read, idle bool) {
+func (q *rowQueue) take(stays bool) (reads []delivery.Read, idle bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.waiting) == 0 {
@@ -95,7 +96,7 @@ func (q *rowQueue) take(stays bool) (reads []Read, idle bool) {
 		q.readers--
 		return nil, false
 	}
-	var taken []Read
+	var taken []delivery.Read
 	mapping, folded, kept := q.waiting[0].Mapping, q.waiting[0].Folded, q.waiting[:0]
 	most := rowsAtOnce
 	if folded {
@@ -127,7 +128,7 @@ func (r *Runner) readRows(life context.Context) error {
 		if session == nil {
 			session, err = r.Source.RowReader(life)
 		}
-		var reads []Read
+		var reads []delivery.Read
 		if session == nil {
 			reads, _ = r.wanted.take(false)
 		} else {
@@ -141,7 +142,7 @@ func (r *Runner) readRows(life context.Context) error {
 		}
 		if err != nil {
 			for _, e := range reads {
-				r.answerRow(life, RowRead{Read: e.Read, Err: err, SetUp: ofSetUp(err)})
+				r.answerRow(life, delivery.RowRead{Read: e.Read, Err: err, SetUp: ofSetUp(err)})
 			}
 			if session != nil {
 				session.Close(life)
@@ -153,7 +154,7 @@ func (r *Runner) readRows(life context.Context) error {
 
 // readBatch reads rows of one mapping as of one moment, and returns those that
 // are not answered.
-func (r *Runner) readBatch(life context.Context, session *replication.RowReader, reads []Read) ([]Read, error) {
+func (r *Runner) readBatch(life context.Context, session *replication.RowReader, reads []delivery.Read) ([]delivery.Read, error) {
 	ctx, cancel := context.WithTimeout(life, readPatience)
 	defer cancel()
 	index := reads[0].Mapping
@@ -181,11 +182,11 @@ func (r *Runner) readBatch(life context.Context, session *replication.RowReader,
 	seen := &snapshot.Seen
 	err = snapshot.Rows(ctx, keys, func(i int, rows [][]pgoutput.Value, err error) {
 		answered[i] = true
-		result := RowRead{Read: reads[i].Read, Seen: seen}
-		result.found(r.Mappings, snapshot.Relation, &reads[i], rows, err)
+		result := delivery.RowRead{Read: reads[i].Read, Seen: seen}
+		found(&result, r.Mappings, snapshot.Relation, &reads[i], rows, err)
 		r.answerRow(life, result)
 	})
-	left := make([]Read, 0, len(reads))
+	left := make([]delivery.Read, 0, len(reads))
 	for i, e := range reads {
 		if !answered[i] {
 			left = append(left, e)
@@ -213,7 +214,7 @@ func (r *Runner) columns(d mapping.Definition) []string {
 }
 
 // found says what the rows that were found for e are to its mapping.
-func (row *RowRead) found(set *mapping.Set, relation *pgoutput.Relation, e *Read, rows [][]pgoutput.Value, err error) {
+func found(row *delivery.RowRead, set *mapping.Set, relation *pgoutput.Relation, e *delivery.Read, rows [][]pgoutput.Value, err error) {
 	var unreadable *replication.RowError
 	if errors.As(err, &unreadable) {
 		row.Problem = &mapping.Problem{Code: "unreadable", Message: unreadable.Error() + "; mend the row, then retry"}
@@ -243,18 +244,18 @@ func (row *RowRead) found(set *mapping.Set, relation *pgoutput.Relation, e *Read
 		case matches || matching > 0:
 			continue
 		default:
-			row.State = RowDiffers
+			row.State = delivery.RowDiffers
 			row.Write, row.Removes = set.Gone(w)
 			continue
 		}
-		row.State, row.Write, row.Removes = RowMatches, w, false
+		row.State, row.Write, row.Removes = delivery.RowMatches, w, false
 	}
 	switch {
 	case matching > 1:
-		row.State = RowShared
+		row.State = delivery.RowShared
 	case matching == 0 && len(rows) >= replication.MostRows:
 		// There may be more, which were not read.
-		*row = RowRead{Read: row.Read, Seen: row.Seen, State: RowShared}
+		*row = delivery.RowRead{Read: row.Read, Seen: row.Seen, State: delivery.RowShared}
 	}
 }
 
@@ -278,7 +279,7 @@ func sameFolded(a, b marketo.Object) bool {
 	return true
 }
 
-func (r *Runner) answerRow(life context.Context, row RowRead) {
+func (r *Runner) answerRow(life context.Context, row delivery.RowRead) {
 	select {
 	case r.rows <- row:
 	case <-life.Done():

@@ -1,14 +1,16 @@
-package delivery
+package pipeline
 
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -16,7 +18,7 @@ import (
 // when they go on.
 func TestLooksThatFail(t *testing.T) {
 	w := &watch{}
-	found := []Obstacle{{Condition: Unfit, Reason: "a table is out"}}
+	found := []delivery.Obstacle{{Condition: delivery.Unfit, Reason: "a table is out"}}
 	for i := 1; i < 10; i++ {
 		found = w.unseen(found, errors.New("lock timeout"))
 		want := 1
@@ -27,7 +29,7 @@ func TestLooksThatFail(t *testing.T) {
 			t.Fatalf("after %d looks: %+v", i, found)
 		}
 	}
-	if o := found[1]; o.Condition != Unfit || !strings.Contains(o.Reason, "lock timeout") || o.Remedy == "" {
+	if o := found[1]; o.Condition != delivery.Unfit || !strings.Contains(o.Reason, "lock timeout") || o.Remedy == "" {
 		t.Errorf("got %+v", o)
 	}
 }
@@ -42,7 +44,7 @@ func TestLooksThatHang(t *testing.T) {
 		defer end()
 		looks := 0
 		var answers atomic.Bool
-		runner.Fits = func(ctx context.Context) (replication.Server, []Obstacle, error) {
+		runner.Fits = func(ctx context.Context) (replication.Server, []delivery.Obstacle, error) {
 			if answers.Load() {
 				return replication.Server{}, nil, nil
 			}
@@ -55,7 +57,7 @@ func TestLooksThatHang(t *testing.T) {
 		time.Sleep(blindAfter*(watchEvery+watchPatience) + time.Second)
 		synctest.Wait()
 		found := runner.misfits()
-		if looks != blindAfter || len(found) != 1 || found[0].Condition != Unfit || !strings.Contains(found[0].Reason, "deadline exceeded") {
+		if looks != blindAfter || len(found) != 1 || found[0].Condition != delivery.Unfit || !strings.Contains(found[0].Reason, "deadline exceeded") {
 			t.Errorf("%d looks, found %+v; want %d looks, and that nobody sees anything", looks, found, blindAfter)
 		}
 		answers.Store(true)
@@ -69,4 +71,19 @@ func TestLooksThatHang(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// Every misfit is told once when it begins and once when it ends.
+func TestWatchTellsOfEveryChange(t *testing.T) {
+	var out strings.Builder
+	w := watch{log: slog.New(slog.NewTextHandler(&out, nil)), reasons: map[string]time.Time{}, waits: map[string]bool{}}
+	a, b := delivery.Obstacle{Condition: delivery.Unfit, Reason: "first"}, delivery.Obstacle{Condition: delivery.Unfit, Reason: "second"}
+	for i, found := range [][]delivery.Obstacle{nil, {a}, {a, b}, {a, b}, {b}, nil} {
+		w.note(found, began.Add(time.Duration(i)*watchEvery))
+	}
+	for text, want := range map[string]int{"no longer fits": 2, "for another reason than before": 1, "fits the mappings again": 1, "reason=first": 2, "reason=second": 2} {
+		if got := strings.Count(out.String(), text); got != want {
+			t.Errorf("%q: got %d, want %d in\n%s", text, got, want, out.String())
+		}
+	}
 }

@@ -1,4 +1,4 @@
-package delivery
+package pipeline
 
 import (
 	"context"
@@ -14,6 +14,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
+	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/failpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
@@ -39,11 +40,11 @@ type Runner struct {
 	// Identities are the mapped tables as the start has seen them. Without them
 	// tables are known by their names alone.
 	Identities []Identity
-	Config     Config
+	Config     delivery.Config
 	// PassOver is the start of the commit record of a transaction of which what
 	// halts reading is left out, once; zero for none. PassedOver, when set, is
 	// told of it.
-	PassOver   LSN
+	PassOver   delivery.LSN
 	PassedOver func(checkpoint.Accepted)
 	// ShutdownTimeout bounds the orderly end. Zero means
 	// DefaultShutdownTimeout.
@@ -51,7 +52,7 @@ type Runner struct {
 	// Fits, when set, says why database and mappings do not fit any more;
 	// nothing when they do, and what the server says of itself. It is asked
 	// every half minute.
-	Fits func(context.Context) (replication.Server, []Obstacle, error)
+	Fits func(context.Context) (replication.Server, []delivery.Obstacle, error)
 	// StateFile and ConfigFile are named in what an operator is told to do.
 	StateFile, ConfigFile string
 	// MaxRetainedWAL is how many bytes of WAL the slot may make the server keep
@@ -64,14 +65,14 @@ type Runner struct {
 	prepared sync.Once
 
 	in      chan piece
-	sends   chan Send
-	answers chan Answered
-	rows    chan RowRead
+	sends   chan delivery.Send
+	answers chan delivery.Answered
+	rows    chan delivery.RowRead
 	wanted  rowQueue
 	toSave  chan *checkpoint.Save
 	saved   chan error
-	reports chan chan Report
-	asked   chan Event
+	reports chan chan delivery.Report
+	asked   chan delivery.Event
 	reader  *reader
 
 	// acknowledged is the last position acknowledged, or the checkpoint at start;
@@ -83,7 +84,7 @@ type Runner struct {
 	// tooMuch is set while the slot keeps more WAL than it may.
 	tooMuch atomic.Bool
 	// unfit is the last answer of Fits.
-	unfit atomic.Pointer[[]Obstacle]
+	unfit atomic.Pointer[[]delivery.Obstacle]
 }
 
 // ErrUnfinished is returned by Run when the orderly end took longer than
@@ -119,13 +120,13 @@ func (r *Runner) prepare() {
 		r.ShutdownTimeout = DefaultShutdownTimeout
 	}
 	r.in = make(chan piece, 2)
-	r.sends = make(chan Send)
-	r.answers = make(chan Answered, 16)
-	r.rows = make(chan RowRead, 16)
+	r.sends = make(chan delivery.Send)
+	r.answers = make(chan delivery.Answered, 16)
+	r.rows = make(chan delivery.RowRead, 16)
 	r.toSave = make(chan *checkpoint.Save, 1)
 	r.saved = make(chan error, 1)
-	r.reports = make(chan chan Report)
-	r.asked = make(chan Event)
+	r.reports = make(chan chan delivery.Report)
+	r.asked = make(chan delivery.Event)
 	r.acknowledged.Store(uint64(r.State.Checkpoint.LSN))
 	r.wanted.more = make(chan struct{}, rowReaders)
 	r.reader = newReader(r)
@@ -134,7 +135,7 @@ func (r *Runner) prepare() {
 // decide runs the machine until it has finished or life ends.
 func (r *Runner) decide(stop <-chan struct{}, life context.Context, group *errgroup.Group) error {
 	clock := startClock()
-	m := New(r.Config, r.State, clock.now())
+	m := delivery.New(r.Config, r.State, clock.now())
 	r.State.Settled, r.State.SettledTo = nil, nil // the machine has it in a form of its own
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
@@ -144,23 +145,23 @@ func (r *Runner) decide(stop <-chan struct{}, life context.Context, group *errgr
 		if !m.Accepting() {
 			in = nil
 		}
-		var ev Event
+		var ev delivery.Event
 		var used piece
 		select {
 		case used = <-in:
-			ev = &Received{Entries: used.entries}
+			ev = &delivery.Received{Entries: used.entries}
 		case a := <-r.answers:
 			if !a.Reply.Left.IsZero() {
 				a.Reply.Left = clock.steady(a.Reply.Left)
 			}
 			ev = a
 		case err := <-r.saved:
-			ev = Saved{Err: err}
+			ev = delivery.Saved{Err: err}
 		case row := <-r.rows:
 			ev = row
 		case ev = <-r.asked:
 		case <-alarm.C:
-			ev = Tick{}
+			ev = delivery.Tick{}
 		case reply := <-r.reports:
 			reply <- m.Report(clock.now())
 			continue
@@ -168,8 +169,8 @@ func (r *Runner) decide(stop <-chan struct{}, life context.Context, group *errgr
 			failpoint.Hit("stop.begin")
 			stop = nil
 			overtime = time.After(r.ShutdownTimeout)
-			r.Log.Info("stopping", "pending", m.items, "timeout", r.ShutdownTimeout)
-			ev = Stop{SendUntil: clock.now().Add(r.ShutdownTimeout / 2)}
+			r.Log.Info("stopping", "pending", m.Pending(), "timeout", r.ShutdownTimeout)
+			ev = delivery.Stop{SendUntil: clock.now().Add(r.ShutdownTimeout / 2)}
 		case <-overtime:
 			return ErrUnfinished
 		case <-life.Done():
@@ -181,13 +182,13 @@ func (r *Runner) decide(stop <-chan struct{}, life context.Context, group *errgr
 			m.SetClock(now, clock.ahead)
 		}
 		for _, e := range m.Step(now, ev) {
-			if done, ok := e.(Finished); ok {
+			if done, ok := e.(delivery.Finished); ok {
 				return r.finish(life, done)
 			}
 			r.carryOut(e, life, group)
 		}
 		used.recycle()
-		if a, ok := ev.(Answered); ok {
+		if a, ok := ev.(delivery.Answered); ok {
 			a.Reply.Recycle()
 		}
 		resetAlarm(alarm, clock.now(), m.Deadline())
@@ -204,42 +205,42 @@ func resetAlarm(alarm *time.Timer, now, at time.Time) {
 }
 
 // carryOut does what the machine wants done.
-func (r *Runner) carryOut(e Effect, life context.Context, group *errgroup.Group) {
+func (r *Runner) carryOut(e delivery.Effect, life context.Context, group *errgroup.Group) {
 	switch e := e.(type) {
-	case Send:
+	case delivery.Send:
 		select {
 		case r.sends <- e:
 		default: // all are busy
 			group.Go(func() error { return r.call(life, e) })
 		}
-	case Save:
+	case delivery.Save:
 		r.toSave <- e.Save
-	case Acknowledge:
+	case delivery.Acknowledge:
 		failpoint.Hit("acknowledge.before")
 		r.acknowledged.Store(uint64(e.LSN))
 		r.synced.Store(uint64(e.LSN))
 		r.reader.acknowledge(e.LSN)
 		failpoint.Hit("acknowledge.after")
-	case Read:
+	case delivery.Read:
 		if r.wanted.put(e) {
 			group.Go(func() error { return r.readRows(life) })
 		}
-	case Tell:
+	case delivery.Tell:
 		e.To <- e.Answer
-	case Answer:
+	case delivery.Answer:
 		e.To <- e.Answer
-	case Log:
+	case delivery.Log:
 		r.Log.Log(life, e.Level, e.Message, e.Args...)
 	}
 }
 
 // call carries e out and its reply back, and then what else is to be sent.
-func (r *Runner) call(life context.Context, e Send) error {
+func (r *Runner) call(life context.Context, e delivery.Send) error {
 	for {
 		reply := r.Client.Sync(life, e.Batch)
 		failpoint.Hit("call.before_answer")
 		select {
-		case r.answers <- Answered{Call: e.Call, Reply: reply}:
+		case r.answers <- delivery.Answered{Call: e.Call, Reply: reply}:
 		case <-life.Done():
 			return nil
 		}
@@ -270,31 +271,31 @@ func (r *Runner) keep(life context.Context) error {
 }
 
 // finish ends the connection after its last status.
-func (r *Runner) finish(life context.Context, done Finished) error {
+func (r *Runner) finish(life context.Context, done delivery.Finished) error {
 	failpoint.Hit("stop.before_close")
 	r.reader.close(life)
 	failpoint.Hit("stop.after_close")
-	r.Log.Info("stopped", "left", done.Left, "checkpoint", LSN(r.acknowledged.Load()))
+	r.Log.Info("stopped", "left", done.Left, "checkpoint", delivery.LSN(r.acknowledged.Load()))
 	return nil
 }
 
 // Report asks the running machine for a picture of itself. An error means that
 // it did not answer before ctx ended: it is stuck, or not running.
-func (r *Runner) Report(ctx context.Context) (Report, error) {
+func (r *Runner) Report(ctx context.Context) (delivery.Report, error) {
 	r.prepared.Do(r.prepare)
-	reply := make(chan Report, 1)
+	reply := make(chan delivery.Report, 1)
 	select {
 	case r.reports <- reply:
 	case <-ctx.Done():
-		return Report{}, fmt.Errorf("report: %w", ctx.Err())
+		return delivery.Report{}, fmt.Errorf("report: %w", ctx.Err())
 	}
 	select {
 	case report := <-reply:
 		report.Source = r.source(report.Saved)
 		report.Misfits = r.misfits()
-		report.Stalled = slices.Concat(report.Stalled, report.silent(time.Now()), r.retaining(report))
+		report.Stalled = slices.Concat(report.Stalled, silent(report, time.Now()), r.retaining(report))
 		return report, nil
 	case <-ctx.Done():
-		return Report{}, fmt.Errorf("report: %w", ctx.Err())
+		return delivery.Report{}, fmt.Errorf("report: %w", ctx.Err())
 	}
 }

@@ -1,4 +1,4 @@
-package delivery_test
+package pipeline_test
 
 import (
 	"context"
@@ -23,6 +23,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
 	"github.com/cdcsync/cdcsync/internal/marketo/soap"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
+	"github.com/cdcsync/cdcsync/internal/pipeline"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -129,14 +130,14 @@ func (b *bench) client() marketo.Client {
 // life is one run of a Runner.
 type life struct {
 	b      *bench
-	runner *delivery.Runner
+	runner *pipeline.Runner
 	stop   context.CancelFunc
 	ended  chan error
 	store  *sqlite.Store
 }
 
 // start runs a Runner on the store, making slot and publication at first.
-func (b *bench) start(change func(*delivery.Runner)) *life {
+func (b *bench) start(change func(*pipeline.Runner)) *life {
 	b.t.Helper()
 	ctx := b.t.Context()
 	store, err := sqlite.Open(ctx, b.path)
@@ -180,7 +181,7 @@ func (b *bench) start(change func(*delivery.Runner)) *life {
 	config.Capacity = client.Capacity()
 	config.Limits = marketo.Limits{ConcurrentCalls: 10}
 	config.MaxWait = 100 * time.Millisecond
-	runner := &delivery.Runner{
+	runner := &pipeline.Runner{
 		Source: source, Mappings: b.set, Client: client, Store: store, State: state, Config: config,
 		Log: slog.New(slog.NewTextHandler(b.t.Output(), nil)),
 	}
@@ -278,7 +279,7 @@ func TestBacklogFillsEveryCall(t *testing.T) {
 	for _, api := range apis {
 		t.Run(api, func(t *testing.T) {
 			b := newBench(t, api, simulator.Options{Latency: simulator.Latency{Fixed: 50 * time.Millisecond}})
-			l := b.start(func(r *delivery.Runner) { r.Config.MaxWait = time.Second })
+			l := b.start(func(r *pipeline.Runner) { r.Config.MaxWait = time.Second })
 			began := time.Now()
 			for i := range 200 {
 				b.exec(`INSERT INTO visits SELECT i, 'city ' || i, 'note' FROM generate_series($1::int, $2::int) i`, i*100+1, i*100+100)

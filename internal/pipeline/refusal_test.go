@@ -1,4 +1,4 @@
-package delivery_test
+package pipeline_test
 
 import (
 	"errors"
@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
-	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+	"github.com/cdcsync/cdcsync/internal/pipeline"
 )
 
 // What is known of the position is held against the server at every connection,
@@ -21,7 +21,7 @@ func TestRefusalAtAConnectionEndsTheRun(t *testing.T) {
 	for code, change := range tests {
 		t.Run(code, func(t *testing.T) {
 			b := newBench(t, "rest", simulator.Options{})
-			l := b.start(func(r *delivery.Runner) { change(r.State.Checkpoint) })
+			l := b.start(func(r *pipeline.Runner) { change(r.State.Checkpoint) })
 			defer l.stop()
 			select {
 			case err := <-l.ended:

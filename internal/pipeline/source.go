@@ -1,4 +1,4 @@
-package delivery
+package pipeline
 
 import (
 	"errors"
@@ -7,54 +7,15 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
-// SourceReport is the part of a Report on the replication connection.
-type SourceReport struct {
-	Connected bool
-	// Problem is why nothing is read, in plain words; "" when all is well.
-	Problem string
-	// Halted is set once reading has halted, whether or not the connection stands.
-	Halted bool
-	// Connects counts the connections made, Disconnects those that ended and
-	// attempts that failed, by reason.
-	Connects    uint64
-	Disconnects map[replication.Reason]uint64
-	Bytes       uint64
-	Messages    uint64
-	// Received is the end of what was received, Server the end of the server's
-	// WAL as far as it is known, never less.
-	Received LSN
-	Server   LSN
-	// Current is as of when all that the server had has been received; zero if
-	// it never was. Silent is since when the server has had more and has sent
-	// nothing; zero when that is not so.
-	Current time.Time
-	Silent  time.Time
-	// Transaction is the one that is being read; its Since is zero for none.
-	Transaction Transaction
-	// Distance is how far the slot is behind.
-	Distance Distance
-	// Rows holds the row changes of each mapping.
-	Rows []RowReport
-}
-
-// RowReport counts the row changes of one mapping.
-type RowReport struct {
-	Inserts, Updates, Deletes uint64
-	// Filtered counts those of them that asked for nothing to be written.
-	Filtered uint64
-	// WithoutOldKey counts updates that did not tell the key the row had,
-	// though on_delete asks for something when it changes.
-	WithoutOldKey uint64
-}
-
 // View is what checkpoint.Resume has to know of a server and its slot. left is
 // where the server's history left the timeline of the checkpoint.
-func View(seen replication.Seen, slot string, left LSN) checkpoint.ServerView {
+func View(seen replication.Seen, slot string, left delivery.LSN) checkpoint.ServerView {
 	view := checkpoint.ServerView{
 		System: seen.System, Timeline: seen.Timeline, WALEnd: seen.End, Switched: left,
 		Database: seen.Database, SlotName: slot,
@@ -75,9 +36,9 @@ type connection struct {
 	problem     string
 	halted      string // why nothing more is read; it stays
 	connects    uint64
-	disconnects map[replication.Reason]uint64
-	server      LSN
-	received    LSN
+	disconnects map[string]uint64
+	server      delivery.LSN
+	received    delivery.LSN
 	current     time.Time
 	// since is when the connection was made; told has the reasons of failures
 	// that were logged since the last one that held.
@@ -92,7 +53,7 @@ type connection struct {
 }
 
 // connected notes a new connection.
-func (r *reader) connected(seen replication.Seen, from LSN) {
+func (r *reader) connected(seen replication.Seen, from delivery.LSN) {
 	c := &r.connection
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -131,14 +92,14 @@ func (r *reader) disconnected(err error, failures int) {
 		c.problem = c.halted
 	}
 	if c.disconnects == nil {
-		c.disconnects = make(map[replication.Reason]uint64)
+		c.disconnects = make(map[string]uint64)
 	}
-	c.disconnects[reason]++
+	c.disconnects[string(reason)]++
 }
 
 // holds reports whether the connection is one to count on: not when others like
 // it ended at once, and it has brought nothing yet.
-func (c *connection) holds(received LSN) bool {
+func (c *connection) holds(received delivery.LSN) bool {
 	return c.connected && (c.repeats == "" || received > c.received || time.Since(c.since) > time.Minute)
 }
 
@@ -161,13 +122,13 @@ func (r *reader) halt(reason string) error {
 var errHalted = errors.New("reading halted")
 
 // status returns what others may know.
-func (r *reader) status() SourceReport {
+func (r *reader) status() delivery.SourceReport {
 	c := &r.connection
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	report := SourceReport{
+	report := delivery.SourceReport{
 		Connected: c.connected, Problem: c.problem, Halted: c.halted != "", Connects: c.connects,
-		Disconnects: make(map[replication.Reason]uint64, len(c.disconnects)),
+		Disconnects: make(map[string]uint64, len(c.disconnects)),
 		Bytes:       c.bytes, Messages: c.messages, Server: c.server, Received: c.received, Current: c.current,
 		Transaction: r.progress.current(),
 	}
@@ -185,7 +146,7 @@ func (r *reader) status() SourceReport {
 	}
 	for i := range r.rowCounts {
 		n := &r.rowCounts[i]
-		report.Rows = append(report.Rows, RowReport{
+		report.Rows = append(report.Rows, delivery.RowReport{
 			Inserts:  n.operations[pgoutput.Insert].Load(),
 			Updates:  n.operations[pgoutput.Update].Load(),
 			Deletes:  n.operations[pgoutput.Delete].Load(),

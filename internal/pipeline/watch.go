@@ -1,4 +1,4 @@
-package delivery
+package pipeline
 
 import (
 	"context"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/cdcsync/cdcsync/internal/delivery"
 )
 
 // watchEvery is how often the database is held against the mappings while
@@ -42,7 +44,7 @@ func (r *Runner) watch(life context.Context) error {
 		}
 		r.unfit.Store(&found)
 		for _, o := range found {
-			if o.Condition == Halted {
+			if o.Condition == delivery.Halted {
 				r.reader.ordered.Store(&o.Reason)
 			}
 		}
@@ -66,11 +68,11 @@ type watch struct {
 const blindAfter = 4
 
 // unseen returns what stands after one more look that failed.
-func (w *watch) unseen(stood []Obstacle, err error) []Obstacle {
+func (w *watch) unseen(stood []delivery.Obstacle, err error) []delivery.Obstacle {
 	w.failures++
-	found := slices.DeleteFunc(slices.Clone(stood), func(o Obstacle) bool { return strings.HasPrefix(o.Reason, blind) })
+	found := slices.DeleteFunc(slices.Clone(stood), func(o delivery.Obstacle) bool { return strings.HasPrefix(o.Reason, blind) })
 	if w.failures >= blindAfter {
-		found = append(found, Obstacle{Condition: Unfit, Reason: blind + err.Error(), Remedy: "see that the role may connect and ask the catalog beside the stream; cdcsync check looks in the same way"})
+		found = append(found, delivery.Obstacle{Condition: delivery.Unfit, Reason: blind + err.Error(), Remedy: "see that the role may connect and ask the catalog beside the stream; cdcsync check looks in the same way"})
 	}
 	return found
 }
@@ -78,14 +80,14 @@ func (w *watch) unseen(stood []Obstacle, err error) []Obstacle {
 // blind opens the reason of looks that fail.
 const blind = "the tables and the publication cannot be looked at, so that nobody would notice what the stream leaves out: "
 
-func (w *watch) note(found []Obstacle, now time.Time) {
+func (w *watch) note(found []delivery.Obstacle, now time.Time) {
 	stands := make(map[string]bool, len(found))
 	for _, o := range found {
 		stands[o.Reason] = true
 		if _, known := w.reasons[o.Reason]; !known {
 			w.reasons[o.Reason] = now.Add(-watchEvery)
 			about := []any{"state", string(o.Condition), "since", w.reasons[o.Reason], "reason", o.Reason}
-			if o.Condition == Synchronous {
+			if o.Condition == delivery.Synchronous {
 				w.waits[o.Reason] = true
 				w.log.Error("database waits for this program", about...)
 				continue
@@ -101,7 +103,7 @@ func (w *watch) note(found []Obstacle, now time.Time) {
 				w.log.Info("database waits for this program no more", "from", since, "to", now, "reason", reason)
 				continue
 			}
-			if slices.ContainsFunc(found, func(o Obstacle) bool { return o.Condition != Synchronous }) {
+			if slices.ContainsFunc(found, func(o delivery.Obstacle) bool { return o.Condition != delivery.Synchronous }) {
 				w.log.Error("database does not fit the mappings for another reason than before; changes may be missing from the stream for both",
 					"from", since, "to", now, "reason", reason)
 				continue
@@ -113,7 +115,7 @@ func (w *watch) note(found []Obstacle, now time.Time) {
 }
 
 // misfits are why the database no longer fits the mappings.
-func (r *Runner) misfits() []Obstacle {
+func (r *Runner) misfits() []delivery.Obstacle {
 	if found := r.unfit.Load(); found != nil {
 		return *found
 	}

@@ -1,4 +1,4 @@
-package delivery
+package pipeline
 
 import (
 	"context"
@@ -16,6 +16,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/mapping"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
+	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -124,13 +125,13 @@ func (r *reader) gathered() string {
 	var words []string
 	for _, e := range r.entries {
 		switch e.Kind {
-		case EntryBegin:
+		case delivery.EntryBegin:
 			words = append(words, fmt.Sprintf("begin@%d", uint64(e.LSN)))
-		case EntryWrite:
+		case delivery.EntryWrite:
 			words = append(words, fmt.Sprintf("%d:%s", e.Seq, e.Write.Object.Value(0).Text))
-		case EntryCommit:
+		case delivery.EntryCommit:
 			words = append(words, fmt.Sprintf("commit@%d", uint64(e.LSN)))
-		case EntryMark:
+		case delivery.EntryMark:
 			words = append(words, fmt.Sprintf("mark@%d", uint64(e.LSN)))
 		}
 	}
@@ -229,7 +230,7 @@ func TestOnlyTheNamedTransactionIsPassed(t *testing.T) {
 // is the one to be passed; reading goes on behind its commit record's start.
 func TestUndecodedTransactionIsLeft(t *testing.T) {
 	broken := &replication.Error{Reason: replication.Decoding, Err: errors.New("invalid memory alloc request size")}
-	for _, over := range []LSN{0, 100, 101} {
+	for _, over := range []delivery.LSN{0, 100, 101} {
 		r := newTestReader(t, func(r *Runner) { r.PassOver = over })
 		if err := r.feed(t, things, &pgoutput.Begin{Final: 100}, inserted(1)); err != nil {
 			t.Fatal(err)

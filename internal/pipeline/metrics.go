@@ -1,4 +1,4 @@
-package delivery
+package pipeline
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
@@ -166,18 +167,18 @@ func (s scrape) time(d *prometheus.Desc, at time.Time) {
 	s.gauge(d, v)
 }
 
-func (m *Metrics) collectSource(s scrape, r Report) {
+func (m *Metrics) collectSource(s scrape, r delivery.Report) {
 	obstacles, doing := r.Obstacles(), r.Condition()
 	s.flag(m.ready, len(obstacles) == 0)
-	for _, c := range Conditions {
-		stands := slices.ContainsFunc(obstacles, func(o Obstacle) bool { return o.Condition == c })
+	for _, c := range delivery.Conditions {
+		stands := slices.ContainsFunc(obstacles, func(o delivery.Obstacle) bool { return o.Condition == c })
 		s.flag(m.state, stands || c == doing, string(c))
 	}
 	s.time(m.confirmedThrough, r.Freshness(time.Now()))
 	s.flag(m.connected, r.Source.Connected)
 	s.counter(m.connects, r.Source.Connects)
 	for _, reason := range reasons {
-		s.counter(m.disconnects, r.Source.Disconnects[reason], string(reason))
+		s.counter(m.disconnects, r.Source.Disconnects[string(reason)], string(reason))
 	}
 	s.counter(m.sourceBytes, r.Source.Bytes)
 	s.counter(m.sourceMessages, r.Source.Messages)
@@ -194,7 +195,7 @@ func (m *Metrics) collectSource(s scrape, r Report) {
 	s.flag(m.pressure, r.Backpressure)
 }
 
-func (m *Metrics) collectDistance(s scrape, r Report) {
+func (m *Metrics) collectDistance(s scrape, r delivery.Report) {
 	far, lag := r.Source.Distance, 0.0
 	if r.Source.Server > r.Saved {
 		lag = float64(r.Source.Server - r.Saved)
@@ -215,7 +216,7 @@ func (m *Metrics) collectDistance(s scrape, r Report) {
 	}
 }
 
-func (m *Metrics) collectCalls(s scrape, r Report) {
+func (m *Metrics) collectCalls(s scrape, r delivery.Report) {
 	s.counter(m.calls, r.Calls)
 	s.counter(m.objects, r.Objects)
 	s.counter(m.unknown, r.Unknown)
@@ -236,7 +237,7 @@ func (m *Metrics) collectCalls(s scrape, r Report) {
 	}
 }
 
-func (m *Metrics) collectMapping(s scrape, p MappingReport) {
+func (m *Metrics) collectMapping(s scrape, p delivery.MappingReport) {
 	s.counter(m.writes, p.Received, p.Name)
 	s.counter(m.coalesced, p.Coalesced, p.Name)
 	s.counter(m.replayed, p.Replayed, p.Name)
@@ -254,16 +255,16 @@ func (m *Metrics) collectMapping(s scrape, p MappingReport) {
 	for status, n := range p.Statuses {
 		s.counter(m.statuses, n, p.Name, marketo.Status(status).String())
 	}
-	buckets := make(map[float64]uint64, len(LatencyBuckets))
+	buckets := make(map[float64]uint64, len(delivery.LatencyBuckets))
 	var below uint64
-	for i, bound := range LatencyBuckets {
+	for i, bound := range delivery.LatencyBuckets {
 		below += p.Latency.Buckets[i]
 		buckets[bound] = below
 	}
 	s.ch <- prometheus.MustNewConstHistogram(m.latency, p.Latency.Count, p.Latency.Sum, buckets, p.Name)
 }
 
-func (m *Metrics) collectRows(s scrape, name string, r RowReport) {
+func (m *Metrics) collectRows(s scrape, name string, r delivery.RowReport) {
 	s.counter(m.rows, r.Inserts, name, pgoutput.Insert.String())
 	s.counter(m.rows, r.Updates, name, pgoutput.Update.String())
 	s.counter(m.rows, r.Deletes, name, pgoutput.Delete.String())

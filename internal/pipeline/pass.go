@@ -1,4 +1,4 @@
-package delivery
+package pipeline
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -14,7 +15,7 @@ import (
 type passing struct {
 	// over is the transaction; zero for none. left is set once something of it
 	// was left out.
-	over LSN
+	over delivery.LSN
 	left bool
 	// unfit says of relations why their changes cannot be mapped. Only those of
 	// the transaction are left out: the next one halts.
@@ -49,7 +50,7 @@ func (r *reader) leaveOut(life context.Context, reason string) error {
 
 // passedBy tells when the stream has gone beyond the transaction that was to be
 // passed, without a halt in it.
-func (r *reader) passedBy(next LSN) {
+func (r *reader) passedBy(next delivery.LSN) {
 	if r.passing.over == 0 || next <= r.passing.over {
 		return
 	}
@@ -90,6 +91,6 @@ func (r *reader) skipUndecoded(life context.Context, err error) (bool, error) {
 	r.inside = false
 	r.progress.end(time.Now(), r.seq, r.runner.Log)
 	r.received = r.final + 1
-	r.add(Entry{Kind: EntryCommit, LSN: r.received})
+	r.add(delivery.Entry{Kind: delivery.EntryCommit, LSN: r.received})
 	return true, nil // what came is handed over beside the next connection
 }

@@ -1,4 +1,4 @@
-package delivery
+package pipeline
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/failpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
@@ -27,9 +28,9 @@ const (
 )
 
 // piece is a part of the stream on its way to the machine.
-type piece struct{ entries []Entry }
+type piece struct{ entries []delivery.Entry }
 
-var pieces = sync.Pool{New: func() any { return new([]Entry) }}
+var pieces = sync.Pool{New: func() any { return new([]delivery.Entry) }}
 
 // recycle gives the memory of a used piece back.
 func (p piece) recycle() {
@@ -50,15 +51,15 @@ type reader struct {
 	// timeline is the one that positions are of, database the name of theirs.
 	timeline int32
 	database string
-	entries  []Entry
+	entries  []delivery.Entry
 	bytes    int
 	writes   []mapping.Write
 	// received is the end of what the machine has, or is about to get.
-	received LSN
+	received delivery.LSN
 	// inside is set between BEGIN and COMMIT, final and seq tell the place in
 	// the transaction; skip counts the changes that come for a second time.
 	inside    bool
-	final     LSN
+	final     delivery.LSN
 	seq, skip uint64
 	progress  progress
 
@@ -194,17 +195,17 @@ func (r *reader) connect(life context.Context) (*replication.Stream, error) {
 	r.stream.Store(stream)
 	// What was only saved, not synced, must not be acknowledged: the position at
 	// start may be of that kind.
-	r.acknowledge(LSN(r.runner.synced.Load()))
+	r.acknowledge(delivery.LSN(r.runner.synced.Load()))
 	r.connected(seen, from)
 	return stream, nil
 }
 
 // hold holds what is seen of the server against what is known of the position,
 // and returns the checkpoint.
-func (r *reader) hold(life context.Context, approach *replication.Approach, seen replication.Seen) (LSN, error) {
+func (r *reader) hold(life context.Context, approach *replication.Approach, seen replication.Seen) (delivery.LSN, error) {
 	ck := *r.runner.State.Checkpoint
-	ck.LSN, ck.Timeline, ck.Database = LSN(r.runner.acknowledged.Load()), r.timeline, r.database
-	var left LSN
+	ck.LSN, ck.Timeline, ck.Database = delivery.LSN(r.runner.acknowledged.Load()), r.timeline, r.database
+	var left delivery.LSN
 	if seen.Timeline != ck.Timeline {
 		var err error
 		if left, err = approach.Left(life, ck.Timeline); err != nil {
@@ -242,7 +243,7 @@ func (r *reader) reached() checkpoint.Reached {
 }
 
 // acknowledge passes a durable checkpoint on to the server.
-func (r *reader) acknowledge(lsn LSN) {
+func (r *reader) acknowledge(lsn delivery.LSN) {
 	if s := r.stream.Load(); s != nil {
 		s.Acknowledge(lsn)
 	}
@@ -313,5 +314,5 @@ func (r *reader) hand(life context.Context, stop <-chan struct{}, stream *replic
 
 func (r *reader) handed() {
 	failpoint.Hit("reader.after_hand")
-	r.entries, r.bytes = *pieces.Get().(*[]Entry), 0
+	r.entries, r.bytes = *pieces.Get().(*[]delivery.Entry), 0
 }

@@ -1,4 +1,4 @@
-package delivery
+package pipeline
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -35,14 +36,14 @@ func TestTooMuchWAL(t *testing.T) {
 	r := &Runner{Source: &replication.Source{Slot: "s"}, MaxRetainedWAL: 100 * mib, Log: slog.New(slog.NewTextHandler(&log, nil))}
 	for i, step := range steps {
 		r.looked(replication.Server{Flushed: 1000 * mib, Slot: &replication.SlotState{RetainedBytes: step.retained, SafeBytes: step.safe}})
-		report := Report{Source: SourceReport{Connected: true, Server: 1000 * mib, Distance: r.distance.picture(0)}}
+		report := delivery.Report{Source: delivery.SourceReport{Connected: true, Server: 1000 * mib, Distance: r.distance.picture(0)}}
 		all := r.retaining(report)
 		switch {
 		case step.want == "":
 			if len(all) > 0 {
 				t.Errorf("step %d: %v, want none", i, all)
 			}
-		case len(all) != 1 || all[0].Condition != WALRetained || !strings.Contains(all[0].Reason, step.want) || !strings.Contains(all[0].Remedy, step.remedy):
+		case len(all) != 1 || all[0].Condition != delivery.WALRetained || !strings.Contains(all[0].Reason, step.want) || !strings.Contains(all[0].Remedy, step.remedy):
 			t.Errorf("step %d: %v, want %s, %s", i, all, step.want, step.remedy)
 		}
 		if n := strings.Count(log.String(), "\n"); n != step.lines {
@@ -50,7 +51,7 @@ func TestTooMuchWAL(t *testing.T) {
 		}
 	}
 	// What a transaction of the application keeps is not ours to mend.
-	report := Report{Saved: 999 * mib, Source: SourceReport{Server: 1000 * mib, Distance: Distance{Retained: 500 * mib}}}
+	report := delivery.Report{Saved: 999 * mib, Source: delivery.SourceReport{Server: 1000 * mib, Distance: delivery.Distance{Retained: 500 * mib}}}
 	if all := r.retaining(report); len(all) != 1 || !strings.Contains(all[0].Remedy, "pg_prepared_xacts") {
 		t.Errorf("an open transaction is not named: %v", all)
 	}

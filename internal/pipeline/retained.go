@@ -1,8 +1,10 @@
-package delivery
+package pipeline
 
 import (
 	"fmt"
 	"time"
+
+	"github.com/cdcsync/cdcsync/internal/delivery"
 )
 
 // What is blocked, held or halted keeps its place, and so PostgreSQL keeps the
@@ -40,12 +42,12 @@ func safeText(safe *int64) string {
 }
 
 // retaining is the obstacle that the slot keeps too much WAL.
-func (r *Runner) retaining(report Report) []Obstacle {
+func (r *Runner) retaining(report delivery.Report) []delivery.Obstacle {
 	if !r.tooMuch.Load() {
 		return nil
 	}
 	far := report.Source.Distance
-	o := Obstacle{Condition: WALRetained, Reason: fmt.Sprintf("the slot makes postgresql keep %s of WAL", inUnits(far.Retained))}
+	o := delivery.Obstacle{Condition: delivery.WALRetained, Reason: fmt.Sprintf("the slot makes postgresql keep %s of WAL", inUnits(far.Retained))}
 	if most := r.MaxRetainedWAL; most > 0 {
 		o.Reason += fmt.Sprintf("; delivery.max_retained_wal allows %s", inUnits(most))
 	}
@@ -64,7 +66,7 @@ func (r *Runner) retaining(report Report) []Obstacle {
 	if o.Remedy == "" && report.Source.Server > report.Saved && int64(report.Source.Server-report.Saved) < far.Retained/2 {
 		o.Remedy = "most of it is kept for a transaction that has been open for long: see xact_start in pg_stat_activity, and pg_prepared_xacts, and end it; else it goes with the server's next checkpoint"
 	}
-	return []Obstacle{o}
+	return []delivery.Obstacle{o}
 }
 
 // inUnits shows bytes in a unit that people read.

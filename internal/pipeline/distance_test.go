@@ -1,9 +1,13 @@
-package delivery
+package pipeline
 
 import (
 	"testing"
 	"time"
+
+	"github.com/cdcsync/cdcsync/internal/delivery"
 )
+
+var began = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func TestDistanceTellsTheRates(t *testing.T) {
 	const mib = 1 << 20
@@ -11,22 +15,22 @@ func TestDistanceTellsTheRates(t *testing.T) {
 		name string
 		// ends, saved and safe are per ten seconds.
 		ends, saved, safe []int64
-		want              Distance
+		want              delivery.Distance
 	}{
-		{"nothing known yet", []int64{10}, []int64{0}, []int64{5}, Distance{}},
-		{"catching up", []int64{100, 100, 100}, []int64{0, 10, 20}, []int64{50, 50, 50}, Distance{CatchUp: 80 * time.Second}},
-		{"catching up with more", []int64{100, 105, 110}, []int64{0, 10, 20}, []int64{50, 45, 40}, Distance{CatchUp: 180 * time.Second, Drop: 80 * time.Second}},
-		{"growing", []int64{100, 120, 140}, []int64{0, 10, 20}, []int64{50, 55, 60}, Distance{Growing: true}},
-		{"as fast as it grows", []int64{100, 110, 120}, []int64{0, 10, 20}, nil, Distance{}},
-		{"no lag", []int64{100, 110, 120}, []int64{100, 110, 120}, nil, Distance{}},
-		{"standing", []int64{100, 100, 100}, []int64{50, 50, 50}, nil, Distance{}},
+		{"nothing known yet", []int64{10}, []int64{0}, []int64{5}, delivery.Distance{}},
+		{"catching up", []int64{100, 100, 100}, []int64{0, 10, 20}, []int64{50, 50, 50}, delivery.Distance{CatchUp: 80 * time.Second}},
+		{"catching up with more", []int64{100, 105, 110}, []int64{0, 10, 20}, []int64{50, 45, 40}, delivery.Distance{CatchUp: 180 * time.Second, Drop: 80 * time.Second}},
+		{"growing", []int64{100, 120, 140}, []int64{0, 10, 20}, []int64{50, 55, 60}, delivery.Distance{Growing: true}},
+		{"as fast as it grows", []int64{100, 110, 120}, []int64{0, 10, 20}, nil, delivery.Distance{}},
+		{"no lag", []int64{100, 110, 120}, []int64{100, 110, 120}, nil, delivery.Distance{}},
+		{"standing", []int64{100, 100, 100}, []int64{50, 50, 50}, nil, delivery.Distance{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var d distance
-			var saved LSN
+			var saved delivery.LSN
 			for i := range tt.ends {
-				l := look{at: epoch.Add(time.Duration(i) * 10 * time.Second), end: LSN(tt.ends[i] * mib), saved: LSN(tt.saved[i] * mib)}
+				l := look{at: began.Add(time.Duration(i) * 10 * time.Second), end: delivery.LSN(tt.ends[i] * mib), saved: delivery.LSN(tt.saved[i] * mib)}
 				if tt.safe != nil {
 					safe := tt.safe[i] * mib
 					l.safe = &safe
@@ -47,8 +51,8 @@ func TestDistanceTellsTheRates(t *testing.T) {
 // known to be there, and nothing comes, it is silent.
 func TestDistanceFollowsTheServer(t *testing.T) {
 	var d distance
-	at := func(s int) time.Time { return epoch.Add(time.Duration(s) * time.Second) }
-	check := func(now int, received, wantEnd LSN, wantCurrent, wantSilent time.Time) {
+	at := func(s int) time.Time { return began.Add(time.Duration(s) * time.Second) }
+	check := func(now int, received, wantEnd delivery.LSN, wantCurrent, wantSilent time.Time) {
 		t.Helper()
 		end, current, silent := d.reach(at(now), received)
 		if end != wantEnd || !current.Equal(wantCurrent) || !silent.Equal(wantSilent) {
@@ -65,14 +69,14 @@ func TestDistanceFollowsTheServer(t *testing.T) {
 	check(32, 25, 30, at(1), at(32))
 	check(33, 40, 40, at(30), never)
 
-	report := Report{Source: SourceReport{Connected: true, Silent: at(0)}}
+	report := delivery.Report{Source: delivery.SourceReport{Connected: true, Silent: at(0)}}
 	for now, want := range map[int]int{29: 0, 31: 1} {
-		if got := len(report.silent(at(now))); got != want {
+		if got := len(silent(report, at(now))); got != want {
 			t.Errorf("after %d s of silence: %d obstacles, want %d", now, got, want)
 		}
 	}
 	report.Pending = 1
-	if report.silent(at(100)) != nil {
+	if silent(report, at(100)) != nil {
 		t.Error("the machine has work, which says what is waited for")
 	}
 }

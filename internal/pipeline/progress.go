@@ -1,10 +1,11 @@
-package delivery
+package pipeline
 
 import (
 	"log/slog"
 	"sync"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
@@ -16,40 +17,20 @@ const (
 	progressEvery = 1 << 10
 	// tellEvery is how often the log tells of a transaction that goes on.
 	tellEvery = time.Minute
-	// largeChanges and largeAge are from when on a transaction is called large.
-	largeChanges = 10_000
-	largeAge     = 10 * time.Second
 )
-
-// Transaction is one that is being read.
-type Transaction struct {
-	XID uint32
-	// Commit is where its commit record begins, Committed its commit time.
-	Commit    LSN
-	Committed time.Time
-	// Changes counts those of its changes that have been read, Since is when
-	// its first one came in this life.
-	Changes uint64
-	Since   time.Time
-}
-
-// Large reports whether it is worth telling of.
-func (t Transaction) Large(now time.Time) bool {
-	return t.Changes >= largeChanges || !t.Since.IsZero() && now.Sub(t.Since) >= largeAge
-}
 
 // progress is how far the transaction at hand has been read; none where Since
 // is zero.
 type progress struct {
 	mu   sync.Mutex
-	open Transaction
+	open delivery.Transaction
 	told time.Time
 }
 
 func (p *progress) begin(now time.Time, m *pgoutput.Begin) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.open = Transaction{XID: m.XID, Commit: m.Final, Committed: m.Time, Since: now}
+	p.open = delivery.Transaction{XID: m.XID, Commit: m.Final, Committed: m.Time, Since: now}
 	p.told = now
 }
 
@@ -60,7 +41,7 @@ func (p *progress) note(changes uint64) {
 }
 
 // current returns the transaction at hand.
-func (p *progress) current() Transaction {
+func (p *progress) current() delivery.Transaction {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.open
@@ -74,7 +55,7 @@ func (p *progress) tell(now time.Time, log *slog.Logger) {
 		return
 	}
 	p.told = now
-	log.Info("large transaction goes on", p.open.about(now)...)
+	log.Info("large transaction goes on", about(p.open, now)...)
 }
 
 // end logs the end of a transaction that was told of.
@@ -83,12 +64,12 @@ func (p *progress) end(now time.Time, changes uint64, log *slog.Logger) {
 	defer p.mu.Unlock()
 	if p.told.After(p.open.Since) {
 		p.open.Changes = max(p.open.Changes, changes)
-		log.Info("large transaction was read to its end", p.open.about(now)...)
+		log.Info("large transaction was read to its end", about(p.open, now)...)
 	}
-	p.open = Transaction{}
+	p.open = delivery.Transaction{}
 }
 
-func (t Transaction) about(now time.Time) []any {
+func about(t delivery.Transaction, now time.Time) []any {
 	return []any{"commit", t.Commit, "committed", t.Committed, "changes", t.Changes, "for", now.Sub(t.Since).Round(time.Second)}
 }
 

@@ -1,10 +1,11 @@
-package delivery
+package pipeline
 
 import (
 	"context"
 	"fmt"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -42,7 +43,7 @@ func (r *reader) begin(m *pgoutput.Begin) error {
 	r.passedBy(m.Final)
 	r.inside, r.final, r.seq, r.skip = true, m.Final, 0, 0
 	r.progress.begin(time.Now(), m)
-	r.add(Entry{Kind: EntryBegin, LSN: m.Final, Time: m.Time, XID: m.XID, Timeline: r.timeline})
+	r.add(delivery.Entry{Kind: delivery.EntryBegin, LSN: m.Final, Time: m.Time, XID: m.XID, Timeline: r.timeline})
 	return nil
 }
 
@@ -79,13 +80,13 @@ func (r *reader) change(life context.Context, m *pgoutput.Change) error {
 	r.countRow(m, r.writes)
 	for i := range r.writes {
 		w := &r.writes[i]
-		r.add(Entry{})
+		r.add(delivery.Entry{})
 		e := &r.entries[len(r.entries)-1]
-		e.Kind, e.Seq, e.Hash, e.Write = EntryWrite, r.seq, keyHash(w.Key), *w
+		e.Kind, e.Seq, e.Hash, e.Write = delivery.EntryWrite, r.seq, delivery.KeyHash(w.Key), *w
 		r.bytes += w.Bytes
 	}
 	if len(r.writes) == 0 && r.seq%filteredAtOnce == 0 {
-		r.add(Entry{Kind: EntryFiltered})
+		r.add(delivery.Entry{Kind: delivery.EntryFiltered})
 	}
 	clear(r.writes)
 	return nil
@@ -98,7 +99,7 @@ func (r *reader) commit(m *pgoutput.Commit) error {
 	r.inside = false
 	r.progress.end(time.Now(), r.seq, r.runner.Log)
 	r.received = m.End
-	r.add(Entry{Kind: EntryCommit, LSN: m.End})
+	r.add(delivery.Entry{Kind: delivery.EntryCommit, LSN: m.End})
 	return nil
 }
 
@@ -110,7 +111,7 @@ func (r *reader) keepalive(m *pgoutput.Keepalive) {
 	}
 	if m.WALEnd > r.received || m.Reply {
 		r.received = max(r.received, m.WALEnd)
-		r.add(Entry{Kind: EntryMark, LSN: m.WALEnd, Urgent: m.Reply})
+		r.add(delivery.Entry{Kind: delivery.EntryMark, LSN: m.WALEnd, Urgent: m.Reply})
 	}
 }
 
@@ -139,4 +140,4 @@ func (r *reader) truncate(life context.Context, m *pgoutput.Truncate) error {
 	return nil
 }
 
-func (r *reader) add(e Entry) { r.entries = append(r.entries, e) }
+func (r *reader) add(e delivery.Entry) { r.entries = append(r.entries, e) }

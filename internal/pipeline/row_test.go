@@ -1,4 +1,4 @@
-package delivery_test
+package pipeline_test
 
 import (
 	"testing"

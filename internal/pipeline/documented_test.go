@@ -1,4 +1,4 @@
-package delivery
+package pipeline
 
 import (
 	"os"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/cdcsync/cdcsync/internal/delivery"
 )
 
 // The list for operators is as true as the code: no metric and no state is
@@ -32,7 +34,7 @@ func TestMetricsAndStatesAreDocumented(t *testing.T) {
 	if len(want) == 0 || !slices.Equal(got, want) {
 		t.Errorf("metrics: documented are %q,\nthere are %q", got, want)
 	}
-	for _, c := range Conditions {
+	for _, c := range delivery.Conditions {
 		if !strings.Contains(string(docs), "\n| `"+string(c)+"` | ") {
 			t.Errorf("state %s is not documented", c)
 		}

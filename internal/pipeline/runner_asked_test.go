@@ -1,4 +1,4 @@
-package delivery_test
+package pipeline_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/pipeline"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -29,7 +30,7 @@ func TestRunnerMayBeAskedBeforeItRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	runner := &delivery.Runner{
+	runner := &pipeline.Runner{
 		Source:   &replication.Source{URL: "postgres://127.0.0.1:1/nowhere", Slot: "s", Publication: "p"},
 		Mappings: set, Store: store, State: checkpoint.State{Checkpoint: &ck, Clean: true},
 		Config: delivery.DefaultConfig(), Log: slog.New(slog.DiscardHandler),

@@ -1,4 +1,4 @@
-package delivery
+package pipeline
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -29,25 +30,6 @@ const (
 	mostLooks = 1000
 )
 
-// Distance is how far the slot is behind the server.
-type Distance struct {
-	// At is when the server was asked last; zero before the first time.
-	At time.Time
-	// Retained is the WAL that the slot keeps on the server, in bytes.
-	Retained int64
-	// Safe is how many bytes of WAL may still be written before PostgreSQL may
-	// drop the slot; nil where it never does.
-	Safe *int64
-	// CatchUp is when the slot will have caught up at the present rate, zero
-	// where that is not known or there is nothing to catch up with; Growing is
-	// set where it never will.
-	CatchUp time.Duration
-	Growing bool
-	// Drop is when Safe will be used up at the present rate; zero when it is not
-	// shrinking.
-	Drop time.Duration
-}
-
 // distance gathers looks at the server.
 type distance struct {
 	mu   sync.Mutex
@@ -57,7 +39,7 @@ type distance struct {
 	ahead   []look
 	current time.Time
 	// received is what was received last, moved when that changed.
-	received LSN
+	received delivery.LSN
 	moved    time.Time
 	rates    []look
 }
@@ -65,7 +47,7 @@ type distance struct {
 // look is what the server said at one moment, and where we were.
 type look struct {
 	at         time.Time
-	end, saved LSN
+	end, saved delivery.LSN
 	retained   int64
 	safe       *int64
 }
@@ -88,7 +70,7 @@ func (d *distance) note(l look) {
 // as it is known, as of when all that the server had has been received (zero
 // when never), and since when nothing more comes although there is some (zero
 // when that is not so).
-func (d *distance) reach(now time.Time, received LSN) (end LSN, current, silent time.Time) {
+func (d *distance) reach(now time.Time, received delivery.LSN) (end delivery.LSN, current, silent time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if received != d.received || d.moved.IsZero() {
@@ -110,10 +92,10 @@ func (d *distance) reach(now time.Time, received LSN) (end LSN, current, silent 
 }
 
 // picture is what people are told, where saved is how far everything is settled.
-func (d *distance) picture(saved LSN) Distance {
+func (d *distance) picture(saved delivery.LSN) delivery.Distance {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	p := Distance{At: d.last.at, Retained: d.last.retained, Safe: d.last.safe}
+	p := delivery.Distance{At: d.last.at, Retained: d.last.retained, Safe: d.last.safe}
 	if len(d.rates) == 0 {
 		return p
 	}
@@ -167,7 +149,7 @@ func (r *Runner) Look(ctx context.Context) {
 
 // looked notes what the server said.
 func (r *Runner) looked(server replication.Server) {
-	l := look{at: time.Now(), end: server.Flushed, saved: LSN(r.acknowledged.Load())}
+	l := look{at: time.Now(), end: server.Flushed, saved: delivery.LSN(r.acknowledged.Load())}
 	if s := server.Slot; s != nil {
 		l.retained, l.safe = s.RetainedBytes, s.SafeBytes
 	}
@@ -176,7 +158,7 @@ func (r *Runner) looked(server replication.Server) {
 }
 
 // source is the reader's part of a report, with what the server was seen to have.
-func (r *Runner) source(saved LSN) SourceReport {
+func (r *Runner) source(saved delivery.LSN) delivery.SourceReport {
 	s := r.reader.status()
 	end, current, silent := r.distance.reach(time.Now(), s.Received)
 	s.Server, s.Silent, s.Distance = max(s.Server, end), silent, r.distance.picture(saved)
@@ -188,11 +170,11 @@ func (r *Runner) source(saved LSN) SourceReport {
 
 // silent is the obstacle that PostgreSQL does not send what it has; none while
 // the machine has something to do, which knows better what is waited for.
-func (r Report) silent(now time.Time) []Obstacle {
+func silent(r delivery.Report, now time.Time) []delivery.Obstacle {
 	s := r.Source
 	if s.Silent.IsZero() || !s.Connected || s.Problem != "" || r.Pending > 0 || !r.Through.IsZero() || now.Sub(s.Silent) < silence {
 		return nil
 	}
-	return []Obstacle{{Condition: Stuck, Reason: "postgresql has sent nothing for " + now.Sub(s.Silent).Round(time.Second).String() +
+	return []delivery.Obstacle{{Condition: delivery.Stuck, Reason: "postgresql has sent nothing for " + now.Sub(s.Silent).Round(time.Second).String() +
 		" although its WAL goes on to " + s.Server.String() + "; a large transaction of other tables takes it such a time, and so does an overloaded server"}}
 }

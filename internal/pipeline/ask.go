@@ -1,0 +1,42 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cdcsync/cdcsync/internal/delivery"
+)
+
+// Act passes an Act on: parked objects are tried again, or given up.
+func (r *Runner) Act(ctx context.Context, keys []string, discard bool) (delivery.Acted, error) {
+	reply := make(chan delivery.Acted, 1)
+	return ask(ctx, r, delivery.Act{Keys: keys, Discard: discard, Reply: reply}, reply)
+}
+
+// Release passes a Release on. No names are all mappings, and the calls.
+func (r *Runner) Release(ctx context.Context, mappings []string) (delivery.Acted, error) {
+	reply := make(chan delivery.Acted, 1)
+	return ask(ctx, r, delivery.Release{Mappings: mappings, Reply: reply}, reply)
+}
+
+// Reserve passes a Reserve on.
+func (r *Runner) Reserve(ctx context.Context) (delivery.Reserved, error) {
+	reply := make(chan delivery.Reserved, 1)
+	return ask(ctx, r, delivery.Reserve{Reply: reply}, reply)
+}
+
+// ask hands an event in and waits for its answer.
+func ask[T any](ctx context.Context, r *Runner, ev delivery.Event, reply <-chan T) (answer T, err error) {
+	r.prepared.Do(r.prepare)
+	select {
+	case r.asked <- ev:
+	case <-ctx.Done():
+		return answer, fmt.Errorf("ask the pipeline: %w", ctx.Err())
+	}
+	select {
+	case answer = <-reply:
+		return answer, nil
+	case <-ctx.Done():
+		return answer, fmt.Errorf("ask the pipeline: %w", ctx.Err())
+	}
+}
