@@ -83,13 +83,8 @@ type index struct {
 	Primary bool     `json:"primary"`
 }
 
-// keyColumns selects the key columns of index i.
-const keyColumns = `(SELECT jsonb_agg(a.attname ORDER BY k.ord)
-	FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord)
-	JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.ord <= i.indnkeyatts)`
-
 // identityIndexes selects the indexes of relation r that may be its identity.
-const identityIndexes = `(SELECT jsonb_agg(jsonb_build_object('name', x.relname, 'columns', ` + keyColumns + `, 'primary', i.indisprimary)
+const identityIndexes = `(SELECT jsonb_agg(jsonb_build_object('name', x.relname, 'columns', ` + replication.IndexColumns + `, 'primary', i.indisprimary)
 		ORDER BY i.indisprimary DESC, x.relname)
 	FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid
 	WHERE i.indrelid = r.oid AND i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate
@@ -101,7 +96,7 @@ const identityIndexes = `(SELECT jsonb_agg(jsonb_build_object('name', x.relname,
 const identityOf = `CASE r.relreplident
 	WHEN 'f' THEN (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a
 		WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped)
-	ELSE (SELECT ` + keyColumns + ` FROM pg_index i WHERE i.indrelid = r.oid
+	ELSE (SELECT ` + replication.IndexColumns + ` FROM pg_index i WHERE i.indrelid = r.oid
 		AND (r.relreplident = 'd' AND i.indisprimary OR r.relreplident = 'i' AND i.indisreplident)) END`
 
 // memberOf is the publication's row of relation r, as JSON: older versions know

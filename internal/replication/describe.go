@@ -11,8 +11,8 @@ import (
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
-// indexColumns selects the key columns of index i of relation c, in order.
-const indexColumns = `(SELECT jsonb_agg(a.attname ORDER BY k.ord)
+// IndexColumns is SQL that selects the key columns of index i, in order.
+const IndexColumns = `(SELECT jsonb_agg(a.attname ORDER BY k.ord)
 	FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord)
 	JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.ord <= i.indnkeyatts)`
 
@@ -32,10 +32,10 @@ FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY w(name, ord) LEFT JOIN LATE
 	'identity_columns', CASE c.relreplident
 		WHEN 'f' THEN (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a
 			WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
-		ELSE (SELECT ` + indexColumns + ` FROM pg_index i WHERE i.indrelid = c.oid
+		ELSE (SELECT ` + IndexColumns + ` FROM pg_index i WHERE i.indrelid = c.oid
 			AND (c.relreplident = 'd' AND i.indisprimary OR c.relreplident = 'i' AND i.indisreplident)) END,
-	'primary_key', (SELECT ` + indexColumns + ` FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary),
-	'unique', (SELECT jsonb_agg(` + indexColumns + ` ORDER BY i.indexrelid) FROM pg_index i WHERE i.indrelid = c.oid
+	'primary_key', (SELECT ` + IndexColumns + ` FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary),
+	'unique', (SELECT jsonb_agg(` + IndexColumns + ` ORDER BY i.indexrelid) FROM pg_index i WHERE i.indrelid = c.oid
 		AND i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL),
 	'odd_partitions', (SELECT jsonb_agg(pt.relid::regclass::text ORDER BY pt.relid) FROM pg_partition_tree(c.oid) pt
 		JOIN pg_class leaf ON leaf.oid = pt.relid WHERE pt.isleaf AND leaf.relreplident <> c.relreplident),
