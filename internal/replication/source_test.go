@@ -245,7 +245,7 @@ func TestCreateSlotWaits(t *testing.T) {
 	d.source.SlotTimeout = 300 * time.Millisecond
 	_, err = d.source.CreateSlot(t.Context())
 	wantReason(t, err, replication.SlotWait)
-	if want := fmt.Sprintf("pid %d of user postgres since", conn.PID()); err == nil || !strings.Contains(err.Error(), want) {
+	if want := fmt.Sprintf("pid %d of user postgres (transaction ", conn.PID()); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("CreateSlot() = %v, want %q in it", err, want)
 	}
 	if n := d.value("SELECT count(*) FROM pg_replication_slots WHERE slot_name = '" + d.name + "'"); n != "0" {

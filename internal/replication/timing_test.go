@@ -276,7 +276,7 @@ func TestEnds(t *testing.T) {
 		{"publication missing", &pgproto3.ErrorResponse{Severity: "ERROR", Code: "42704", Message: "no"}, replication.PublicationMissing},
 		{"column lists differ", &pgproto3.ErrorResponse{Severity: "ERROR", Code: "0A000", Message: "no"}, replication.PublicationUnsuitable},
 		{"terminated", &pgproto3.ErrorResponse{Severity: "FATAL", Code: "57P01", Message: "no"}, replication.Terminated},
-		{"disk full", &pgproto3.ErrorResponse{Severity: "ERROR", Code: "53100", Message: "no"}, replication.TooMany},
+		{"disk full", &pgproto3.ErrorResponse{Severity: "ERROR", Code: "53100", Message: "no"}, replication.Exhausted},
 		{"unknown", &pgproto3.ErrorResponse{Severity: "ERROR", Code: "XX000", Message: "no"}, replication.ServerError},
 		{"end of the command", &pgproto3.CommandComplete{CommandTag: []byte("COPY 0")}, replication.Stopping},
 		{"end of the copy", &pgproto3.CopyDone{}, replication.Stopping},
