@@ -13,7 +13,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
-	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/failpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
@@ -34,7 +33,7 @@ type Runner struct {
 	Source   *replication.Source
 	Mappings *mapping.Set
 	Client   marketo.Client
-	Store    *sqlite.Store
+	Store    Store
 	// State is what the store held at start; its Checkpoint must be set.
 	State checkpoint.State
 	// Identities are the mapped tables as the start has seen them. Without them
