@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -135,34 +134,14 @@ func (e *expected) write(r *row) {
 	object["active"] = "true"
 }
 
-// survived reports whether an object that should be gone is there for a reason:
-// its row was deleted and made anew, and what was read of the new one covered
-// the deletion, so that an UPDATE found the object.
-func (e *expected) survived(r *row, have map[string]string) bool {
-	if e.kind.operation != "UPDATE" || e.kind.onDelete != "delete" || !e.matches(r) {
-		return false
-	}
-	as := &expected{kind: kind{operation: "UPSERT"}, objects: map[string]map[string]string{}}
-	as.write(r)
-	want, got := as.objects[fmt.Sprint(r.k)], maps.Clone(have)
-	delete(want, "nick")
-	delete(got, "nick")
-	return maps.Equal(want, got)
-}
-
-// differences compares with what Marketo holds, and rows by their keys. Unless
-// exact, a nick may be older: null leaves it as it is, and a value between may
-// not have been sent.
-func (e *expected) differences(got map[string]map[string]string, rows map[int]*row, exact bool) []string {
+// differences compares with what Marketo holds. Unless exact, a nick may be
+// older: null leaves it as it is, and a value between may not have been sent.
+func (e *expected) differences(got map[string]map[string]string, exact bool) []string {
 	var found []string
 	keys := slices.AppendSeq(slices.Collect(maps.Keys(e.objects)), maps.Keys(got))
 	slices.Sort(keys)
 	for _, key := range slices.Compact(keys) {
 		want, have := maps.Clone(e.objects[key]), got[key]
-		if k, err := strconv.Atoi(key); err == nil && want == nil && e.survived(rows[k], have) {
-			e.objects[key] = have // and later changes go on from there
-			continue
-		}
 		if !exact {
 			delete(want, "nick")
 			delete(have, "nick")

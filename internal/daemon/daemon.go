@@ -145,7 +145,7 @@ func (d *Daemon) delivery(capacity marketo.Capacity) delivery.Config {
 	c := delivery.DefaultConfig()
 	for i := range d.Config.Set.Len() {
 		m := d.Config.Set.Definition(i)
-		c.Mappings = append(c.Mappings, delivery.Mapping{Name: m.Name, Object: m.Object, Shape: d.Config.Set.Shape(i), Separate: m.Separate, Deletes: m.OnDelete.Delete, Rules: m.Rules(d.Config.Source.Publication)})
+		c.Mappings = append(c.Mappings, delivery.Mapping{Name: m.Name, Object: m.Object, Shape: d.Config.Set.Shape(i), Operation: m.Operation, Separate: m.Separate, Deletes: m.OnDelete.Delete, Rules: m.Rules(d.Config.Source.Publication)})
 	}
 	in := d.Config.Delivery
 	c.Capacity = capacity

@@ -56,6 +56,8 @@ type Mapping struct {
 	// Object is the custom object type, Shape what its objects look like.
 	Object string
 	Shape  *marketo.Shape
+	// Operation is what becomes of a row that is there.
+	Operation marketo.Operation
 	// Separate turns coalescing off.
 	Separate bool
 	// Deletes is set when the object of a row that has gone is deleted.

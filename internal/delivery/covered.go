@@ -16,7 +16,12 @@ import (
 //
 // Of a key, what is covered is a row of changes without a gap. It ends with the
 // first change that the snapshot does not see, that is of another mapping, or
-// that spells the key in another way: from there on all is sent.
+// that spells the key in another way: from there on all is sent. So it is with a
+// deletion where rows only update objects: what comes after it must find none.
+// Where rows only insert, which takes no object back, nothing is covered: what
+// an object is made of is the row as it was when it was inserted. Nor does a row
+// cover anything that leaves a value out, as null: the object keeps what an older
+// change had there.
 
 // mostRows bounds each half of the rows that are known to have been read.
 const mostRows = 1 << 15
@@ -67,16 +72,17 @@ func (r *rowsRead) passed(lsn LSN) {
 	}
 }
 
-// cover notes which changes of its key the row covers that it is sent as.
-func (m *Machine) cover(it *item, seen *pgoutput.Transactions) {
-	if seen == nil || it.problem != nil {
+// cover notes which changes of its key the row covers that it is sent as: row as
+// it was read, or nothing, where it is to be deleted.
+func (m *Machine) cover(it *item, seen *pgoutput.Transactions, row *marketo.Object) {
+	if seen == nil || it.problem != nil || row != nil && leavesOut(row) {
 		return // what a row before covers is covered still
 	}
 	m.rows.forget(it.hash)
 	all := true
 	for next := it.after; next != nil; next = next.after {
 		all = all && next.windowed && next.key == it.key && next.mapping == it.mapping &&
-			seen.SeeStreamed(next.xid, next.at.Commit, m.timeline)
+			m.mayCover(int(it.mapping), next.operation) && seen.SeeStreamed(next.xid, next.at.Commit, m.timeline)
 		next.covered = all
 	}
 	for it.after != nil && it.after.covered && !m.undecided(it.after) && m.mayAbsorb(it, it.after) {
@@ -85,6 +91,28 @@ func (m *Machine) cover(it *item, seen *pgoutput.Transactions) {
 	if all {
 		m.rows.note(it.hash, rowSeen{key: it.key, mapping: it.mapping, seen: seen})
 	}
+}
+
+// leavesOut reports whether an attribute of an object is left as it is.
+func leavesOut(o *marketo.Object) bool {
+	for i := range o.Len() {
+		if o.Kind(i) == marketo.Omitted {
+			return true
+		}
+	}
+	return false
+}
+
+// mayCover reports whether a row of a mapping may cover a change that asks for
+// op.
+func (m *Machine) mayCover(mapping int, op marketo.Operation) bool {
+	switch m.cfg.Mappings[mapping].Operation {
+	case marketo.Insert:
+		return false
+	case marketo.Update:
+		return op != marketo.Delete
+	}
+	return true
 }
 
 // uncover has all be sent that follows an item, as if no row had been read.
@@ -101,7 +129,7 @@ func (m *Machine) covers(hash uint64, w *mapping.Write, at pgoutput.Position) bo
 	if !ok {
 		return false
 	}
-	if row.key == w.Key && int(row.mapping) == w.Mapping && row.seen.SeeStreamed(m.xid, at.Commit, m.timeline) {
+	if row.key == w.Key && int(row.mapping) == w.Mapping && m.mayCover(w.Mapping, w.Operation) && row.seen.SeeStreamed(m.xid, at.Commit, m.timeline) {
 		return true
 	}
 	m.rows.forget(hash)

@@ -170,7 +170,7 @@ func (m *Machine) asked(now time.Time, it *item, ev *RowRead, covered bool) {
 	case ev.State == RowGone, ev.State == RowDiffers:
 		it.removal = decided
 		if covered && it.operation == marketo.Delete {
-			m.cover(it, ev.Seen)
+			m.cover(it, ev.Seen, nil)
 		}
 		m.promote(now, it)
 	case ev.State == RowShared && (!it.owes || ev.Write.Object.Shape == nil):
@@ -191,7 +191,7 @@ func (m *Machine) asked(now time.Time, it *item, ev *RowRead, covered bool) {
 		}
 		m.completed(it, &ev.Write)
 		if ev.State == RowMatches {
-			m.cover(it, ev.Seen)
+			m.cover(it, ev.Seen, &ev.Write.Object)
 		}
 		m.promote(now, it)
 	}

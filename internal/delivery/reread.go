@@ -89,7 +89,7 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 		it.problem = sharedKey
 	case ev.State == RowMatches:
 		m.completed(it, &ev.Write)
-		m.cover(it, ev.Seen)
+		m.cover(it, ev.Seen, &ev.Write.Object)
 	case ev.State == RowGone && covered:
 		// It is older than what was sent, and the end of the row is still to come.
 		m.differs(it)
@@ -100,7 +100,7 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 	case ev.State == RowDiffers && ev.Removes:
 		m.removed(it, &ev.Write)
 		if it.operation == marketo.Delete {
-			m.cover(it, ev.Seen)
+			m.cover(it, ev.Seen, nil)
 		}
 	case ev.State == RowDiffers:
 		m.differs(it)

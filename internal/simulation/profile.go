@@ -183,7 +183,7 @@ func (p *profile) configure(s *Simulator) {
 	c := delivery.DefaultConfig()
 	for i, m := range mappings {
 		c.Mappings = append(c.Mappings, delivery.Mapping{
-			Name: m.shape.Type, Object: m.shape.Type, Shape: m.shape, Separate: mappings[i].separate, Deletes: !m.set, Rules: uint64(i),
+			Name: m.shape.Type, Object: m.shape.Type, Shape: m.shape, Operation: m.operation, Separate: mappings[i].separate, Deletes: !m.set, Rules: uint64(i),
 		})
 	}
 	c.Capacity = marketo.Capacity{Objects: pick(s, 2, 5, 20)}

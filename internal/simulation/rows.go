@@ -33,7 +33,7 @@ func (s *Simulator) read(e delivery.Read) {
 	k := keyOf(e.Object)
 	q := reading{id: e.Read, key: k, asked: stampOf(e.Object), now: s.rng.IntN(2) == 0, row: s.keys[k], other: s.keys[s.twin(k)], seen: s.seen()}
 	q.folded = e.Folded && s.profile.spellings
-	if key := &s.keys[k]; key.whole && q.asked == key.read {
+	if key := &s.keys[k]; key.whole && q.asked == key.read && covers(key.mapping) {
 		q.asked = key.asked // the row was read before, for that
 	}
 	q.carried = q.asked
@@ -169,7 +169,7 @@ func (s *Simulator) rowKnown(q *reading) {
 	}
 	stamp := s.effective(q.row.last)
 	key.fromRow, key.asked, key.whole = stamp, q.asked, true
-	if key.read = stamp; !q.row.bad {
+	if key.read = stamp; !q.row.bad && q.row.b != null && covers(key.mapping) {
 		key.covers = max(key.covers, q.row.last)
 	}
 	if q.row.bad || s.oversize(stamp) {
@@ -181,18 +181,25 @@ func (s *Simulator) rowKnown(q *reading) {
 // or was gone: all that the row had, where the removal is newer than its change.
 func (s *Simulator) coversGone(q *reading, newer bool) {
 	key := &s.keys[q.key]
+	if key.goneLast = 0; !covers(key.mapping) {
+		return
+	}
 	covered := q.asked <= key.covers
 	if (newer || covered) && !mappings[key.mapping].set {
 		key.covers = max(key.covers, q.row.last)
 		covered = true
 	}
-	if key.goneLast = 0; covered {
+	if covered {
 		key.goneLast = key.covers
 	}
 	if s.oversize(q.asked) {
 		key.refused = max(key.refused, key.goneLast)
 	}
 }
+
+// covers reports whether rows of a mapping cover changes: those that are only
+// inserted do not.
+func covers(mapping int) bool { return mappings[mapping].operation != marketo.Insert }
 
 // parkedAs is the operation of the entry that the store has parked for a key.
 func (s *Simulator) parkedAs(k int32) marketo.Operation {
@@ -221,11 +228,11 @@ func (k *truth) standsFor(stamp int32) int32 {
 
 // checkAhead: what a row had that was sent is not sent after it, in this life.
 // Of a key with two spellings that is not so, nor is it of what a row sets that
-// stopped matching.
+// stopped matching, or of inserts, which take no object back.
 func (s *Simulator) checkAhead(k, stamp int32) {
 	key := &s.keys[k]
 	switch {
-	case s.profile.spellings:
+	case s.profile.spellings, !covers(key.mapping):
 	case stamp != 0 && (stamp == key.differed || stamp == key.wentFor && s.changes[stamp].removal):
 		key.ahead = max(key.ahead, key.goneLast)
 	case stamp < key.ahead && stamp != key.fromRow:
@@ -234,6 +241,8 @@ func (s *Simulator) checkAhead(k, stamp int32) {
 		if stamp < key.ahead {
 			s.fail("I4", "key %d: a row with change %d is sent after one that had change %d", k, stamp, key.ahead)
 		}
-		key.ahead = stamp
+		if stamp <= key.covers {
+			key.ahead = stamp
+		}
 	}
 }
