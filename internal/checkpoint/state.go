@@ -12,6 +12,7 @@
 package checkpoint
 
 import (
+	"errors"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
@@ -93,6 +94,10 @@ type Quota struct {
 	// Exhausted is set when Marketo itself said that the day is used up.
 	Exhausted bool
 }
+
+// ErrClosed is in the error of a save after which a store takes no other in this
+// life: what it calls durable could not be believed. Any other error may pass.
+var ErrClosed = errors.New("the store is closed to saves")
 
 // Save is one group commit: all of it becomes durable, or none.
 type Save struct {

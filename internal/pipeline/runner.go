@@ -259,8 +259,11 @@ func (r *Runner) keep(life context.Context) error {
 			failpoint.Hit("save.before")
 			err := r.Store.Save(life, *s)
 			failpoint.Hit("save.after")
-			if life.Err() != nil {
+			switch {
+			case life.Err() != nil:
 				return nil
+			case errors.Is(err, checkpoint.ErrClosed):
+				return err
 			}
 			r.saved <- err
 		case <-life.Done():

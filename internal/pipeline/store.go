@@ -10,7 +10,7 @@ import (
 // several goroutines.
 type Store interface {
 	// Save makes a Save durable as a whole, or not at all. After an error it is
-	// tried again.
+	// tried again, but after checkpoint.ErrClosed, which ends the run.
 	Save(ctx context.Context, sv checkpoint.Save) error
 	// Follow notes that the server is on a later timeline, or that the database
 	// is called something else now.

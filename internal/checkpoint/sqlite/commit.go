@@ -131,7 +131,7 @@ func (s *Store) notUpdated(sv *checkpoint.Save) error {
 func (s *Store) notice(err error) {
 	switch code(err) {
 	case sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC:
-		s.broken = fmt.Errorf("the store is closed to saves, its disk could not be synced: %w", err)
+		s.broken = fmt.Errorf("%w, its disk could not be synced: %w", checkpoint.ErrClosed, err)
 	}
 }
 

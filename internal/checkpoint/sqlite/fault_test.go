@@ -1,6 +1,7 @@
 package sqlite_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -111,6 +112,9 @@ func TestSaveAfterAFailedSync(t *testing.T) {
 	for range 2 {
 		err := s.Save(t.Context(), checkpoint.Save{Checkpoint: home.LSN + 1})
 		wantError(t, err, "closed to saves", "could not be synced", "start again")
+		if !errors.Is(err, checkpoint.ErrClosed) {
+			t.Errorf("%v is no checkpoint.ErrClosed", err)
+		}
 	}
 	wantError(t, s.Identify(t.Context(), home), "closed to saves")
 	s = reopen(t, s, path)
