@@ -162,45 +162,6 @@ func (r *xmlReader) markup() byte {
 	return 0
 }
 
-// text returns the text of the current element and leaves it. A child element
-// is an error. The result is valid as long as data and decoded are.
-func (r *xmlReader) text() []byte {
-	if r.empty {
-		r.leave()
-		return nil
-	}
-	plain, from := r.run(), len(r.decoded)
-	if r.has("</") {
-		r.endTag()
-		return r.checked(plain)
-	}
-	for r.err == nil {
-		r.decoded = append(r.decoded, plain...)
-		switch {
-		case r.has("<!--"):
-			r.comment()
-		case r.has("<![CDATA["):
-			r.cdata()
-		case r.has("</"):
-			r.endTag()
-			return r.checked(r.decoded[from:len(r.decoded):len(r.decoded)])
-		case r.pos >= len(r.data):
-			r.fail("ends in the middle")
-		default:
-			r.fail("an element where only text may be")
-		}
-		plain = r.run()
-	}
-	return nil
-}
-
-func (r *xmlReader) checked(text []byte) []byte {
-	if r.err != nil {
-		return nil
-	}
-	return text
-}
-
 // skip leaves the current element with all that it holds.
 func (r *xmlReader) skip() {
 	if r.empty {
@@ -287,16 +248,4 @@ func (r *xmlReader) comment() {
 		return
 	}
 	r.pos += end + len("-->")
-}
-
-// cdata appends the section's text to decoded.
-func (r *xmlReader) cdata() {
-	r.pos += len("<![CDATA[")
-	end := bytes.Index(r.data[r.pos:], []byte("]]>"))
-	if end < 0 {
-		r.fail("CDATA without end")
-		return
-	}
-	r.decoded = appendLines(r.decoded, r.data[r.pos:r.pos+end])
-	r.pos += end + len("]]>")
 }

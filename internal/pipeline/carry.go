@@ -1,0 +1,81 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/delivery"
+	"github.com/cdcsync/cdcsync/internal/failpoint"
+)
+
+// carryOut does what the machine wants done.
+func (r *Runner) carryOut(e delivery.Effect, life context.Context, group *errgroup.Group) {
+	switch e := e.(type) {
+	case delivery.Send:
+		select {
+		case r.sends <- e:
+		default: // all are busy
+			group.Go(func() error { return r.call(life, e) })
+		}
+	case delivery.Save:
+		r.toSave <- e.Save
+	case delivery.Acknowledge:
+		failpoint.Hit("acknowledge.before")
+		r.acknowledged.Store(uint64(e.LSN))
+		r.synced.Store(uint64(e.LSN))
+		r.reader.acknowledge(e.LSN)
+		failpoint.Hit("acknowledge.after")
+	case delivery.Read:
+		if r.wanted.put(e) {
+			group.Go(func() error { return r.readRows(life) })
+		}
+	case delivery.Tell:
+		e.To <- e.Answer
+	case delivery.Answer:
+		e.To <- e.Answer
+	case delivery.Log:
+		r.Log.Log(life, e.Level, e.Message, e.Args...)
+	}
+}
+
+// call carries e out and its reply back, and then what else is to be sent.
+func (r *Runner) call(life context.Context, e delivery.Send) error {
+	for {
+		reply := r.Client.Sync(life, e.Batch)
+		failpoint.Hit("call.before_answer")
+		select {
+		case r.answers <- delivery.Answered{Call: e.Call, Reply: reply}:
+		case <-life.Done():
+			return nil
+		}
+		select {
+		case e = <-r.sends:
+		case <-life.Done():
+			return nil
+		}
+	}
+}
+
+// keep writes saves into the store, one after the other.
+func (r *Runner) keep(life context.Context) error {
+	for {
+		select {
+		case s := <-r.toSave:
+			failpoint.Hit("save.before")
+			err := r.Store.Save(life, *s)
+			failpoint.Hit("save.after")
+			switch {
+			case life.Err() != nil:
+				return nil
+			case errors.Is(err, checkpoint.ErrClosed):
+				return err
+			}
+			r.saved <- err
+		case <-life.Done():
+			return nil
+		}
+	}
+}
