@@ -29,17 +29,20 @@ func TestRowThatWasReadIsNotGoneBackFrom(t *testing.T) {
 			}
 		}
 		w.exec(`INSERT INTO thing VALUES ('new', 0, 'short')`)
-		change(5, `UPDATE thing SET n = n + 1`)
+		change(1, `UPDATE thing SET n = n + 1`)
+		w.exec(`INSERT INTO thing SELECT 'other ' || i, 1000, repeat('y', 900) FROM generate_series(1, 600) i`)
+		change(4, `UPDATE thing SET n = n + 1 WHERE n < 1000`)
 		w.exec(`ALTER TABLE thing ADD COLUMN title text DEFAULT 'title'`)
-		change(3, `UPDATE thing SET n = n + 1`)
-		w.exec(`BEGIN; UPDATE thing SET n = n + 1; SAVEPOINT s; UPDATE thing SET n = n + 1; RELEASE s; UPDATE thing SET n = n + 1; COMMIT`)
+		change(3, `UPDATE thing SET n = n + 1 WHERE n < 1000`)
+		w.exec(`BEGIN; UPDATE thing SET n = n + 1 WHERE n < 1000; SAVEPOINT s; UPDATE thing SET n = n + 1 WHERE n < 1000; RELEASE s; UPDATE thing SET n = n + 1 WHERE n < 1000; COMMIT`)
 		w.exec(`DELETE FROM thing WHERE code = 'gone'`)
 
 		w.mapThing("public.thing", "code", "{n: n, name: title, memo: memo}")
-		w.config.mappings += "    coalesce: false\n"
+		// What waits beside each other merges: little is held at once.
+		w.config.maxPending = 2
 		p := w.start()
 		w.settle(p)
-		change(2, `UPDATE thing SET n = n + 1, memo = 'changed'`)
+		change(2, `UPDATE thing SET n = n + 1, memo = 'changed' WHERE n < 1000`)
 		w.settle(p)
 
 		log, err := evidence.Of(w.sim, "Thing", "n")

@@ -19,9 +19,9 @@ import (
 // that spells the key in another way: from there on all is sent. So it is with a
 // deletion where rows only update objects: what comes after it must find none.
 // Where rows only insert, which takes no object back, nothing is covered: what
-// an object is made of is the row as it was when it was inserted. Nor does a row
-// cover anything that leaves a value out, as null: the object keeps what an older
-// change had there.
+// an object is made of is the row as it was when it was inserted. Nor is it where
+// every change is to be sent by itself. And a row that leaves a value out, as
+// null, covers nothing: the object keeps what an older change had there.
 
 // mostRows bounds each half of the rows that are known to have been read.
 const mostRows = 1 << 15
@@ -106,13 +106,14 @@ func leavesOut(o *marketo.Object) bool {
 // mayCover reports whether a row of a mapping may cover a change that asks for
 // op.
 func (m *Machine) mayCover(mapping int, op marketo.Operation) bool {
-	switch m.cfg.Mappings[mapping].Operation {
+	switch c := &m.cfg.Mappings[mapping]; c.Operation {
 	case marketo.Insert:
 		return false
 	case marketo.Update:
-		return op != marketo.Delete
+		return !c.Separate && op != marketo.Delete
+	default:
+		return !c.Separate
 	}
-	return true
 }
 
 // uncover has all be sent that follows an item, as if no row had been read.

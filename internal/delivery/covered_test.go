@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -88,21 +89,23 @@ func TestWhatARowDoesNotCover(t *testing.T) {
 }
 
 // TestWhatRowsOfAnOperationDoNotCover: where rows only insert, an object is as
-// its row was then; where they only update, a deletion leaves none to update.
+// its row was then; where they only update, a deletion leaves none to update; and
+// where changes do not merge, each is sent.
 func TestWhatRowsOfAnOperationDoNotCover(t *testing.T) {
 	for _, test := range []struct {
 		operation, change marketo.Operation
-		covered           bool
+		separate, covered bool
 	}{
-		{marketo.Upsert, marketo.Upsert, true},
-		{marketo.Upsert, marketo.Delete, true},
-		{marketo.Insert, marketo.Insert, false},
-		{marketo.Insert, marketo.Delete, false},
-		{marketo.Update, marketo.Update, true},
-		{marketo.Update, marketo.Delete, false},
+		{marketo.Upsert, marketo.Upsert, false, true},
+		{marketo.Upsert, marketo.Delete, false, true},
+		{marketo.Insert, marketo.Insert, false, false},
+		{marketo.Insert, marketo.Delete, false, false},
+		{marketo.Update, marketo.Update, false, true},
+		{marketo.Update, marketo.Delete, false, false},
+		{marketo.Upsert, marketo.Upsert, true, false},
 	} {
-		t.Run(test.operation.String()+" "+test.change.String(), func(t *testing.T) {
-			r := newRig(t, func(c *Config) { c.Mappings[0].Operation = test.operation })
+		t.Run(fmt.Sprint(test), func(t *testing.T) {
+			r := newRig(t, func(c *Config) { c.Mappings[0].Operation, c.Mappings[0].Separate = test.operation, test.separate })
 			first := write(test.operation, "1", "-", "first")
 			first.Reread = true
 			commit := func(xid uint32, w mapping.Write) {

@@ -31,7 +31,7 @@ func (m *Machine) merge(now time.Time, it *item, w *mapping.Write, at pgoutput.P
 	if it.repeat || it.reread || it.covered || it.problem != nil || w.Problem != nil || w.Reread {
 		return false
 	}
-	if int(it.mapping) != w.Mapping || m.separate(it) {
+	if int(it.mapping) != w.Mapping || m.cfg.Mappings[it.mapping].Separate {
 		return false
 	}
 	operation, ok := merged(it.operation, w.Operation)
@@ -65,18 +65,11 @@ func (m *Machine) mayAbsorb(it, next *item) bool {
 		return it.mayJoin() && it.key == next.key && next.windowed
 	}
 	if it.covered || it.repeat || it.problem != nil || it.needsRow() || next.problem != nil || next.repeat ||
-		it.key != next.key || next.removal == asks || m.separate(it) || !it.windowed || !next.windowed {
+		it.key != next.key || next.removal == asks || m.cfg.Mappings[it.mapping].Separate || !it.windowed || !next.windowed {
 		return false
 	}
 	_, ok := merged(it.operation, next.operation)
 	return ok
-}
-
-// separate reports whether an item goes by itself, as its mapping says. An earlier
-// life may have had a row that covered very many changes, and has gone since: as
-// nothing is sent until they have all come again, they would have to be held.
-func (m *Machine) separate(it *item) bool {
-	return m.cfg.Mappings[it.mapping].Separate && !(m.behind() && m.full())
 }
 
 func (m *Machine) absorbNext(it *item) {

@@ -142,8 +142,9 @@ func (m *Machine) retry(now time.Time, p *checkpoint.Parked) error {
 		reread: true, partial: true, ends: p.Operation == marketo.Update.String(), at: p.At, xid: p.XID, sequence: m.sequence, since: stampOf(now),
 		committed: stampOf(p.Committed), newest: stampOf(p.Committed), bytes: itemBytes + len(p.Payload),
 	}
-	if it.operation == marketo.Delete {
-		it.reread, it.partial, it.removal = false, false, asks
+	if it.operation == marketo.Delete || it.ends {
+		// A row may hold the key by now, in another spelling, too.
+		it.reread, it.partial, it.removal = false, it.ends, asks
 	}
 	m.items++
 	m.bytes += it.bytes

@@ -177,9 +177,7 @@ func (m *Machine) asked(now time.Time, it *item, ev *RowRead, covered bool) {
 		m.kept(it)
 	default:
 		if ev.Write.Key != it.key {
-			if m.parked[it.key] != nil {
-				m.resolve(it.key)
-			}
+			m.moveParked(it, &ev.Write)
 			it.key = ev.Write.Key
 			m.uncover(it)
 			m.respelled(int(it.mapping))
@@ -195,6 +193,28 @@ func (m *Machine) asked(now time.Time, it *item, ev *RowRead, covered bool) {
 		}
 		m.promote(now, it)
 	}
+}
+
+// moveParked ends the entry of an object whose row has another spelling of its
+// key. Where nothing else would bring that row again after a kill, as it is the
+// entry that is being tried again, it stays parked under its own spelling until it
+// is settled.
+func (m *Machine) moveParked(it *item, row *mapping.Write) {
+	p := m.parked[it.key]
+	if p == nil {
+		return
+	}
+	if !it.windowed && m.parked[row.Key] == nil {
+		moved := *p
+		moved.Key, moved.Operation = row.Key, row.Operation.String()
+		moved.Fields, moved.Payload = fields(row.Object, true), fields(shorten(row.Object), false)
+		m.parked[row.Key] = &moved
+		m.ledger.draft.Parked = append(m.ledger.draft.Parked, moved.Parked)
+		if moved.Waits {
+			m.timers.add(timer{at: moved.due, parked: row.Key})
+		}
+	}
+	m.resolve(it.key)
 }
 
 // kept settles a removal that is not made, as several rows hold the key.

@@ -76,7 +76,8 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 	}
 	covered := it.covered
 	it.covered = false
-	if it.removal == asks && ev.Problem == nil {
+	retried := it.ends && !it.windowed // which may be of a row that is there
+	if it.removal == asks && ev.Problem == nil && !(retried && ev.State == RowShared) {
 		m.askedFor(ev.State)
 		m.asked(now, it, &ev, covered)
 		return

@@ -148,6 +148,10 @@ func (s *story) row(d *datadriven.TestData) {
 	if last := d.CmdArgs[len(d.CmdArgs)-1]; last.Key == "+ahead" {
 		given, ahead = given[:len(given)-1], s.number(d, last.Vals[0])
 	}
+	key := read.Object.Values()[0].Text
+	if last := d.CmdArgs[len(d.CmdArgs)-1]; last.Key == "+key" {
+		given, key = given[:len(given)-1], last.Vals[0]
+	}
 	next := uint64(s.xid) + uint64(ahead)
 	ev := RowRead{Read: id, Seen: &pgoutput.Transactions{Xmin: next, Xmax: next, Flushed: s.lsn + LSN(10*ahead)}}
 	switch given[1] {
@@ -155,7 +159,7 @@ func (s *story) row(d *datadriven.TestData) {
 		ev.State = RowGone
 	case "matches":
 		ev.State = RowMatches
-		ev.Write = upsert(read.Object.Values()[0].Text, given[2:]...)
+		ev.Write = upsert(key, given[2:]...)
 		ev.Write.Mapping = read.Mapping
 	case "differs":
 		ev.State, ev.Removes = RowDiffers, true

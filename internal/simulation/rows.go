@@ -37,7 +37,7 @@ func (s *Simulator) read(e delivery.Read) {
 		q.asked = key.asked // the row was read before, for that
 	}
 	q.carried = q.asked
-	if parked, held := s.parkedChange(k); parked != 0 && s.durable(k, parked) && (q.asked == omitted || q.asked == held) {
+	if parked, held := s.parkedChange(k); parked != 0 && (s.durable(k, parked) || s.durable(s.changes[parked].key, parked)) && (q.asked == omitted || q.asked == held) {
 		q.asked, q.retry = parked, true
 		if q.carried == omitted {
 			q.carried = parked
@@ -66,7 +66,7 @@ func (s *Simulator) rowRead(n int) {
 	}
 	if s.chance(s.profile.unreadable) {
 		s.covered.Unreadable++
-		s.keys[q.key].refused = max(s.keys[q.key].refused, s.keys[q.key].last)
+		s.keys[q.key].refused = max(s.keys[q.key].refused, s.keys[q.key].last, q.asked)
 		s.step(delivery.RowRead{Read: q.id, Problem: unreadable})
 		return
 	}
@@ -198,8 +198,10 @@ func (s *Simulator) coversGone(q *reading, newer bool) {
 }
 
 // covers reports whether rows of a mapping cover changes: those that are only
-// inserted do not.
-func covers(mapping int) bool { return mappings[mapping].operation != marketo.Insert }
+// inserted do not, nor those of which every change is sent.
+func covers(mapping int) bool {
+	return mappings[mapping].operation != marketo.Insert && !mappings[mapping].separate
+}
 
 // parkedAs is the operation of the entry that the store has parked for a key.
 func (s *Simulator) parkedAs(k int32) marketo.Operation {
@@ -228,7 +230,7 @@ func (k *truth) standsFor(stamp int32) int32 {
 
 // checkAhead: what a row had that was sent is not sent after it, in this life.
 // Of a key with two spellings that is not so, nor is it of what a row sets that
-// stopped matching, or of inserts, which take no object back.
+// stopped matching, or of mappings whose rows cover nothing.
 func (s *Simulator) checkAhead(k, stamp int32) {
 	key := &s.keys[k]
 	switch {
