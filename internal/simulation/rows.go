@@ -38,7 +38,9 @@ func (s *Simulator) read(e delivery.Read) {
 	}
 	q.carried = q.asked
 	if parked, held := s.parkedChange(k); parked != 0 && (s.durable(k, parked) || s.durable(s.changes[parked].key, parked)) && (q.asked == omitted || q.asked == held) {
-		q.asked, q.retry = parked, true
+		if q.asked, q.retry = parked, true; held > parked && !s.changes[held].settled {
+			s.keys[k].alsoFor = held // it may be that very change
+		}
 		if q.carried == omitted {
 			q.carried = parked
 		}
@@ -76,7 +78,7 @@ func (s *Simulator) rowRead(n int) {
 		s.settle(q.asked, 0)
 		s.keys[q.key].refused = max(s.keys[q.key].refused, q.asked)
 		q.key, q.row = s.twin(q.key), q.other
-		s.keys[q.key].foldedFor = q.asked
+		s.keys[q.key].alsoFor = q.asked
 		q.asked, q.carried = 0, 0
 	}
 	s.tracef("row %d: key %d, found %v, change %d", q.id, q.key, q.row.present, q.row.last)
@@ -140,9 +142,12 @@ func (s *Simulator) rowKnown(q *reading) {
 		if q.retry {
 			// Whatever is sent of it before its end comes is of no matter.
 			key.fromRow, key.asked, key.lacking = q.carried, q.asked, false
-			if q.row.differs {
+			deletes := s.parkedAs(q.key) == marketo.Delete
+			if q.row.differs || deletes {
 				key.differed = q.asked
-				s.coversGone(q, s.parkedAs(q.key) != marketo.Delete)
+			}
+			if q.row.differs {
+				s.coversGone(q, !deletes)
 			}
 		}
 		if q.asked == 0 {
@@ -170,7 +175,7 @@ func (s *Simulator) rowKnown(q *reading) {
 	stamp := s.effective(q.row.last)
 	key.fromRow, key.asked, key.whole = stamp, q.asked, true
 	if key.read = stamp; !q.row.bad && q.row.b != null && covers(key.mapping) {
-		key.covers = max(key.covers, q.row.last)
+		key.covers, s.rowsCover = max(key.covers, q.row.last), true
 	}
 	if q.row.bad || s.oversize(stamp) {
 		key.refused = max(q.row.last, q.asked)
@@ -217,7 +222,7 @@ func (s *Simulator) parkedAs(k int32) marketo.Operation {
 func (k *truth) standsFor(stamp int32) int32 {
 	newest := stamp
 	if stamp == k.read {
-		newest = max(newest, k.asked, k.covers, k.foldedFor)
+		newest = max(newest, k.asked, k.covers, k.alsoFor)
 	}
 	if stamp == k.fromRow {
 		newest = max(newest, k.asked)

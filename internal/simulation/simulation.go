@@ -68,10 +68,12 @@ type Simulator struct {
 	plant   *plant
 	now     time.Duration
 	agenda  agenda
-	covered Coverage
-	events  int
-	steps   int
-	healed  bool
+	// rowsCover is set once a row was read that covers changes.
+	rowsCover bool
+	covered   Coverage
+	events    int
+	steps     int
+	healed    bool
 
 	keys    []key
 	changes []change

@@ -41,8 +41,9 @@ type truth struct {
 	// were not to be made; covers counts those, too. goneLast is the newest that
 	// the removal of a row covers.
 	read, covers, goneLast int32
-	// foldedFor is the change of the other spelling for which the row was read.
-	foldedFor int32
+	// alsoFor is another change for which the row was, or may have been, read: of
+	// the other spelling, or the one that a parked entry has the row of.
+	alsoFor int32
 	// ahead is the newest change of the rows that were sent in this life.
 	ahead int32
 	// inexact is set once the key's object is not just the sum of its changes.
@@ -63,7 +64,7 @@ func (s *Simulator) beginLife(powerLost bool) {
 		k := &s.keys[i]
 		rowRead := k.covers != 0
 		k.flying, k.tries, k.fromRow, k.asked, k.made, k.whole = 0, 0, 0, 0, 0, false
-		k.read, k.covers, k.goneLast, k.ahead = 0, 0, 0, 0
+		k.read, k.covers, k.goneLast, k.ahead, k.alsoFor = 0, 0, 0, 0, 0
 		k.differed, k.wentFor = 0, 0
 		switch {
 		case powerLost:
@@ -188,10 +189,11 @@ func (s *Simulator) concluded(k, stamp int32, result marketo.Result) {
 			through = key.asked
 			key.floor = max(key.floor, key.asked)
 		}
-		key.read, key.fromRow, key.asked, key.foldedFor, key.refused, key.tries, key.discarded = 0, 0, 0, 0, 0, 0, 0
+		key.read, key.fromRow, key.asked, key.alsoFor, key.refused, key.tries, key.discarded = 0, 0, 0, 0, 0, 0, 0
 		key.lacking, key.excused, key.whole = false, false, false
 		s.process.fresh = append(s.process.fresh, confirmation{k, through})
-		s.settle(max(through, covers), 0)
+		s.settle(through, 0)
+		s.settle(covers, 0)
 	case marketo.Reject, marketo.Wait:
 		key.refused = key.standsFor(stamp)
 	default:
