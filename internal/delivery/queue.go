@@ -48,24 +48,11 @@ func (m *Machine) received(now time.Time, entries []Entry) {
 			m.ledger.urgent = m.ledger.urgent || e.Urgent
 		}
 	}
-	m.forgetSent()
-}
-
-// forgetSent gives up waiting for what an earlier life has sent, where that
-// cannot be held: its mappings were others, or a row that has gone since covered
-// changes that come again one by one.
-func (m *Machine) forgetSent() {
-	switch {
-	case !m.behind() || !m.full():
-		return
-	case m.replayed.foreign():
+	if m.behind() && m.full() && m.replayed.foreign() {
+		// More comes again than an earlier life can have held.
+		m.sentBefore = pgoutput.Position{}
 		m.log(slog.LevelWarn, "mappings are not what they were in the middle of what was being delivered: what was settled of it is sent again, and objects may go back for a moment")
-	case m.items >= 2*m.cfg.MaxPending || m.bytes >= 2*m.cfg.MaxPendingBytes:
-		m.log(slog.LevelWarn, "more comes again than can be held: rows that were read before the start have gone; objects may go back for a moment")
-	default:
-		return
 	}
-	m.sentBefore = pgoutput.Position{}
 }
 
 // behind reports whether the stream has not come to the newest change yet that

@@ -7,7 +7,6 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 func TestEndOfRowIsSetAlthoughTheRowIsGone(t *testing.T) {
@@ -242,30 +241,4 @@ func TestWhatIsNewAfterAPartWasMade(t *testing.T) {
 	r.step(RowRead{Read: r.reads[1].Read, State: RowGone})
 	r.pass(time.Second)
 	r.want(r.take(1), "UPSERT[1,b,n]")
-}
-
-// TestWhatComesAgainIsBounded: nothing is sent until all has come again that an
-// earlier life has sent, which may be more than is held, as a row covered it that
-// has gone since.
-func TestWhatComesAgainIsBounded(t *testing.T) {
-	const most, changes = 5, 100
-	r := restartRig(t, checkpoint.State{
-		Checkpoint: &checkpoint.Checkpoint{LSN: start}, SameBoot: true,
-		Sent: pgoutput.Position{Commit: 1000 + 10*(changes-1), Seq: 1},
-	}, func(c *Config) { c.MaxPending = most })
-	for range changes {
-		if !r.m.Accepting() {
-			break
-		}
-		w := upsert("1", "a")
-		w.Mapping = 1 // which sends every change by itself
-		r.commit(w)
-	}
-	if n := r.m.Pending(); n > 2*most {
-		t.Errorf("%d objects are held, want at most %d", n, 2*most)
-	}
-	r.pass(time.Minute)
-	if len(r.calls) == 0 {
-		t.Error("nothing is sent, although nothing more is taken")
-	}
 }
