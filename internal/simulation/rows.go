@@ -164,6 +164,7 @@ func (s *Simulator) rowKnown(q *reading) {
 		switch {
 		case c.removal && !q.retry && !(mappings[key.mapping].set && q.asked <= key.covers): // it is still to be sent
 		case q.retry || q.asked <= key.covers || c.hides || !mappings[key.mapping].set || key.made == q.asked:
+			key.whole = false
 			if s.settle(q.asked, 0); q.asked <= key.covers {
 				s.settle(key.covers, 0)
 			}
