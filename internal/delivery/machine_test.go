@@ -3,7 +3,6 @@ package delivery
 import (
 	"fmt"
 	"log/slog"
-	"slices"
 	"testing"
 	"time"
 
@@ -58,10 +57,7 @@ func (r *rig) step(ev Event) {
 		case Send:
 			r.calls = append(r.calls, e)
 		case Save:
-			s := *e.Save
-			s.Started, s.Ended = slices.Clone(s.Started), slices.Clone(s.Ended)
-			s.Settled, s.Parked = slices.Clone(s.Settled), slices.Clone(s.Parked)
-			s.Resolved, s.Lacking = slices.Clone(s.Resolved), slices.Clone(s.Lacking)
+			s := copyOf(e.Save)
 			r.saves = append(r.saves, &s)
 			if !r.holdSaves {
 				r.step(Saved{})
@@ -88,20 +84,26 @@ func (r *rig) step(ev Event) {
 // pass lets time go by, with a Tick at every deadline on the way.
 func (r *rig) pass(d time.Duration) {
 	r.t.Helper()
-	end := r.now.Add(d)
-	for i := 0; i < 10_000; i++ {
-		at := r.m.Deadline()
+	pass(r.t, r.m, &r.now, d, r.step)
+}
+
+// pass moves now by d, and steps with a Tick at every deadline of m on the way.
+func pass(t *testing.T, m *Machine, now *time.Time, d time.Duration, step func(Event)) {
+	t.Helper()
+	end := now.Add(d)
+	for range 10_000 {
+		at := m.Deadline()
 		if at.IsZero() || at.After(end) {
-			r.now = end
-			r.step(Tick{})
+			*now = end
+			step(Tick{})
 			return
 		}
-		if at.After(r.now) {
-			r.now = at
+		if at.After(*now) {
+			*now = at
 		}
-		r.step(Tick{})
+		step(Tick{})
 	}
-	r.t.Fatal("the machine keeps asking to be woken at once")
+	t.Fatal("the machine keeps asking to be woken at once")
 }
 
 // exist makes objects known to be at Marketo.

@@ -179,20 +179,7 @@ func (s *story) wait(text string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	end := s.now.Add(d)
-	for range 10_000 {
-		at := s.m.Deadline()
-		if at.IsZero() || at.After(end) {
-			s.now = end
-			s.step(Tick{})
-			return
-		}
-		if at.After(s.now) {
-			s.now = at
-		}
-		s.step(Tick{})
-	}
-	s.t.Fatal("the machine keeps asking to be woken at once")
+	pass(s.t, s.m, &s.now, d, s.step)
 }
 
 // saves holds saves, lets those that were held succeed, or fail.
