@@ -43,7 +43,7 @@ test-matrix: ## the tests that need a server, on PostgreSQL 14 to 18 (VERSIONS="
 		bin="$$(./scripts/postgres $$version)" || exit 1; \
 		echo "test-matrix: PostgreSQL $$version"; \
 		CDCSYNC_PG_BIN="$$bin" go test -count=1 -timeout 30m $(MATRIX_FLAGS) \
-			./internal/replication ./internal/preflight ./internal/pipeline ./internal/agreement ./internal/acceptance || failed="$$failed $$version"; \
+			./internal/replication ./internal/rowread ./internal/preflight ./internal/pipeline ./internal/agreement ./internal/acceptance || failed="$$failed $$version"; \
 	done; \
 	[ -z "$$failed" ] || { echo "test-matrix: failed on$$failed" >&2; exit 1; }
 

@@ -29,9 +29,7 @@ func (r *Runner) carryOut(e delivery.Effect, life context.Context, group *errgro
 		r.reader.acknowledge(e.LSN)
 		failpoint.Hit("acknowledge.after")
 	case delivery.Read:
-		if r.wanted.put(e) {
-			group.Go(func() error { return r.readRows(life) })
-		}
+		r.rows.Ask(e)
 	case delivery.Tell:
 		e.To <- e.Answer
 	case delivery.Answer:

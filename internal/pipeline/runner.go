@@ -18,16 +18,16 @@ import (
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/rowread"
 )
 
 // DefaultShutdownTimeout is how long Run takes at most to end in order.
 const DefaultShutdownTimeout = 30 * time.Second
 
-// Runner is the shell around a Machine. It owns six kinds of goroutines: one
-// reads the replication connection, one runs the machine, one saves, one for
-// each of the calls under way carries a batch out and its reply back, up to
-// four read rows from their tables while there are any to read, and one
-// watches the database.
+// Runner is the shell around a Machine. It owns these goroutines: one reads the
+// replication connection, one runs the machine, one saves, one for each of the
+// calls under way carries a batch out and its reply back, and one watches the
+// database; those that read rows from their tables are rowread's.
 // (The connection's status messages are its Stream's own.) A Runner runs once.
 type Runner struct {
 	Source   *replication.Source
@@ -66,8 +66,7 @@ type Runner struct {
 	in      chan piece
 	sends   chan delivery.Send
 	answers chan delivery.Answered
-	rows    chan delivery.RowRead
-	wanted  rowQueue
+	rows    *rowread.Reader
 	toSave  chan *checkpoint.Save
 	saved   chan error
 	reports chan chan delivery.Report
@@ -102,6 +101,7 @@ func (r *Runner) Run(ctx context.Context) error {
 	group, life := errgroup.WithContext(life)
 	group.Go(func() error { return r.reader.run(life, ctx.Done()) })
 	group.Go(func() error { return r.keep(life) })
+	group.Go(func() error { return r.rows.Run(life) })
 	group.Go(func() error { return r.watch(life) })
 	group.Go(func() error {
 		r.reader.tellProgress(life.Done(), ctx.Done())
@@ -121,13 +121,12 @@ func (r *Runner) prepare() {
 	r.in = make(chan piece, 2)
 	r.sends = make(chan delivery.Send)
 	r.answers = make(chan delivery.Answered, 16)
-	r.rows = make(chan delivery.RowRead, 16)
+	r.rows = rowread.New(r.Source, r.Mappings)
 	r.toSave = make(chan *checkpoint.Save, 1)
 	r.saved = make(chan error, 1)
 	r.reports = make(chan chan delivery.Report)
 	r.asked = make(chan delivery.Event)
 	r.acknowledged.Store(uint64(r.State.Checkpoint.LSN))
-	r.wanted.more = make(chan struct{}, rowReaders)
 	r.reader = newReader(r)
 }
 
@@ -156,7 +155,7 @@ func (r *Runner) decide(stop <-chan struct{}, life context.Context, group *errgr
 			ev = a
 		case err := <-r.saved:
 			ev = delivery.Saved{Err: err}
-		case row := <-r.rows:
+		case row := <-r.rows.Answers():
 			ev = row
 		case ev = <-r.asked:
 		case <-alarm.C:

@@ -26,6 +26,9 @@ func (s *Source) Catalog(ctx context.Context) (*Catalog, error) {
 	return &Catalog{s, conn}, nil
 }
 
+// Conn is the session's connection, for what is more than a question.
+func (c *Catalog) Conn() *pgconn.PgConn { return c.conn }
+
 // Close ends the session.
 func (c *Catalog) Close(ctx context.Context) { closeQuietly(ctx, c.conn) }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/rowread"
 )
 
 // sample is a type with values of it, as SQL. check is SQL over the column v
@@ -115,7 +116,7 @@ func TestEveryType(t *testing.T) {
 // asked are the sessions that the values are asked for over.
 type asked struct {
 	stream  *replication.Stream
-	reader  *replication.RowReader
+	reader  *rowread.Session
 	session *replication.Catalog
 	own     *pgconn.PgConn
 }
@@ -135,7 +136,7 @@ func holdsTypes(t *testing.T, encoding string, samples []sample) {
 	d.exec(inserts)
 	var a asked
 	var err error
-	if a.reader, err = d.source.RowReader(t.Context()); err != nil {
+	if a.reader, err = rowread.Open(t.Context(), d.source); err != nil {
 		t.Fatal(err)
 	}
 	defer a.reader.Close(context.Background())
@@ -199,12 +200,12 @@ func (a *asked) word(t *testing.T, table, check string) (texts, checks [][]byte)
 }
 
 // readAgain reads the first n rows of a table by their keys.
-func (a *asked) readAgain(t *testing.T, table string, n int) (*replication.Snapshot, [][]pgoutput.Value) {
+func (a *asked) readAgain(t *testing.T, table string, n int) (*rowread.Snapshot, [][]pgoutput.Value) {
 	snapshot, err := a.reader.Snapshot(t.Context(), catalog.TableName{Schema: "public", Name: table}, []string{"id"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := make([]replication.RowKey, n)
+	keys := make([]rowread.Key, n)
 	for i := range keys {
 		keys[i].Values = []string{fmt.Sprint(i)}
 	}

@@ -5,8 +5,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
+	"github.com/cdcsync/cdcsync/internal/pgoutput/pgoutputtest"
 	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/rowread"
 )
 
 // rows runs statements, each a transaction, and returns what the stream says.
@@ -196,9 +199,21 @@ func TestTextForm(t *testing.T) {
 	if line := got[strings.Index(got, "\n")+1:]; line != "insert t: - -> "+want {
 		t.Errorf("stream: got %s, want %s", line, want)
 	}
-	row := answers(t, newReader(t, d.source).begin("t", "id", "d"), []replication.RowKey{{Values: []string{"1", "2024-02-29"}}})
-	if row[0] != want {
-		t.Errorf("row: got %s, want %s", row[0], want)
+	session, err := rowread.Open(t.Context(), d.source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer session.Close(context.Background())
+	snapshot, err := session.Snapshot(t.Context(), catalog.TableName{Schema: "public", Name: "t"}, []string{"id", "d"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := snapshot.Rows(t.Context(), []rowread.Key{{Values: []string{"1", "2024-02-29"}}}, func(_ int, rows [][]pgoutput.Value, err error) {
+		if err != nil || len(rows) != 1 || pgoutputtest.Show(rows[0]) != want {
+			t.Errorf("row: got %d, %v, want %s", len(rows), err, want)
+		}
+	}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -138,29 +138,3 @@ func TestPublicationDoesNotWaitLongForALock(t *testing.T) {
 	}
 	d.capture("t")
 }
-
-// What holds a lock for the application's ALTER TABLE to wait for is over with
-// the snapshot, and does not stay when this process stands still.
-func TestRowsLeaveNoLock(t *testing.T) {
-	d := newDatabase(t, table+"; INSERT INTO t VALUES (1, 'a')")
-	r := newReader(t, d.source)
-	locks := "SELECT string_agg(mode, ' ') FROM pg_locks WHERE relation IN (SELECT oid FROM pg_class WHERE relname IN ('t', 't_pkey')) AND mode <> 'AccessShareLock'"
-	s := r.begin("t", "id")
-	wantRows(t, answers(t, s, texts("1")), `"1" "a"`)
-	if modes := d.value(locks); modes != "" {
-		t.Errorf("locks %s are held, want ACCESS SHARE alone", modes)
-	}
-	if err := s.End(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	d.exec("SET lock_timeout = 100; ALTER TABLE t ADD c int")
-	conn, err := d.source.Connect(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
-	limit, err := conn.Exec(t.Context(), "SHOW idle_in_transaction_session_timeout").ReadAll()
-	if err != nil || string(limit[0].Rows[0][0]) != "1min" {
-		t.Errorf("idle_in_transaction_session_timeout = %s, %v; want 1min", limit[0].Rows[0][0], err)
-	}
-}

@@ -8,6 +8,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/rowread"
 )
 
 // TestFactsAgree: what the stream, reading rows and preflight know of a type
@@ -29,7 +30,7 @@ func TestFactsAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reader, err := d.source.RowReader(t.Context())
+	reader, err := rowread.Open(t.Context(), d.source)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package pipeline
+package rowread
 
 import (
 	"context"
@@ -8,8 +8,8 @@ import (
 	"github.com/cdcsync/cdcsync/internal/delivery"
 )
 
-// rowQueue holds the rows that are to be read.
-type rowQueue struct {
+// queue holds the rows that are to be read.
+type queue struct {
 	mu      sync.Mutex
 	waiting []delivery.Read
 	// readers of them there are, idle of them wait for rows at more.
@@ -18,7 +18,7 @@ type rowQueue struct {
 }
 
 // put adds a row, and reports whether one more reader is to be started.
-func (q *rowQueue) put(e delivery.Read) (start bool) {
+func (q *queue) put(e delivery.Read) (start bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting = append(q.waiting, e)
@@ -26,7 +26,7 @@ func (q *rowQueue) put(e delivery.Read) (start bool) {
 	case q.idle > 0:
 		q.idle--
 		q.more <- struct{}{} // has room for every reader
-	case q.readers < rowReaders:
+	case q.readers < mostSessions:
 		q.readers++
 		return true
 	}
@@ -34,7 +34,7 @@ func (q *rowQueue) put(e delivery.Read) (start bool) {
 }
 
 // next is take for a reader that has a session: it waits a while for rows.
-func (q *rowQueue) next(life context.Context) []delivery.Read {
+func (q *queue) next(life context.Context) []delivery.Read {
 	for {
 		reads, idle := q.take(true)
 		if !idle {
@@ -44,7 +44,7 @@ func (q *rowQueue) next(life context.Context) []delivery.Read {
 		case <-q.more:
 			continue
 		case <-life.Done():
-		case <-time.After(readerIdle):
+		case <-time.After(sessionIdle):
 		}
 		q.mu.Lock()
 		if q.idle > 0 {
@@ -60,7 +60,7 @@ func (q *rowQueue) next(life context.Context) []delivery.Read {
 
 // take returns rows of one mapping, the oldest first; none when none are left,
 // and then the reader has ended, or is idle where it stays.
-func (q *rowQueue) take(stays bool) (reads []delivery.Read, idle bool) {
+func (q *queue) take(stays bool) (reads []delivery.Read, idle bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.waiting) == 0 {

@@ -1,4 +1,4 @@
-package pipeline
+package rowread
 
 import (
 	"errors"
@@ -9,7 +9,6 @@ import (
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
-	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // What the rows that were found for a key are to the mapping that asked.
@@ -47,7 +46,7 @@ func TestFoundRows(t *testing.T) {
 		{name: "several", rows: [][]pgoutput.Value{row("bob", "1"), row("bob", "2")}, state: delivery.RowShared, key: "bob"},
 		{name: "several, of which one matches", rows: [][]pgoutput.Value{row("bob", "0"), row("bob", "1"), row("bob", "0")}, state: delivery.RowMatches, key: "bob"},
 		{name: "several, of which none matches", rows: [][]pgoutput.Value{row("bob", "0"), row("bob", "0")}, state: delivery.RowDiffers, key: "bob", removes: true},
-		{name: "more than are read, of which none matches", rows: slices.Repeat([][]pgoutput.Value{row("bob", "0")}, replication.MostRows), state: delivery.RowShared},
+		{name: "more than are read, of which none matches", rows: slices.Repeat([][]pgoutput.Value{row("bob", "0")}, MostRows), state: delivery.RowShared},
 		{name: "folded, one has the very key", folded: true, rows: [][]pgoutput.Value{row("BOB", "1"), row("bob", "1")}, state: delivery.RowMatches, key: "bob"},
 		{name: "folded, the one that has the very key does not match", folded: true, rows: [][]pgoutput.Value{row("bob", "0"), row("BOB", "1")}, state: delivery.RowMatches, key: "BOB"},
 		{name: "its own type takes other spellings", rows: [][]pgoutput.Value{row("BOB", "1")}, state: delivery.RowMatches, key: "BOB"},
@@ -55,7 +54,7 @@ func TestFoundRows(t *testing.T) {
 		{name: "folded, no match", folded: true, rows: [][]pgoutput.Value{row("Bob ", "0")}, state: delivery.RowDiffers, key: "Bob ", removes: true},
 		{name: "folded, several", folded: true, rows: [][]pgoutput.Value{row("Bob ", "1"), row("BOB", "1")}, state: delivery.RowShared, key: "BOB"},
 		{name: "folded by the server and not by us", folded: true, rows: [][]pgoutput.Value{row("b\u00f6b", "1"), row("BOB", "1")}, state: delivery.RowMatches, key: "BOB"},
-		{name: "the server cannot read it", err: &replication.RowError{State: "22012"}, problem: "unreadable"},
+		{name: "the server cannot read it", err: &RowError{State: "22012"}, problem: "unreadable"},
 		{name: "passes", err: passing},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -1,4 +1,4 @@
-package replication_test
+package rowread_test
 
 import (
 	"context"
@@ -14,17 +14,18 @@ import (
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/pgoutput/pgoutputtest"
 	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/rowread"
 )
 
 // reader is a session that reads rows of tables of schema public.
 type reader struct {
-	*replication.RowReader
+	*rowread.Session
 	t *testing.T
 }
 
 func newReader(t *testing.T, source *replication.Source) *reader {
 	t.Helper()
-	r, err := source.RowReader(t.Context())
+	r, err := rowread.Open(t.Context(), source)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,12 +33,12 @@ func newReader(t *testing.T, source *replication.Source) *reader {
 	return &reader{r, t}
 }
 
-func (r *reader) snapshot(table string, key ...string) (*replication.Snapshot, error) {
+func (r *reader) snapshot(table string, key ...string) (*rowread.Snapshot, error) {
 	return r.Snapshot(r.t.Context(), catalog.TableName{Schema: "public", Name: table}, key, nil)
 }
 
 // begin is a snapshot that must succeed; it ends with the test.
-func (r *reader) begin(table string, key ...string) *replication.Snapshot {
+func (r *reader) begin(table string, key ...string) *rowread.Snapshot {
 	r.t.Helper()
 	s, err := r.snapshot(table, key...)
 	if err != nil {
@@ -46,9 +47,11 @@ func (r *reader) begin(table string, key ...string) *replication.Snapshot {
 	return s
 }
 
+const table = "CREATE TABLE t (id int PRIMARY KEY, s text)"
+
 // texts are keys of one column.
-func texts(values ...string) []replication.RowKey {
-	keys := make([]replication.RowKey, len(values))
+func texts(values ...string) []rowread.Key {
+	keys := make([]rowread.Key, len(values))
 	for i, v := range values {
 		keys[i].Values = []string{v}
 	}
@@ -56,7 +59,7 @@ func texts(values ...string) []replication.RowKey {
 }
 
 // answers reads keys and renders what came of each: rows apart by commas.
-func answers(t *testing.T, s *replication.Snapshot, keys []replication.RowKey) []string {
+func answers(t *testing.T, s *rowread.Snapshot, keys []rowread.Key) []string {
 	t.Helper()
 	got := make([]string, len(keys))
 	count := make([]int, len(keys))
@@ -108,7 +111,7 @@ func TestRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantRows(t, answers(t, s, []replication.RowKey{{Values: []string{"2", ""}}, {Values: []string{"2", "y"}}, {Values: []string{"2", "x"}}}),
+	wantRows(t, answers(t, s, []rowread.Key{{Values: []string{"2", ""}}, {Values: []string{"2", "y"}}, {Values: []string{"2", "x"}}}),
 		`"2" "c"`, "", `"2" "d"`)
 	for _, tt := range []struct {
 		name, table string
@@ -124,7 +127,7 @@ func TestRows(t *testing.T) {
 			wantReason(t, err, tt.reason)
 		})
 	}
-	if err := s.Rows(t.Context(), make([]replication.RowKey, 1), nil); err == nil {
+	if err := s.Rows(t.Context(), make([]rowread.Key, 1), nil); err == nil {
 		t.Error("a key without values is read")
 	}
 }
@@ -149,7 +152,7 @@ func TestSnapshots(t *testing.T) {
 	}
 	keys := texts("1", "2", "x", "2", "99999999999999999999", "3")
 	keys[3].XID = xid
-	shown := []string{`"1" "a"`, `"2" "a"`, "", "error " + replication.ErrNotVisible.Error(), "", `"3" "a"`}
+	shown := []string{`"1" "a"`, `"2" "a"`, "", "error " + rowread.ErrNotVisible.Error(), "", `"3" "a"`}
 	wantRows(t, answers(t, s, keys), shown...)
 	wantRows(t, answers(t, s, keys), shown...)
 	if err := s.End(t.Context()); err != nil {
@@ -164,7 +167,7 @@ func TestSnapshots(t *testing.T) {
 
 	many, all := texts(), []string{}
 	for i := 400; i > 0; i-- {
-		many = append(many, replication.RowKey{Values: []string{fmt.Sprint(i)}})
+		many = append(many, rowread.Key{Values: []string{fmt.Sprint(i)}})
 		switch {
 		case i > 300:
 			all = append(all, "")
@@ -298,12 +301,12 @@ func TestFoldedRows(t *testing.T) {
 	d := newDatabase(t, `CREATE TABLE f (id int, code text, note text, PRIMARY KEY (id, code));
 		INSERT INTO f VALUES (1, 'Bob@Example.com', 'one'), (1, 'bob@example.com', 'two'), (1, 'ANN ', 'three'), (2, 'ann', 'four'), (1, 'MÜLLER', 'five'), (1, 'Straße', 'six')`)
 	s := newReader(t, d.source).begin("f", "id", "code")
-	key := func(id, code string) replication.RowKey {
-		return replication.RowKey{Values: []string{id, code}, Folded: true}
+	key := func(id, code string) rowread.Key {
+		return rowread.Key{Values: []string{id, code}, Folded: true}
 	}
 	plain := key("1", "ann")
 	plain.Folded = false
-	wantRows(t, answers(t, s, []replication.RowKey{
+	wantRows(t, answers(t, s, []rowread.Key{
 		key("1", "bob@example.com"), key("1", "BOB@example.com"), key("1", "ann"), key("3", "ann"), key("1", "müller\t"), key("x", "ann"), plain, key("1", "STRASSE"), key("1", "")}),
 		`"1" "bob@example.com" "two"`, `"1" "Bob@Example.com" "one", "1" "bob@example.com" "two"`, `"1" "ANN " "three"`, "", `"1" "MÜLLER" "five"`, "", "", `"1" "Straße" "six"`, "")
 }
@@ -373,4 +376,30 @@ func TestRowsDoNotWaitLongForALock(t *testing.T) {
 	wantRows(t, answers(t, r.begin("t", "id"), texts("1")), `"1" "a"`)
 	// What is held while rows are read keeps nobody from reading and writing.
 	d.exec("UPDATE t SET s = 'b'", "DELETE FROM t")
+}
+
+// What holds a lock for the application's ALTER TABLE to wait for is over with
+// the snapshot, and does not stay when this process stands still.
+func TestRowsLeaveNoLock(t *testing.T) {
+	d := newDatabase(t, table+"; INSERT INTO t VALUES (1, 'a')")
+	r := newReader(t, d.source)
+	locks := "SELECT string_agg(mode, ' ') FROM pg_locks WHERE relation IN (SELECT oid FROM pg_class WHERE relname IN ('t', 't_pkey')) AND mode <> 'AccessShareLock'"
+	s := r.begin("t", "id")
+	wantRows(t, answers(t, s, texts("1")), `"1" "a"`)
+	if modes := d.value(locks); modes != "" {
+		t.Errorf("locks %s are held, want ACCESS SHARE alone", modes)
+	}
+	if err := s.End(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	d.exec("SET lock_timeout = 100; ALTER TABLE t ADD c int")
+	conn, err := d.source.Connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	limit, err := conn.Exec(t.Context(), "SHOW idle_in_transaction_session_timeout").ReadAll()
+	if err != nil || string(limit[0].Rows[0][0]) != "1min" {
+		t.Errorf("idle_in_transaction_session_timeout = %s, %v; want 1min", limit[0].Rows[0][0], err)
+	}
 }

@@ -1,4 +1,4 @@
-package replication
+package rowread
 
 import (
 	"context"
@@ -9,9 +9,9 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // keyColumn is a column that rows are found by, and how its type compares.
@@ -53,13 +53,13 @@ SELECT COALESCE(jsonb_agg(jsonb_build_object(
 FROM jsonb_array_elements_text($1::jsonb) WITH ORDINALITY w(oid, ord)
 JOIN pg_type b ON b.oid = w.oid::oid JOIN pg_namespace n ON n.oid = b.typnamespace`
 
-// keyColumnsOf looks at how the columns of a key compare.
-func keyColumnsOf(ctx context.Context, conn *pgconn.PgConn, t *catalog.Table, key []string) ([]keyColumn, error) {
+// keyColumns looks at how the columns of a key compare.
+func (r *Session) keyColumns(ctx context.Context, t *catalog.Table, key []string) ([]keyColumn, error) {
 	bases := make([]uint32, len(key))
 	for i, name := range key {
 		c := t.Column(name)
 		if c == nil {
-			return nil, problem(Unreadable, "the table has no column %s to find rows by", pgx.Identifier{name}.Sanitize())
+			return nil, problem(replication.Unreadable, "the table has no column %s to find rows by", pgx.Identifier{name}.Sanitize())
 		}
 		bases[i] = c.Base
 	}
@@ -68,7 +68,7 @@ func keyColumnsOf(ctx context.Context, conn *pgconn.PgConn, t *catalog.Table, ke
 		return nil, err
 	}
 	var columns []keyColumn
-	if err := queryJSON(ctx, conn, &columns, keyTypesJSON, string(oids)); err != nil {
+	if err := r.JSON(ctx, &columns, keyTypesJSON, string(oids)); err != nil {
 		return nil, err
 	}
 	if len(columns) != len(key) {
@@ -177,5 +177,5 @@ func (s *Snapshot) fold(ctx context.Context) error {
 	if s.collation != "" {
 		return nil
 	}
-	return queryJSON(ctx, s.conn, &s.collation, collationJSON)
+	return s.session.JSON(ctx, &s.collation, collationJSON)
 }

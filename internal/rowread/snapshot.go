@@ -1,4 +1,4 @@
-package replication
+package rowread
 
 import (
 	"context"
@@ -11,30 +11,28 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
+	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
-// RowReader is a session that reads rows of tables by their keys. It is not for
-// several goroutines at once. Close ends it.
-type RowReader struct {
-	conn        *pgconn.PgConn
-	publication string
+// Session reads rows of tables by their keys. It is not for several goroutines
+// at once. Close ends it.
+type Session struct {
+	*replication.Catalog
+	conn *pgconn.PgConn
 }
 
-// RowReader opens a session to read rows over.
-func (s *Source) RowReader(ctx context.Context) (*RowReader, error) {
-	conn, err := s.Connect(ctx)
+// Open opens a session to read rows over.
+func Open(ctx context.Context, source *replication.Source) (*Session, error) {
+	session, err := source.Catalog(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read rows: %w", err)
 	}
-	return &RowReader{conn, s.Publication}, nil
+	return &Session{session, session.Conn()}, nil
 }
-
-// Close ends the session.
-func (r *RowReader) Close(ctx context.Context) { closeQuietly(ctx, r.conn) }
 
 // Snapshot is a table as of one moment, to read rows of. Its table is locked
 // against changes of its definition until End, which must come before the
-// RowReader begins another.
+// Session begins another.
 type Snapshot struct {
 	Table catalog.Table
 	// Relation describes the rows that are read: the columns asked for that
@@ -43,8 +41,9 @@ type Snapshot struct {
 	// Seen are the transactions whose changes the rows have.
 	Seen pgoutput.Transactions
 
-	conn *pgconn.PgConn
-	key  []keyColumn
+	session *Session
+	conn    *pgconn.PgConn
+	key     []keyColumn
 	// Several asks for more than two rows of a key, MostRows at most, and with
 	// Folded for all spellings even where a row has the key exactly: for a caller
 	// to whom not every row counts.
@@ -64,19 +63,19 @@ type Snapshot struct {
 // The lock comes before the snapshot: an older snapshot would see an empty
 // table behind an ALTER TABLE that rewrites it. It is the weakest there is,
 // ACCESS SHARE, and is waited for no longer than Source.LockTimeout.
-func (r *RowReader) Snapshot(ctx context.Context, name catalog.TableName, key, columns []string) (*Snapshot, error) {
-	s := &Snapshot{conn: r.conn}
-	if err := s.begin(ctx, name, key, columns, r.publication); err != nil {
+func (r *Session) Snapshot(ctx context.Context, name catalog.TableName, key, columns []string) (*Snapshot, error) {
+	s := &Snapshot{session: r, conn: r.conn}
+	if err := s.begin(ctx, name, key, columns); err != nil {
 		return nil, errors.Join(fmt.Errorf("read rows of %s.%s: %w", name.Schema, name.Name, withRemedy(err)), s.End(ctx))
 	}
 	return s, nil
 }
 
-func (s *Snapshot) begin(ctx context.Context, name catalog.TableName, key, columns []string, publication string) error {
+func (s *Snapshot) begin(ctx context.Context, name catalog.TableName, key, columns []string) error {
 	if len(key) == 0 {
-		return problem(Unreadable, "no column to find rows by")
+		return problem(replication.Unreadable, "no column to find rows by")
 	}
-	kind, err := kindOf(ctx, s.conn, name)
+	kind, err := s.session.kindOf(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -92,22 +91,22 @@ func (s *Snapshot) begin(ctx context.Context, name catalog.TableName, key, colum
 	if err := onDisk(&s.Seen, results[3].Rows); err != nil {
 		return err
 	}
-	tables, err := describe(ctx, s.conn, []catalog.TableName{name})
+	tables, err := s.session.Describe(ctx, []catalog.TableName{name})
 	if err != nil {
 		return err
 	}
 	s.Table = tables[0]
 	if s.Table.Kind != kind {
-		return problem(Unavailable, "the table has just been replaced by another")
+		return problem(replication.Unavailable, "the table has just been replaced by another")
 	}
 	s.Relation = s.Table.Relation()
 	if columns != nil {
 		s.Relation.Columns = slices.DeleteFunc(s.Relation.Columns, func(c pgoutput.Column) bool { return !slices.Contains(columns, c.Name) })
 	}
-	if s.key, err = keyColumnsOf(ctx, s.conn, &s.Table, key); err != nil {
+	if s.key, err = s.session.keyColumns(ctx, &s.Table, key); err != nil {
 		return err
 	}
-	if err := queryJSON(ctx, s.conn, &s.filter, filterJSON, publication, name.Schema, name.Name); err != nil {
+	if err := s.session.JSON(ctx, &s.filter, filterJSON, s.session.Source.Publication, name.Schema, name.Name); err != nil {
 		return err
 	}
 	return s.conn.Exec(ctx, "SAVEPOINT row").Close()
@@ -117,9 +116,30 @@ func (s *Snapshot) begin(ctx context.Context, name catalog.TableName, key, colum
 func withRemedy(err error) error {
 	var server *pgconn.PgError
 	if errors.As(err, &server) {
-		return &Error{Reason: Diagnose(err), Err: err}
+		return &replication.Error{Reason: replication.Diagnose(err), Err: err}
 	}
 	return err
+}
+
+// problem makes an error with a reason.
+func problem(reason replication.Reason, text string, args ...any) error {
+	return &replication.Error{Reason: reason, Err: fmt.Errorf(text, args...)}
+}
+
+// kindOf returns what a table is: "r", or "p" for a partitioned one.
+func (r *Session) kindOf(ctx context.Context, table catalog.TableName) (string, error) {
+	var kind string
+	err := r.JSON(ctx, &kind, `SELECT to_jsonb(COALESCE((SELECT c.relkind::text FROM pg_class c
+		JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2), ''))`, table.Schema, table.Name)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("look up the table: %w", err)
+	case kind == "":
+		return "", problem(replication.TableMissing, "the table does not exist")
+	case kind != "r" && kind != "p":
+		return "", problem(replication.Unreadable, "it is not a table")
+	}
+	return kind, nil
 }
 
 // rowsOf names what holds a table's own rows, as the stream publishes them:

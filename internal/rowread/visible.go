@@ -1,17 +1,18 @@
-package replication
+package rowread
 
 import (
 	"fmt"
 	"strconv"
 
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
+	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // ErrNotVisible says that a transaction which the stream has carried cannot be
 // seen yet: PostgreSQL streams a commit as soon as it is in the WAL, and shows
 // it to others only later, with synchronous standbys much later. What is read
 // meanwhile is older than what was streamed. It passes.
-var ErrNotVisible = &Error{Reason: Unavailable, Err: fmt.Errorf("the transaction of a streamed change is not visible yet")}
+var ErrNotVisible = &replication.Error{Reason: replication.Unavailable, Err: fmt.Errorf("the transaction of a streamed change is not visible yet")}
 
 // flushedSQL asks how far the WAL is on disk, and how a file of it is called,
 // which begins with the timeline; nothing in recovery, which knows neither.

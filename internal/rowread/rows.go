@@ -1,4 +1,4 @@
-package replication
+package rowread
 
 import (
 	"context"
@@ -10,8 +10,8 @@ import (
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
-// RowKey asks for the rows of one key.
-type RowKey struct {
+// Key asks for the rows of one key.
+type Key struct {
 	// Values are those of the key columns, as text.
 	Values []string
 	// XID is the transaction that must be visible; zero means any.
@@ -46,14 +46,14 @@ func (e *RowError) Error() string {
 // A key's error is ErrNotVisible where the snapshot was taken before the
 // transaction of the key could be seen, or a *RowError. Any other error ends
 // the reading: the keys that found was not called for are not answered.
-func (s *Snapshot) Rows(ctx context.Context, keys []RowKey, found func(key int, rows [][]pgoutput.Value, err error)) error {
+func (s *Snapshot) Rows(ctx context.Context, keys []Key, found func(key int, rows [][]pgoutput.Value, err error)) error {
 	if err := s.readRows(ctx, keys, found); err != nil {
 		return fmt.Errorf("read rows of %s.%s: %w", s.Table.Schema, s.Table.Name, withRemedy(err))
 	}
 	return nil
 }
 
-func (s *Snapshot) readRows(ctx context.Context, keys []RowKey, found func(int, [][]pgoutput.Value, error)) error {
+func (s *Snapshot) readRows(ctx context.Context, keys []Key, found func(int, [][]pgoutput.Value, error)) error {
 	var seen, folded []int
 	for i, key := range keys {
 		if len(key.Values) != len(s.key) {
@@ -88,7 +88,7 @@ func (s *Snapshot) readRows(ctx context.Context, keys []RowKey, found func(int, 
 // readAll reads the rows of the keys numbered in these. What is wrong with one
 // of them keeps the others from being read with it: then each half is read by
 // itself.
-func (s *Snapshot) readAll(ctx context.Context, sql string, keys []RowKey, these []int, found func(int, [][]pgoutput.Value, error)) error {
+func (s *Snapshot) readAll(ctx context.Context, sql string, keys []Key, these []int, found func(int, [][]pgoutput.Value, error)) error {
 	if len(these) == 0 {
 		return nil
 	}
@@ -111,7 +111,7 @@ func (s *Snapshot) readAll(ctx context.Context, sql string, keys []RowKey, these
 }
 
 // query reads rows, and returns how many of the keys were answered.
-func (s *Snapshot) query(ctx context.Context, sql string, keys []RowKey, these []int, found func(int, [][]pgoutput.Value, error)) (read int, err error) {
+func (s *Snapshot) query(ctx context.Context, sql string, keys []Key, these []int, found func(int, [][]pgoutput.Value, error)) (read int, err error) {
 	parameters := make([][]byte, len(s.key))
 	formats := make([]int16, len(s.key))
 	for i := range s.key {
@@ -144,7 +144,7 @@ func (s *Snapshot) query(ctx context.Context, sql string, keys []RowKey, these [
 }
 
 // diagnose answers a key whose row cannot be read: is it the row, or the key?
-func (s *Snapshot) diagnose(ctx context.Context, keys []RowKey, key int, cause error, found func(int, [][]pgoutput.Value, error)) error {
+func (s *Snapshot) diagnose(ctx context.Context, keys []Key, key int, cause error, found func(int, [][]pgoutput.Value, error)) error {
 	values := make([][]byte, len(s.key))
 	for i, v := range keys[key].Values {
 		values[i] = []byte(v)
@@ -165,7 +165,7 @@ func (s *Snapshot) diagnose(ctx context.Context, keys []RowKey, key int, cause e
 }
 
 // textArray is a text[] of the values of one key column, in binary form.
-func textArray(keys []RowKey, these []int, column int) []byte {
+func textArray(keys []Key, these []int, column int) []byte {
 	const textOID = 25
 	var b []byte
 	for _, n := range []int{1, 0, textOID, len(these), 1} { // dimensions, nulls, element, length, first index

@@ -1,9 +1,10 @@
-package pipeline
+package rowread
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/catalog"
@@ -15,9 +16,9 @@ import (
 )
 
 const (
-	// rowReaders is the most sessions that read rows from their tables: each
+	// mostSessions is the most sessions that read rows from their tables: each
 	// takes a connection of the database that others need too.
-	rowReaders = 4
+	mostSessions = 4
 	// rowsAtOnce is the most rows that are read as of one moment: the server
 	// keeps what is older than that for so long.
 	rowsAtOnce = 100
@@ -28,13 +29,57 @@ const (
 	// keys looks at the whole table, but a server that does not answer, and does
 	// not end the connection either, must not hold the rows for ever.
 	readPatience = 5 * time.Minute
-	// readerIdle is how long a session is kept for rows to come.
-	readerIdle = time.Second
+	// sessionIdle is how long a session is kept for rows to come.
+	sessionIdle = time.Second
 )
 
-// readRows reads rows until none are left to be read.
-func (r *Runner) readRows(life context.Context) error {
-	var session *replication.RowReader
+// Reader answers Reads with what the tables have. Run must run for it to do so.
+type Reader struct {
+	source   *replication.Source
+	mappings *mapping.Set
+	queue    queue
+	answers  chan delivery.RowRead
+	// start asks for one more goroutine that reads.
+	start chan struct{}
+}
+
+// New makes a Reader of the tables of these mappings.
+func New(source *replication.Source, mappings *mapping.Set) *Reader {
+	return &Reader{
+		source: source, mappings: mappings,
+		queue:   queue{more: make(chan struct{}, mostSessions)},
+		answers: make(chan delivery.RowRead, 16),
+		start:   make(chan struct{}, mostSessions),
+	}
+}
+
+// Ask asks for a row. It does not wait.
+func (r *Reader) Ask(read delivery.Read) {
+	if r.queue.put(read) {
+		r.start <- struct{}{} // has room for every session
+	}
+}
+
+// Answers brings what came of each Read, in any order.
+func (r *Reader) Answers() <-chan delivery.RowRead { return r.answers }
+
+// Run reads what is asked for until life ends, and leaves nothing behind.
+func (r *Reader) Run(life context.Context) error {
+	var sessions sync.WaitGroup
+	defer sessions.Wait()
+	for {
+		select {
+		case <-r.start:
+			sessions.Go(func() { r.read(life) })
+		case <-life.Done():
+			return nil
+		}
+	}
+}
+
+// read reads rows over a session of its own until none are left to be read.
+func (r *Reader) read(life context.Context) {
+	var session *Session
 	defer func() {
 		if session != nil {
 			session.Close(life)
@@ -44,23 +89,23 @@ func (r *Runner) readRows(life context.Context) error {
 		// More rows may come together while a session is opened.
 		var err error
 		if session == nil {
-			session, err = r.Source.RowReader(life)
+			session, err = Open(life, r.source)
 		}
 		var reads []delivery.Read
 		if session == nil {
-			reads, _ = r.wanted.take(false)
+			reads, _ = r.queue.take(false)
 		} else {
-			reads = r.wanted.next(life)
+			reads = r.queue.next(life)
 		}
 		if reads == nil || life.Err() != nil {
-			return nil
+			return
 		}
 		for len(reads) > 0 && err == nil {
 			reads, err = r.readBatch(life, session, reads)
 		}
 		if err != nil {
 			for _, e := range reads {
-				r.answerRow(life, delivery.RowRead{Read: e.Read, Err: err, SetUp: ofSetUp(err)})
+				r.answer(life, delivery.RowRead{Read: e.Read, Err: err, SetUp: ofSetUp(err)})
 			}
 			if session != nil {
 				session.Close(life)
@@ -72,11 +117,11 @@ func (r *Runner) readRows(life context.Context) error {
 
 // readBatch reads rows of one mapping as of one moment, and returns those that
 // are not answered.
-func (r *Runner) readBatch(life context.Context, session *replication.RowReader, reads []delivery.Read) ([]delivery.Read, error) {
+func (r *Reader) readBatch(life context.Context, session *Session, reads []delivery.Read) ([]delivery.Read, error) {
 	ctx, cancel := context.WithTimeout(life, readPatience)
 	defer cancel()
 	index := reads[0].Mapping
-	d := r.Mappings.Definition(index)
+	d := r.mappings.Definition(index)
 	key, err := keyColumns(d)
 	if err != nil {
 		return reads, err
@@ -86,14 +131,14 @@ func (r *Runner) readBatch(life context.Context, session *replication.RowReader,
 	if err != nil {
 		return reads, err
 	}
-	if err := r.Mappings.Bind(snapshot.Relation, snapshot.Table.Facts()); err != nil {
+	if err := r.mappings.Bind(snapshot.Relation, snapshot.Table.Facts()); err != nil {
 		return reads, errors.Join(fmt.Errorf("read rows of %s.%s: %w", d.Schema, d.Table, err), snapshot.End(ctx))
 	}
-	defer r.Mappings.Unbind(snapshot.Relation)
-	keys := make([]replication.RowKey, len(reads))
+	defer r.mappings.Unbind(snapshot.Relation)
+	keys := make([]Key, len(reads))
 	for i, e := range reads {
-		reads[i].Folded = e.Folded && r.Mappings.Spellings(index, snapshot.Relation)
-		keys[i] = replication.RowKey{Values: keyValues(d, e.Object), XID: e.XID, Folded: reads[i].Folded}
+		reads[i].Folded = e.Folded && r.mappings.Spellings(index, snapshot.Relation)
+		keys[i] = Key{Values: keyValues(d, e.Object), XID: e.XID, Folded: reads[i].Folded}
 	}
 	snapshot.Several = d.Where != ""
 	answered := make([]bool, len(reads))
@@ -101,8 +146,8 @@ func (r *Runner) readBatch(life context.Context, session *replication.RowReader,
 	err = snapshot.Rows(ctx, keys, func(i int, rows [][]pgoutput.Value, err error) {
 		answered[i] = true
 		result := delivery.RowRead{Read: reads[i].Read, Seen: seen}
-		found(&result, r.Mappings, snapshot.Relation, &reads[i], rows, err)
-		r.answerRow(life, result)
+		found(&result, r.mappings, snapshot.Relation, &reads[i], rows, err)
+		r.answer(life, result)
 	})
 	left := make([]delivery.Read, 0, len(reads))
 	for i, e := range reads {
@@ -111,6 +156,13 @@ func (r *Runner) readBatch(life context.Context, session *replication.RowReader,
 		}
 	}
 	return left, errors.Join(err, snapshot.End(ctx))
+}
+
+func (r *Reader) answer(life context.Context, row delivery.RowRead) {
+	select {
+	case r.answers <- row:
+	case <-life.Done():
+	}
 }
 
 // ofSetUp reports whether an error of reading rows stays until somebody acts.
@@ -123,85 +175,12 @@ var errNoKeyColumn = errors.New("no key attribute is a column; map one to find r
 
 // columns are those that the mappings of d's table use: what nobody uses is not
 // read.
-func (r *Runner) columns(d mapping.Definition) []string {
+func (r *Reader) columns(d mapping.Definition) []string {
 	var columns []string
-	for _, i := range r.Mappings.Mappings(mapping.Table{Schema: d.Schema, Name: d.Table}) {
-		columns = append(columns, r.Mappings.Columns(i)...)
+	for _, i := range r.mappings.Mappings(mapping.Table{Schema: d.Schema, Name: d.Table}) {
+		columns = append(columns, r.mappings.Columns(i)...)
 	}
 	return columns
-}
-
-// found says what the rows that were found for e are to its mapping.
-func found(row *delivery.RowRead, set *mapping.Set, relation *pgoutput.Relation, e *delivery.Read, rows [][]pgoutput.Value, err error) {
-	var unreadable *replication.RowError
-	if errors.As(err, &unreadable) {
-		row.Problem = &mapping.Problem{Code: "unreadable", Message: unreadable.Error() + "; mend the row, then retry"}
-		return
-	}
-	row.Unseen = errors.Is(err, replication.ErrNotVisible)
-	if row.Err = err; err != nil {
-		return
-	}
-	matching, exact := 0, false
-	for _, values := range rows {
-		w, matches, err := set.Row(e.Mapping, relation, values)
-		if err != nil {
-			row.Err = err
-			return
-		}
-		same := sameKey(e.Object, w.Object)
-		if e.Folded && !same && !sameFolded(e.Object, w.Object) {
-			continue
-		}
-		switch {
-		case matches && same && !exact:
-			// Another spelling counts only where nothing has this one.
-			matching, exact = 1, true
-		case matches && same == exact:
-			matching++
-		case matches || matching > 0:
-			continue
-		default:
-			row.State = delivery.RowDiffers
-			row.Write, row.Removes = set.Gone(w)
-			continue
-		}
-		row.State, row.Write, row.Removes = delivery.RowMatches, w, false
-	}
-	switch {
-	case matching > 1:
-		row.State = delivery.RowShared
-	case matching == 0 && len(rows) >= replication.MostRows:
-		// There may be more, which were not read.
-		*row = delivery.RowRead{Read: row.Read, Seen: row.Seen, State: delivery.RowShared}
-	}
-}
-
-// sameKey reports whether two objects have one key.
-func sameKey(a, b marketo.Object) bool {
-	for i := range a.Shape.Key {
-		if a.Value(i).Text != b.Value(i).Text {
-			return false
-		}
-	}
-	return true
-}
-
-// sameFolded reports whether two objects may be one to Marketo, by their keys.
-func sameFolded(a, b marketo.Object) bool {
-	for i := range a.Shape.Key {
-		if mapping.Fold(a.Value(i).Text) != mapping.Fold(b.Value(i).Text) {
-			return false
-		}
-	}
-	return true
-}
-
-func (r *Runner) answerRow(life context.Context, row delivery.RowRead) {
-	select {
-	case r.rows <- row:
-	case <-life.Done():
-	}
 }
 
 // keyColumns returns the columns that make an object's key.

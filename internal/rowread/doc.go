@@ -1,0 +1,17 @@
+// Package rowread reads rows again: by their keys, many at once, for writes that
+// the stream does not carry whole.
+//
+// The promise: every Read that was asked for is answered once, by a RowRead. The
+// row is as of one moment at which the transaction that was asked for is visible,
+// so that it is never older than what the stream brought; and the answer says
+// which transactions it has, so that later changes of them are known again. What
+// is wrong with one row is told of that row alone. The server is a guest's: a
+// table is locked as weakly as there is (ACCESS SHARE), before the snapshot, no
+// lock is waited for longer than Source.LockTimeout, a snapshot is held for a
+// hundred rows at most, and there are four sessions at most.
+//
+// The limits: it decides nothing of an object, and tries nothing again. What
+// cannot be read is answered with an error, and whoever asked asks again. Answers
+// come in any order. A search for other spellings of a key costs the server a
+// look at the whole table where it has no index of the expression.
+package rowread
