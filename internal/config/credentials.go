@@ -23,7 +23,7 @@ func secretFields(into *Secret, name string) []field {
 		return true
 	}
 	return []field{
-		{name: name, decode: func(d *decoder, n *yaml.Node, path string) {
+		{name: name, decode: reader{func(d *decoder, n *yaml.Node, path string) {
 			if !once(d, n, path) {
 				return
 			}
@@ -41,8 +41,8 @@ func secretFields(into *Secret, name string) []field {
 			}
 			*into = NewSecret(value)
 			d.inline(n, path)
-		}},
-		{name: name + "_file", decode: func(d *decoder, n *yaml.Node, path string) {
+		}, anyText}},
+		{name: name + "_file", decode: reader{func(d *decoder, n *yaml.Node, path string) {
 			if !once(d, n, path) {
 				return
 			}
@@ -58,7 +58,7 @@ func secretFields(into *Secret, name string) []field {
 			default:
 				d.at(n, path, err.Error())
 			}
-		}},
+		}, anyText}},
 	}
 }
 

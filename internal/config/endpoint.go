@@ -8,10 +8,10 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// endpoint makes a decode function for an endpoint's URL. For REST the /rest
+// endpoint makes a reader for an endpoint's URL. For REST the /rest
 // that Marketo's admin page shows is cut off.
-func endpoint(into *string, rest bool) func(*decoder, *yaml.Node, string) {
-	return func(d *decoder, n *yaml.Node, path string) {
+func endpoint(into *string, rest bool) reader {
+	return reader{func(d *decoder, n *yaml.Node, path string) {
 		s, ok := d.filled(n, path)
 		if !ok {
 			return
@@ -33,7 +33,7 @@ func endpoint(into *string, rest bool) func(*decoder, *yaml.Node, string) {
 			}
 			d.at(n, path, "is "+what+"; "+wrong)
 		}
-	}
+	}, anyText}
 }
 
 // plainEndpoint is a URL whose every part can be told, but for a wrong one.

@@ -2,11 +2,8 @@ package config
 
 import (
 	"os"
-	"regexp"
 	"strings"
 	"testing"
-
-	"gopkg.in/yaml.v3"
 )
 
 const example = "../../config.example.yaml"
@@ -44,19 +41,15 @@ func TestExampleExplainsEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A setting that is left out begins with # and no space.
-	data = regexp.MustCompile(`(?m)^(\s*)#(\S)`).ReplaceAll(data, []byte("$1$2"))
-	var document yaml.Node
-	if err := yaml.Unmarshal(data, &document); err != nil {
-		t.Fatalf("with every setting in use: %v", err)
+	explained, err := readComments(data)
+	if err != nil {
+		t.Fatal(err)
 	}
-	explained := map[string]bool{}
-	collect(document.Content[0], "", explained)
 	var missing []string
 	for _, path := range known("", (&reading{Config: Default()}).schema()) {
-		if commented, ok := explained[path]; !ok {
+		if comment, ok := explained[path]; !ok {
 			missing = append(missing, path+" is not there")
-		} else if !commented {
+		} else if comment == "" {
 			missing = append(missing, path+" has no comment")
 		}
 	}
@@ -76,28 +69,4 @@ func known(path string, fields []field) []string {
 		paths = append(paths, known(inner, f.inner)...)
 	}
 	return paths
-}
-
-// collect records each path of a document and whether it has a comment. Names
-// of attributes become *.
-func collect(n *yaml.Node, path string, into map[string]bool) {
-	if n.Kind == yaml.SequenceNode {
-		for _, item := range n.Content {
-			collect(item, path, into)
-		}
-		return
-	}
-	for i := 0; n.Kind == yaml.MappingNode && i < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		inner := join(path, key.Value)
-		if path == "mappings.attributes" {
-			inner = join(path, "*")
-		}
-		comments := key.HeadComment + key.LineComment + value.HeadComment + value.LineComment
-		if i == 0 {
-			comments += n.HeadComment
-		}
-		into[inner] = into[inner] || comments != ""
-		collect(value, inner, into)
-	}
 }

@@ -23,7 +23,7 @@ func Listen(path string, getenv func(string) (string, bool)) (string, error) {
 	listen := Default().HTTP.Listen
 	d.child(root, "", "http", func(section *yaml.Node, path string) {
 		d.child(section, path, "listen", func(n *yaml.Node, path string) {
-			textOf(&listen, checkListen)(d, n, path)
+			textOf(&listen, checkListen).read(d, n, path)
 		})
 	})
 	if len(d.mistakes) > 0 {

@@ -92,7 +92,7 @@ func (r *reading) mappingFile(file string, getenv func(string) (string, bool)) *
 		return d
 	}
 	if root := d.parse(data); root != nil {
-		d.section(root, "", []field{{name: "mappings", decode: r.mappings}})
+		d.section(root, "", []field{{name: "mappings", decode: reader{read: r.mappings}}})
 		if !d.foreign {
 			d.require(root, "", false, "mappings", "is missing; this file is for a list of mappings")
 		}

@@ -53,14 +53,14 @@ func (r *reading) mappings(d *decoder, n *yaml.Node, path string) {
 func mappingFields(m *draft) []field {
 	return []field{
 		{name: "name", decode: textOf(&m.Name, anything)},
-		{name: "table", decode: m.table},
+		{name: "table", decode: reader{m.table, anyText}},
 		{name: "object", decode: textOf(&m.Object, anything)},
 		{name: "operation", decode: oneOf(&m.Operation, []string{"UPSERT", "INSERT", "UPDATE"},
 			[]marketo.Operation{marketo.Upsert, marketo.Insert, marketo.Update})},
 		{name: "key", decode: rules(&m.Key)},
 		{name: "attributes", decode: rules(&m.Attributes), inner: []field{{name: "*", inner: ruleFields(&mapping.Rule{})}}},
 		{name: "where", decode: textOf(&m.Where, anything)},
-		{name: "on_delete", decode: m.onDelete, inner: m.deleteFields()},
+		{name: "on_delete", decode: reader{m.onDelete, words("ignore", "delete")}, inner: m.deleteFields()},
 		{name: "on_truncate", decode: oneOf(&m.OnTruncate, []string{"ignore", "halt"},
 			[]mapping.TruncatePolicy{mapping.TruncateIgnore, mapping.TruncateHalt})},
 		{name: "characters", decode: oneOf(&m.Characters, []string{"reject", "strip", "replace"},

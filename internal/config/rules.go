@@ -16,17 +16,17 @@ func ruleFields(rule *mapping.Rule) []field {
 	return []field{
 		{name: "column", decode: columnNames(rule)},
 		{name: "expr", decode: textOf(&rule.Expr, anything)},
-		{name: "value", decode: func(d *decoder, n *yaml.Node, path string) { rule.Constant = d.constant(n, path) }},
+		{name: "value", decode: reader{func(d *decoder, n *yaml.Node, path string) { rule.Constant = d.constant(n, path) }, constants}},
 		{name: "null", decode: oneOf(&rule.OmitNull, []string{"clear", "omit"}, []bool{false, true})},
 	}
 }
 
-// columnNames makes a decode function for a column: its name, or a list that
+// columnNames makes a reader for a column: its name, or a list that
 // begins with it and goes on with names that it has had.
-func columnNames(rule *mapping.Rule) func(*decoder, *yaml.Node, string) {
-	return func(d *decoder, n *yaml.Node, path string) {
+func columnNames(rule *mapping.Rule) reader {
+	return reader{func(d *decoder, n *yaml.Node, path string) {
 		if n.Kind != yaml.SequenceNode {
-			textOf(&rule.Column, anything)(d, n, path)
+			textOf(&rule.Column, anything).read(d, n, path)
 			return
 		}
 		if len(n.Content) == 0 {
@@ -46,12 +46,12 @@ func columnNames(rule *mapping.Rule) func(*decoder, *yaml.Node, string) {
 			names = append(names, name)
 		}
 		rule.Column, rule.Former = names[0], names[1:]
-	}
+	}, oneOrMore}
 }
 
-// rules makes a decode function for attributes: name to column, or to a rule.
-func rules(into *[]mapping.Rule) func(*decoder, *yaml.Node, string) {
-	return func(d *decoder, n *yaml.Node, path string) {
+// rules makes a reader for attributes: name to column, or to a rule.
+func rules(into *[]mapping.Rule) reader {
+	return reader{func(d *decoder, n *yaml.Node, path string) {
 		d.pairs(n, path, "is "+kindOf(n)+"; a section of attribute: column is expected", func(key, value *yaml.Node, inner string) {
 			rule := mapping.Rule{Attribute: key.Value}
 			if !d.rule(&rule, value, inner) {
@@ -60,7 +60,7 @@ func rules(into *[]mapping.Rule) func(*decoder, *yaml.Node, string) {
 			}
 			*into = append(*into, rule)
 		})
-	}
+	}, named(shape{"$ref": "#/$defs/rule"})}
 }
 
 // rule reads one attribute; false when something is wrong with it.
@@ -104,7 +104,7 @@ func (d *decoder) constant(n *yaml.Node, path string) *marketo.Value {
 // onDelete reads ignore, delete or {set: {attribute: value}}.
 func (m *draft) onDelete(d *decoder, n *yaml.Node, path string) {
 	if n.Kind == yaml.ScalarNode {
-		oneOf(&m.OnDelete.Delete, []string{"ignore", "delete"}, []bool{false, true})(d, n, path)
+		oneOf(&m.OnDelete.Delete, []string{"ignore", "delete"}, []bool{false, true}).read(d, n, path)
 		return
 	}
 	if n.Kind == yaml.SequenceNode {
@@ -118,7 +118,7 @@ func (m *draft) onDelete(d *decoder, n *yaml.Node, path string) {
 }
 
 func (m *draft) deleteFields() []field {
-	return []field{{name: "set", decode: func(d *decoder, n *yaml.Node, path string) {
+	return []field{{name: "set", decode: reader{func(d *decoder, n *yaml.Node, path string) {
 		ok := d.pairs(n, path, "is "+kindOf(n)+"; a section of attribute: value is expected", func(key, value *yaml.Node, inner string) {
 			if v := d.constant(value, inner); v != nil {
 				m.OnDelete.Set = append(m.OnDelete.Set, mapping.Rule{Attribute: key.Value, Constant: v})
@@ -127,5 +127,5 @@ func (m *draft) deleteFields() []field {
 		if ok && len(n.Content) == 0 {
 			d.at(n, path, "is empty; name at least one attribute and its value, or write on_delete: ignore")
 		}
-	}}}
+	}, named(constants)}}}
 }

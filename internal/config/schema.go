@@ -13,13 +13,19 @@ import (
 // field is one key that a section knows.
 type field struct {
 	name string
-	// decode reads the value; nil for a section that inner describes.
-	decode func(d *decoder, n *yaml.Node, path string)
+	// decode reads the value; zero for a section that inner describes.
+	decode reader
 	// inner lists the keys below, also where decode reads them; * stands for
 	// any name.
 	inner []field
 	// after, when set, looks at a section as a whole.
 	after func(d *decoder, n *yaml.Node, path string)
+}
+
+// reader reads one value, and says to editors what it takes.
+type reader struct {
+	read  func(d *decoder, n *yaml.Node, path string)
+	takes shape
 }
 
 // decoder reads one file and collects what is wrong with it.
@@ -111,8 +117,8 @@ func foreign(n *yaml.Node, names []string) bool {
 }
 
 func (d *decoder) field(f field, value *yaml.Node, path string) {
-	if f.decode != nil {
-		f.decode(d, value, path)
+	if f.decode.read != nil {
+		f.decode.read(d, value, path)
 		return
 	}
 	d.section(value, path, f.inner)

@@ -30,8 +30,8 @@ func (r *reading) schema() []field {
 	return []field{
 		{name: "source", inner: r.source(), after: r.sourceGiven},
 		{name: "marketo", inner: []field{
-			{name: "soap", decode: r.soap, inner: soapFields(&SOAP{})},
-			{name: "rest", decode: r.rest, inner: restFields(&REST{})},
+			{name: "soap", decode: reader{read: r.soap}, inner: soapFields(&SOAP{})},
+			{name: "rest", decode: reader{read: r.rest}, inner: restFields(&REST{})},
 			{name: "timeout", decode: duration(&r.Marketo.Timeout, time.Second, 10*time.Minute)},
 			{name: "limits", inner: []field{
 				{name: "calls_per_20s", decode: whole(&limits.CallsPer20s, 0, 100)},
@@ -50,7 +50,7 @@ func (r *reading) schema() []field {
 			{name: "unknown_hold", decode: duration(&delivery.UnknownHold, time.Second, time.Hour)},
 			{name: "shutdown_timeout", decode: duration(&delivery.ShutdownTimeout, time.Second, time.Hour)},
 		}},
-		{name: "state", decode: r.state},
+		{name: "state", decode: reader{r.state, anyText}},
 		{name: "http", inner: []field{
 			{name: "listen", decode: textOf(&r.HTTP.Listen, checkListen)},
 		}},
@@ -59,8 +59,8 @@ func (r *reading) schema() []field {
 				[]slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError})},
 			{name: "format", decode: oneOf(&r.Log.Format, []string{"text", "json"}, []string{"text", "json"})},
 		}},
-		{name: "mapping_files", decode: r.mappingFiles},
-		{name: "mappings", decode: r.mappings, inner: mappingFields(&draft{})},
+		{name: "mapping_files", decode: reader{r.mappingFiles, several(anyText)}},
+		{name: "mappings", decode: reader{r.mappings, several(nil)}, inner: mappingFields(&draft{})},
 	}
 }
 
@@ -80,12 +80,12 @@ func (r *reading) source() []field {
 			}
 			return "a publication's name has at most 63 bytes"
 		})},
-		field{name: "publish_columns", decode: r.publishColumns})
+		field{name: "publish_columns", decode: reader{r.publishColumns, words("all", "mapped")}})
 }
 
 // publishColumns warns of what a column list does to statements of others.
 func (r *reading) publishColumns(d *decoder, n *yaml.Node, path string) {
-	oneOf(&r.Source.PublishMapped, []string{"all", "mapped"}, []bool{false, true})(d, n, path)
+	oneOf(&r.Source.PublishMapped, []string{"all", "mapped"}, []bool{false, true}).read(d, n, path)
 	if r.Source.PublishMapped {
 		d.warn(n, path, "gives the publication column lists: with one, ALTER TABLE … DROP COLUMN of a listed column fails, and every UPDATE and DELETE of a table that is set to REPLICA IDENTITY FULL later; leave it out unless a column is too large to be sent")
 	}

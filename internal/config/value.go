@@ -46,10 +46,10 @@ func (d *decoder) filled(n *yaml.Node, path string) (string, bool) {
 	return s, ok
 }
 
-// textOf makes a decode function for a text that check accepts; check returns
+// textOf makes a reader for a text that check accepts; check returns
 // what is wrong, "" for nothing.
-func textOf(into *string, check func(string) string) func(*decoder, *yaml.Node, string) {
-	return func(d *decoder, n *yaml.Node, path string) {
+func textOf(into *string, check func(string) string) reader {
+	return reader{func(d *decoder, n *yaml.Node, path string) {
 		s, ok := d.filled(n, path)
 		if !ok {
 			return
@@ -59,7 +59,7 @@ func textOf(into *string, check func(string) string) func(*decoder, *yaml.Node, 
 			return
 		}
 		*into = s
-	}
+	}, anyText}
 }
 
 // mostShown is the most characters of a value that a mistake shows.
@@ -80,24 +80,24 @@ func shown(s string) string {
 // anything accepts every text; others check it.
 func anything(string) string { return "" }
 
-// oneOf makes a decode function for a word out of few.
-func oneOf[T any](into *T, words []string, values []T) func(*decoder, *yaml.Node, string) {
-	return func(d *decoder, n *yaml.Node, path string) {
+// oneOf makes a reader for a word out of few.
+func oneOf[T any](into *T, allowed []string, values []T) reader {
+	return reader{func(d *decoder, n *yaml.Node, path string) {
 		s, ok := d.text(n, path)
 		if !ok {
 			return
 		}
-		if i := slices.Index(words, s); i >= 0 {
+		if i := slices.Index(allowed, s); i >= 0 {
 			*into = values[i]
 			return
 		}
-		d.at(n, path, "is "+shown(n.Value)+spelling.Hint(s, words)+"; allowed are "+strings.Join(words, ", "))
-	}
+		d.at(n, path, "is "+shown(n.Value)+spelling.Hint(s, allowed)+"; allowed are "+strings.Join(allowed, ", "))
+	}, words(allowed...)}
 }
 
-// boolean makes a decode function for true or false.
-func boolean(into *bool) func(*decoder, *yaml.Node, string) {
-	return func(d *decoder, n *yaml.Node, path string) {
+// boolean makes a reader for true or false.
+func boolean(into *bool) reader {
+	return reader{func(d *decoder, n *yaml.Node, path string) {
 		s := n.Value
 		if n.Kind == yaml.ScalarNode && n.Tag == "!!str" {
 			var ok bool
@@ -110,14 +110,14 @@ func boolean(into *bool) func(*decoder, *yaml.Node, string) {
 			return
 		}
 		*into = s == "true"
-	}
+	}, truth}
 }
 
 var decimal = regexp.MustCompile(`^(0|-?[1-9][0-9]{0,17})$`)
 
-// whole makes a decode function for a whole number from least to most.
-func whole(into *int, least, most int) func(*decoder, *yaml.Node, string) {
-	return func(d *decoder, n *yaml.Node, path string) {
+// whole makes a reader for a whole number from least to most.
+func whole(into *int, least, most int) reader {
+	return reader{func(d *decoder, n *yaml.Node, path string) {
 		s, ok := d.numeral(n, path)
 		if !ok {
 			return
@@ -128,7 +128,7 @@ func whole(into *int, least, most int) func(*decoder, *yaml.Node, string) {
 			return
 		}
 		*into = v
-	}
+	}, wholeNumbers(least, most)}
 }
 
 // numeral reads the text of a number, which may come from a variable.
@@ -150,9 +150,9 @@ func found(n *yaml.Node) string {
 	return shown(n.Value)
 }
 
-// duration makes a decode function for a duration from least to most.
-func duration(into *time.Duration, least, most time.Duration) func(*decoder, *yaml.Node, string) {
-	return func(d *decoder, n *yaml.Node, path string) {
+// duration makes a reader for a duration from least to most.
+func duration(into *time.Duration, least, most time.Duration) reader {
+	return reader{func(d *decoder, n *yaml.Node, path string) {
 		if n.Kind == yaml.ScalarNode && (n.Tag == "!!int" || n.Tag == "!!float") {
 			d.at(n, path, "is "+found(n)+", which has no unit; write for example "+n.Value+"s")
 			return
@@ -167,7 +167,7 @@ func duration(into *time.Duration, least, most time.Duration) func(*decoder, *ya
 			return
 		}
 		*into = v
-	}
+	}, durations}
 }
 
 // short writes a duration without the zero parts that end it.
@@ -184,9 +184,9 @@ func short(d time.Duration) string {
 
 var units = map[string]int{"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
-// size makes a decode function for a number of bytes from least to most.
-func size(into *int, least, most int) func(*decoder, *yaml.Node, string) {
-	return func(d *decoder, n *yaml.Node, path string) {
+// size makes a reader for a number of bytes from least to most.
+func size(into *int, least, most int) reader {
+	return reader{func(d *decoder, n *yaml.Node, path string) {
 		s := n.Value
 		if n.Tag == "!!str" {
 			var ok bool
@@ -202,7 +202,7 @@ func size(into *int, least, most int) func(*decoder, *yaml.Node, string) {
 			return
 		}
 		*into = v * unit
-	}
+	}, sizes}
 }
 
 func bytesText(n int) string {
