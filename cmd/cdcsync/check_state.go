@@ -42,7 +42,7 @@ func (c *checkup) examineState(ctx context.Context, conf *config.Config, server 
 		c.add(name, append(findings, preflight.Finding{Check: "start", Level: preflight.Unseen, Detail: err.Error()})...)
 		return
 	}
-	decision = decision.At(conf.State.SQLite, conf.File)
+	decision = decision.At(conf.State.Path(), conf.File)
 	c.refusal = decision.Refusal
 	findings = append(findings, startFindings(decision, conf.Source.Slot)...)
 	c.add(name, append(findings, c.examineTables(ctx, conf, *server, state)...)...)

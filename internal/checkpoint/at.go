@@ -1,18 +1,12 @@
 package checkpoint
 
-import (
-	"path/filepath"
-	"strings"
-)
+import "strings"
 
 // At names the state file that was looked at, and the configuration file, in what
-// a refusal says.
+// a refusal says. A path from the root is best: people read it elsewhere.
 func (d Decision) At(path, config string) Decision {
 	if d.Refusal == nil {
 		return d
-	}
-	if absolute, err := filepath.Abs(path); err == nil {
-		path = absolute
 	}
 	named := *d.Refusal
 	named.Reason = strings.Replace(named.Reason, "the state file", "the state file "+path, 1)

@@ -11,6 +11,7 @@ package config
 
 import (
 	"log/slog"
+	"path/filepath"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
@@ -136,6 +137,15 @@ type State struct {
 	// SQLite is the path of the database file. A relative path in the file
 	// is relative to the configuration file.
 	SQLite string
+}
+
+// Path is SQLite from the root, for those who read of it elsewhere; as it is
+// where the working directory is not known.
+func (s State) Path() string {
+	if absolute, err := filepath.Abs(s.SQLite); err == nil {
+		return absolute
+	}
+	return s.SQLite
 }
 
 // HTTP is the page, the metrics and the API.

@@ -127,7 +127,7 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 		Fits: func(ctx context.Context) (replication.Server, []delivery.Obstacle, error) {
 			return d.fits(ctx, source, store)
 		},
-		StateFile:      d.Config.State.SQLite,
+		StateFile:      d.Config.State.Path(),
 		ConfigFile:     d.Config.File,
 		MaxRetainedWAL: int64(d.Config.Delivery.MaxRetainedWAL),
 		Log:            d.Log,

@@ -124,7 +124,7 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 	if f.decision.Action == checkpoint.Wait {
 		return f, unreachable{&replication.Error{Reason: replication.SlotWait, Err: errors.New(f.decision.Warning + holdUps(ctx, source))}}
 	}
-	f.decision = f.decision.At(d.Config.State.SQLite, d.Config.File)
+	f.decision = f.decision.At(d.Config.State.Path(), d.Config.File)
 	if f.decision, f.accepted, err = d.overGap(f.decision, f.state); err != nil {
 		return f, err
 	}
