@@ -11,7 +11,7 @@ import (
 func stateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "state",
-		Short: "Rewrite the state file for the release before this one",
+		Short: "Rewrite the state file for an older release",
 		Args:  noArguments,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -23,14 +23,14 @@ func downgradeCommand() *cobra.Command {
 	var to int64
 	cmd := &cobra.Command{
 		Use:   "downgrade --to VERSION FILE",
-		Short: "Rewrite the state file for the release before this one",
-		Long: `Rewrite the state file for the release before this one.
+		Short: "Rewrite the state file for an older release",
+		Long: `Rewrite the state file for an older release.
 
 A release refuses the state file of a newer one, and says which version of the
 file it knows. Stop the daemon, run this with the newer release, and start the
 older one: it goes on where the newer one was. What the older one does not know
 is left out; a copy of the file as it was is kept beside it.`,
-		Example: `  cdcsync state downgrade --to 4 /var/lib/cdcsync/state.db`,
+		Example: `  cdcsync state downgrade --to 5 /var/lib/cdcsync/state.db`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 || to == 0 {
 				return wrongUsage(cmd, "give --to and the state file")

@@ -25,16 +25,16 @@ func TestStateDowngrade(t *testing.T) {
 	}{
 		{[]string{"state", "downgrade", path}, 2, "--to"},
 		{[]string{"state", "downgrade", "--to", "4"}, 2, "the state file"},
-		{[]string{"state", "downgrade", "--to", "3", path}, 1, "give --to 4"},
+		{[]string{"state", "downgrade", "--to", "3", path}, 1, "give --to 5"},
 		{[]string{"state", "downgrade", "--to", "4", path + ".none"}, 1, "no such file"},
-		{[]string{"state", "downgrade", "--to", "4", path}, 0, "has store version 4 now"},
+		{[]string{"state", "downgrade", "--to", "5", path}, 0, "has store version 5 now"},
 	} {
 		output, mistake, code := command(t, tt.args...)
 		if code != tt.code || !strings.Contains(output+mistake, tt.want) {
 			t.Errorf("%q: exit code %d, want %d with %q: %s", tt.args, code, tt.code, tt.want, output+mistake)
 		}
 	}
-	if _, err := os.Stat(path + ".v5"); err != nil {
+	if _, err := os.Stat(path + ".v6"); err != nil {
 		t.Errorf("no copy was kept: %v", err)
 	}
 }

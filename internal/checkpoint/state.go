@@ -124,6 +124,12 @@ type Save struct {
 	Quota   *Quota
 	// Deletions replaces what is known of these mappings.
 	Deletions []Deletions
+	// Cursors take the places of those of the same feeds.
+	Cursors []Cursor
+	// Refused adds rows of backfills, or replaces those of the same feed and key.
+	// Unrefused holds those that are done with. One in both stays refused.
+	Refused   []Refused
+	Unrefused []RefusedKey
 	// Sync asks for durability against power loss, not only against the
 	// death of the process. Whatever was saved before becomes durable too.
 	Sync bool
@@ -159,6 +165,16 @@ type State struct {
 	// Relations are the mapped tables as they were last seen; none in a store
 	// that no life has looked at tables for.
 	Relations []Relation
+	// Cursors are those of feeds that are not done with, by their names.
+	Cursors []Cursor
+	// Refused counts the refused rows of each feed that has any: there may be
+	// more of them than fit into memory.
+	Refused map[string]int
+	// Mappings are those that were recorded last, by table and object.
+	Mappings []KnownMapping
+	// OlderMappings is set in a store of a release that recorded none, until some
+	// are recorded: all that are configured then count as loaded.
+	OlderMappings bool
 	// Accepted are the gaps that were accepted, the oldest first.
 	Accepted []Accepted
 	Quota    Quota

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"database/sql"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
@@ -79,4 +81,12 @@ func (s *Store) Notice(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.notice(err)
+}
+
+// Version is the one of this release's stores.
+const Version = schemaVersion
+
+// Undo is what makes a store of this version one of version to.
+func Undo(to int) string {
+	return strings.Join(undone[:schemaVersion-to], ";") + fmt.Sprintf("; PRAGMA user_version = %d;", to)
 }

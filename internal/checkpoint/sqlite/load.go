@@ -54,7 +54,21 @@ func load(ctx context.Context, db querier) (checkpoint.State, error) {
 	if state.Relations, err = loadRelations(ctx, db); err != nil {
 		return checkpoint.State{}, fmt.Errorf("relations: %w", err)
 	}
-	return state, nil
+	return state, loadFeeds(ctx, db, &state)
+}
+
+// loadFeeds reads what is kept for the feeds beside the stream.
+func loadFeeds(ctx context.Context, db querier, state *checkpoint.State) (err error) {
+	if state.Cursors, err = loadCursors(ctx, db); err != nil {
+		return fmt.Errorf("cursors: %w", err)
+	}
+	if state.Refused, err = countRefused(ctx, db); err != nil {
+		return fmt.Errorf("refused rows: %w", err)
+	}
+	if state.Mappings, state.OlderMappings, err = loadMappings(ctx, db); err != nil {
+		return fmt.Errorf("mappings: %w", err)
+	}
+	return nil
 }
 
 // loadSettled merges the rows of many saves: the newest change of each key

@@ -15,6 +15,7 @@ var migrations = [schemaVersion - 1]func(context.Context, *sql.Tx) error{
 	gatherState,
 	renameDiscarded,
 	versionFive,
+	versionSix,
 }
 
 // migrate brings a store of an older version up to this one, all the way or
@@ -47,6 +48,16 @@ func renameDiscarded(ctx context.Context, tx *sql.Tx) error {
 // stands for very many settled changes, and the transactions of parked objects.
 func versionFive(ctx context.Context, tx *sql.Tx) error {
 	_, err := tx.ExecContext(ctx, relationsTable+acceptedTable+deletionsTable+settledToTable+`ALTER TABLE parked ADD COLUMN xid INTEGER NOT NULL DEFAULT 0`)
+	return err
+}
+
+// backfillTables are those of version 6.
+const backfillTables = cursorsTable + refusedTable + backfillTable + mappingsTable
+
+// versionSix adds what backfills need. The mappings of a store that an older
+// release made count as loaded: an upgrade never sends a table.
+func versionSix(ctx context.Context, tx *sql.Tx) error {
+	_, err := tx.ExecContext(ctx, backfillTables+ofOlderRelease)
 	return err
 }
 

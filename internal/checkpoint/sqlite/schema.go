@@ -11,7 +11,7 @@ const (
 	applicationID = 0x43444353
 	// schemaVersion is SQLite's user_version. A store of a newer version is
 	// refused, one of an older version is brought up to this one by migrations.
-	schemaVersion = 5
+	schemaVersion = 6
 	// pageSize is that of new stores; older ones keep theirs. The row of the
 	// table state fits one such page, or a few: a save is cheaper the fewer it
 	// writes.
@@ -60,7 +60,7 @@ CREATE TABLE relations (       -- mapped tables as they were last seen
 // schema is meant to be read by people too, also while the daemon runs. Keys
 // may hold any byte and are blobs; positions are integers, with their usual
 // text beside them; times are RFC 3339 in UTC.
-const schema = stateTable + relationsTable + acceptedTable + deletionsTable + settledToTable + `
+const schema = stateTable + relationsTable + acceptedTable + deletionsTable + settledToTable + backfillTables + `
 CREATE TABLE parked (          -- objects that were not confirmed
   key       BLOB    PRIMARY KEY,
   mapping   TEXT    NOT NULL,

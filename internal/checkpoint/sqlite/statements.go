@@ -17,6 +17,8 @@ type statements struct {
 	settleTo, pruneTo       *sql.Stmt
 	park, resolve           *sql.Stmt
 	lack, regain, deletions *sql.Stmt
+	setCursor, dropCursor   *sql.Stmt
+	refuse, unrefuse        *sql.Stmt
 }
 
 // prepare fills in the statements that are given with their text.
@@ -52,6 +54,10 @@ func (st *statements) texts() []statementText {
 		{&st.lack, `INSERT OR IGNORE INTO lacking (key) VALUES (?)`},
 		{&st.deletions, `INSERT OR REPLACE INTO deletions (mapping, held, free, minutes) VALUES (?, ?, ?, ?)`},
 		{&st.regain, `DELETE FROM lacking WHERE key = ?`},
+		{&st.setCursor, `INSERT OR REPLACE INTO cursors (feed, value) VALUES (?, ?)`},
+		{&st.dropCursor, `DELETE FROM cursors WHERE feed = ?`},
+		{&st.refuse, `INSERT OR REPLACE INTO refused (feed, key, operation, code, message, waits, at, next) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`},
+		{&st.unrefuse, `DELETE FROM refused WHERE feed = ? AND key = ?`},
 	}
 }
 
