@@ -41,9 +41,22 @@ func (a *alteration) define() string {
 func (a *alteration) addColumn() string {
 	name := a.name("x")
 	a.extra = append(a.extra, name)
-	return "ALTER TABLE stock ADD " + name + " " + a.pick("int", "int DEFAULT 7", "float8 DEFAULT random()", "text NOT NULL DEFAULT 'v'",
-		"int GENERATED ALWAYS AS (1 + 1) STORED", "bigserial", "text[] DEFAULT '{a,b}'")
+	kind := a.pick("int", "int DEFAULT 7", "float8 DEFAULT random()", "text NOT NULL DEFAULT 'v'", generated, "bigserial", "text[] DEFAULT '{a,b}'")
+	if kind == generated {
+		if a.barred() {
+			kind = "int"
+		} else {
+			a.computed = append(a.computed, name)
+		}
+	}
+	return "ALTER TABLE stock ADD " + name + " " + kind
 }
+
+const generated = "int GENERATED ALWAYS AS (1 + 1) STORED"
+
+// barred reports whether a generated column would keep the table from being
+// updated: from PostgreSQL 18 on it must not be part of the replica identity.
+func (a *alteration) barred() bool { return a.identity == "FULL" && a.version >= 18 }
 
 func (a *alteration) dropColumn() string {
 	if len(a.extra) == 0 {
@@ -62,6 +75,9 @@ func (a *alteration) renameColumn() string {
 	i := a.rng.IntN(len(a.extra))
 	before := a.extra[i]
 	a.extra[i] = a.name("x")
+	if slices.Contains(a.computed, before) {
+		a.computed = append(a.computed, a.extra[i])
+	}
 	return "ALTER TABLE stock RENAME " + before + " TO " + a.extra[i]
 }
 
@@ -74,6 +90,9 @@ func (a *alteration) identify() string {
 		return fmt.Sprintf("ALTER TABLE stock DROP CONSTRAINT %s, ADD CONSTRAINT %s PRIMARY KEY (id)", before, a.pkey)
 	}
 	a.identity = a.pick("FULL", "DEFAULT", "INDEX")
+	if a.barred() && slices.ContainsFunc(a.computed, func(name string) bool { return slices.Contains(a.extra, name) }) {
+		a.identity = "DEFAULT"
+	}
 	identity := a.identity
 	if identity == "INDEX" {
 		identity = "USING INDEX " + a.pkey

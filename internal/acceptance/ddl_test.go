@@ -58,8 +58,10 @@ type alteration struct {
 	*world
 	seed   uint64
 	breaks bool
-	rng    *rand.Rand
-	p      *process
+	// version is the server's major version.
+	version int
+	rng     *rand.Rand
+	p       *process
 	shape
 	// names counts all names that were given, so that none comes twice.
 	names int
@@ -73,8 +75,10 @@ type alteration struct {
 type shape struct {
 	next                  int // the next key
 	extra, checks, others []string
-	identity              string
-	pkey                  string
+	// computed are names that generated columns have, or had.
+	computed []string
+	identity string
+	pkey     string
 }
 
 // stock is the mapping of the table. Every second seed has rows that it
@@ -97,7 +101,7 @@ func newAlteration(t *testing.T, seed uint64, breaks bool) *alteration {
 	}
 	w.exec(`CREATE TABLE stock (id int PRIMARY KEY, n int, name text, memo text)`)
 	w.exec(`ALTER TABLE stock ALTER memo SET STORAGE EXTERNAL`)
-	return &alteration{world: w, seed: seed, breaks: breaks, rng: rand.New(rand.NewPCG(seed, 0)), shape: shape{next: 1, identity: "DEFAULT", pkey: "stock_pkey"}}
+	return &alteration{world: w, seed: seed, breaks: breaks, version: w.version(), rng: rand.New(rand.NewPCG(seed, 0)), shape: shape{next: 1, identity: "DEFAULT", pkey: "stock_pkey"}}
 }
 
 func (a *alteration) run() {

@@ -42,7 +42,7 @@ func TestTableThatIsNoLongerTheSame(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			w := newHistory(t, apis[i%2])
-			if strings.Contains(tt.publication, "IN SCHEMA") && w.value(`current_setting('server_version_num')::int < 150000`) == "true" {
+			if strings.Contains(tt.publication, "IN SCHEMA") && w.version() < 15 {
 				t.Skip("PostgreSQL 14 has no publications of schemas")
 			}
 			if tt.publication != "" {
@@ -202,7 +202,7 @@ func TestTableIsAPartitionForAWhile(t *testing.T) {
 			w.exec(`INSERT INTO thing VALUES ('c', 1, 'one')`)
 			w.exec(`ALTER TABLE parent DETACH PARTITION thing`)
 			w.exec(`INSERT INTO thing VALUES ('d', 1, 'one')`)
-			if w.value(`current_setting('server_version_num')::int < 150000`) == "true" {
+			if w.version() < 15 {
 				// PostgreSQL 14 goes on to send a table as it began to in this session.
 				w.settle(p)
 				w.wantThing("c", "n=1 name=one")
@@ -221,4 +221,62 @@ func TestTableIsAPartitionForAWhile(t *testing.T) {
 			p.stop(t)
 		})
 	}
+}
+
+// TestTableIsUnloggedForAWhile takes a table out of the WAL and puts it back,
+// seen so by a running program, or by a start. It is what it is to leave the
+// publication for a while.
+func TestTableIsUnloggedForAWhile(t *testing.T) {
+	needServer(t)
+	t.Parallel()
+	for i, running := range []bool{true, false} {
+		t.Run(map[bool]string{true: "running", false: "stopped"}[running], func(t *testing.T) {
+			t.Parallel()
+			w := newHistory(t, apis[i])
+			w.exec(`CREATE PUBLICATION ` + w.config.publication + ` FOR ALL TABLES`)
+			p := w.start()
+			if !running {
+				p.stop(t)
+			}
+			w.exec(`ALTER TABLE thing SET UNLOGGED`)
+			w.exec(`INSERT INTO thing VALUES ('a', 1, 'one')`)
+			if running {
+				w.halts(time.Minute, "table public.thing is UNLOGGED")
+				p.stop(t)
+			} else if got := w.launch().exit(t, time.Minute); got != 3 {
+				t.Errorf("exit code of a start beside an unlogged table = %d, want 3", got)
+			}
+			w.exec(`ALTER TABLE thing SET LOGGED`)
+			p = w.launch()
+			if got := p.exit(t, time.Minute); got != 3 || !strings.Contains(p.output.String(), "was UNLOGGED for a while") {
+				t.Errorf("exit code of the next start = %d, want 3, for it was unlogged", got)
+			}
+			p = launch(t, program, "run", "-c", w.configure(), "--accept-table", "public.thing")
+			w.awaitReady(p)
+			w.exec(`UPDATE thing SET n = n`)
+			w.settle(p)
+			w.wantThing("a", "n=1 name=one")
+			p.stop(t)
+			w.start().stop(t) // it is recorded
+		})
+	}
+}
+
+// TestPublicationIsOwnedAnew gives the publication another owner, which takes
+// nothing from the stream.
+func TestPublicationIsOwnedAnew(t *testing.T) {
+	needServer(t)
+	t.Parallel()
+	w := newHistory(t, "rest")
+	w.start().stop(t)
+	w.exec(`INSERT INTO thing VALUES ('a', 1, 'one')`)
+	role := w.database + "_owner"
+	w.exec(`CREATE ROLE ` + role + ` SUPERUSER; ALTER PUBLICATION ` + w.config.publication + ` OWNER TO ` + role)
+	p := w.start()
+	p.awaitLog(t, "the publication of table public.thing has another owner")
+	w.settle(p)
+	w.wantThing("a", "n=1 name=one")
+	p.stop(t)
+	w.start().stop(t)
+	w.exec(`REASSIGN OWNED BY ` + role + ` TO CURRENT_USER; DROP ROLE ` + role)
 }

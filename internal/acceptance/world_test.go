@@ -276,6 +276,16 @@ func (w *world) value(sql string, args ...any) string {
 	return *text
 }
 
+// version is the server's major version.
+func (w *world) version() int {
+	w.t.Helper()
+	n, err := strconv.Atoi(w.value(`current_setting('server_version_num')::int / 10000`))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
+
 func (w *world) lsn(sql string, args ...any) pgoutput.LSN {
 	w.t.Helper()
 	text := w.value(sql, args...)

@@ -63,6 +63,9 @@ func (d *Daemon) start(ctx context.Context, source *replication.Source, store *s
 func (d *Daemon) begin(ctx context.Context, source *replication.Source, store *sqlite.Store) (found, error) {
 	f, err := d.examine(ctx, source, store)
 	if err != nil {
+		if unrecorded := d.recordUnlogged(ctx, store, f.tables); unrecorded != nil {
+			return f, errors.Join(err, unrecorded)
+		}
 		return f, err
 	}
 	// All else stays as the last life left it: settling in marks the store as

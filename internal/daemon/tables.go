@@ -204,6 +204,16 @@ func (d *Daemon) record(ctx context.Context, store *sqlite.Store, known, now []i
 	return nil
 }
 
+// recordUnlogged keeps what the catalog will not show any more once a table is
+// LOGGED again. All else stays as it was known, until somebody accepts it.
+func (d *Daemon) recordUnlogged(ctx context.Context, store *sqlite.Store, seen Tables) error {
+	marked, more := identity.Unlogged(seen.Known, seen.View)
+	if !more {
+		return nil
+	}
+	return d.record(ctx, store, seen.Known, marked)
+}
+
 // watchTables looks at the tables again, and returns what reading must halt for.
 func (d *Daemon) watchTables(ctx context.Context, session *replication.Catalog, server replication.Server, store *sqlite.Store) ([]delivery.Obstacle, error) {
 	d.tables.mu.Lock()
@@ -215,6 +225,9 @@ func (d *Daemon) watchTables(ctx context.Context, session *replication.Catalog, 
 	}
 	seen := Tables{Known: known, View: view, Changes: identity.Compare(known, view, haltsIn(d.Config.Set))}
 	if refusal := seen.Refusal(nil, d.Config.File); refusal != nil {
+		if err := d.recordUnlogged(ctx, store, seen); err != nil {
+			return nil, err
+		}
 		return []delivery.Obstacle{{Condition: delivery.Halted, Reason: refusal.Reason, Remedy: refusal.Remedy}}, nil
 	}
 	return nil, d.settleTables(ctx, store, seen)

@@ -91,12 +91,32 @@ func (c *comparison) same() {
 		c.loses("put it back, then "+again, "table %s was taken out of the publication: changes since then are not in the stream", c.table)
 	case len(k.Members) > 0 && !slices.ContainsFunc(k.Members, func(oid uint32) bool { return slices.Contains(n.Members, oid) }):
 		c.loses(again, "table %s was taken out of the publication and put back: changes made in between, if any, are not in the stream", c.table)
+	case k.Unlogged || n.Unlogged:
+		c.unlogged("table "+c.table, n.Unlogged)
+	case ownedAnew(k, n):
+		c.notes("nothing to do, unless it published less in between; then "+again, "the publication of table %s has another owner", c.table)
 	case k.Publication != "" && n.Publication != k.Publication:
 		c.loses(again, "the publication of table %s was altered: where it published less in between, changes are not in the stream", c.table)
 	}
 	if !c.types() {
 		c.rewritten()
 	}
+}
+
+// ownedAnew reports whether no more is known to have changed of the publication
+// than its owner.
+func ownedAnew(k, n *Table) bool {
+	number := func(t *Table) string { oid, _, _ := strings.Cut(t.Publication, "/"); return oid }
+	return n.Publication != k.Publication && number(n) == number(k) && k.Publishes != "" && n.Publishes == k.Publishes && n.Owner != k.Owner
+}
+
+// unlogged tells of a table or partition that was UNLOGGED, or still is.
+func (c *comparison) unlogged(what string, still bool) {
+	if still {
+		c.loses("run ALTER TABLE … SET LOGGED, then "+again, "%s is UNLOGGED: its changes are not in the stream", what)
+		return
+	}
+	c.loses(again, "%s was UNLOGGED for a while: changes made meanwhile are not in the stream", what)
 }
 
 // types tells of columns whose type has changed, and with it perhaps their
@@ -137,7 +157,7 @@ func reworded(was, is map[string]string) bool {
 
 // rewritten tells of files that were replaced without a word in the stream.
 func (c *comparison) rewritten() {
-	if len(c.known.Leaves) == 0 && len(c.now.Leaves) == 0 && c.known.Filenode != c.now.Filenode {
+	if len(c.known.Leaves) == 0 && len(c.now.Leaves) == 0 && c.known.Filenode != c.now.Filenode && !c.known.Unlogged && !c.now.Unlogged {
 		c.notes("nothing to do after VACUUM FULL, CLUSTER or TRUNCATE; after ALTER TABLE, "+again,
 			"table %s was rewritten: values that an ALTER TABLE changed (USING), and what changed while it was UNLOGGED, are not in the stream", c.table)
 	}
@@ -152,6 +172,8 @@ func (c *comparison) rewritten() {
 			if was.Rows {
 				tell("remove the objects of its rows in marketo, or leave them", "partition %s of table %s was detached or dropped: its rows went without a delete in the stream", was.Name, c.table)
 			}
+		case was.Unlogged || c.now.Leaves[at].Unlogged:
+			c.unlogged(fmt.Sprintf("partition %s of table %s", was.Name, c.table), c.now.Leaves[at].Unlogged)
 		case c.now.Leaves[at].Filenode == was.Filenode:
 		case c.now.Leaves[at].Fresh && was.Rows:
 			tell("remove the objects of its rows in marketo, or leave them", "partition %s of table %s was truncated, or rewritten by ALTER TABLE: that is not in the stream", was.Name, c.table)

@@ -34,6 +34,31 @@ func partitioned() Table {
 	return t
 }
 
+func owned() Table {
+	t := known()
+	t.Owner, t.Publishes = "10", "all"
+	return t
+}
+
+// seen is t as it is known once it was seen like this, and as it was before.
+func seen(t Table, change func(*Table)) Table {
+	now := t
+	now.Leaves = append([]Leaf(nil), t.Leaves...)
+	change(&now)
+	view := View{Tables: []Table{now}}
+	marked, more := Unlogged([]Table{t}, view)
+	if again, most := Unlogged(marked, view); !more || most || !again[0].equal(marked[0]) || now.equal(t) {
+		panic("not marked once")
+	}
+	return marked[0]
+}
+
+func (t Table) equal(o Table) bool {
+	a, errA := t.Record()
+	b, errB := o.Record()
+	return errA == nil && errB == nil && a == b
+}
+
 func TestCompare(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -53,6 +78,21 @@ func TestCompare(t *testing.T) {
 		{"out and back", known(), func(v *View) { v.Tables[0].Members = []uint32{21} }, true, "put back", false},
 		{"named twice, then once", known(), func(v *View) { v.Tables[0].Members = []uint32{20, 30} }, false, "", false},
 		{"publication altered", known(), func(v *View) { v.Tables[0].Publication = "1/2" }, true, "altered", false},
+		{"owner of the publication", owned(), func(v *View) { v.Tables[0].Publication, v.Tables[0].Owner = "1/2", "11" }, false, "has another owner", false},
+		{"owner and what it publishes", owned(), func(v *View) {
+			v.Tables[0].Publication, v.Tables[0].Owner, v.Tables[0].Publishes = "1/2", "11", "less"
+		}, true, "altered", false},
+		{"publication altered and back", owned(), func(v *View) { v.Tables[0].Publication = "1/2" }, true, "altered", false},
+		{"another publication of another owner", owned(), func(v *View) { v.Tables[0].Publication, v.Tables[0].Owner = "2/2", "11" }, true, "altered", false},
+		{"owner, and not known what it published", known(), func(v *View) {
+			v.Tables[0].Publication, v.Tables[0].Owner, v.Tables[0].Publishes = "1/2", "11", "all"
+		}, true, "altered", false},
+		{"unlogged", known(), func(v *View) { v.Tables[0].Filenode, v.Tables[0].Unlogged = 99, true }, true, "table public.thing is UNLOGGED", false},
+		{"unlogged for a while", seen(known(), func(t *Table) { t.Unlogged = true }), func(v *View) { v.Tables[0].Filenode, v.Tables[0].Unlogged = 99, false }, true, "table public.thing was UNLOGGED for a while", false},
+		{"partition unlogged", partitioned(), func(v *View) { v.Tables[0].Leaves[0].Filenode, v.Tables[0].Leaves[0].Unlogged = 99, true }, true, "partition public.p1 of table public.thing is UNLOGGED", true},
+		{"partition unlogged for a while", seen(partitioned(), func(t *Table) { t.Leaves[1].Unlogged = true }), func(v *View) {
+			v.Tables[0].Leaves[1].Filenode, v.Tables[0].Leaves[1].Unlogged = 99, false
+		}, true, "partition public.p2 of table public.thing was UNLOGGED for a while", true},
 		{"another type", known(), func(v *View) {
 			v.Tables[0].Columns = []Column{{Name: "id", Type: "integer"}, {Name: "n", Type: "bigint"}}
 			v.Tables[0].Filenode = 99

@@ -25,14 +25,21 @@ type Table struct {
 	Schema string `json:"schema"`
 	Name   string `json:"name"`
 	OID    uint32 `json:"oid"`
-	// Publication changes whenever the publication itself is altered.
+	// Publication changes whenever the publication itself is altered. Owner is
+	// whose it is, Publishes all else that is set of it; both are empty in the
+	// record of an older release.
 	Publication string `json:"publication"`
+	Owner       string `json:"owner,omitempty"`
+	Publishes   string `json:"publishes,omitempty"`
 	// Members are the OIDs of the catalog's rows by which the publication has
 	// the table: one that is taken out and put back has another.
 	Members []uint32 `json:"members"`
 	Columns []Column `json:"columns"`
 	// Filenode changes when the table is rewritten or emptied at once.
 	Filenode uint32 `json:"filenode"`
+	// Unlogged is set while what changes is not in the WAL; in a record until
+	// somebody has accepted that it was so.
+	Unlogged bool `json:"unlogged,omitempty"`
 	// Leaves are the partitions that hold its rows.
 	Leaves []Leaf `json:"leaves,omitempty"`
 	// Mappings are those of the table.
@@ -63,6 +70,8 @@ type Leaf struct {
 	Fresh bool `json:"fresh,omitempty"`
 	// Attached is set when it was a table of its own before.
 	Attached bool `json:"attached,omitempty"`
+	// Unlogged is that of a Table.
+	Unlogged bool `json:"unlogged,omitempty"`
 }
 
 // Mapping is a mapping of a Table.
@@ -103,6 +112,30 @@ func Accept(known, now Table) Table {
 	slices.Sort(now.Former)
 	now.Former = slices.Compact(now.Former)
 	return now
+}
+
+// Unlogged returns known with what of it is UNLOGGED now, and whether that is
+// more than it was: once a table is LOGGED again the catalog does not tell any
+// more that its changes were not in the WAL.
+func Unlogged(known []Table, now View) (marked []Table, more bool) {
+	marked = slices.Clone(known)
+	for i := range marked {
+		k := &marked[i]
+		n := find(now.Tables, k)
+		if n == nil || n.OID != k.OID {
+			continue
+		}
+		more = more || n.Unlogged && !k.Unlogged
+		k.Unlogged = k.Unlogged || n.Unlogged
+		k.Leaves = slices.Clone(k.Leaves)
+		for j := range k.Leaves {
+			leaf := &k.Leaves[j]
+			if !leaf.Unlogged && slices.ContainsFunc(n.Leaves, func(l Leaf) bool { return l.OID == leaf.OID && l.Unlogged }) {
+				leaf.Unlogged, more = true, true
+			}
+		}
+	}
+	return marked, more
 }
 
 // find returns the table that known is now: the one of the same OID, else the

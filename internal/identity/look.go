@@ -30,7 +30,7 @@ const publishedSchemas = 150000
 // moment each.
 const lookSQL = `
 WITH RECURSIVE publication AS (SELECT * , xmin FROM pg_publication WHERE pubname = $1),
-mapped AS (SELECT w.ord, c.oid, c.relname, c.relfilenode, n.oid AS schema, n.nspname
+mapped AS (SELECT w.ord, c.oid, c.relname, c.relfilenode, c.relpersistence, n.oid AS schema, n.nspname
 	FROM jsonb_array_elements($2::jsonb) WITH ORDINALITY w(name, ord)
 	JOIN pg_namespace n ON n.nspname = w.name->>'schema' JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name->>'name'),
 above AS (SELECT oid AS mapped, oid FROM mapped
@@ -44,13 +44,16 @@ SELECT jsonb_build_object(
 		JOIN pg_class c ON c.oid = k::oid JOIN pg_namespace n ON n.oid = c.relnamespace),
 	'tables', (SELECT jsonb_agg(jsonb_build_object('schema', m.nspname, 'name', m.relname, 'oid', m.oid::bigint, 'filenode', m.relfilenode::bigint,
 		'publication', (SELECT p.oid::text || '/' || p.xmin::text FROM publication p),
+		'owner', (SELECT p.pubowner::text FROM publication p),
+		'publishes', (SELECT (to_jsonb(p) - ARRAY['oid', 'xmin', 'pubname', 'pubowner'])::text FROM publication p),
+		'unlogged', m.relpersistence = 'u',
 		'members', (SELECT jsonb_agg(x.oid::bigint ORDER BY x.oid) FROM members x WHERE x.mapped = m.oid),
 		'columns', (SELECT jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod),
 				'parts', CASE WHEN a.atttypid >= 16384 THEN ` + partsSQL + ` END) ORDER BY a.attnum)
 			FROM pg_attribute a WHERE a.attrelid = m.oid AND a.attnum > 0 AND NOT a.attisdropped),
 		'leaves', (SELECT jsonb_agg(jsonb_build_object('name', ln.nspname || '.' || l.relname, 'oid', l.oid::bigint, 'filenode', l.relfilenode::bigint,
 				'rows', CASE WHEN l.relpages > 0 OR pg_stat_get_live_tuples(l.oid) > 0 THEN true ELSE coalesce(pg_relation_size(l.oid), 0) > 0 END,
-				'fresh', l.relpages = 0 AND l.reltuples <= 0,
+				'fresh', l.relpages = 0 AND l.reltuples <= 0, 'unlogged', l.relpersistence = 'u',
 				'attached', t.xmin::text <> b.since::text) ORDER BY l.oid)
 			FROM below b JOIN pg_class l ON l.oid = b.oid JOIN pg_namespace ln ON ln.oid = l.relnamespace JOIN pg_type t ON t.oid = l.reltype
 			WHERE b.mapped = m.oid AND b.oid <> m.oid AND l.relkind IN ('r', 'f'))) ORDER BY m.ord) FROM mapped m))`
