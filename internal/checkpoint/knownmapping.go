@@ -14,7 +14,8 @@ type MappingID struct {
 type KnownMapping struct {
 	MappingID
 	Name string
-	// Rules is JSON of what makes its objects, by which a change is noticed.
+	// Rules is JSON of what makes its objects, which package mapping writes and
+	// compares (Definition.Record, Compare).
 	Rules string
 	// Loaded is set where the rows that its table had count as sent: a whole
 	// backfill is done, or the mapping is older than such records. Nothing sends
