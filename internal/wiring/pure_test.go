@@ -21,7 +21,7 @@ import (
 // pure are the packages that decide, and do nothing else: what they are told is
 // all they know, so the simulation can try everything that may happen to them
 // and repeat it.
-var pure = []string{"pgoutput", "catalog", "marketo", "mapping", "checkpoint", "delivery"}
+var pure = []string{"pgoutput", "catalog", "marketo", "mapping", "checkpoint", "delivery", "backfill"}
 
 // impure are packages, and all below them, that reach out of the process.
 // Nothing that a pure package is made of may import one. (The standard library

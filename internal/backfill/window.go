@@ -1,0 +1,120 @@
+package backfill
+
+import "github.com/cdcsync/cdcsync/internal/pgoutput"
+
+// Mark is a place in the write-ahead log behind everything that a snapshot sees:
+// the stream has passed it when it has come to a position at or behind LSN, or
+// brings the message Name.
+type Mark struct {
+	// LSN is the end of the write-ahead log after the snapshot had been taken:
+	// pg_current_wal_insert_lsn(), or on a standby pg_last_wal_replay_lsn().
+	LSN pgoutput.LSN
+	// Name is the content of the message that was written behind the snapshot;
+	// "" where none could be.
+	Name string
+}
+
+// mostTouched is how many changes are noted while a chunk is being read: that
+// takes a second, and what is too much for one has its chunk read again.
+const mostTouched = 1 << 18
+
+// window is what the stream has brought since it was opened.
+type window struct {
+	// began are the transactions in it, touched what they did, until the rows are
+	// known.
+	began   []transaction
+	touched []touch
+	// tooMany is set when not all of it could be noted.
+	tooMany bool
+
+	// loaded is set when the rows are known; what touches them is then looked up.
+	loaded   bool
+	snapshot Snapshot
+	mark     Mark
+	rows     map[string]int
+	fates    []fate
+	passed   bool
+}
+
+// touch is one change of one key.
+type touch struct {
+	transaction
+	key  string
+	what change
+}
+
+type change uint8
+
+const (
+	// whole: the stream has all that is to be known of the row.
+	whole change = iota
+	// part: it lacks values of the row, which were left alone.
+	part
+	// emptied: all rows have gone.
+	emptied
+	// obscure: it does not tell which row it was.
+	obscure
+)
+
+// fate is what becomes of a row at the mark.
+type fate uint8
+
+const (
+	kept fate = iota
+	// dropped: the stream has it newer, or it has gone.
+	dropped
+	// again: the stream has it newer, but not all of it.
+	again
+)
+
+// note takes one change in.
+func (w *window) note(t touch) {
+	switch {
+	case w.loaded:
+		w.act(t)
+	case len(w.touched) >= mostTouched:
+		w.tooMany = true
+	default:
+		w.touched = append(w.touched, t)
+	}
+}
+
+// load makes the rows known, by their keys.
+func (w *window) load(s Snapshot, keys []string, mark Mark) {
+	w.snapshot, w.mark, w.loaded = s, mark, true
+	w.rows, w.fates = make(map[string]int, len(keys)), make([]fate, len(keys))
+	for i, key := range keys {
+		w.rows[key] = i
+	}
+	for _, t := range w.touched {
+		w.act(t)
+	}
+	w.touched, w.began = nil, nil
+}
+
+// act decides what a change means for the rows.
+func (w *window) act(t touch) {
+	if w.snapshot.sees(t.transaction) {
+		return
+	}
+	switch t.what {
+	case emptied, obscure:
+		to := dropped
+		if t.what == obscure {
+			to = again
+		}
+		for i := range w.fates {
+			w.fates[i] = to
+		}
+		return
+	}
+	i, ok := w.rows[t.key]
+	if !ok {
+		return
+	}
+	if t.what == part {
+		w.fates[i] = again
+	} else if w.fates[i] == kept {
+		w.fates[i] = dropped
+	}
+}
