@@ -12,6 +12,13 @@ import (
 // waited for. So while calls are that quick, the next ones are recorded before
 // there is a place for them: a place that becomes free is taken at once.
 
+// ahead holds calls that were recorded ahead, oldest first; quick is set while
+// calls are answered so soon that this pays.
+type ahead struct {
+	calls []*call
+	quick bool
+}
+
 const (
 	// quickCall is how soon a call must be answered for that. Calls of an
 	// instance of Marketo take longer, and waiting for the store is nothing
@@ -24,7 +31,7 @@ const (
 // prepare records calls ahead. It takes full batches that nothing can be merged
 // into while they wait.
 func (m *Machine) prepare(now time.Time) {
-	for m.quick && len(m.groups) == 0 && len(m.prepared) < aheadRounds*m.cfg.Limits.ConcurrentCalls && m.mayPrepare(now) {
+	for m.ahead.quick && len(m.queue.groups) == 0 && len(m.ahead.calls) < aheadRounds*m.cfg.Limits.ConcurrentCalls && m.mayPrepare(now) {
 		l := m.nextLane(now)
 		if l == nil || m.states[l.mapping].block.reason != "" || l.n < m.cfg.Capacity.Objects || m.waitingPays(l.mapping) {
 			return
@@ -32,48 +39,48 @@ func (m *Machine) prepare(now time.Time) {
 		if c := m.fill(now, l); c != nil {
 			m.record(now, c)
 			m.ledger.counted = true
-			m.prepared = append(m.prepared, c)
+			m.ahead.calls = append(m.ahead.calls, c)
 		}
 	}
 }
 
 // mayPrepare reports whether nothing but other calls stands in the way of one.
 func (m *Machine) mayPrepare(now time.Time) bool {
-	if m.items == 0 || m.behind() || m.halted != "" || m.stopping || m.trouble.failures > 0 || m.throttle.refusals > 0 || m.wish.After(now) || m.holdAll.After(now) || m.ledger.down(now) {
+	if m.memory.items == 0 || m.behind() || m.end.halted != "" || m.end.stopping || m.pauses.outage.failures > 0 || m.pauses.throttle.refusals > 0 || m.pauses.wish.After(now) || m.holds.all.After(now) || m.ledger.down() {
 		return false
 	}
-	ok, _, why := m.limiter.Ready(now)
+	ok, _, why := m.calls.limiter.Ready(now)
 	return ok || why == marketo.WhyConcurrency
 }
 
 // recorded goes on with a call whose record is in the store.
 func (m *Machine) recorded(now time.Time, id uint64) {
-	if c := m.calls[id]; c != nil {
-		m.unsent--
+	if c := m.calls.sent[id]; c != nil {
+		m.calls.unsent--
 		m.send(now, c)
 		return
 	}
-	if i := slices.IndexFunc(m.prepared, func(c *call) bool { return c.id == id }); i >= 0 {
-		m.prepared[i].recorded = true
+	if i := slices.IndexFunc(m.ahead.calls, func(c *call) bool { return c.id == id }); i >= 0 {
+		m.ahead.calls[i].recorded = true
 	}
 }
 
 // nextPrepared takes the oldest of the calls that were recorded ahead; nil when
 // none is in the store.
 func (m *Machine) nextPrepared() *call {
-	if len(m.prepared) == 0 || !m.prepared[0].recorded {
+	if len(m.ahead.calls) == 0 || !m.ahead.calls[0].recorded {
 		return nil
 	}
-	c := m.prepared[0]
-	m.prepared = slices.Delete(m.prepared, 0, 1)
+	c := m.ahead.calls[0]
+	m.ahead.calls = slices.Delete(m.ahead.calls, 0, 1)
 	return c
 }
 
 // dropPrepared takes back the calls that were recorded ahead when they cannot
 // go soon: what waits in them would wait in vain.
 func (m *Machine) dropPrepared(now time.Time) {
-	dropped := m.prepared
-	m.prepared = nil
+	dropped := m.ahead.calls
+	m.ahead.calls = nil
 	for _, c := range dropped {
 		m.drop(now, c)
 	}
@@ -81,13 +88,13 @@ func (m *Machine) dropPrepared(now time.Time) {
 
 // dropPreparedOf does so with those of one mapping.
 func (m *Machine) dropPreparedOf(now time.Time, mapping int) {
-	dropped := m.prepared
-	m.prepared = nil
+	dropped := m.ahead.calls
+	m.ahead.calls = nil
 	for _, c := range dropped {
 		if int(c.items[0].mapping) == mapping {
 			m.drop(now, c)
 		} else {
-			m.prepared = append(m.prepared, c)
+			m.ahead.calls = append(m.ahead.calls, c)
 		}
 	}
 }

@@ -48,7 +48,7 @@ func (r *rig) answerRound(calls []Send, took time.Duration) int {
 func TestCallsAreRecordedAhead(t *testing.T) {
 	r, calls := aheadRig(t)
 	r.answerRound(calls, time.Millisecond)
-	ahead := len(r.m.prepared)
+	ahead := len(r.m.ahead.calls)
 	if ahead != aheadRounds*5 {
 		t.Fatalf("%d calls are recorded ahead, want %d", ahead, aheadRounds*5)
 	}
@@ -67,8 +67,8 @@ func TestCallsAreRecordedAhead(t *testing.T) {
 func TestSlowCallsAreNotRecordedAhead(t *testing.T) {
 	r, calls := aheadRig(t)
 	for range 3 {
-		if n := r.answerRound(calls, quickCall); n != 0 || len(r.m.prepared) != 0 {
-			t.Errorf("%d calls went before the answers were saved, %d are recorded ahead", n, len(r.m.prepared))
+		if n := r.answerRound(calls, quickCall); n != 0 || len(r.m.ahead.calls) != 0 {
+			t.Errorf("%d calls went before the answers were saved, %d are recorded ahead", n, len(r.m.ahead.calls))
 		}
 		calls = r.take(5)
 	}
@@ -85,15 +85,15 @@ func TestPreparedCallsAreTakenBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, calls := aheadRig(t)
 			r.answerRound(calls, time.Millisecond)
-			ids := make([]uint64, 0, len(r.m.prepared))
-			for _, c := range r.m.prepared {
+			ids := make([]uint64, 0, len(r.m.ahead.calls))
+			for _, c := range r.m.ahead.calls {
 				ids = append(ids, c.id)
 			}
-			waiting := r.m.prepared[len(ids)-1].items[0]
+			waiting := r.m.ahead.calls[len(ids)-1].items[0]
 			end(r, r.take(5)[0])
 			r.pass(joinTime)
-			if len(r.m.prepared) != 0 || len(ids) == 0 {
-				t.Fatalf("%d of %d calls are still recorded ahead", len(r.m.prepared), len(ids))
+			if len(r.m.ahead.calls) != 0 || len(ids) == 0 {
+				t.Fatalf("%d of %d calls are still recorded ahead", len(r.m.ahead.calls), len(ids))
 			}
 			ended := r.saves[len(r.saves)-1].Ended
 			for _, id := range ids {
@@ -101,11 +101,11 @@ func TestPreparedCallsAreTakenBack(t *testing.T) {
 					t.Errorf("call %d is still in flight in the store", id)
 				}
 			}
-			items := r.m.items
+			items := r.m.memory.items
 			w := upsert("", "newer")
 			w.Key = waiting.key
 			r.commit(w)
-			if r.m.items != items {
+			if r.m.memory.items != items {
 				t.Error("a newer change was not merged")
 			}
 		})
@@ -115,7 +115,7 @@ func TestPreparedCallsAreTakenBack(t *testing.T) {
 func TestPreparedCallsEndWithAStop(t *testing.T) {
 	r, calls := aheadRig(t)
 	r.answerRound(calls, time.Millisecond)
-	if len(r.m.prepared) == 0 {
+	if len(r.m.ahead.calls) == 0 {
 		t.Fatal("no calls are recorded ahead")
 	}
 	r.step(Stop{SendUntil: r.now})

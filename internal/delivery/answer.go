@@ -14,7 +14,7 @@ type mappingState struct {
 	evidence evidence
 	block    block
 	brake    brake
-	keys     recurrence
+	keys     keyReuse
 	// unreadable is set while rows of the mapping cannot be read.
 	unreadable unreadable
 	count      MappingCounts
@@ -22,12 +22,12 @@ type mappingState struct {
 
 // answered reads the reply to a call.
 func (m *Machine) answered(now time.Time, ev Answered) {
-	c := m.calls[ev.Call]
-	delete(m.calls, ev.Call)
+	c := m.calls.sent[ev.Call]
+	delete(m.calls.sent, ev.Call)
 	m.braked(c, -1)
 	m.left(c, ev.Reply.Left)
-	m.limiter.Done(c.counted, ev.Reply.Left)
-	m.quick = now.Sub(c.started) < quickCall
+	m.calls.limiter.Done(c.counted, ev.Reply.Left)
+	m.ahead.quick = now.Sub(c.started) < quickCall
 	fault := ev.Reply.Fault
 	if fault == nil && len(ev.Reply.Results) != len(c.items) {
 		fault = &marketo.Fault{Class: marketo.FaultUnknown, Code: "reply", Message: "the reply does not match the call"}
@@ -47,7 +47,7 @@ func (m *Machine) answered(now time.Time, ev Answered) {
 		m.accepted(int(c.items[0].mapping))
 		evidence = 0
 	}
-	m.touchItems(c.items)
+	m.prefetchItems(c.items)
 	for i, it := range c.items {
 		m.concluded(now, it, ev.Reply.Results[i], evidence)
 	}
@@ -62,7 +62,7 @@ func (m *Machine) left(c *call, at time.Time) {
 	if at.Sub(c.started) <= prompt {
 		return
 	}
-	m.limiter.Again(c.counted, at)
+	m.calls.limiter.Again(c.counted, at)
 	c.started, c.counted, m.ledger.counted = at, at, true
 }
 
@@ -73,11 +73,11 @@ func (m *Machine) concluded(now time.Time, it *item, r marketo.Result, evidence 
 	count.Statuses[r.Status]++
 	switch r.Outcome {
 	case marketo.Confirmed:
-		m.existing.note(it, it.operation, r.Status)
+		m.known.existing.note(it, it.operation, r.Status)
 		if r.Status == marketo.Deleted {
 			m.states[it.mapping].brake.deleted(now)
 		}
-		if m.incomplete(it, r.Status) {
+		if m.confirmsPart(it, r.Status) {
 			m.complete(now, it)
 			return
 		}
@@ -122,7 +122,7 @@ func (m *Machine) rejected(now time.Time, it *item, r marketo.Result, evidence u
 		m.back(now, it)
 		return
 	}
-	if m.parked[it.key] == nil && m.refuse(now, it, evidence, r) {
+	if m.parked.objects[it.key] == nil && m.refuse(now, it, evidence, r) {
 		m.back(now, it)
 		return
 	}
@@ -135,7 +135,7 @@ func (m *Machine) unmappable(now time.Time, it *item) {
 	if m.cfg.HaltOnReject {
 		m.halt("a row of mapping " + m.cfg.Mappings[it.mapping].Name + " cannot become an object (" + r.Loggable(it.object) +
 			"); mend the row or the mapping and start again, or set delivery.on_reject: park")
-		it.place = timed
+		m.move(it, timed)
 		return
 	}
 	m.park(now, it, r, false)
@@ -170,16 +170,16 @@ func (m *Machine) faulted(now time.Time, c *call, f *marketo.Fault) {
 	case marketo.FaultRate, marketo.FaultConcurrency:
 		m.throttled(now, c.started, f)
 	case marketo.FaultQuota:
-		if !m.limiter.IsExhausted() {
-			m.log(slog.LevelWarn, "marketo says that the calls of the day are used up; one call asks every 15 minutes", "code", f.Code, "ours", m.limiter.Used(now))
+		if !m.calls.limiter.IsExhausted() {
+			m.log(slog.LevelWarn, "marketo says that the calls of the day are used up; one call asks every 15 minutes", "code", f.Code, "ours", m.calls.limiter.Used(now))
 		}
-		m.limiter.Exhausted(now)
+		m.calls.limiter.Exhausted(now)
 		m.ledger.counted = true
 	case marketo.FaultExpired:
-		m.limiter.Ask() // it was no answer to that
+		m.calls.limiter.Ask() // it was no answer to that
 		// The next attempt signs afresh. Only a second one in a row is
 		// trouble, such as a clock that is wrong.
-		if m.trouble.expired++; m.trouble.expired > 1 {
+		if m.pauses.outage.expired++; m.pauses.outage.expired > 1 {
 			m.failed(now, c.started, f)
 		}
 	case marketo.FaultUnknown:
@@ -203,14 +203,14 @@ func (m *Machine) unknown(now time.Time, c *call, f *marketo.Fault) time.Time {
 	m.count.Unknown++
 	until := c.started.Add(m.cfg.UnknownHold)
 	if f.MayRun() {
-		m.limiter.Lose(until)
+		m.calls.limiter.Lose(until)
 	}
 	for _, it := range c.items {
 		it.repeat = true
 		m.hold(it.key, until)
 	}
 	if until.After(now) {
-		m.timers.add(timer{at: until, call: c.id})
+		m.clock.timers.add(timer{at: until, call: c.id})
 		return until
 	}
 	m.ledger.draft.Ended = append(m.ledger.draft.Ended, c.id)

@@ -111,7 +111,7 @@ func (m *Machine) accepted(mapping int) {
 // makeRoom unblocks the mappings that waited for fewer parked objects.
 func (m *Machine) makeRoom() {
 	for i := range m.states {
-		if m.states[i].block.full && len(m.parked) < m.cfg.MaxParked {
+		if m.states[i].block.full && len(m.parked.objects) < m.cfg.MaxParked {
 			m.unblock(i)
 		}
 	}

@@ -120,17 +120,17 @@ func (m *Machine) mayDelete(now time.Time, mapping, most int) int {
 	}
 	b.turn(now)
 	if b.sum >= m.cfg.MaxDeletes && !b.held {
-		b.due, m.braking = true, true
+		b.due, m.queue.braking = true, true
 	}
 	return min(most, max(m.cfg.MaxDeletes-b.sum-b.flying, 0))
 }
 
 // brake holds the mappings that are to be held.
 func (m *Machine) brake(now time.Time) {
-	if !m.braking {
+	if !m.queue.braking {
 		return
 	}
-	m.braking = false
+	m.queue.braking = false
 	for i := range m.states {
 		b := &m.states[i].brake
 		if !b.due {
@@ -166,28 +166,21 @@ func (m *Machine) askAgain(now time.Time, mapping int) {
 			if int(it.mapping) != mapping || !it.deletes() {
 				continue
 			}
-			switch it.place {
-			case behind, open, timed:
-				it.removal = asks
+			switch it.stage {
+			case waiting, unended, timed:
+				it.ask()
 			case reading: // the answer may be from before
-				it.stale = it.removal == asks
+				it.stale = it.needs.has(itsHolder)
 			}
 		}
 	}
 	l := m.lane(mapping, marketo.Delete)
 	for spot, end := l.head, l.tail; spot != end; spot++ {
 		if it := *l.at(spot); it != nil && it.deletes() {
-			l.remove(it)
-			it.removal = asks
+			it.ask()
 			m.promote(now, it)
 		}
 	}
-}
-
-// deletes reports whether it is a deletion that on_delete asks for, and that no
-// call may have made yet.
-func (it *item) deletes() bool {
-	return it.removal != notRemoval && it.operation == marketo.Delete && !it.repeat
 }
 
 // heldObstacle says why a mapping is held, and how it goes on.

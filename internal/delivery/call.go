@@ -11,6 +11,20 @@ import (
 // for sent when it was counted; the limiter's margin is wider.
 const prompt = 50 * time.Millisecond
 
+// calls are those to Marketo.
+type calls struct {
+	limiter *marketo.Limiter
+	// sent holds the calls that are counted and not answered; unsent of them
+	// wait for their records.
+	sent   map[uint64]*call
+	unsent int
+	last   uint64
+	// inStore counts the calls that the store has, or will have, as in flight:
+	// those under way and those that may still be executing.
+	inStore int
+	spare   []*call
+}
+
 // call is one batch on its way: recorded in the store, sent, answered.
 type call struct {
 	id    uint64
@@ -43,7 +57,7 @@ func (m *Machine) dispatch(now time.Time) {
 		}
 		m.start(now, c)
 	}
-	if len(m.prepared) > 0 && !m.mayPrepare(now) && !m.ledger.down(now) {
+	if len(m.ahead.calls) > 0 && !m.mayPrepare(now) && !m.ledger.down() {
 		m.dropPrepared(now)
 	}
 	m.prepare(now)
@@ -53,17 +67,17 @@ func (m *Machine) dispatch(now time.Time) {
 // maySend reports whether a call may start now, and sees to it that the
 // Machine wakes when time alone will change that.
 func (m *Machine) maySend(now time.Time) bool {
-	if m.items == 0 || m.behind() || !m.maySendLater(now) || m.ledger.down(now) || m.ledger.late(now) {
+	if m.memory.items == 0 || m.behind() || !m.maySendLater(now) || m.ledger.down() || m.ledger.late(now) {
 		return false
 	}
-	if m.holdAll.After(now) {
-		m.wakeAt(m.holdAll)
+	if m.holds.all.After(now) {
+		m.wakeAt(m.holds.all)
 		return false
 	}
 	if m.pausedByFaults(now) {
 		return false
 	}
-	ok, at, why := m.limiter.Ready(now)
+	ok, at, why := m.calls.limiter.Ready(now)
 	m.tellQuota(ok, why)
 	if !ok {
 		m.count.Limited = why
@@ -79,14 +93,14 @@ func (m *Machine) maySend(now time.Time) bool {
 // maySendLater reports whether a call may start now or at some later time of
 // this life.
 func (m *Machine) maySendLater(now time.Time) bool {
-	if m.halted != "" {
+	if m.end.halted != "" {
 		return false
 	}
-	if m.stopping {
-		if m.behind() || !now.Before(m.until) {
+	if m.end.stopping {
+		if m.behind() || !now.Before(m.end.until) {
 			return false
 		}
-		m.wakeAt(m.until)
+		m.wakeAt(m.end.until)
 	}
 	return true
 }
@@ -108,8 +122,8 @@ func (m *Machine) nextBatch(now time.Time) *call {
 
 func (m *Machine) nextLane(now time.Time) *lane {
 	var best *lane
-	kept := m.listed[:0]
-	for _, l := range m.listed {
+	kept := m.queue.listed[:0]
+	for _, l := range m.queue.listed {
 		if l.n == 0 {
 			l.listed = false
 			continue
@@ -119,8 +133,8 @@ func (m *Machine) nextLane(now time.Time) *lane {
 			best = l
 		}
 	}
-	clear(m.listed[len(kept):])
-	m.listed = kept
+	clear(m.queue.listed[len(kept):])
+	m.queue.listed = kept
 	if best == nil && m.crowded() {
 		best = m.fullest(now)
 	}
@@ -134,16 +148,16 @@ func (m *Machine) crowded() bool {
 		return false
 	}
 	waiting := 0
-	for _, l := range m.listed {
+	for _, l := range m.queue.listed {
 		waiting += l.n
 	}
-	return 2*waiting > m.items
+	return 2*waiting > m.memory.items
 }
 
 // fullest returns the lane that comes nearest to a full batch.
 func (m *Machine) fullest(now time.Time) *lane {
 	var best *lane
-	for _, l := range m.listed {
+	for _, l := range m.queue.listed {
 		if !m.silent(l.mapping) && (l.operation != marketo.Delete || m.mayDelete(now, l.mapping, 1) > 0) && (best == nil || l.n > best.n) {
 			best = l
 		}
@@ -163,7 +177,7 @@ func (m *Machine) due(now time.Time, l *lane) bool {
 	if m.states[l.mapping].block.reason != "" {
 		return m.probeDue(now, l)
 	}
-	if l.n >= m.cfg.Capacity.Objects && !m.waitingPays(l.mapping) || m.stopping {
+	if l.n >= m.cfg.Capacity.Objects && !m.waitingPays(l.mapping) || m.end.stopping {
 		return true
 	}
 	at := l.first().since.time().Add(m.cfg.MaxWait)
@@ -178,21 +192,21 @@ func (m *Machine) due(now time.Time, l *lane) bool {
 // record is there: a life that finds it knows which keys to hold back.
 func (m *Machine) start(now time.Time, c *call) {
 	m.admit(now, c)
-	m.unsent++
+	m.calls.unsent++
 	m.record(now, c)
 }
 
 // admit counts a call that takes one of the places.
 func (m *Machine) admit(now time.Time, c *call) {
-	m.limiter.Start(now)
+	m.calls.limiter.Start(now)
 	m.ledger.counted = true
 	c.counted = now
-	m.calls[c.id] = c
+	m.calls.sent[c.id] = c
 }
 
 // record has the store keep the call as in flight.
 func (m *Machine) record(now time.Time, c *call) {
-	m.ghosts++
+	m.calls.inStore++
 	for _, it := range c.items {
 		if m.ledger.draft.Sent.Compare(it.at) < 0 {
 			m.ledger.draft.Sent = it.at
@@ -209,7 +223,7 @@ func (m *Machine) send(now time.Time, c *call) {
 	c.started = now
 	if now.Sub(c.counted) > prompt {
 		// The store was slow: the window has to know the later time too.
-		m.limiter.Again(c.counted, now)
+		m.calls.limiter.Again(c.counted, now)
 		c.counted, m.ledger.counted = now, true
 	}
 	m.count.Calls++
@@ -230,7 +244,7 @@ func (m *Machine) comeBack(now time.Time, c *call) {
 
 // back returns an item to its lane, with what has come for its key meanwhile.
 func (m *Machine) back(now time.Time, it *item) {
-	it.place = ready
+	m.move(it, waiting)
 	m.absorb(it)
 	m.promote(now, it)
 }

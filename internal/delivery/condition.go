@@ -128,20 +128,20 @@ func (r Report) Freshness(now time.Time) time.Time {
 func (m *Machine) obstacles(now time.Time) []Obstacle {
 	var all []Obstacle
 	add := func(c Condition, reason string) { all = append(all, Obstacle{Condition: c, Reason: reason}) }
-	if m.halted != "" {
-		add(Halted, m.halted)
+	if m.end.halted != "" {
+		add(Halted, m.end.halted)
 	}
 	if m.ledger.failures > 0 {
 		add(StoreFailing, "the store does not take anything; see the log")
 	}
-	if m.stopping {
+	if m.end.stopping {
 		add(Stopping, "the daemon ends: nothing more is read, and what is under way is waited for")
 	}
-	if m.trouble.failures > 0 {
-		add(MarketoFailing, "calls to marketo fail: "+m.trouble.fault.Error())
+	if m.pauses.outage.failures > 0 {
+		add(MarketoFailing, "calls to marketo fail: "+m.pauses.outage.fault.Error())
 	}
-	if m.items > 0 && m.count.Limited == marketo.WhyQuota {
-		if m.limiter.IsExhausted() {
+	if m.memory.items > 0 && m.count.Limited == marketo.WhyQuota {
+		if m.calls.limiter.IsExhausted() {
 			all = append(all, Obstacle{Condition: QuotaUsed,
 				Reason: "marketo says that the calls of the day are used up, by all integrations together; one call asks every 15 minutes",
 				Remedy: "see who uses the calls, or have marketo raise them; cdcsync release --all asks at once, and so does a restart"})
@@ -149,8 +149,8 @@ func (m *Machine) obstacles(now time.Time) []Obstacle {
 			add(QuotaUsed, "the calls of the day are used up by marketo.limits.calls_per_day; sending goes on after midnight US Central")
 		}
 	}
-	if m.items > 0 && m.isThrottled(now) {
-		add(Throttled, "marketo refuses calls, as too many are made, by all integrations together: "+m.throttle.fault.Error())
+	if m.memory.items > 0 && m.isThrottled(now) {
+		add(Throttled, "marketo refuses calls, as too many are made, by all integrations together: "+m.pauses.throttle.fault.Error())
 	}
 	for i := range m.states {
 		if m.states[i].brake.held {
@@ -165,8 +165,8 @@ func (m *Machine) obstacles(now time.Time) []Obstacle {
 			add(Unreadable, reason)
 		}
 	}
-	if m.holdAll.After(now) {
-		add(Holding, "after an unclean start nothing is sent until calls of the last life can no longer be executing, "+left(m.holdAll, now))
+	if m.holds.all.After(now) {
+		add(Holding, "after an unclean start nothing is sent until calls of the last life can no longer be executing, "+left(m.holds.all, now))
 	} else if keys, until := m.inherited(now); keys > 0 {
 		add(Holding, fmt.Sprintf("the last life did not end in order: newer values of %d keys wait until its calls can no longer be executing, %s", keys, left(until, now)))
 	}
@@ -178,6 +178,6 @@ func (m *Machine) obstacles(now time.Time) []Obstacle {
 
 // paused reports whether nothing is sent, whatever waits.
 func (m *Machine) paused(now time.Time) bool {
-	return m.halted != "" || m.ledger.failures > 0 || m.trouble.failures > 0 || m.throttle.until.After(now) || m.wish.After(now) || m.holdAll.After(now) ||
-		m.items > 0 && m.count.Limited == marketo.WhyQuota
+	return m.end.halted != "" || m.ledger.failures > 0 || m.pauses.outage.failures > 0 || m.pauses.throttle.until.After(now) || m.pauses.wish.After(now) || m.holds.all.After(now) ||
+		m.memory.items > 0 && m.count.Limited == marketo.WhyQuota
 }

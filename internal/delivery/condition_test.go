@@ -53,14 +53,14 @@ func TestAllObstaclesAreToldTheWorstFirst(t *testing.T) {
 		want   []Condition
 	}{
 		{"nothing", func(*Machine) {}, nil},
-		{"halted before all else", func(m *Machine) { m.trouble.failures, m.ledger.failures, m.halted = 1, 1, "x" }, []Condition{Halted, StoreFailing, MarketoFailing}},
-		{"store before marketo", func(m *Machine) { m.ledger.failures, m.trouble.failures = 1, 1 }, []Condition{StoreFailing, MarketoFailing}},
-		{"marketo", func(m *Machine) { m.trouble.failures, m.trouble.fault = 1, marketo.Fault{Code: "503"} }, []Condition{MarketoFailing}},
-		{"unclean start", func(m *Machine) { m.holdAll = epoch.Add(time.Second) }, []Condition{Holding}},
-		{"quota", func(m *Machine) { m.items, m.count.Limited = 1, marketo.WhyQuota }, []Condition{QuotaUsed}},
+		{"halted before all else", func(m *Machine) { m.pauses.outage.failures, m.ledger.failures, m.end.halted = 1, 1, "x" }, []Condition{Halted, StoreFailing, MarketoFailing}},
+		{"store before marketo", func(m *Machine) { m.ledger.failures, m.pauses.outage.failures = 1, 1 }, []Condition{StoreFailing, MarketoFailing}},
+		{"marketo", func(m *Machine) { m.pauses.outage.failures, m.pauses.outage.fault = 1, marketo.Fault{Code: "503"} }, []Condition{MarketoFailing}},
+		{"unclean start", func(m *Machine) { m.holds.all = epoch.Add(time.Second) }, []Condition{Holding}},
+		{"quota", func(m *Machine) { m.memory.items, m.count.Limited = 1, marketo.WhyQuota }, []Condition{QuotaUsed}},
 		{"quota without work", func(m *Machine) { m.count.Limited = marketo.WhyQuota }, nil},
 		{"every mapping", func(m *Machine) { m.states[0].block.reason, m.states[1].block.reason = "refused", "refused" }, []Condition{MappingBlocked, MappingBlocked}},
-		{"stopping", func(m *Machine) { m.stopping, m.trouble.failures = true, 1 }, []Condition{Stopping, MarketoFailing}},
+		{"stopping", func(m *Machine) { m.end.stopping, m.pauses.outage.failures = true, 1 }, []Condition{Stopping, MarketoFailing}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

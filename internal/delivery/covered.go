@@ -78,18 +78,18 @@ func (m *Machine) cover(it *item, seen *pgoutput.Transactions, row *marketo.Obje
 	if seen == nil || it.problem != nil || row != nil && leavesOut(row) {
 		return // what a row before covers is covered still
 	}
-	m.rows.forget(it.hash)
+	m.reads.rows.forget(it.hash)
 	all := true
 	for next := it.after; next != nil; next = next.after {
-		all = all && next.windowed && next.key == it.key && next.mapping == it.mapping &&
-			m.mayCover(int(it.mapping), next.operation) && seen.SeeStreamed(next.xid, next.at.Commit, m.timeline)
+		all = all && next.windowed() && next.key == it.key && next.mapping == it.mapping &&
+			m.mayCover(int(it.mapping), next.operation) && seen.SeeStreamed(next.xid, next.at.Commit, m.stream.timeline)
 		next.covered = all
 	}
 	for it.after != nil && it.after.covered && !m.undecided(it.after) && m.mayAbsorb(it, it.after) {
 		m.absorbNext(it)
 	}
 	if all {
-		m.rows.note(it.hash, rowSeen{key: it.key, mapping: it.mapping, seen: seen})
+		m.reads.rows.note(it.hash, rowSeen{key: it.key, mapping: it.mapping, seen: seen})
 	}
 }
 
@@ -118,7 +118,7 @@ func (m *Machine) mayCover(mapping int, op marketo.Operation) bool {
 
 // uncover has all be sent that follows an item, as if no row had been read.
 func (m *Machine) uncover(it *item) {
-	m.rows.forget(it.hash)
+	m.reads.rows.forget(it.hash)
 	for next := it.after; next != nil; next = next.after {
 		next.covered = false
 	}
@@ -126,14 +126,14 @@ func (m *Machine) uncover(it *item) {
 
 // covers reports whether a row that was read covers a change that has come.
 func (m *Machine) covers(hash uint64, w *mapping.Write, at pgoutput.Position) bool {
-	row, ok := m.rows.find(hash)
+	row, ok := m.reads.rows.find(hash)
 	if !ok {
 		return false
 	}
-	if row.key == w.Key && int(row.mapping) == w.Mapping && m.mayCover(w.Mapping, w.Operation) && row.seen.SeeStreamed(m.xid, at.Commit, m.timeline) {
+	if row.key == w.Key && int(row.mapping) == w.Mapping && m.mayCover(w.Mapping, w.Operation) && row.seen.SeeStreamed(m.stream.xid, at.Commit, m.stream.timeline) {
 		return true
 	}
-	m.rows.forget(hash)
+	m.reads.rows.forget(hash)
 	return false
 }
 
@@ -145,26 +145,27 @@ func (m *Machine) settleCovered(it *item) {
 	switch {
 	case it.operation == marketo.Delete:
 		// What the row leaves out, the deletion would have taken away.
-		it.removal = asks
-	case it.anew, m.lacks(it.key):
-		it.reread, it.removal = true, notRemoval
+		it.ask()
+	case it.anew, m.isIncomplete(it.key):
+		it.needs.set(itsRow, true)
+		it.setRemoval(notRemoval)
 	default:
 		m.states[it.mapping].count.Coalesced++
 		m.settle(it)
 		return
 	}
-	m.read(it)
+	m.move(it, reading)
 }
 
 // mayJoin reports whether an item, which waits, can settle what is covered by
 // the row that it is sent as, or what follows it as covered.
 func (it *item) mayJoin() bool {
-	return it.windowed && !it.repeat && (it.covered || it.problem == nil && !it.needsRow())
+	return it.windowed() && !it.repeat && (it.covered || it.problem == nil && it.needs == 0)
 }
 
 // join takes a covered change into the waiting item it.
 func (m *Machine) join(now time.Time, it *item, w *mapping.Write, at pgoutput.Position) bool {
-	if !it.waits() || it.key != w.Key || w.Removal {
+	if !it.idle() || it.key != w.Key || w.Removal {
 		return false
 	}
 	if m.supersede(now, it, w, at) {
@@ -174,14 +175,11 @@ func (m *Machine) join(now time.Time, it *item, w *mapping.Write, at pgoutput.Po
 		return false
 	}
 	if it.covered {
-		next := item{
-			operation: w.Operation, object: w.Object, bytes: w.Bytes + itemBytes,
-			partial: w.Partial || w.Operation == marketo.Update, ends: w.Operation == marketo.Update, covered: true,
-		}
-		m.bytes += next.bytes - it.bytes
+		next, before := item{content: contentOf(w), bytes: w.Bytes + itemBytes, covered: true}, it.bytes
 		it.follow(&next)
+		m.resized(it, before)
 	}
-	it.at, it.xid, it.newest = at, m.xid, stampOf(m.time)
+	it.at, it.xid, it.newest = at, m.stream.xid, stampOf(m.stream.time)
 	return true
 }
 
@@ -191,7 +189,7 @@ func (it *item) follow(next *item) {
 		anew := it.anew || next.anew || it.operation == marketo.Delete
 		it.operation, it.object, it.bytes = next.operation, next.object, next.bytes
 		it.partial, it.ends, it.removal, it.anew = next.partial, next.ends, next.removal, anew
-		it.reread, it.problem, it.unsure = false, nil, false
+		it.needs, it.problem, it.unsure = next.needs&itsHolder, nil, false
 		return
 	}
 	if (next.anew || next.operation == marketo.Delete) && it.operation != marketo.Delete {

@@ -81,7 +81,7 @@ func TestWhatARowDoesNotCover(t *testing.T) {
 				return
 			}
 			r.want(r.take(1), "UPSERT[1,-,second]")
-			if _, ok := r.m.rows.find(r.m.keys.hash(KeyHash(upsert("1").Key))); ok {
+			if _, ok := r.m.reads.rows.find(r.m.keys.hash(KeyHash(upsert("1").Key))); ok {
 				t.Error("the row is taken to cover what follows")
 			}
 		})

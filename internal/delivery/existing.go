@@ -54,7 +54,7 @@ func (e *existing) forget(it *item) {
 
 // mayCreate reports whether sending it may make an object that is not there.
 func (m *Machine) mayCreate(it *item) bool {
-	return (it.operation == marketo.Upsert || it.operation == marketo.Insert) && !m.existing.has(it)
+	return (it.operation == marketo.Upsert || it.operation == marketo.Insert) && !m.known.existing.has(it)
 }
 
 // againAfterUnknown puts the items of a call with an unknown outcome where they

@@ -27,18 +27,16 @@ func (m *Machine) fillUpTo(now time.Time, l *lane, most int) *call {
 	c := m.blankCall()
 	c.items = slices.Grow(c.items, most)
 	size := m.cfg.Capacity.Envelope
-	m.touchNext(l, most)
+	m.prefetchNext(l, most)
 	for len(c.items) < most && l.n > 0 {
 		it := l.first()
-		if m.absorb(it); it.operation != l.operation || it.needsRow() || m.precedesUndecided(it) {
-			l.remove(it)
+		if m.absorb(it); it.operation != l.operation || it.needs != 0 || m.precedesUndecided(it) {
 			m.promote(now, it)
 			continue
 		}
 		if m.cfg.Capacity.Bytes > 0 {
 			need := m.cfg.Capacity.Size(it.object, it.operation)
 			if m.cfg.Capacity.Envelope+need > m.cfg.Capacity.Bytes {
-				l.remove(it)
 				it.problem = &mapping.Problem{
 					Code:    "too_large",
 					Message: "the object alone is larger than one call may be; map fewer or shorter attributes",
@@ -51,7 +49,7 @@ func (m *Machine) fillUpTo(now time.Time, l *lane, most int) *call {
 			}
 			size += need
 		}
-		l.remove(it)
+		m.move(it, sending)
 		c.items = append(c.items, it)
 	}
 	if len(c.items) == 0 {
@@ -66,13 +64,13 @@ func (m *Machine) fillUpTo(now time.Time, l *lane, most int) *call {
 
 // newCall makes a call of c, which has its items.
 func (m *Machine) newCall(c *call, l *lane) *call {
-	m.lastCall++
-	c.id = m.lastCall
+	m.calls.last++
+	c.id = m.calls.last
 	c.batch.Type, c.batch.Operation = m.cfg.Mappings[l.mapping].Object, l.operation
 	c.batch.Objects = slices.Grow(c.batch.Objects, len(c.items))
 	c.keys = slices.Grow(c.keys, len(c.items))
 	for _, it := range c.items {
-		it.place = flying
+		m.move(it, sending)
 		c.batch.Objects = append(c.batch.Objects, it.object)
 		c.keys = append(c.keys, it.key)
 	}
@@ -82,12 +80,12 @@ func (m *Machine) newCall(c *call, l *lane) *call {
 
 // blankCall returns a call without items, with the memory of one that is over.
 func (m *Machine) blankCall() *call {
-	n := len(m.spare)
+	n := len(m.calls.spare)
 	if n == 0 {
 		return new(call)
 	}
-	c := m.spare[n-1]
-	m.spare = m.spare[:n-1]
+	c := m.calls.spare[n-1]
+	m.calls.spare = m.calls.spare[:n-1]
 	return c
 }
 
@@ -101,5 +99,5 @@ func (m *Machine) recycle(c *call) {
 		batch: marketo.Batch{Objects: c.batch.Objects[:0]},
 		items: c.items[:0], keys: c.keys[:0],
 	}
-	m.spare = append(m.spare, c)
+	m.calls.spare = append(m.calls.spare, c)
 }

@@ -7,7 +7,7 @@ import "github.com/cdcsync/cdcsync/internal/marketo"
 // ends, so that inserting costs the same however long the lane is.
 //
 // It is a ring of pointers and not a list, because a list has to be read item
-// by item: see touchNext.
+// by item: see prefetchNext.
 type lane struct {
 	mapping   int
 	operation marketo.Operation
@@ -41,7 +41,6 @@ func (l *lane) insert(it *item) {
 
 // put puts an item at the front or at the end.
 func (l *lane) put(it *item, front bool) {
-	it.place = ready
 	if int(l.tail-l.head) == len(l.ring) {
 		l.makeRoom()
 	}

@@ -110,7 +110,7 @@ func pass(t *testing.T, m *Machine, now *time.Time, d time.Duration, step func(E
 func (r *rig) exist(ids ...string) {
 	for _, id := range ids {
 		key := upsert(id).Key
-		r.m.existing.note(&item{key: key, hash: r.m.keys.hash(KeyHash(key))}, marketo.Upsert, marketo.Updated)
+		r.m.known.existing.note(&item{key: key, hash: r.m.keys.hash(KeyHash(key))}, marketo.Upsert, marketo.Updated)
 	}
 }
 
@@ -490,7 +490,7 @@ func TestStopGivesUpSendingInTime(t *testing.T) {
 	r.commit(upsert("1", "a"), upsert("2", "a"))
 	r.pass(time.Second)
 	r.fail(r.take(1)[0], marketo.FaultRetry)
-	r.m.trouble.until = r.now.Add(time.Hour)
+	r.m.pauses.outage.until = r.now.Add(time.Hour)
 	r.step(Stop{SendUntil: r.now.Add(10 * time.Second)})
 	r.pass(11 * time.Second)
 	if r.finished == nil || r.finished.Left != 2 {
@@ -529,8 +529,8 @@ func TestAcceptingIsBounded(t *testing.T) {
 	}
 	r.pass(time.Second)
 	r.answer(r.take(1)[0])
-	if !r.m.Accepting() || r.m.bytes != 0 || r.m.keys.n != 0 {
-		t.Fatalf("accepting %v, bytes %d, keys %d after all is settled", r.m.Accepting(), r.m.bytes, r.m.keys.n)
+	if !r.m.Accepting() || r.m.memory.bytes != 0 || r.m.keys.n != 0 {
+		t.Fatalf("accepting %v, bytes %d, keys %d after all is settled", r.m.Accepting(), r.m.memory.bytes, r.m.keys.n)
 	}
 }
 

@@ -8,45 +8,57 @@ import (
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
-// merge takes w into the waiting item it, if sending the result once leaves
-// Marketo as sending both would. The item keeps its place and its oldest
-// transaction.
-func (m *Machine) merge(now time.Time, it *item, w *mapping.Write, at pgoutput.Position) bool {
-	if !it.waits() {
+// Changes of a key that wait together are sent as one object, where sending that
+// once leaves Marketo as sending each of them would. The item keeps its place in
+// the queue and its oldest transaction.
+
+// mayMerge is the rule of who may merge with whom: next comes right after an item
+// in its key's chain.
+//
+// Spellings of a key may be two objects. Nobody may come to depend on the retry
+// of a parked object. What a call of unknown outcome carried goes again as it is.
+// And what a removal comes to is known when its transaction has ended.
+func (m *Machine) mayMerge(it *item, next *change) bool {
+	switch {
+	case it.key != next.key, it.mapping != next.mapping, m.cfg.Mappings[it.mapping].Separate:
+		return false
+	case it.feed == fromParked, next.feed == fromParked:
+		return false
+	case it.repeat, it.covered, it.problem != nil, next.problem != nil, it.needs.has(itsRow), next.needs.has(itsHolder):
 		return false
 	}
-	if it.key != w.Key || w.Removal {
-		// Spellings of a key may be two objects. And what a removal comes to is
-		// known when its transaction has ended.
+	_, ok := merged(it.operation, next.operation)
+	return ok
+}
+
+// change is what may be merged into an item.
+type change struct {
+	*content
+	key     string
+	mapping int32
+	feed    feed
+}
+
+// merge takes w into the waiting item it, if that is allowed.
+func (m *Machine) merge(now time.Time, it *item, w *mapping.Write, at pgoutput.Position) bool {
+	if !it.idle() || it.key != w.Key || w.Removal {
 		return false
 	}
 	if m.supersede(now, it, w, at) {
 		return true
 	}
-	if !it.windowed {
-		// No transaction waits for the retry of a parked object, so none may
-		// come to depend on it.
+	next := contentOf(w)
+	// A row that has to be read makes one whole: more can join it there.
+	if w.Reread || !m.mayMerge(it, &change{content: &next, key: w.Key, mapping: int32(w.Mapping)}) {
 		return false
 	}
-	if it.repeat || it.reread || it.covered || it.problem != nil || w.Problem != nil || w.Reread {
-		return false
+	operation, before := it.operation, it.bytes
+	it.take(&next, w.Bytes+itemBytes)
+	m.resized(it, before)
+	it.at, it.xid, it.newest = at, m.stream.xid, stampOf(m.stream.time)
+	if it.stage == ready && operation != it.operation {
+		m.promote(now, it)
 	}
-	if int(it.mapping) != w.Mapping || m.cfg.Mappings[it.mapping].Separate {
-		return false
-	}
-	operation, ok := merged(it.operation, w.Operation)
-	if !ok {
-		return false
-	}
-	if it.place == ready && operation != it.operation {
-		m.lane(int(it.mapping), it.operation).remove(it)
-		defer m.promote(now, it)
-	}
-	m.bytes -= it.bytes
-	it.take(operation, w)
-	m.bytes += it.bytes
-	it.at, it.xid = at, m.xid
-	it.newest = stampOf(m.time)
 	return true
 }
 
@@ -62,48 +74,31 @@ func (m *Machine) absorb(it *item) {
 // mayAbsorb reports whether next, which follows it, can be sent with it as one.
 func (m *Machine) mayAbsorb(it, next *item) bool {
 	if next.covered {
-		return it.mayJoin() && it.key == next.key && next.windowed
+		return it.mayJoin() && it.key == next.key && next.windowed()
 	}
-	if it.covered || it.repeat || it.problem != nil || it.needsRow() || next.problem != nil || next.repeat ||
-		it.key != next.key || next.removal == asks || m.cfg.Mappings[it.mapping].Separate || !it.windowed || !next.windowed {
-		return false
-	}
-	_, ok := merged(it.operation, next.operation)
-	return ok
+	return it.needs == 0 && !next.repeat &&
+		m.mayMerge(it, &change{content: &next.content, key: next.key, mapping: next.mapping, feed: next.feed})
 }
 
 func (m *Machine) absorbNext(it *item) {
-	next := it.after
-	m.bytes -= it.bytes + next.bytes
+	next, before := it.after, it.bytes
 	if next.covered {
 		it.follow(next)
 	} else {
-		it.takeNext(next)
+		it.take(&next.content, next.bytes)
 	}
-	m.bytes += it.bytes
+	m.resized(it, before)
+	m.memory.bytes -= next.bytes
 	it.at, it.xid, it.newest = next.at, next.xid, next.newest
 	it.after = next.after
 	if it.last == next {
 		it.last = it
 	}
 	m.window.Settle(next.ref)
-	m.items--
+	m.memory.items--
 	m.states[it.mapping].pending--
 	m.states[it.mapping].count.Coalesced++
 	m.forget(next)
-}
-
-// takeNext makes it the object that it and next make together.
-func (it *item) takeNext(next *item) {
-	operation, _ := merged(it.operation, next.operation)
-	it.take(operation, &mapping.Write{
-		Operation: next.operation, Object: next.object,
-		Partial: next.partial, Bytes: next.bytes - itemBytes,
-	})
-	it.owes = it.owes || next.owes || it.removal == notRemoval && next.removal != notRemoval
-	it.ends, it.removal = next.ends, next.removal
-	it.reread, it.unsure = it.reread || next.reread, next.unsure
-	it.anew = operation != marketo.Delete && (it.anew || next.anew)
 }
 
 // merged returns the operation that stands for a waiting one and a newer one.
@@ -128,24 +123,32 @@ func merged(older, newer marketo.Operation) (marketo.Operation, bool) {
 	return marketo.Upsert, true
 }
 
-// take makes it the object that older and w make together.
-func (it *item) take(operation marketo.Operation, w *mapping.Write) {
-	wPartial := w.Partial || w.Operation == marketo.Update
+// take makes it the object that it and next, which comes after it, make together.
+// size is what next holds in memory.
+func (it *item) take(next *content, size int) {
+	operation, _ := merged(it.operation, next.operation)
+	older := it.content
+	it.content = *next
+	it.needs = 0
+	it.needs.set(itsRow, older.needs.has(itsRow) || next.needs.has(itsRow))
+	it.owes = older.owes || next.owes || older.removal == notRemoval && next.removal != notRemoval
+	it.made = false
 	switch {
-	case w.Operation == marketo.Delete:
-		it.object, it.partial, it.anew = w.Object, false, false
-		it.bytes = w.Bytes + itemBytes
-	case it.operation == marketo.Delete:
-		it.object, it.partial, it.anew = whole(w.Object), false, true
-		it.reread = wPartial
-		it.bytes = w.Bytes + itemBytes
+	case next.operation == marketo.Delete:
+		it.partial, it.anew = false, false
+		it.bytes = size
+	case older.operation == marketo.Delete:
+		it.object, it.anew = whole(next.object), true
+		it.needs.set(itsRow, it.needs.has(itsRow) || next.partial)
+		it.partial = false
+		it.bytes = size
 	default:
-		it.object = overlay(it.object, w.Object)
-		it.partial = it.partial && wPartial
-		it.bytes = max(it.bytes, w.Bytes+itemBytes)
+		it.object = overlay(older.object, next.object)
+		it.partial = older.partial && next.partial
+		it.anew = older.anew || next.anew
+		it.bytes = max(it.bytes, size)
 	}
-	it.operation, it.ends = operation, w.Operation == marketo.Update
-	it.removal, it.unsure, it.made = notRemoval, false, false
+	it.operation = operation
 }
 
 // whole returns o with everything that is left out cleared: the object it

@@ -71,11 +71,11 @@ func (m *Machine) released(now time.Time, ev Release) {
 // releaseCalls has the next call go at once, and returns what stood against it.
 func (m *Machine) releaseCalls(now time.Time) int {
 	done := 0
-	if m.limiter.IsExhausted() {
-		m.limiter.Ask()
+	if m.calls.limiter.IsExhausted() {
+		m.calls.limiter.Ask()
 		done++
 	}
-	for _, until := range []*time.Time{&m.wish, &m.trouble.until, &m.throttle.until} {
+	for _, until := range []*time.Time{&m.pauses.wish, &m.pauses.outage.until, &m.pauses.throttle.until} {
 		if until.After(now) {
 			*until = now
 			done++
@@ -98,21 +98,21 @@ const reservedFor = 5 * time.Second
 
 func (m *Machine) reserve(now time.Time, ev Reserve) {
 	answer := Reserved{Wait: time.Second}
-	ok, at, why := m.limiter.Ready(now)
+	ok, at, why := m.calls.limiter.Ready(now)
 	switch {
 	case m.startsKnown().After(now):
 		answer.Wait, answer.Why = m.startsKnown().Sub(now), marketo.WhyRate
-	case m.wish.After(now):
-		answer.Wait, answer.Why = m.wish.Sub(now), marketo.WhyRate
+	case m.pauses.wish.After(now):
+		answer.Wait, answer.Why = m.pauses.wish.Sub(now), marketo.WhyRate
 	case !ok:
 		answer.Why = why
 		if !at.IsZero() {
 			answer.Wait = max(at.Sub(now), time.Second)
 		}
 	default:
-		m.limiter.Start(now)
-		m.limiter.Done(now, now)
-		m.limiter.Lose(now.Add(reservedFor))
+		m.calls.limiter.Start(now)
+		m.calls.limiter.Done(now, now)
+		m.calls.limiter.Lose(now.Add(reservedFor))
 		// It may be made once the store knows of it.
 		m.ledger.counted = true
 		m.ledger.reserved = append(m.ledger.reserved, reservation{ev.Reply, now})
@@ -125,7 +125,7 @@ func (m *Machine) reserve(now time.Time, ev Reserve) {
 // power may have taken the last ones of the life before from the store. Calls of
 // objects wait for longer than that.
 func (m *Machine) startsKnown() time.Time {
-	return m.holdAll.Add(marketo.Window - m.cfg.UnknownHold)
+	return m.holds.all.Add(marketo.Window - m.cfg.UnknownHold)
 }
 
 // reservation is a Reserve that was granted then, and is not answered yet.

@@ -151,7 +151,7 @@ func TestClockThatIsSetMovesNothing(t *testing.T) {
 		if len(r.reads) != 1 {
 			t.Errorf("clock set by %s: %d rows are read again, want that of the waiting object", ahead, len(r.reads))
 		}
-		if p := r.m.parked[upsert("1").Key]; p == nil || !p.First.Before(r.now) {
+		if p := r.m.parked.objects[upsert("1").Key]; p == nil || !p.First.Before(r.now) {
 			t.Errorf("clock set by %s: the entry is %+v", ahead, p)
 		}
 	}

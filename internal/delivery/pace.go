@@ -26,6 +26,8 @@ type pace struct {
 	every time.Duration
 	// last is when the last such batch left.
 	last time.Time
+	// spent is set while our own limit of the day is used up.
+	spent bool
 }
 
 // paced reports whether a batch that may carry more later may leave now, and
@@ -51,21 +53,21 @@ func (m *Machine) paced(now time.Time) bool {
 // tellQuota logs when our own limit of the day is used up, and when it is not
 // any more.
 func (m *Machine) tellQuota(ok bool, why string) {
-	used := why == marketo.WhyQuota && !m.limiter.IsExhausted()
+	used := why == marketo.WhyQuota && !m.calls.limiter.IsExhausted()
 	switch {
-	case used && !m.spent:
+	case used && !m.pace.spent:
 		m.log(slog.LevelWarn, "the calls of the day are used up by marketo.limits.calls_per_day; sending goes on after midnight US Central", "limit", m.cfg.Limits.CallsPerDay)
-		m.spent = true
-	case ok && m.spent:
+		m.pace.spent = true
+	case ok && m.pace.spent:
 		m.log(slog.LevelInfo, "there are calls of the day again")
-		m.spent = false
+		m.pace.spent = false
 	}
 }
 
 // spacing forecasts the day from its rate so far and returns the time between
 // two batches that makes the rest of its calls last; zero when they suffice.
 func (m *Machine) spacing(now time.Time) time.Duration {
-	used, limit := m.limiter.Used(now), m.cfg.Limits.CallsPerDay
+	used, limit := m.calls.limiter.Used(now), m.cfg.Limits.CallsPerDay
 	left := limit - used
 	if limit == 0 || left <= 0 {
 		return 0

@@ -28,7 +28,7 @@ func TestPaceMakesTheDayLast(t *testing.T) {
 			r.answer(c)
 		}
 		r.calls = nil
-		if got := r.m.limiter.Used(r.now); got > 2000 {
+		if got := r.m.calls.limiter.Used(r.now); got > 2000 {
 			t.Fatalf("used %d calls", got)
 		}
 	}
@@ -47,8 +47,8 @@ func TestPaceLeavesFullBatchesAndQuietDaysAlone(t *testing.T) {
 	r := newRig(t, func(c *Config) { c.Limits = marketo.Limits{CallsPerDay: 2000, ConcurrentCalls: 5} })
 	r.now = marketo.NextReset(epoch).Add(12 * time.Hour)
 	for range 900 {
-		r.m.limiter.Start(r.now)
-		r.m.limiter.Done(r.now, r.now)
+		r.m.calls.limiter.Start(r.now)
+		r.m.calls.limiter.Done(r.now, r.now)
 	}
 	r.commit(upsert("1", "a"))
 	r.pass(time.Second)
@@ -57,8 +57,8 @@ func TestPaceLeavesFullBatchesAndQuietDaysAlone(t *testing.T) {
 		t.Fatalf("pace %s at half the quota by noon", got)
 	}
 	for range 600 {
-		r.m.limiter.Start(r.now)
-		r.m.limiter.Done(r.now, r.now)
+		r.m.calls.limiter.Start(r.now)
+		r.m.calls.limiter.Done(r.now, r.now)
 	}
 	r.commit(upsert("1", "b"))
 	r.pass(time.Second)

@@ -21,6 +21,13 @@ const (
 	unparkable = time.Minute
 )
 
+// parked are the objects that are parked.
+type parked struct {
+	objects map[string]*parkedObject
+	// news is what is still to be told of them.
+	news parkedNews
+}
+
 // parkedObject is an entry among the parked objects; due is when it is tried
 // again, if it waits.
 type parkedObject struct {
@@ -31,8 +38,8 @@ type parkedObject struct {
 // park ends an item that is not confirmed: it is kept in the store for a
 // person, or until it is tried again, and holds nothing up.
 func (m *Machine) park(now time.Time, it *item, r marketo.Result, waits bool) {
-	earlier := m.parked[it.key]
-	if earlier == nil && len(m.parked) >= m.cfg.MaxParked {
+	earlier := m.parked.objects[it.key]
+	if earlier == nil && len(m.parked.objects) >= m.cfg.MaxParked {
 		m.block(now, int(it.mapping), true, "as many objects are parked as delivery.max_parked allows; retry or discard some, or raise it")
 		if it.problem != nil {
 			m.later(it, now.Add(unparkable))
@@ -59,10 +66,10 @@ func (m *Machine) park(now time.Time, it *item, r marketo.Result, waits bool) {
 	if waits {
 		p.due = now.Add(m.jitter(m.backoff(firstRetry, lastRetry, p.Attempts)))
 		p.Next = m.wall(p.due)
-		m.timers.add(timer{at: p.due, parked: it.key})
+		m.clock.timers.add(timer{at: p.due, parked: it.key})
 	}
-	m.parked[it.key] = p
-	delete(m.lacking, it.key)
+	m.parked.objects[it.key] = p
+	delete(m.known.incomplete, it.key)
 	m.ledger.draft.Parked = append(m.ledger.draft.Parked, p.Parked)
 	m.states[it.mapping].count.Parked++
 	if it.problem != nil {
@@ -86,12 +93,12 @@ func (it *item) parkedAs() marketo.Operation {
 // resolve ends what is remembered of an object that lacked something at
 // Marketo: the whole of it is there now.
 func (m *Machine) resolve(key string) {
-	if _, ok := m.lacking[key]; ok {
-		delete(m.lacking, key)
+	if _, ok := m.known.incomplete[key]; ok {
+		delete(m.known.incomplete, key)
 		m.ledger.draft.Resolved = append(m.ledger.draft.Resolved, key)
 	}
-	if m.parked[key] != nil {
-		delete(m.parked, key)
+	if m.parked.objects[key] != nil {
+		delete(m.parked.objects, key)
 		m.ledger.draft.Resolved = append(m.ledger.draft.Resolved, key)
 		m.count.Resolved++
 		m.makeRoom()
@@ -100,15 +107,15 @@ func (m *Machine) resolve(key string) {
 
 // discard gives a parked object up.
 func (m *Machine) discard(key string) {
-	delete(m.parked, key)
-	m.lack(key)
+	delete(m.parked.objects, key)
+	m.noteIncomplete(key)
 	m.count.Resolved++
 	m.makeRoom()
 }
 
 // waited tries a waiting object again whose time has come.
 func (m *Machine) waited(now time.Time, key string) {
-	p := m.parked[key]
+	p := m.parked.objects[key]
 	if p == nil || !p.Waits || p.due.After(now) {
 		return
 	}
@@ -135,25 +142,25 @@ func (m *Machine) retry(now time.Time, p *checkpoint.Parked) error {
 	if err != nil {
 		return err
 	}
-	m.sequence++
-	it := m.newItem()
+	m.queue.sequence++
+	it := m.blankItem()
 	*it = item{
-		key: p.Key, hash: hash, mapping: int32(index), operation: operationOf(p.Operation), object: object,
-		reread: true, partial: true, ends: p.Operation == marketo.Update.String(), at: p.At, xid: p.XID, sequence: m.sequence, since: stampOf(now),
-		committed: stampOf(p.Committed), newest: stampOf(p.Committed), bytes: itemBytes + len(p.Payload),
+		content: content{object: object, operation: operationOf(p.Operation), needs: itsRow, partial: true, ends: p.Operation == marketo.Update.String()},
+		mapping: int32(index), feed: fromParked, key: p.Key, hash: hash, bytes: itemBytes + len(p.Payload),
+		origin: origin{
+			at: p.At, xid: p.XID, sequence: m.queue.sequence,
+			since: stampOf(now), committed: stampOf(p.Committed), newest: stampOf(p.Committed),
+		},
 	}
 	if it.operation == marketo.Delete || it.ends {
 		// A row may hold the key by now, in another spelling, too.
-		it.reread, it.partial, it.removal = false, it.ends, asks
+		it.needs, it.partial = 0, it.ends
+		it.ask()
 	}
-	m.items++
-	m.bytes += it.bytes
-	state := &m.states[index]
-	state.pending++
-	state.count.Retried++
+	m.add(it)
+	m.states[index].count.Retried++
 	if head != nil { // another spelling of the key
-		head.last.after = it
-		head.last = it
+		follow(head, it)
 		return nil
 	}
 	it.last = it
@@ -243,14 +250,14 @@ func decodeFields(p *checkpoint.Parked, text string) (map[string]marketo.Value, 
 // or what came of it on its way into the store.
 func (m *Machine) trying(key string) bool {
 	it := m.keys.first(m.keys.hash(KeyHash(key)), key).find(key)
-	return it != nil && (it.place == saving || !it.windowed)
+	return it != nil && (it.stage == saving || !it.windowed())
 }
 
 // act does what an operator asks of parked objects.
 func (m *Machine) act(now time.Time, ev Act) {
 	var answer Acted
 	for _, key := range ev.Keys {
-		p := m.parked[key]
+		p := m.parked.objects[key]
 		switch {
 		case p == nil:
 			answer.Missing++

@@ -137,8 +137,8 @@ func TestRetryOfParkedObjects(t *testing.T) {
 		r.step(RowRead{Read: r.reads[0].Read})
 		r.pass(time.Second)
 		r.take(0)
-		if !slices.Contains(r.resolved(), upsert("1").Key) || r.m.items != 0 {
-			t.Fatalf("resolved %q, items %d", r.resolved(), r.m.items)
+		if !slices.Contains(r.resolved(), upsert("1").Key) || r.m.memory.items != 0 {
+			t.Fatalf("resolved %q, items %d", r.resolved(), r.m.memory.items)
 		}
 	})
 	t.Run("delete is sent again", func(t *testing.T) {

@@ -40,7 +40,7 @@ type parkedSoon struct {
 
 // noteParked tells of an object that was not parked before.
 func (m *Machine) noteParked(now time.Time, mapping int, code, said string) {
-	kind, news := parkedKind{mapping, code}, &m.news
+	kind, news := parkedKind{mapping, code}, &m.parked.news
 	if news.kinds[kind] == nil && len(news.kinds) >= parkedKinds {
 		kind.code = "other"
 	}
@@ -62,7 +62,7 @@ func (m *Machine) noteParked(now time.Time, mapping int, code, said string) {
 // tellParked tells how many objects were parked since the last line on their
 // kind.
 func (m *Machine) tellParked(now time.Time) {
-	news := &m.news
+	news := &m.parked.news
 	if len(news.kinds) == 0 {
 		return
 	}
@@ -103,12 +103,12 @@ func (m *Machine) tellParked(now time.Time) {
 // noteUntried tells of a waiting object that cannot be tried again: once for each
 // mapping, as it is the same with the others of it.
 func (m *Machine) noteUntried(mapping string, err error) {
-	if m.news.untried[mapping] {
+	if m.parked.news.untried[mapping] {
 		return
 	}
-	if m.news.untried == nil {
-		m.news.untried = make(map[string]bool)
+	if m.parked.news.untried == nil {
+		m.parked.news.untried = make(map[string]bool)
 	}
-	m.news.untried[mapping] = true
+	m.parked.news.untried[mapping] = true
 	m.log(slog.LevelWarn, "waiting object cannot be tried again; retry or discard it by hand", "mapping", mapping, "err", err)
 }

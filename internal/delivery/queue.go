@@ -1,72 +1,48 @@
 package delivery
 
 import (
-	"log/slog"
-	"math"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
-// itemBytes is what an item costs besides the bytes of its write: the item
-// itself, its place in the table of keys and in its batch.
-const itemBytes = 320
-
-// received takes a piece of the stream into the queue.
-func (m *Machine) received(now time.Time, entries []Entry) {
-	for i := range entries {
-		if i%touchAtOnce == 0 {
-			m.touchKeys(entries[i:])
-		}
-		e := &entries[i]
-		switch e.Kind {
-		case EntryBegin:
-			m.open, m.inside = m.window.Open(), true
-			m.commit, m.time, m.xid, m.timeline = e.LSN, e.Time, e.XID, e.Timeline
-			m.rows.passed(e.LSN)
-			m.window.Announce(m.open, e.LSN, e.Time)
-			m.passed(pgoutput.Position{Commit: e.LSN})
-		case EntryWrite:
-			at := pgoutput.Position{Commit: m.commit, Seq: e.Seq}
-			m.enqueue(now, e, at)
-			m.advanced(m.open)
-			m.passed(at)
-		case EntryCommit:
-			m.passed(pgoutput.Position{Commit: m.commit, Seq: math.MaxUint64})
-			m.window.Close(m.open, e.LSN, m.time)
-			m.inside = false
-			m.count.Transactions++
-			m.endOfTransaction(now)
-		case EntryFiltered:
-			m.advanced(m.open)
-		case EntryMark:
-			if !m.inside {
-				m.window.Mark(e.LSN)
-				m.passed(pgoutput.Position{Commit: e.LSN})
-			}
-			m.ledger.urgent = m.ledger.urgent || e.Urgent
-		}
-	}
-	if m.behind() && m.full() && m.replayed.foreign() {
-		// More comes again than an earlier life can have held.
-		m.sentBefore = pgoutput.Position{}
-		m.log(slog.LevelWarn, "mappings are not what they were in the middle of what was being delivered: what was settled of it is sent again, and objects may go back for a moment")
-	}
+// queue is what is to be sent.
+type queue struct {
+	lanes []lane
+	// listed holds the lanes that may have items, in the order they got them.
+	listed []*lane
+	groups []*group
+	// sequence is that of the newest item.
+	sequence uint64
+	// seen is when keys came last.
+	seen *sightings
+	// braking is set when a mapping is to be held.
+	braking bool
 }
 
-// behind reports whether the stream has not come to the newest change yet that
-// an earlier life has sent. Nothing is sent until then: what was sent for a key
-// may stand for several of its changes, and the first of them alone would take
-// the object a step back.
-func (m *Machine) behind() bool { return m.sentBefore != pgoutput.Position{} }
-
-// passed notes that the stream has come to at.
-func (m *Machine) passed(at pgoutput.Position) {
-	if m.behind() && at.Compare(m.sentBefore) >= 0 {
-		m.sentBefore = pgoutput.Position{}
+func newQueue(mappings, keysOfBatch int) queue {
+	q := queue{seen: newSightings(keysOfBatch), lanes: make([]lane, mappings*operations)}
+	for i := range q.lanes {
+		q.lanes[i].mapping = i / operations
+		q.lanes[i].operation = marketo.Operation(i % operations)
 	}
-	m.replayed.passed(at)
+	return q
+}
+
+const operations = int(marketo.Delete) + 1
+
+func (m *Machine) lane(mapping int, op marketo.Operation) *lane {
+	return &m.queue.lanes[mapping*operations+int(op)]
+}
+
+// insert puts an item into its lane.
+func (q *queue) insert(l *lane, it *item) {
+	l.insert(it)
+	if !l.listed {
+		l.listed = true
+		q.listed = append(q.listed, l)
+	}
 }
 
 // enqueue takes one write: as a part of the item that waits for its key, or
@@ -83,8 +59,8 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at pgoutput.Position) {
 		state.count.Replayed++
 		return
 	}
-	if m.seen.counts(keyed) {
-		state.keys.note(m.seen.see(keyed, now, m.cfg.MaxWait))
+	if m.queue.seen.counts(keyed) {
+		state.keys.note(m.queue.seen.see(keyed, now, m.cfg.MaxWait))
 	}
 	if w.Respelled {
 		m.respelled(w.Mapping)
@@ -96,110 +72,62 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at pgoutput.Position) {
 		state.count.Coalesced++
 		return
 	}
-	it := m.newItem()
-	m.sequence++
+	m.queue.sequence++
+	it := m.blankItem()
 	*it = item{
-		key: w.Key, hash: hash, mapping: int32(w.Mapping), operation: w.Operation, object: w.Object,
-		problem: w.Problem, reread: w.Reread, unsure: w.Unsure, removal: removalOf(w),
-		partial: w.Partial || w.Operation == marketo.Update,
-		ends:    w.Operation == marketo.Update,
-		ref:     m.open, from: at.Seq, windowed: true, at: at, xid: m.xid,
-		sequence: m.sequence, since: stampOf(now), committed: stampOf(m.time), newest: stampOf(m.time),
-		bytes: w.Bytes + itemBytes, covered: covered,
+		content: contentOf(w), mapping: int32(w.Mapping), covered: covered,
+		key: w.Key, hash: hash, bytes: w.Bytes + itemBytes,
+		origin: origin{
+			at: at, xid: m.stream.xid, ref: m.stream.open, from: at.Seq,
+			sequence: m.queue.sequence, since: stampOf(now), committed: stampOf(m.stream.time), newest: stampOf(m.stream.time),
+		},
 	}
 	if it.deletes() && state.brake.free.After(now) {
-		it.removal = asks
+		it.ask()
 	}
-	m.window.Add(m.open)
-	m.items++
-	m.bytes += it.bytes
-	state.pending++
-	if w.Partial && m.holdAll.After(now) {
+	m.window.Add(m.stream.open)
+	m.add(it)
+	if w.Partial && m.holds.all.After(now) {
 		// A call that nobody knows of may have made the object from a part.
-		m.lack(it.key)
+		m.noteIncomplete(it.key)
 	}
 	if head != nil {
-		head.last.after = it
-		head.last = it
+		follow(head, it)
 		if m.undecided(it) {
 			m.await(it)
 		}
 		return
 	}
 	it.last = it
+	m.begin(now, it)
+}
+
+// follow puts an item at the end of the chain that begins with head.
+func follow(head, it *item) {
+	head.last.after = it
+	head.last = it
+}
+
+// begin makes an item the first of its key, and has it go on.
+func (m *Machine) begin(now time.Time, it *item) {
 	m.keys.put(it)
-	if it.partial && m.lacks(it.key) {
-		it.reread = true
+	if it.partial && m.isIncomplete(it.key) {
+		it.needs.set(itsRow, true)
 	}
 	m.promote(now, it)
-}
-
-func (m *Machine) newItem() *item {
-	if n := len(m.free); n > 0 {
-		it := m.free[n-1]
-		m.free = m.free[:n-1]
-		return it
-	}
-	return new(item)
-}
-
-// forget keeps the memory of an item that is over for the next one.
-func (m *Machine) forget(it *item) {
-	*it = item{}
-	if len(m.free) < 10_000 {
-		m.free = append(m.free, it)
-	}
-}
-
-// promote puts the first item of a chain where it can go on from.
-func (m *Machine) promote(now time.Time, it *item) {
-	switch {
-	case it.covered:
-		m.settleCovered(it)
-	case it.problem != nil:
-		m.unmappable(now, it)
-	case m.undecided(it), m.precedesUndecided(it):
-		m.awaitEnd(it)
-	case it.needsRow():
-		m.read(it)
-	case !it.repeat && m.heldUntil(it.key).After(now):
-		m.later(it, m.heldUntil(it.key))
-	default:
-		m.ready(it)
-	}
-}
-
-func (m *Machine) ready(it *item) {
-	l := m.lane(int(it.mapping), it.operation)
-	l.insert(it)
-	if !l.listed {
-		l.listed = true
-		m.listed = append(m.listed, l)
-	}
-}
-
-// later puts it back at a time to come.
-func (m *Machine) later(it *item, at time.Time) {
-	it.place = timed
-	m.timers.add(timer{at: at, item: it})
 }
 
 // release forgets an item whose end is in the store, and lets the next one of
 // its key go on.
 func (m *Machine) release(now time.Time, it *item) {
-	m.items--
-	m.bytes -= it.bytes
-	m.fetched -= int(it.fetched)
-	next := it.after
-	if next == nil {
-		m.keys.remove(it)
-	} else {
+	m.memory.items--
+	m.memory.bytes -= it.bytes
+	m.memory.fetched -= int(it.fetched)
+	if next := it.after; next != nil {
 		next.last = it.last
-		m.keys.put(next)
-		if next.partial && m.lacks(next.key) {
-			next.reread = true
-		}
-		m.promote(now, next)
+		m.begin(now, next)
+	} else {
+		m.keys.remove(it)
 	}
 	m.forget(it)
 }

@@ -15,37 +15,37 @@ import (
 // transaction. What is written to its key meanwhile takes its place; and where
 // the order of the stream does not tell who holds a key, the table is asked.
 
+// removals are the items that wait for the end of the open transaction.
+type removals struct {
+	waiting []*item
+	// limit is from how many on it is looked which of them still do.
+	limit int
+}
+
 // removal says whether the newest change of an item is what on_delete asks for,
 // and how far it is.
 type removal uint8
 
 const (
 	notRemoval removal = iota
-	// byOrder: nobody holds the key unless the rest of its transaction says so.
-	byOrder
-	// asks: the table has to tell whether some row holds the key.
-	asks
+	// undecided: nobody holds the key unless the rest of its transaction says
+	// so, or the table does: see itsHolder.
+	undecided
 	// decided: no row held the key.
 	decided
 )
 
 func removalOf(w *mapping.Write) removal {
-	switch {
-	case !w.Removal:
-		return notRemoval
-	case w.Ask:
-		return asks
+	if w.Removal {
+		return undecided
 	}
-	return byOrder
+	return notRemoval
 }
-
-// needsRow reports whether it cannot be sent before its row was read.
-func (it *item) needsRow() bool { return it.reread || it.removal == asks }
 
 // undecided reports whether the rest of its transaction may still decide what
 // becomes of a removal.
 func (m *Machine) undecided(it *item) bool {
-	return (it.removal == byOrder || it.removal == asks) && m.inside && it.at.Commit == m.commit
+	return it.removal == undecided && m.stream.inside && it.at.Commit == m.stream.commit
 }
 
 // precedesUndecided reports whether the next change of its key is a removal that
@@ -59,37 +59,36 @@ func (m *Machine) precedesUndecided(it *item) bool {
 // transaction. Where nothing more is received it would not come: then the table
 // tells, where the transaction has ended.
 func (m *Machine) awaitEnd(it *item) {
-	if !m.full() && !m.stopping {
-		it.place = open
-		m.await(it)
+	if !m.full() && !m.end.stopping {
+		m.move(it, unended)
 		return
 	}
 	if !m.undecided(it) {
-		it.after.removal = asks
+		it.after.ask()
 		m.absorbNext(it)
 	}
-	it.removal = asks
-	m.read(it)
+	it.ask()
+	m.move(it, reading)
 }
 
 // await remembers a removal until the end of its transaction. Those that wait no
 // longer are forgotten now and then: there may be millions.
 func (m *Machine) await(it *item) {
-	m.removals = append(m.removals, it)
-	if len(m.removals) < m.removalsLimit {
+	m.removals.waiting = append(m.removals.waiting, it)
+	if len(m.removals.waiting) < m.removals.limit {
 		return
 	}
-	kept, seen := m.removals[:0], make(map[*item]struct{})
-	for _, it := range m.removals {
+	kept, seen := m.removals.waiting[:0], make(map[*item]struct{})
+	for _, it := range m.removals.waiting {
 		_, twice := seen[it] // its memory may have been used again
-		if !twice && it.key != "" && (it.place == open || it.place == behind) {
+		if !twice && it.key != "" && (it.stage == unended || it.stage == waiting) {
 			seen[it] = struct{}{}
 			kept = append(kept, it)
 		}
 	}
-	clear(m.removals[len(kept):])
-	m.removals = kept
-	m.removalsLimit = max(fewestRemovals, 2*len(kept))
+	clear(m.removals.waiting[len(kept):])
+	m.removals.waiting = kept
+	m.removals.limit = max(fewestRemovals, 2*len(kept))
 }
 
 // fewestRemovals is how many removals are always remembered.
@@ -98,10 +97,10 @@ const fewestRemovals = 256
 // endOfTransaction goes on with the removals that have waited for it, and merges
 // them into what their keys have waiting.
 func (m *Machine) endOfTransaction(now time.Time) {
-	waiting := m.removals
-	m.removals = nil
+	waiting := m.removals.waiting
+	m.removals.waiting = nil
 	for _, it := range waiting {
-		if it.place == open {
+		if it.stage == unended {
 			m.promote(now, it)
 			continue
 		}
@@ -114,13 +113,12 @@ func (m *Machine) endOfTransaction(now time.Time) {
 func (m *Machine) gatherChain(now time.Time, head *item) {
 	for it := head; it != nil; it = it.after {
 		head.last = it
-		if it.place != behind && it.place != ready && it.place != timed {
+		if it.stage != waiting && it.stage != ready && it.stage != timed {
 			continue
 		}
 		before := it.operation
 		m.absorb(it)
-		if it.place == ready && (it.operation != before || it.needsRow()) {
-			m.lane(int(it.mapping), before).remove(it)
+		if it.stage == ready && (it.operation != before || it.needs != 0) {
 			m.promote(now, it)
 		}
 	}
@@ -130,25 +128,24 @@ func (m *Machine) gatherChain(now time.Time, head *item) {
 // the key is held when it ends. An object that would have been deleted may be
 // there with the values of another row, so what w leaves out has to be cleared.
 func (m *Machine) supersede(now time.Time, it *item, w *mapping.Write, at pgoutput.Position) bool {
-	if !m.undecided(it) || it.place != open && it.place != behind || !it.windowed || int(it.mapping) != w.Mapping {
+	if !m.undecided(it) || it.stage != unended && it.stage != waiting || !it.windowed() || int(it.mapping) != w.Mapping {
 		return false
 	}
-	deletes := it.operation == marketo.Delete
-	it.operation, it.object, it.problem = w.Operation, w.Object, w.Problem
-	it.ends = w.Operation == marketo.Update
-	it.partial = w.Partial || it.ends
-	it.reread, it.unsure = w.Reread || deletes && it.partial, w.Unsure
+	deletes, before := it.operation == marketo.Delete, it.bytes
+	it.content = contentOf(w)
+	if deletes && it.partial {
+		it.needs.set(itsRow, true)
+	}
 	if it.anew = deletes; deletes && it.problem == nil {
 		it.object = whole(w.Object)
 		if it.operation == marketo.Insert { // it would leave what is there as it is
 			it.operation = marketo.Upsert
 		}
 	}
-	it.removal, it.owes = notRemoval, false
-	m.bytes += w.Bytes + itemBytes - it.bytes
 	it.bytes = w.Bytes + itemBytes
-	it.at, it.xid, it.newest = at, m.xid, stampOf(m.time)
-	if it.place == open {
+	m.resized(it, before)
+	it.at, it.xid, it.newest = at, m.stream.xid, stampOf(m.stream.time)
+	if it.stage == unended {
 		m.promote(now, it)
 	}
 	return true
@@ -160,7 +157,7 @@ func (m *Machine) supersede(now time.Time, it *item, w *mapping.Write, at pgoutp
 // left alone, unless a write of one of them was merged into the removal.
 // A removal that a row covered before is newer by that than what follows it.
 func (m *Machine) asked(now time.Time, it *item, ev *RowRead, covered bool) {
-	it.reread = false
+	it.needs.set(itsRow, false)
 	if it.stale {
 		it.stale, it.covered = false, covered
 		m.promote(now, it)
@@ -168,7 +165,7 @@ func (m *Machine) asked(now time.Time, it *item, ev *RowRead, covered bool) {
 	}
 	switch {
 	case ev.State == RowGone, ev.State == RowDiffers:
-		it.removal = decided
+		it.setRemoval(decided)
 		if covered && it.operation == marketo.Delete {
 			m.cover(it, ev.Seen, nil)
 		}
@@ -183,7 +180,8 @@ func (m *Machine) asked(now time.Time, it *item, ev *RowRead, covered bool) {
 			m.respelled(int(it.mapping))
 		}
 		it.anew = it.anew || it.operation == marketo.Delete
-		it.operation, it.removal, it.partial, it.owes = ev.Write.Operation, notRemoval, false, false
+		it.setRemoval(notRemoval)
+		it.operation, it.partial, it.owes = ev.Write.Operation, false, false
 		if it.anew && it.operation == marketo.Insert { // it would leave what is there as it is
 			it.operation = marketo.Upsert
 		}
@@ -200,18 +198,18 @@ func (m *Machine) asked(now time.Time, it *item, ev *RowRead, covered bool) {
 // entry that is being tried again, it stays parked under its own spelling until it
 // is settled.
 func (m *Machine) moveParked(it *item, row *mapping.Write) {
-	p := m.parked[it.key]
+	p := m.parked.objects[it.key]
 	if p == nil {
 		return
 	}
-	if !it.windowed && m.parked[row.Key] == nil {
+	if !it.windowed() && m.parked.objects[row.Key] == nil {
 		moved := *p
 		moved.Key, moved.Operation = row.Key, row.Operation.String()
 		moved.Fields, moved.Payload = fields(row.Object, true), fields(shorten(row.Object), false)
-		m.parked[row.Key] = &moved
+		m.parked.objects[row.Key] = &moved
 		m.ledger.draft.Parked = append(m.ledger.draft.Parked, moved.Parked)
 		if moved.Waits {
-			m.timers.add(timer{at: moved.due, parked: row.Key})
+			m.clock.timers.add(timer{at: moved.due, parked: row.Key})
 		}
 	}
 	m.resolve(it.key)
@@ -219,7 +217,7 @@ func (m *Machine) moveParked(it *item, row *mapping.Write) {
 
 // kept settles a removal that is not made, as several rows hold the key.
 func (m *Machine) kept(it *item) {
-	if !it.windowed {
+	if !it.windowed() {
 		m.resolve(it.key)
 	}
 	m.states[it.mapping].count.Kept++

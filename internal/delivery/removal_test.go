@@ -74,7 +74,7 @@ func TestSupersededRemovalsAreForgotten(t *testing.T) {
 			r.calls = nil
 			r.answer(call)
 		}
-		most = max(most, len(r.m.removals))
+		most = max(most, len(r.m.removals.waiting))
 	}
 	if most > 1000 {
 		t.Errorf("%d removals are remembered, of at most %d objects in memory", most, 10)

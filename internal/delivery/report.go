@@ -165,16 +165,16 @@ type MappingReport struct {
 }
 
 // Pending is the number of objects that wait or are under way.
-func (m *Machine) Pending() int { return m.items }
+func (m *Machine) Pending() int { return m.memory.items }
 
 // Report returns a picture that shares nothing with the Machine.
 func (m *Machine) Report(now time.Time) Report {
 	r := Report{
-		Counts: m.count, Pending: m.items, Bytes: m.bytes,
-		InFlight: len(m.calls), Parked: len(m.parked), Held: len(m.holds),
-		Backpressure: !m.stopping && !m.Accepting(),
+		Counts: m.count, Pending: m.memory.items, Bytes: m.memory.bytes,
+		InFlight: len(m.calls.sent), Parked: len(m.parked.objects), Held: len(m.holds.keys),
+		Backpressure: !m.end.stopping && !m.Accepting(),
 		Saved:        m.ledger.saved, Synced: m.ledger.synced,
-		Quota: m.limiter.Snapshot(), Pace: m.pace.every,
+		Quota: m.calls.limiter.Snapshot(), Pace: m.pace.every,
 	}
 	if !m.ledger.savedAt.IsZero() {
 		r.SavedAt = m.wall(m.ledger.savedAt)
@@ -212,9 +212,6 @@ func (m *Machine) Balance(mapping int) Balance {
 		Confirmed: s.count.Confirmed, Parked: s.count.Parked, Gone: s.count.Gone, Kept: s.count.Kept, Pending: s.pending,
 	}
 }
-
-// Load returns what is held in memory: objects, and the bytes they hold.
-func (m *Machine) Load() (objects, bytes int) { return m.items, m.bytes }
 
 // fields returns the key attributes of o, or all of them, as a JSON object.
 func fields(o marketo.Object, keyOnly bool) string {

@@ -8,6 +8,18 @@ import (
 	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
+// reads are the rows that have to be read before items can be sent.
+type reads struct {
+	// wanted holds the items whose rows are to be read, asked those whose rows
+	// have been asked for.
+	wanted []*item
+	asked  map[uint64]*item
+	last   uint64
+	mayAsk int // see mayRead
+	// rows are those that were read of late, and may cover what comes.
+	rows rowsRead
+}
+
 // readsAtOnce is the most rows that are asked for and not yet there. Rows may
 // be large.
 const readsAtOnce = 200
@@ -20,8 +32,8 @@ const asksAtOnce = 2000
 // mayRead is how many rows may be asked for and not be there when it is asked
 // for one more.
 func (m *Machine) mayRead(it *item) int {
-	if it.removal == asks {
-		return max(readsAtOnce, m.mayAsk)
+	if it.needs.has(itsHolder) {
+		return max(readsAtOnce, m.reads.mayAsk)
 	}
 	return readsAtOnce
 }
@@ -29,32 +41,25 @@ func (m *Machine) mayRead(it *item) int {
 // askedFor notes what came of a question whether some row holds a key.
 func (m *Machine) askedFor(state RowState) {
 	if state != RowGone {
-		m.mayAsk /= 2
+		m.reads.mayAsk /= 2
 		return
 	}
-	m.mayAsk = min(max(readsAtOnce, m.mayAsk)+1, asksAtOnce)
-}
-
-// read has the row read that is behind an object which the stream did not carry
-// whole.
-func (m *Machine) read(it *item) {
-	it.place = reading
-	m.unread = append(m.unread, it)
+	m.reads.mayAsk = min(max(readsAtOnce, m.reads.mayAsk)+1, asksAtOnce)
 }
 
 // fetch asks for rows, the longest wanted first, while those that were read and
 // are not yet settled leave room in memory.
 func (m *Machine) fetch() {
 	n := 0
-	for n < len(m.unread) && len(m.reads) < m.mayRead(m.unread[n]) && m.fetched < m.cfg.MaxPendingBytes/2 {
-		it := m.unread[n]
+	for n < len(m.reads.wanted) && len(m.reads.asked) < m.mayRead(m.reads.wanted[n]) && m.memory.fetched < m.cfg.MaxPendingBytes/2 {
+		it := m.reads.wanted[n]
 		n++
-		m.lastRead++
-		m.reads[m.lastRead] = it
-		m.emit(Read{Read: m.lastRead, Mapping: int(it.mapping), Object: it.object, XID: it.xid, Folded: it.removal == asks})
+		m.reads.last++
+		m.reads.asked[m.reads.last] = it
+		m.emit(Read{Read: m.reads.last, Mapping: int(it.mapping), Object: it.object, XID: it.xid, Folded: it.needs.has(itsHolder)})
 	}
-	clear(m.unread[:n])
-	m.unread = m.unread[n:]
+	clear(m.reads.wanted[:n])
+	m.reads.wanted = m.reads.wanted[n:]
 }
 
 // sharedKey parks an object whose key several rows have.
@@ -63,26 +68,27 @@ var sharedKey = &mapping.Problem{Code: "shared_key", Message: "several rows of t
 // rowRead completes the object with the row as it is now. Later changes of the
 // row, in the stream behind it, that the row has already are covered by it.
 func (m *Machine) rowRead(now time.Time, ev RowRead) {
-	it := m.reads[ev.Read]
-	delete(m.reads, ev.Read)
+	it := m.reads.asked[ev.Read]
+	delete(m.reads.asked, ev.Read)
 	if ev.Err != nil {
 		m.cannotRead(now, it, ev)
 		return
 	}
 	m.canRead(int(it.mapping))
-	if len(m.reads)+len(m.unread) > 0 {
+	if len(m.reads.asked)+len(m.reads.wanted) > 0 {
 		// More are about to come: it waits for its batch to fill from now on.
 		it.since = stampOf(now)
 	}
 	covered := it.covered
 	it.covered = false
-	retried := it.ends && !it.windowed // which may be of a row that is there
-	if it.removal == asks && ev.Problem == nil && !(retried && ev.State == RowShared) {
+	retried := it.ends && !it.windowed() // which may be of a row that is there
+	if it.needs.has(itsHolder) && ev.Problem == nil && !(retried && ev.State == RowShared) {
 		m.askedFor(ev.State)
 		m.asked(now, it, &ev, covered)
 		return
 	}
-	it.reread, it.partial = false, false
+	it.needs.set(itsRow, false)
+	it.partial = false
 	switch {
 	case ev.Problem != nil:
 		it.problem = ev.Problem
@@ -116,7 +122,8 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 // completed makes it the object of the row that was read.
 func (m *Machine) completed(it *item, w *mapping.Write) {
 	m.refill(it, w)
-	it.ends, it.removal = false, notRemoval
+	it.ends = false
+	it.setRemoval(notRemoval)
 	if it.anew && it.problem == nil {
 		it.object = whole(it.object)
 	}
@@ -138,9 +145,10 @@ func (m *Machine) removed(it *item, w *mapping.Write) {
 
 // refill gives it the content of w, whose row was read.
 func (m *Machine) refill(it *item, w *mapping.Write) {
-	m.bytes += w.Bytes + itemBytes - it.bytes
+	before := it.bytes
 	it.bytes = w.Bytes + itemBytes
-	m.fetched += it.bytes - int(it.fetched)
+	m.resized(it, before)
+	m.memory.fetched += it.bytes - int(it.fetched)
 	it.fetched = int32(it.bytes)
 	it.object, it.problem = w.Object, w.Problem
 }
@@ -148,7 +156,7 @@ func (m *Machine) refill(it *item, w *mapping.Write) {
 // differs ends the item of a row that does not match, for which on_delete asks
 // nothing.
 func (m *Machine) differs(it *item) {
-	if !it.windowed {
+	if !it.windowed() {
 		m.resolve(it.key)
 	}
 	m.states[it.mapping].count.Gone++
@@ -161,7 +169,7 @@ func (m *Machine) differs(it *item) {
 // otherwise the object stays, and gets what the stream has carried. Whether a
 // row had an object at all, which where would have told, is not known any more.
 func (m *Machine) rowGone(now time.Time, it *item) {
-	if it.windowed && !it.made && !it.unsure && !m.cfg.Mappings[it.mapping].Deletes {
+	if it.windowed() && !it.made && !it.unsure && !m.cfg.Mappings[it.mapping].Deletes {
 		count := &m.states[it.mapping].count
 		if count.Incomplete++; count.Incomplete == 1 {
 			m.log(slog.LevelWarn, "object sent without values of its row, which has gone", "mapping", m.cfg.Mappings[it.mapping].Name)

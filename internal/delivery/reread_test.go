@@ -96,7 +96,7 @@ func TestRowThatCannotBeRead(t *testing.T) {
 			r.step(test.answer)
 			r.pass(time.Second)
 			r.take(0)
-			parked := r.m.parked[upsert("1").Key]
+			parked := r.m.parked.objects[upsert("1").Key]
 			if r.confirmed != end || parked == nil || parked.Code != test.code {
 				t.Fatalf("confirmed %s of %s, parked %+v", r.confirmed, end, parked)
 			}

@@ -17,47 +17,47 @@ func (m *Machine) restore(state checkpoint.State, now time.Time) {
 	m.replayed = newReplayed(state, m.cfg.Mappings)
 	m.ledger.settledTo = m.replayed.to
 	m.ledger.beyond.restore(state, m.replayed.to)
-	m.sentBefore, m.ledger.draft.Sent = state.Sent, state.Sent
+	m.stream.sentBefore, m.ledger.draft.Sent = state.Sent, state.Sent
 	m.passed(pgoutput.Position{Commit: m.ledger.saved})
 	for _, key := range state.Lacking {
-		m.lacking[key] = struct{}{}
+		m.known.incomplete[key] = struct{}{}
 	}
 	for i := range state.Parked {
 		p := &parkedObject{Parked: state.Parked[i]}
-		m.parked[p.Key] = p
+		m.parked.objects[p.Key] = p
 		if p.Waits {
 			// By a clock that was set back since, it may lie far away.
 			p.due = now.Add(min(p.Next.Sub(now), lastRetry))
-			m.timers.add(timer{at: p.due, parked: p.Key})
+			m.clock.timers.add(timer{at: p.due, parked: p.Key})
 		}
 	}
-	m.limiter.Restore(marketo.Quota(state.Quota), now)
+	m.calls.limiter.Restore(marketo.Quota(state.Quota), now)
 	m.restoreBrakes(now, state.Deletions)
 	until := now.Add(m.cfg.UnknownHold)
 	if len(state.InFlight) > 0 || !state.Clean && !state.SameBoot {
-		m.heirUntil = until
+		m.holds.inherited = until
 	}
-	m.ghosts = len(state.InFlight)
+	m.calls.inStore = len(state.InFlight)
 	for _, c := range state.InFlight {
 		// It may have left later than it was counted.
-		m.limiter.Inherit(now)
-		m.limiter.Lose(until)
+		m.calls.limiter.Inherit(now)
+		m.calls.limiter.Lose(until)
 		for _, key := range c.Keys {
 			m.hold(key, until)
-			m.lack(key)
+			m.noteIncomplete(key)
 		}
 		if len(c.Keys) == 0 {
-			m.holdAll = until
+			m.holds.all = until
 		}
-		m.timers.add(timer{at: until, call: c.ID})
+		m.clock.timers.add(timer{at: until, call: c.ID})
 	}
 	if !state.Clean && !state.SameBoot {
-		m.holdAll = until
+		m.holds.all = until
 		m.recordHold(until)
 	}
-	if m.heirUntil.After(now) {
-		m.opening = append(m.opening, Log{Level: slog.LevelWarn,
+	if m.holds.inherited.After(now) {
+		m.out.opening = append(m.out.opening, Log{Level: slog.LevelWarn,
 			Message: "calls of the last run may still be executing; newer values of their keys wait",
-			Args:    []any{"keys", len(m.holds), "all", !m.holdAll.IsZero(), "for", m.cfg.UnknownHold}})
+			Args:    []any{"keys", len(m.holds.keys), "all", !m.holds.all.IsZero(), "for", m.cfg.UnknownHold}})
 	}
 }

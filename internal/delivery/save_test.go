@@ -61,7 +61,7 @@ func TestEndOfABacklogIsSyncedSoon(t *testing.T) {
 			n++
 		}
 		end := r.commit(writes...)
-		for r.m.items > 0 {
+		for r.m.memory.items > 0 {
 			if len(r.calls) == 0 {
 				r.pass(r.m.cfg.MaxWait)
 			}
@@ -138,7 +138,7 @@ func BenchmarkMachine(b *testing.B) {
 	var events []Event
 	b.ReportAllocs()
 	for n := 0; n < b.N; {
-		for m.items < pending {
+		for m.memory.items < pending {
 			entries = append(entries[:0], Entry{Kind: EntryBegin, LSN: lsn, Time: now})
 			for seq := range uint64(100) {
 				entries = append(entries, Entry{Kind: EntryWrite, Seq: seq + 1, Write: writes[next%len(writes)]})

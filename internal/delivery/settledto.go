@@ -83,7 +83,7 @@ func (m *Machine) settledTo() *checkpoint.SettledTo {
 	}
 	for i := range m.keys.slots {
 		it := m.keys.slots[i].first
-		for it != nil && (it.place == saving || !it.windowed) {
+		for it != nil && (it.stage == saving || !it.windowed()) {
 			it = it.after
 		}
 		if it == nil {

@@ -30,9 +30,9 @@ func (m *Machine) gather(g *group) {
 		return
 	}
 	for _, it := range g.items {
-		it.place = grouped
+		m.move(it, grouped)
 	}
-	m.groups = append(m.groups, g)
+	m.queue.groups = append(m.queue.groups, g)
 }
 
 // scatter puts the objects of a group back into their lane, those that may only
@@ -41,7 +41,7 @@ func (m *Machine) scatter(g *group) {
 	for ; g != nil; g = g.rest {
 		for _, it := range g.items {
 			if g.after.IsZero() || !m.mayCreate(it) {
-				m.ready(it)
+				m.move(it, ready)
 				continue
 			}
 			it.repeat = false
@@ -52,25 +52,25 @@ func (m *Machine) scatter(g *group) {
 
 // dissolve scatters the groups of a mapping.
 func (m *Machine) dissolve(mapping int) {
-	kept := m.groups[:0]
-	for _, g := range m.groups {
+	kept := m.queue.groups[:0]
+	for _, g := range m.queue.groups {
 		if g.lane.mapping != mapping {
 			kept = append(kept, g)
 			continue
 		}
 		m.scatter(g)
 	}
-	clear(m.groups[len(kept):])
-	m.groups = kept
+	clear(m.queue.groups[len(kept):])
+	m.queue.groups = kept
 }
 
 func (m *Machine) nextGroup(now time.Time) *call {
-	for i, g := range m.groups {
+	for i, g := range m.queue.groups {
 		if g.after.After(now) {
 			m.wakeAt(g.after)
 			continue
 		}
-		m.groups = slices.Delete(m.groups, i, i+1)
+		m.queue.groups = slices.Delete(m.queue.groups, i, i+1)
 		return m.newCall(&call{group: g, items: g.items}, g.lane)
 	}
 	return nil
@@ -100,7 +100,8 @@ func (m *Machine) halve(g *group, inOrder bool) {
 	half := len(g.items) / 2
 	first, rest := &group{lane: g.lane, items: g.items[:half:half], after: g.after}, &group{lane: g.lane, items: g.items[half:], after: g.after}
 	for _, it := range g.items {
-		it.faults, it.place = 0, grouped
+		it.faults = 0
+		m.move(it, grouped)
 	}
 	m.count.Splits++
 	m.log(slog.LevelDebug, "batch split", "object", m.cfg.Mappings[g.lane.mapping].Object, "objects", len(g.items))
@@ -140,5 +141,5 @@ func (m *Machine) passedGroup(c *call) {
 // that one of its objects must be the cause.
 func (m *Machine) isolate(c *call, f *marketo.Fault) bool {
 	it := c.items[0]
-	return (f.Class == marketo.FaultRetry || f.Class == marketo.FaultUnknown) && len(c.items) > 1 && it.faults >= 3 && m.trouble.passed.After(it.failed.time())
+	return (f.Class == marketo.FaultRetry || f.Class == marketo.FaultUnknown) && len(c.items) > 1 && it.faults >= 3 && m.pauses.outage.passed.After(it.failed.time())
 }

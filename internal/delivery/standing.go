@@ -22,6 +22,8 @@ type standing struct {
 	since time.Time
 	// told is set once the log has it.
 	told bool
+	// steps is part of the mark.
+	steps uint64
 }
 
 // mark is where the slot stands: whether there is work to do, what is acknowledged
@@ -38,7 +40,7 @@ type mark struct {
 // advanced counts a step of a transaction if it is the oldest.
 func (m *Machine) advanced(ref checkpoint.Ref) {
 	if oldest, _ := m.window.Oldest(); ref == oldest {
-		m.steps++
+		m.stand.steps++
 	}
 }
 
@@ -49,13 +51,13 @@ func (m *Machine) observe(now time.Time) {
 	oldest, unsettled := m.window.Oldest()
 	at := mark{
 		work: unsettled || m.window.Frontier() > m.ledger.synced, synced: m.ledger.synced,
-		oldest: oldest, steps: m.steps,
+		oldest: oldest, steps: m.stand.steps,
 	}
 	if at != s.at || !at.work {
 		if s.told {
 			m.log(slog.LevelInfo, "slot moves again", "stood", now.Sub(s.since).Round(time.Second))
 		}
-		*s = standing{at: at, since: now}
+		*s = standing{at: at, since: now, steps: s.steps}
 		if at.work {
 			m.wakeAt(now.Add(m.cfg.MaxStand))
 		}
@@ -102,7 +104,7 @@ func (m *Machine) oldest() *item {
 	var oldest *item
 	for i := range m.keys.slots {
 		for it := m.keys.slots[i].first; it != nil; it = it.after {
-			if it.windowed && it.place != saving && it.ref == ref && (oldest == nil || it.sequence < oldest.sequence) {
+			if it.windowed() && it.stage != saving && it.ref == ref && (oldest == nil || it.sequence < oldest.sequence) {
 				oldest = it
 			}
 		}
@@ -112,14 +114,14 @@ func (m *Machine) oldest() *item {
 
 // lacksYet says what keeps an item from being settled.
 func (m *Machine) lacksYet(now time.Time, it *item) (Condition, string) {
-	if it.place == behind {
+	if it.stage == waiting {
 		it = m.keys.first(it.hash, it.key)
 	}
 	held := m.heldUntil(it.key)
-	switch it.place {
+	switch it.stage {
 	case reading:
 		return Stuck, "waits for its row to be read" + tries(it.faults)
-	case flying:
+	case sending:
 		return Stuck, "is in a call to marketo" + tries(max(it.faults, int32(it.attempts)))
 	case grouped:
 		return Stuck, "is part of a batch that was refused and is being split"
@@ -131,7 +133,7 @@ func (m *Machine) lacksYet(now time.Time, it *item) (Condition, string) {
 			return Holding, "waits until a call with unknown outcome can no longer be executing, " + left(held, now)
 		case m.states[it.mapping].block.reason != "":
 			return Stuck, "belongs to a mapping that is blocked"
-		case it.reread:
+		case it.needs.has(itsRow):
 			return Stuck, "waits for its row, which could not be read" + tries(it.faults)
 		}
 		return Stuck, "waits to be tried again, as marketo gave no final answer" + tries(int32(it.attempts))
@@ -144,11 +146,11 @@ func (m *Machine) unsendable(now time.Time, it *item) (Condition, string) {
 	switch {
 	case m.behind():
 		return Stuck, "waits until the stream has come again to what was sent last before the start"
-	case m.holdAll.After(now):
-		return Holding, "waits until calls of the last life can no longer be executing, " + left(m.holdAll, now)
+	case m.holds.all.After(now):
+		return Holding, "waits until calls of the last life can no longer be executing, " + left(m.holds.all, now)
 	case m.states[it.mapping].block.reason != "":
 		return Stuck, "belongs to a mapping that is blocked"
-	case m.trouble.failures > 0 || m.throttle.until.After(now) || m.wish.After(now):
+	case m.pauses.outage.failures > 0 || m.pauses.throttle.until.After(now) || m.pauses.wish.After(now):
 		return Stuck, "waits for a pause in the calls to marketo to end" + tries(it.faults)
 	case m.count.Limited != "":
 		return Stuck, "waits for the limit of calls to marketo: " + m.count.Limited
@@ -174,10 +176,10 @@ func left(until, now time.Time) string {
 // inherited says how many keys of calls of the last life hold work back, and
 // until when.
 func (m *Machine) inherited(now time.Time) (keys int, until time.Time) {
-	if !m.heirUntil.After(now) {
+	if !m.holds.inherited.After(now) {
 		return 0, time.Time{}
 	}
-	for key, at := range m.holds {
+	for key, at := range m.holds.keys {
 		if at.After(now) && m.keys.first(m.keys.hash(KeyHash(key)), key) != nil {
 			keys++
 			if at.After(until) {

@@ -70,7 +70,7 @@ func TestASlotThatStandsIsNotReadyAfterAMinute(t *testing.T) {
 			}
 		}, Stuck, "attempt"},
 		{"calls of the day run short", func(r *rig) {
-			r.m.limiter.Restore(marketo.Quota{Day: marketo.QuotaDay(r.now), Calls: 990}, r.now)
+			r.m.calls.limiter.Restore(marketo.Quota{Day: marketo.QuotaDay(r.now), Calls: 990}, r.now)
 			r.m.pace.last = r.now
 			r.commit(upsert("1", "a", "b"))
 		}, QuotaShort, "calls of the day run short"},

@@ -64,3 +64,28 @@ func (h *timerHeap) Pop() any {
 	*h = old[:len(old)-1]
 	return last
 }
+
+// expire acts on every timer that is due.
+func (m *Machine) expire(now time.Time) {
+	if !m.holds.all.After(now) {
+		m.holds.all = time.Time{}
+	}
+	for {
+		t, ok := m.clock.timers.due(now)
+		if !ok {
+			return
+		}
+		switch {
+		case t.item != nil:
+			m.promote(now, t.item)
+		case t.call != 0:
+			m.ledger.draft.Ended = append(m.ledger.draft.Ended, t.call)
+		case t.parked != "":
+			m.waited(now, t.parked)
+		default:
+			if !m.holds.keys[t.key].After(now) {
+				delete(m.holds.keys, t.key)
+			}
+		}
+	}
+}

@@ -10,7 +10,7 @@ import (
 func TestChains(t *testing.T) {
 	for _, mask := range []uint64{0, 3, 1<<63 | 7, ^uint64(0)} {
 		rng := rand.New(rand.NewPCG(mask, 1))
-		c, want := newChains(rng), make(map[string]*item)
+		c, want := newKeyIndex(rng), make(map[string]*item)
 		hash := func(key string) uint64 { return -(c.hash(KeyHash(key)) & mask) }
 		for range 20_000 {
 			key := strconv.Itoa(rng.IntN(300))

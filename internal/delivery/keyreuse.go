@@ -20,14 +20,14 @@ const (
 	eighth   = 1<<3 - 1
 )
 
-// recurrence is how often the keys of one mapping come again.
-type recurrence struct {
+// keyReuse is how often the keys of one mapping come again.
+type keyReuse struct {
 	// soon is the share of changes whose key had come within MaxWait, ever the
 	// share of those whose key was remembered at all.
 	soon, ever float32
 }
 
-func (r *recurrence) note(soon, ever bool) {
+func (r *keyReuse) note(soon, ever bool) {
 	r.soon += (share(soon) - r.soon) / memoryOfShares
 	r.ever += (share(ever) - r.ever) / memoryOfShares
 }
@@ -106,11 +106,11 @@ const (
 // merge; those mappings' batches do not count.
 func (m *Machine) supplied() bool {
 	enough := suppliedRounds * cmp.Or(m.cfg.Limits.ConcurrentCalls, roundOfUnlimited)
-	if m.items < enough*m.cfg.Capacity.Objects {
+	if m.memory.items < enough*m.cfg.Capacity.Objects {
 		return false
 	}
 	full := 0
-	for _, l := range m.listed {
+	for _, l := range m.queue.listed {
 		s := &m.states[l.mapping]
 		if !s.brake.held && s.block.reason == "" && !m.merges(l.mapping, s.keys.ever) {
 			full += l.n / m.cfg.Capacity.Objects

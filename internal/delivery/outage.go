@@ -7,9 +7,17 @@ import (
 	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
-// trouble is a row of failed calls. While it lasts one call at a time goes
+// pauses are why no call is made, for what came of earlier ones.
+type pauses struct {
+	outage   outage
+	throttle throttle
+	// wish is until when the server wishes that nobody calls it.
+	wish time.Time
+}
+
+// outage is a row of failed calls. While it lasts one call at a time goes
 // out, after a pause that grows.
-type trouble struct {
+type outage struct {
 	failures int
 	expired  int
 	until    time.Time
@@ -45,8 +53,8 @@ const (
 
 // throttled lengthens the pause before the next call.
 func (m *Machine) throttled(now, started time.Time, f *marketo.Fault) {
-	m.limiter.Throttled(now, f.Class)
-	t := &m.throttle
+	m.calls.limiter.Throttled(now, f.Class)
+	t := &m.pauses.throttle
 	t.fault = *f
 	switch {
 	case t.refusals == 0:
@@ -69,12 +77,12 @@ func (m *Machine) throttled(now, started time.Time, f *marketo.Fault) {
 
 // isThrottled reports whether Marketo has been throttling calls for long.
 func (m *Machine) isThrottled(now time.Time) bool {
-	return m.throttle.refusals > 0 && now.Sub(m.throttle.since) >= throttledLong
+	return m.pauses.throttle.refusals > 0 && now.Sub(m.pauses.throttle.since) >= throttledLong
 }
 
 // unthrottled counts a call that passed, started after the last refusal.
 func (m *Machine) unthrottled(now, started time.Time) {
-	t := &m.throttle
+	t := &m.pauses.throttle
 	if t.refusals == 0 || !started.After(t.last) {
 		return
 	}
@@ -90,27 +98,27 @@ func (m *Machine) unthrottled(now, started time.Time) {
 // wait notes for how long the server wishes that nobody calls it. It is granted
 // whatever the fault, and whatever passes meanwhile.
 func (m *Machine) wait(now time.Time, f *marketo.Fault) {
-	if until := now.Add(min(f.RetryAfter, time.Hour)); until.After(m.wish) {
-		m.wish = until
+	if until := now.Add(min(f.RetryAfter, time.Hour)); until.After(m.pauses.wish) {
+		m.pauses.wish = until
 	}
 }
 
 // pausedByFaults reports whether no call may start now, or none beside those
 // under way, for what came of earlier ones.
 func (m *Machine) pausedByFaults(now time.Time) bool {
-	for _, until := range []time.Time{m.wish, m.trouble.until, m.throttle.until} {
+	for _, until := range []time.Time{m.pauses.wish, m.pauses.outage.until, m.pauses.throttle.until} {
 		if until.After(now) {
 			m.wakeAt(until)
 			return true
 		}
 	}
-	return (m.trouble.failures > 0 || m.throttle.refusals > 0) && len(m.calls) > 0
+	return (m.pauses.outage.failures > 0 || m.pauses.throttle.refusals > 0) && len(m.calls.sent) > 0
 }
 
 // failed lengthens the pause before the next call. Calls that were under way
 // together fail together: that is one failure, and one pause.
 func (m *Machine) failed(now, started time.Time, f *marketo.Fault) {
-	t := &m.trouble
+	t := &m.pauses.outage
 	if t.failures == 0 {
 		t.since = now
 	}
@@ -133,15 +141,15 @@ func (m *Machine) failed(now, started time.Time, f *marketo.Fault) {
 // recovered ends the row of failures: Marketo has looked at a call.
 func (m *Machine) recovered(now, started time.Time) {
 	m.unthrottled(now, started)
-	if m.limiter.Passed(started) {
+	if m.calls.limiter.Passed(started) {
 		m.ledger.counted = true
 		m.log(slog.LevelInfo, "marketo has calls of the day again")
 	}
-	t := &m.trouble
+	t := &m.pauses.outage
 	if t.failures > 0 {
 		m.log(slog.LevelInfo, "calls to marketo pass again", "failed", t.failures, "after", now.Sub(t.since))
 	}
-	*t = trouble{passed: now}
+	*t = outage{passed: now}
 }
 
 // backoff returns first, doubled for every attempt after the first, at most

@@ -91,8 +91,8 @@ func TestPaceHoldsFullBatchesWhereKeysComeAgain(t *testing.T) {
 	r.now = marketo.NextReset(epoch).Add(12 * time.Hour)
 	r.recurs()
 	for range 1500 {
-		r.m.limiter.Start(r.now)
-		r.m.limiter.Done(r.now, r.now)
+		r.m.calls.limiter.Start(r.now)
+		r.m.calls.limiter.Done(r.now, r.now)
 	}
 	full := func(value string) {
 		r.commit(upsert("1", value), upsert("2", value), upsert("3", value))
@@ -203,8 +203,8 @@ func TestHotKeysTakeFewCalls(t *testing.T) {
 		n = r.answerAll()
 		calls += n
 	}
-	if r.m.items > 0 {
-		t.Fatalf("%d objects are left", r.m.items)
+	if r.m.memory.items > 0 {
+		t.Fatalf("%d objects are left", r.m.memory.items)
 	}
 	if most := fewest / 100 * 11 / 10; calls > most {
 		t.Errorf("%d calls, want at most %d: 1.1 times the fewest", calls, most)

@@ -26,7 +26,7 @@ func sameChain(a, b string) bool { return a == b || mapping.Fold(a) == mapping.F
 //
 // Slots are probed one after the other; a removal moves back those that it
 // would cut off. There is no order to observe, so the seed changes nothing.
-type chains struct {
+type keyIndex struct {
 	slots []slot // their number is a power of two, at least twice n
 	n     int
 	// salt and seed spread the hashes in a way that nobody can know, who might
@@ -42,18 +42,18 @@ type slot struct {
 
 const fewestSlots = 64
 
-func newChains(rng *rand.Rand) chains {
-	return chains{slots: make([]slot, fewestSlots), salt: rng.Uint64(), seed: rng.Uint64() | 1}
+func newKeyIndex(rng *rand.Rand) keyIndex {
+	return keyIndex{slots: make([]slot, fewestSlots), salt: rng.Uint64(), seed: rng.Uint64() | 1}
 }
 
-func (c *chains) hash(keyHash uint64) uint64 {
+func (c *keyIndex) hash(keyHash uint64) uint64 {
 	high, low := bits.Mul64(keyHash^c.salt, c.seed)
 	return high ^ low
 }
 
 // first returns the first item of a key whose hash is known, nil where there
 // is none.
-func (c *chains) first(hash uint64, key string) *item {
+func (c *keyIndex) first(hash uint64, key string) *item {
 	for i := hash; ; i++ {
 		s := c.at(i)
 		if s.first == nil || s.hash == hash && sameChain(s.first.key, key) {
@@ -63,7 +63,7 @@ func (c *chains) first(hash uint64, key string) *item {
 }
 
 // put makes it the first item of its key, in place of any other.
-func (c *chains) put(it *item) {
+func (c *keyIndex) put(it *item) {
 	for i := it.hash; ; i++ {
 		s := c.at(i)
 		if s.first != nil && (s.hash != it.hash || !sameChain(s.first.key, it.key)) {
@@ -80,7 +80,7 @@ func (c *chains) put(it *item) {
 	}
 }
 
-func (c *chains) grow() {
+func (c *keyIndex) grow() {
 	old := c.slots
 	c.slots, c.n = make([]slot, 2*len(old)), 0
 	for i := range old {
@@ -91,7 +91,7 @@ func (c *chains) grow() {
 }
 
 // remove forgets a key. it must be its first item.
-func (c *chains) remove(it *item) {
+func (c *keyIndex) remove(it *item) {
 	hole := it.hash
 	for c.at(hole).first != it {
 		hole++
@@ -107,4 +107,4 @@ func (c *chains) remove(it *item) {
 	c.n--
 }
 
-func (c *chains) at(i uint64) *slot { return &c.slots[i&uint64(len(c.slots)-1)] }
+func (c *keyIndex) at(i uint64) *slot { return &c.slots[i&uint64(len(c.slots)-1)] }

@@ -8,27 +8,27 @@ import "runtime"
 // the memory of a number of objects is read in advance: loads that do not need
 // each other's results are waited for together. Nothing but time depends on it.
 
-// touchAtOnce is for how many entries of a piece memory is read in advance: few
+// prefetchAtOnce is for how many entries of a piece memory is read in advance: few
 // enough for all of it to be there still when it is used.
-const touchAtOnce = 64
+const prefetchAtOnce = 64
 
-// touchKeys reads what enqueue is about to look up for the next entries, and
+// prefetchKeys reads what enqueue is about to look up for the next entries, and
 // the items it is about to use again.
-func (m *Machine) touchKeys(entries []Entry) {
+func (m *Machine) prefetchKeys(entries []Entry) {
 	sum := uint64(0)
-	for i := range entries[:min(len(entries), touchAtOnce)] {
+	for i := range entries[:min(len(entries), prefetchAtOnce)] {
 		hash := entries[i].Hash
 		sum += m.keys.at(m.keys.hash(hash)).hash
-		if m.seen.counts(hash) {
-			sum += uint64(m.seen.at(hash).mark)
+		if m.queue.seen.counts(hash) {
+			sum += uint64(m.queue.seen.at(hash).mark)
 		}
 	}
 	runtime.KeepAlive(sum)
-	m.touchItems(m.free[len(m.free)-min(len(m.free), touchAtOnce):])
+	m.prefetchItems(m.memory.free[len(m.memory.free)-min(len(m.memory.free), prefetchAtOnce):])
 }
 
-// touchNext reads the items that fill is about to take from l.
-func (m *Machine) touchNext(l *lane, n int) {
+// prefetchNext reads the items that fill is about to take from l.
+func (m *Machine) prefetchNext(l *lane, n int) {
 	sum := uint64(0)
 	for spot := l.head; spot != l.tail && n > 0; spot++ {
 		if it := *l.at(spot); it != nil {
@@ -39,8 +39,8 @@ func (m *Machine) touchNext(l *lane, n int) {
 	runtime.KeepAlive(sum)
 }
 
-// touchItems reads all of the items.
-func (m *Machine) touchItems(items []*item) {
+// prefetchItems reads all of the items.
+func (m *Machine) prefetchItems(items []*item) {
 	sum := uint64(0)
 	for _, it := range items {
 		sum += it.spot + it.sequence + uint64(it.bytes)
@@ -48,11 +48,11 @@ func (m *Machine) touchItems(items []*item) {
 	runtime.KeepAlive(sum)
 }
 
-// touchReleased reads the next items that are about to be released, and where
+// prefetchReleased reads the next items that are about to be released, and where
 // they are found by their keys.
-func (m *Machine) touchReleased(items []*item) {
-	items = items[:min(len(items), touchAtOnce)]
-	m.touchItems(items)
+func (m *Machine) prefetchReleased(items []*item) {
+	items = items[:min(len(items), prefetchAtOnce)]
+	m.prefetchItems(items)
 	sum := uint64(0)
 	for _, it := range items {
 		sum += m.keys.at(it.hash).hash
