@@ -99,6 +99,14 @@ type Quota struct {
 // life: what it calls durable could not be believed. Any other error may pass.
 var ErrClosed = errors.New("the store is closed to saves")
 
+// Following is what may become of a server that stays the one it is: it is on a
+// later timeline, which has everything that is settled, or its database has
+// another name.
+type Following struct {
+	Timeline int32
+	Database string
+}
+
 // Save is one group commit: all of it becomes durable, or none.
 type Save struct {
 	// Checkpoint is the new position; zero leaves it as it is. A position
@@ -130,6 +138,11 @@ type Save struct {
 	// Unrefused holds those that are done with. One in both stays refused.
 	Refused   []Refused
 	Unrefused []RefusedKey
+	// Follow, unless it is nil, is what the server of the checkpoint is now. That
+	// the timeline goes back is an error; the position stays as it is.
+	Follow *Following
+	// Accepted adds what was given up.
+	Accepted []Accepted
 	// Sync asks for durability against power loss, not only against the
 	// death of the process. Whatever was saved before becomes durable too.
 	Sync bool

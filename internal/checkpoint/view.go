@@ -47,7 +47,7 @@ const (
 	// Action, so that a Decision nobody made does not go on.
 	Refuse Action = iota
 	// Continue: start the stream at Decision.LSN. If the server's timeline or
-	// database is not the checkpoint's, have the store Follow first.
+	// database is not the checkpoint's, save what it has become first (Save.Follow).
 	Continue
 	// Create: nothing was ever delivered and there is no slot. Intend, create
 	// the slot, and Identify.

@@ -37,7 +37,7 @@ func (r *reader) passes() bool { return r.passing.over != 0 && r.inside && r.fin
 // leaveOut records that something is left out.
 func (r *reader) leaveOut(life context.Context, reason string) error {
 	a := checkpoint.Accepted{At: time.Now().UTC(), Span: checkpoint.Transaction(r.final).String(), Code: checkpoint.PassedOver, Reason: reason}
-	if err := r.runner.Store.PassOver(life, a); err != nil {
+	if err := r.runner.Store.Save(life, checkpoint.Save{Accepted: []checkpoint.Accepted{a}, Sync: true}); err != nil {
 		return err
 	}
 	r.passing.left = true

@@ -95,16 +95,15 @@ func (r *reader) run(life context.Context, stop <-chan struct{}) error {
 		if errors.Is(err, errHalted) {
 			return r.keep(life, stop)
 		}
-		var refused *checkpoint.Refusal
-		if errors.As(err, &refused) || replication.Classify(err) == replication.Fatal {
-			return err
-		}
 		skipped, skipErr := r.skipUndecoded(life, err)
 		if skipped {
 			continue
 		}
 		if skipErr != nil {
 			err = skipErr
+		}
+		if ends(err) {
+			return err
 		}
 		failures = failed(failures, r.received > before, time.Since(began))
 		err = r.place(err)
@@ -113,6 +112,13 @@ func (r *reader) run(life context.Context, stop <-chan struct{}) error {
 			return nil
 		}
 	}
+}
+
+// ends reports whether err ends the run: going on would lose data, or what is
+// settled could not be kept.
+func ends(err error) bool {
+	var refused *checkpoint.Refusal
+	return errors.As(err, &refused) || errors.Is(err, checkpoint.ErrClosed) || replication.Classify(err) == replication.Fatal
 }
 
 // place names the transaction that the server could not decode.
@@ -207,7 +213,7 @@ func (r *reader) hold(life context.Context, approach *replication.Approach, seen
 		return 0, &replication.Error{Reason: replication.SlotWait, Err: errors.New(decision.Warning)}
 	}
 	if seen.Timeline != ck.Timeline || seen.Database != ck.Database {
-		if err := r.runner.Store.Follow(life, seen.Timeline, seen.Database); err != nil {
+		if err := r.runner.Store.Save(life, checkpoint.Save{Follow: &checkpoint.Following{Timeline: seen.Timeline, Database: seen.Database}, Sync: true}); err != nil {
 			return 0, err
 		}
 		r.timeline, r.database = seen.Timeline, seen.Database

@@ -226,6 +226,26 @@ func TestOnlyTheNamedTransactionIsPassed(t *testing.T) {
 	}
 }
 
+// closedStore takes no saves in this life.
+type closedStore struct{}
+
+func (closedStore) Save(context.Context, checkpoint.Save) error {
+	return fmt.Errorf("save state: %w", checkpoint.ErrClosed)
+}
+
+// What is left out has to be recorded first. Where it never can be, that ends the
+// run, and is no connection to be made anew.
+func TestLeavingOutNeedsAStore(t *testing.T) {
+	r := newTestReader(t, func(r *Runner) { r.PassOver, r.Store = 100, closedStore{} })
+	err := r.feed(t, things, &pgoutput.Begin{Final: 100}, &pgoutput.Truncate{Relations: []*pgoutput.Relation{things}})
+	if !ends(err) || !errors.Is(err, checkpoint.ErrClosed) {
+		t.Errorf("got %v, want the end of the run", err)
+	}
+	if ends(errors.New("save state: disk full")) {
+		t.Error("an error that may pass ends the run")
+	}
+}
+
 // A transaction that the server fails to decode is ended where it broke, if it
 // is the one to be passed; reading goes on behind its commit record's start.
 func TestUndecodedTransactionIsLeft(t *testing.T) {

@@ -24,29 +24,13 @@ CREATE TABLE accepted (        -- gaps that were accepted: changes that were not
 // the stream before suppresses anything afterwards: not what was settled, nor
 // what was sent, nor where parked objects stood.
 func (s *Store) Accept(ctx context.Context, c checkpoint.Checkpoint, a checkpoint.Accepted) error {
-	err := s.record(ctx, a, func(ctx context.Context, next *known) error {
-		next.ck, next.sent, next.oldest, next.settledTo = &c, pgoutput.Position{}, noneSettled, noneSettled
-		if _, err := s.write.ExecContext(ctx, identifySQL, c.System, c.Timeline, c.Database, c.Slot, int64(c.LSN), storedChecksum(c)); err != nil {
-			return err
-		}
-		_, err := s.write.ExecContext(ctx, `UPDATE state SET sent = x''; DELETE FROM settled; DELETE FROM settled_to; UPDATE parked SET position = 0, seq = 0`)
-		return err
-	})
-	if err != nil {
+	if err := s.accept(ctx, c, a); err != nil {
 		return fmt.Errorf("accept gap: %w", explain(err))
 	}
 	return nil
 }
 
-// PassOver records, durably, that a place in the stream was left out.
-func (s *Store) PassOver(ctx context.Context, a checkpoint.Accepted) error {
-	if err := s.record(ctx, a, func(context.Context, *known) error { return nil }); err != nil {
-		return fmt.Errorf("record what is left out: %w", explain(err))
-	}
-	return nil
-}
-
-func (s *Store) record(ctx context.Context, a checkpoint.Accepted, also func(context.Context, *known) error) error {
+func (s *Store) accept(ctx context.Context, c checkpoint.Checkpoint, a checkpoint.Accepted) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -54,13 +38,28 @@ func (s *Store) record(ctx context.Context, a checkpoint.Accepted, also func(con
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.commit(ctx, &checkpoint.Save{Sync: true}, func(next *known) error {
+		next.ck, next.sent, next.oldest, next.settledTo = &c, pgoutput.Position{}, noneSettled, noneSettled
+		if err := s.saveAccepted(ctx, []checkpoint.Accepted{a}); err != nil {
+			return err
+		}
+		if err := s.identify(ctx, c); err != nil {
+			return err
+		}
+		_, err := s.write.ExecContext(ctx, `UPDATE state SET sent = x''; DELETE FROM settled; DELETE FROM settled_to; UPDATE parked SET position = 0, seq = 0`)
+		return err
+	})
+}
+
+func (s *Store) saveAccepted(ctx context.Context, all []checkpoint.Accepted) error {
+	for _, a := range all {
+		s.grown += pageSize
 		_, err := s.write.ExecContext(ctx, `INSERT INTO accepted (at, span, code, reason) VALUES (?, ?, ?, ?)`,
 			formatTime(a.At), a.Span, a.Code, a.Reason)
 		if err != nil {
 			return err
 		}
-		return also(ctx, next)
-	})
+	}
+	return nil
 }
 
 func loadAccepted(ctx context.Context, db querier) ([]checkpoint.Accepted, error) {

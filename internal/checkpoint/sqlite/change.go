@@ -12,16 +12,15 @@ func (s *Store) change(ctx context.Context, sync bool, fill func(context.Context
 	ctx = context.WithoutCancel(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.broken != nil {
-		return s.broken
+	if err := s.open(sync); err != nil {
+		return err
 	}
 	if err := s.setSync(ctx, sync); err != nil {
 		return err
 	}
 	s.grown += 2 * pageSize
 	if err := s.transact(ctx, func() error { return fill(ctx) }); err != nil {
-		s.notice(err)
-		return err
+		return s.notice(err)
 	}
 	s.emptyLog(ctx)
 	return nil

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	sqlite3 "modernc.org/sqlite/lib"
-
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/failpoint"
 )
@@ -17,19 +15,19 @@ import (
 // is always something to sync. What the store knows changes when all is
 // committed.
 func (s *Store) commit(ctx context.Context, sv *checkpoint.Save, fill func(next *known) error) error {
-	if s.broken != nil {
-		return s.broken
+	full := sv.Sync || sv.Clean || !s.begun
+	if err := s.open(full); err != nil {
+		return err
 	}
 	next, err := s.after(sv)
 	if err != nil {
 		return err
 	}
-	if err := s.setSync(ctx, sv.Sync || sv.Clean || !s.begun); err != nil {
+	if err := s.setSync(ctx, full); err != nil {
 		return err
 	}
 	if err := s.put(ctx, sv, &next, fill); err != nil {
-		s.notice(err)
-		return err
+		return s.notice(err)
 	}
 	if next.calls != s.known.calls {
 		s.spare = s.known.calls
@@ -67,6 +65,15 @@ func (s *Store) after(sv *checkpoint.Save) (known, error) {
 		ck := *next.ck
 		ck.LSN = sv.Checkpoint
 		next.ck = &ck
+	}
+	if sv.Follow != nil {
+		ck, err := followed(next.ck, *sv.Follow)
+		if err != nil {
+			return next, err
+		}
+		if ck != nil {
+			next.ck = ck
+		}
 	}
 	if len(sv.Started) > 0 || len(sv.Ended) > 0 || sv.Clean {
 		next.calls = s.spare
@@ -124,15 +131,6 @@ func (s *Store) notUpdated(sv *checkpoint.Save) error {
 		return fmt.Errorf("the row of the table state is missing: %w", errDamaged)
 	}
 	return fmt.Errorf("the position on disk is ahead of %s", sv.Checkpoint)
-}
-
-// notice closes the store to saves after a sync that failed: the kernel may
-// have dropped what was to be written and will report the next sync as fine.
-func (s *Store) notice(err error) {
-	switch code(err) {
-	case sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC:
-		s.broken = fmt.Errorf("%w, its disk could not be synced: %w", checkpoint.ErrClosed, err)
-	}
 }
 
 // setSync chooses between commits that survive a loss of power and commits

@@ -80,7 +80,7 @@ func PlainSettledRecord(key string, through pgoutput.Position) []byte {
 func (s *Store) Notice(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.notice(err)
+	_ = s.notice(err)
 }
 
 // Version is the one of this release's stores.

@@ -129,3 +129,42 @@ func TestOtherErrorsDoNotCloseTheStore(t *testing.T) {
 	s.Notice(os.ErrDeadlineExceeded)
 	save(t, s, checkpoint.Save{Checkpoint: home.LSN + 1})
 }
+
+// A file that is damaged, or gone from its place, takes nothing more in this
+// life: what was acknowledged after that could not be found by the next one.
+func TestWhatClosesTheStore(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		hurt  func(t *testing.T, path string)
+		words []string
+	}{
+		{"moved away", func(t *testing.T, path string) {
+			if err := os.Rename(path, path+".moved"); err != nil {
+				t.Fatal(err)
+			}
+		}, []string{"moved away", "put it back"}},
+		{"replaced", func(t *testing.T, path string) {
+			b := readFile(t, path)
+			if err := os.Rename(path, path+".moved"); err != nil {
+				t.Fatal(err)
+			}
+			writeFile(t, path, b)
+		}, []string{"another file"}},
+		{"without its row", func(t *testing.T, path string) { execSQL(t, path, `DELETE FROM state`) }, []string{"damaged", "restore"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, path := identified(t)
+			tt.hurt(t, path)
+			for range 2 {
+				err := s.Save(t.Context(), checkpoint.Save{Sync: true})
+				wantError(t, err, append(tt.words, "closed to saves")...)
+				if !errors.Is(err, checkpoint.ErrClosed) {
+					t.Errorf("%v is no checkpoint.ErrClosed", err)
+				}
+			}
+			if _, err := s.AddBackfill(t.Context(), checkpoint.Backfill{}); !errors.Is(err, checkpoint.ErrClosed) {
+				t.Errorf("a backfill: %v, want that the store is closed", err)
+			}
+		})
+	}
+}

@@ -30,37 +30,21 @@ func (s *Store) Identify(ctx context.Context, c checkpoint.Checkpoint) error {
 	return nil
 }
 
-// Follow records, durably, that the server is on a later timeline, which has
-// everything that is settled, or that the database has another name: the
-// position stays as it is.
-func (s *Store) Follow(ctx context.Context, timeline int32, database string) error {
-	if err := s.follow(ctx, timeline, database); err != nil {
-		return fmt.Errorf("record timeline and database: %w", explain(err))
-	}
-	return nil
-}
-
-func (s *Store) follow(ctx context.Context, timeline int32, database string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	ctx = context.WithoutCancel(ctx)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	old := s.known.ck
+// followed returns the checkpoint after f; nil where f changes nothing.
+func followed(old *checkpoint.Checkpoint, f checkpoint.Following) (*checkpoint.Checkpoint, error) {
 	switch {
 	case old == nil || old.LSN == 0:
-		return errors.New("the slot was never identified")
-	case timeline < old.Timeline:
-		return fmt.Errorf("the timeline goes back from %d to %d", old.Timeline, timeline)
-	case database == "":
-		return errors.New("the database has no name")
-	case timeline == old.Timeline && database == old.Database:
-		return nil
+		return nil, errors.New("follow the server: the slot was never identified")
+	case f.Timeline < old.Timeline:
+		return nil, fmt.Errorf("follow the server: the timeline goes back from %d to %d", old.Timeline, f.Timeline)
+	case f.Database == "":
+		return nil, errors.New("follow the server: the database has no name")
+	case f.Timeline == old.Timeline && f.Database == old.Database:
+		return nil, nil
 	}
 	c := *old
-	c.Timeline, c.Database = timeline, database
-	return s.become(ctx, c)
+	c.Timeline, c.Database = f.Timeline, f.Database
+	return &c, nil
 }
 
 func (s *Store) replace(ctx context.Context, c checkpoint.Checkpoint, check func(old *checkpoint.Checkpoint, c checkpoint.Checkpoint) error) error {
@@ -80,9 +64,13 @@ func (s *Store) replace(ctx context.Context, c checkpoint.Checkpoint, check func
 func (s *Store) become(ctx context.Context, c checkpoint.Checkpoint) error {
 	return s.commit(ctx, &checkpoint.Save{Sync: true}, func(next *known) error {
 		next.ck = &c
-		_, err := s.write.ExecContext(ctx, identifySQL, c.System, c.Timeline, c.Database, c.Slot, int64(c.LSN), storedChecksum(c))
-		return err
+		return s.identify(ctx, c)
 	})
+}
+
+func (s *Store) identify(ctx context.Context, c checkpoint.Checkpoint) error {
+	_, err := s.write.ExecContext(ctx, identifySQL, c.System, c.Timeline, c.Database, c.Slot, int64(c.LSN), storedChecksum(c))
+	return err
 }
 
 func checkIntend(old *checkpoint.Checkpoint, c checkpoint.Checkpoint) error {

@@ -13,9 +13,9 @@ import (
 // Save writes sv as one group commit. When it returns nil, all of sv survives
 // the death of the process, and with sv.Sync the loss of power, together with
 // everything saved before. When it returns an error, nothing of sv was saved
-// and a later Save may succeed; but after a disk that could not be synced all
-// or nothing of sv may be found by the next process, and the store is closed
-// to saves.
+// and a later Save may succeed; but one with
+// checkpoint.ErrClosed says that none will, in this life: after a disk that could
+// not be synced all or nothing of sv may be found by the next process.
 //
 // The first Save of a process is always synced, so that the mark of an unclean
 // end is on disk before anything else can happen. A Save that has begun is not
@@ -65,7 +65,7 @@ func (s *Store) checkMove(to checkpoint.LSN) error {
 
 // fills reports whether sv may have something for fill to write.
 func (s *Store) fills(sv *checkpoint.Save) bool {
-	return min(s.known.oldest, s.known.settledTo) < int64(sv.Checkpoint) || sv.SettledTo != nil || len(sv.Settled)+len(sv.Parked)+len(sv.Resolved)+len(sv.Lacking)+len(sv.Deletions)+len(sv.Cursors)+len(sv.Refused)+len(sv.Unrefused) > 0
+	return min(s.known.oldest, s.known.settledTo) < int64(sv.Checkpoint) || sv.SettledTo != nil || sv.Follow != nil || len(sv.Settled)+len(sv.Parked)+len(sv.Resolved)+len(sv.Lacking)+len(sv.Deletions)+len(sv.Cursors)+len(sv.Refused)+len(sv.Unrefused)+len(sv.Accepted) > 0
 }
 
 // fill writes what is not in the row of the table state.
@@ -74,6 +74,14 @@ func (s *Store) fill(ctx context.Context, sv *checkpoint.Save, next *known) erro
 		if err := s.prune(ctx, sv.Checkpoint, next); err != nil {
 			return fmt.Errorf("drop settled: %w", err)
 		}
+	}
+	if sv.Follow != nil {
+		if err := s.identify(ctx, *next.ck); err != nil {
+			return fmt.Errorf("follow the server: %w", err)
+		}
+	}
+	if err := s.saveAccepted(ctx, sv.Accepted); err != nil {
+		return fmt.Errorf("save what is given up: %w", err)
 	}
 	if err := s.saveSettled(ctx, sv, next); err != nil {
 		return fmt.Errorf("save settled: %w", err)
@@ -184,7 +192,7 @@ func (s *Store) emptyLog(ctx context.Context) {
 	var busy, frames, moved int
 	err := s.write.QueryRowContext(ctx, `PRAGMA wal_checkpoint(PASSIVE)`).Scan(&busy, &frames, &moved)
 	if err != nil {
-		s.notice(err)
+		_ = s.notice(err)
 		return
 	}
 	s.grown = 0

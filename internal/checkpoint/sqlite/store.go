@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"net/url"
+	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -25,6 +26,7 @@ import (
 // turns.
 type Store struct {
 	path string
+	file fs.FileInfo // of path as it was opened
 	boot string
 	lock *lock
 	// read is apart from write so that listing parked objects does not wait
@@ -122,6 +124,9 @@ func (s *Store) connect(ctx context.Context) error {
 		return err
 	}
 	if s.known, err = loadKnown(ctx, s.write); err != nil {
+		return err
+	}
+	if s.file, err = os.Stat(s.path); err != nil {
 		return err
 	}
 	s.grown = leftLog(s.path)
