@@ -77,8 +77,10 @@ Try it, with a PostgreSQL and a Marketo that exist only as long as it runs:
 
   cdcsync demo
 
-Then write a configuration (config.example.yaml explains every key) and:
+Then have a configuration proposed for a database (config.example.yaml explains
+every key) and:
 
+  cdcsync init -o cdcsync.yaml
   cdcsync check -c cdcsync.yaml
   cdcsync run -c cdcsync.yaml`,
 		SilenceErrors: true,
@@ -88,7 +90,7 @@ Then write a configuration (config.example.yaml explains every key) and:
 	}
 	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(runCommand(), checkCommand(), statusCommand(), parkedCommand(), releaseCommand(), stateCommand(), simulateCommand(), demoCommand(), versionCommand())
+	root.AddCommand(initCommand(), schemaCommand(), runCommand(), checkCommand(), statusCommand(), parkedCommand(), releaseCommand(), stateCommand(), simulateCommand(), demoCommand(), versionCommand())
 	strict(root)
 	return root
 }

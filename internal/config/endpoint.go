@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"net/url"
 	"regexp"
 	"strings"
@@ -16,13 +17,7 @@ func endpoint(into *string, rest bool) reader {
 		if !ok {
 			return
 		}
-		wrong := checkEndpoint(s)
-		if rest && wrong == "" {
-			s = strings.TrimRight(strings.TrimSuffix(strings.TrimRight(s, "/"), "/rest"), "/")
-			if strings.HasSuffix(s, "/identity") {
-				wrong = "that is the identity endpoint; write the one that ends in mktorest.com or mktorest.com/rest"
-			}
-		}
+		s, wrong := readEndpoint(s, rest)
 		switch {
 		case wrong == "":
 			*into = s
@@ -34,6 +29,27 @@ func endpoint(into *string, rest bool) reader {
 			d.at(n, path, "is "+what+"; "+wrong)
 		}
 	}, anyText}
+}
+
+// RESTEndpoint reads marketo.rest.endpoint. The error says what is allowed, and
+// does not show the value, whose odd part may be a password.
+func RESTEndpoint(s string) (string, error) {
+	s, wrong := readEndpoint(s, true)
+	if wrong != "" {
+		return "", errors.New(wrong)
+	}
+	return s, nil
+}
+
+// readEndpoint returns the endpoint, and what is wrong with it, "" for nothing.
+func readEndpoint(s string, rest bool) (endpoint, wrong string) {
+	if wrong = checkEndpoint(s); rest && wrong == "" {
+		s = strings.TrimRight(strings.TrimSuffix(strings.TrimRight(s, "/"), "/rest"), "/")
+		if strings.HasSuffix(s, "/identity") {
+			wrong = "that is the identity endpoint; write the one that ends in mktorest.com or mktorest.com/rest"
+		}
+	}
+	return s, wrong
 }
 
 // plainEndpoint is a URL whose every part can be told, but for a wrong one.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
@@ -95,6 +96,16 @@ func (m *draft) table(d *decoder, n *yaml.Node, path string) {
 		return
 	}
 	m.Schema, m.Table = schema, table
+}
+
+// ParseTable reads a table's name as the key table has it: schema.table, or
+// table for one of public. The error says what is allowed.
+func ParseTable(s string) (schema, table string, err error) {
+	schema, table, wrong := readTable(s)
+	if wrong != "" {
+		return "", "", errors.New(wrong)
+	}
+	return schema, table, nil
 }
 
 // readTable reads schema.table or table as SQL writes it. Upper case without

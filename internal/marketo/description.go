@@ -7,10 +7,35 @@ type Description struct {
 	IDField string `json:"idField"`
 	// DedupeFields are the fields that identify an object.
 	DedupeFields []string `json:"dedupeFields"`
-	Fields       []Field  `json:"fields"`
+	// Fields is empty where the type comes from a list of all types.
+	Fields []Field `json:"fields"`
+	// Links are the fields that link an object to others, such as to a lead.
+	Links []Link `json:"relationships"`
+	// DisplayName is what people see.
+	DisplayName string `json:"displayName"`
 	// Learnt is set by the simulator for a type that takes any field, so that
 	// those it has say nothing.
 	Learnt bool `json:"learnt"`
+}
+
+// Link is a field that links an object of the type to another object.
+type Link struct {
+	Field string `json:"field"`
+	// RelatedTo is what it links to. Marketo calls its type Name or, in places,
+	// Object: "Lead", "Company", or a custom object type.
+	RelatedTo struct {
+		Name   string `json:"name"`
+		Object string `json:"object"`
+		Field  string `json:"field"`
+	} `json:"relatedTo"`
+}
+
+// Type returns the type that the field links to.
+func (l Link) Type() string {
+	if l.RelatedTo.Name == "" {
+		return l.RelatedTo.Object
+	}
+	return l.RelatedTo.Name
 }
 
 // Field is one field of a custom object type.

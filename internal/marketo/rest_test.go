@@ -329,19 +329,39 @@ func TestTokenWaitEndsWithContext(t *testing.T) {
 }
 
 func TestDescribe(t *testing.T) {
-	rec := &recorder{reply: respond(200, "application/json", `{"requestId":"1","success":true,"result":[{"name":"roadShow_c","displayName":"Road Show","idField":"marketoGUID","dedupeFields":["rid"],"searchableFields":[["rid"],["marketoGUID"]],"fields":[
+	rec := &recorder{reply: respond(200, "application/json", `{"requestId":"1","success":true,"result":[{"name":"roadShow_c","displayName":"Road Show","idField":"marketoGUID","dedupeFields":["rid"],"searchableFields":[["rid"],["marketoGUID"]],"relationships":[{"field":"leadID","type":"child","relatedTo":{"object":"Lead","field":"Id"}}],"fields":[
 		{"name":"createdAt","displayName":"Created At","dataType":"datetime","updateable":false},
 		{"name":"rid","displayName":"RID","dataType":"string","length":255,"updateable":true}]}]}`)}
 	got, err := restAt(t, serve(t, withTokens(rec))).Describe(t.Context(), "roadShow_c")
-	want := marketo.Description{Name: "roadShow_c", IDField: "marketoGUID", DedupeFields: []string{"rid"}, Fields: []marketo.Field{
+	link := marketo.Link{Field: "leadID"}
+	link.RelatedTo.Object, link.RelatedTo.Field = "Lead", "Id"
+	want := marketo.Description{Name: "roadShow_c", DisplayName: "Road Show", IDField: "marketoGUID", Links: []marketo.Link{link}, DedupeFields: []string{"rid"}, Fields: []marketo.Field{
 		{Name: "createdAt", DataType: "datetime"},
 		{Name: "rid", DataType: "string", Length: 255, Updateable: true},
 	}}
-	if err != nil || !reflect.DeepEqual(got, want) {
+	if err != nil || !reflect.DeepEqual(got, want) || got.Links[0].Type() != "Lead" {
 		t.Errorf("Describe = %+v, %v, want %+v", got, err, want)
 	}
 	if path, _, body := rec.last(); path != "GET /rest/v1/customobjects/roadShow_c/describe.json" || body != "" {
 		t.Errorf("%s with body %q", path, body)
+	}
+}
+
+func TestList(t *testing.T) {
+	rec := &recorder{reply: respond(200, "application/json", `{"requestId":"1","success":true,"result":[
+		{"name":"car_c","displayName":"Car","idField":"marketoGUID","dedupeFields":["vIN"],"relationships":[]},
+		{"name":"order_c","displayName":"Order","idField":"marketoGUID","dedupeFields":["id"]}]}`)}
+	got, err := restAt(t, serve(t, withTokens(rec))).List(t.Context())
+	if err != nil || len(got) != 2 || got[0].Name != "car_c" || got[0].DisplayName != "Car" || got[1].DedupeFields[0] != "id" {
+		t.Errorf("List = %+v, %v", got, err)
+	}
+	if path, _, body := rec.last(); path != "GET /rest/v1/customobjects.json" || body != "" {
+		t.Errorf("%s with body %q", path, body)
+	}
+	rec = &recorder{reply: respond(200, "application/json", `{"success":false,"errors":[{"code":"603","message":"Access denied"}]}`)}
+	var f *marketo.Fault
+	if _, err := restAt(t, serve(t, withTokens(rec))).List(t.Context()); !errors.As(err, &f) || f.Code != "603" {
+		t.Errorf("List = %v, want fault 603", err)
 	}
 }
 

@@ -47,9 +47,9 @@ var fields = map[string]family{
 	"integer": whole, "float": floating, "currency": floating, "boolean": truth, "date": day, "datetime": moment,
 }
 
-// fitColumn says how the values of a column fit a field: Fail when none would
+// Fit says how the values of a column fit a field: Fail when none would
 // be accepted, Warn when some may not be or lose something; "" when all fit.
-func fitColumn(c *catalog.TableColumn, f *marketo.Field) (Level, string) {
+func Fit(c *catalog.TableColumn, f *marketo.Field) (Level, string) {
 	target, known := fields[strings.ToLower(f.DataType)]
 	if !known {
 		return OK, ""

@@ -55,14 +55,14 @@ func TestFitColumn(t *testing.T) {
 	}
 	for _, tt := range tests {
 		c := &catalog.TableColumn{Name: "c", BaseName: tt.column, Formatted: tt.column, Modifier: tt.modifier, Array: strings.HasPrefix(tt.column, "_")}
-		level, detail := fitColumn(c, &marketo.Field{Name: "f", DataType: tt.field, Length: tt.length})
+		level, detail := Fit(c, &marketo.Field{Name: "f", DataType: tt.field, Length: tt.length})
 		got := ""
 		if detail != "" {
 			got = level.String() + " " + detail
 		}
 		want, end, _ := strings.Cut(tt.want, " ")
 		if !strings.HasPrefix(got, want) || !strings.HasSuffix(got, end) || (got == "") != (tt.want == "") {
-			t.Errorf("fitColumn(%s %d, %s %d) = %q, want %q", tt.column, tt.modifier, tt.field, tt.length, got, tt.want)
+			t.Errorf("Fit(%s %d, %s %d) = %q, want %q", tt.column, tt.modifier, tt.field, tt.length, got, tt.want)
 		}
 	}
 }
@@ -123,7 +123,7 @@ func TestUses(t *testing.T) {
 func TestFitColumnOfItsOwnType(t *testing.T) {
 	for _, name := range []string{"_mood", "int4"} {
 		c := &catalog.TableColumn{Name: "c", Base: 16400, BaseName: name, Formatted: name, Modifier: -1}
-		if level, detail := fitColumn(c, &marketo.Field{Name: "f", DataType: "boolean"}); level != Warn {
+		if level, detail := Fit(c, &marketo.Field{Name: "f", DataType: "boolean"}); level != Warn {
 			t.Errorf("%s: %v %s, want a warning as for text", name, level, detail)
 		}
 	}

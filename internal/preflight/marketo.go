@@ -152,7 +152,7 @@ func (c *comparison) compareField(f *marketo.Field) {
 			level, detail = fitConstant(*r.Constant, f)
 		case r.Column != "" && c.table != nil:
 			if column := c.table.Column(r.Column); column != nil {
-				level, detail = fitColumn(column, f)
+				level, detail = Fit(column, f)
 			}
 		}
 		if detail != "" {

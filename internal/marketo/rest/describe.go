@@ -26,6 +26,19 @@ func (c *Client) Describe(ctx context.Context, objectType string) (marketo.Descr
 	return found[0], nil
 }
 
+// List returns every type without its fields; it is one counted call. The error
+// is a *Fault where Marketo answered.
+func (c *Client) List(ctx context.Context) ([]marketo.Description, error) {
+	var found []marketo.Description
+	if err := exchange.Admitted(ctx, c.admit); err != nil {
+		return nil, err
+	}
+	if fault := c.get(ctx, "/rest/v1/customobjects.json", &found); fault != nil {
+		return nil, fault
+	}
+	return found, nil
+}
+
 // Usage returns the calls that all integrations together made today, by
 // Marketo's count; it is one counted call. The error is a *Fault where Marketo
 // answered.

@@ -58,6 +58,16 @@ type Type struct {
 	Fields []Field
 	// Keys is how keys are compared; the zero value means ExactKeys.
 	Keys KeyRule
+	// Link is what links the type's objects to leads; zero for nothing.
+	Link Link
+}
+
+// Link says that a field holds a lead's field. The instance has no leads, so
+// that only its descriptions tell of it.
+type Link struct {
+	Field string `yaml:"field"`
+	// Lead is the field of the lead, such as Id or Email.
+	Lead string `yaml:"lead"`
 }
 
 // KeyRule says which keys are one to the instance. Marketo does not document

@@ -185,8 +185,16 @@ func (t *table) typeRecord() map[string]any {
 		"createdAt": at, "updatedAt": at, "idField": guidField,
 		"dedupeFields":     schema.dedupe(),
 		"searchableFields": searchable,
-		"relationships":    []any{},
+		"relationships":    schema.relationships(),
 	}
+}
+
+func (s *schema) relationships() []any {
+	if s.link.Field == "" {
+		return []any{}
+	}
+	return []any{map[string]any{"field": s.link.Field, "type": "child",
+		"relatedTo": map[string]any{"name": "Lead", "field": s.link.Lead}}}
 }
 
 func describeType(t *table) []byte {

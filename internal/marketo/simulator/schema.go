@@ -12,10 +12,11 @@ type schema struct {
 	key     []int // columns of the dedupe fields
 	open    bool  // unknown attributes are added
 	folds   bool  // keys are compared without case and trailing blanks
+	link    Link
 }
 
 func newSchema(t Type, open bool) *schema {
-	s := &schema{name: t.Name, open: open, folds: t.Keys == FoldKeys, columns: map[string]int{}}
+	s := &schema{name: t.Name, open: open, folds: t.Keys == FoldKeys, link: t.Link, columns: map[string]int{}}
 	for _, field := range t.Fields {
 		s.columns[field.Name] = len(s.fields)
 		s.fields = append(s.fields, field)
@@ -32,7 +33,7 @@ func newSchema(t Type, open bool) *schema {
 
 // with returns a schema that has one more field.
 func (s *schema) with(name string) *schema {
-	grown := &schema{name: s.name, key: s.key, open: s.open, folds: s.folds, columns: make(map[string]int, len(s.columns)+1)}
+	grown := &schema{name: s.name, key: s.key, open: s.open, folds: s.folds, link: s.link, columns: make(map[string]int, len(s.columns)+1)}
 	for other, column := range s.columns {
 		grown.columns[other] = column
 	}

@@ -20,6 +20,7 @@ type typeEntry struct {
 	Name   string       `yaml:"name"`
 	Keys   KeyRule      `yaml:"keys"`
 	Dedupe []string     `yaml:"dedupe"`
+	Link   Link         `yaml:"link"`
 	Fields []fieldEntry `yaml:"fields"`
 }
 
@@ -117,6 +118,9 @@ func (e *typeEntry) check() error {
 		}
 		seen[name] = true
 	}
+	if e.Link != (Link{}) && (!names[e.Link.Field] || e.Link.Lead == "") {
+		return fmt.Errorf("object %s has link: {field: %q, lead: %q}; it takes one of its fields, and a field of the lead", e.Name, e.Link.Field, e.Link.Lead)
+	}
 	return nil
 }
 
@@ -129,7 +133,7 @@ func (e fieldEntry) kind() FieldType {
 }
 
 func (e *typeEntry) compile() Type {
-	t := Type{Name: e.Name, Dedupe: e.Dedupe, Keys: e.Keys}
+	t := Type{Name: e.Name, Dedupe: e.Dedupe, Keys: e.Keys, Link: e.Link}
 	for _, field := range e.Fields {
 		t.Fields = append(t.Fields, Field{Name: field.Name, Type: field.kind(), Length: field.Length})
 	}

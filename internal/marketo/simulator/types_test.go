@@ -19,11 +19,12 @@ func TestReadTypes(t *testing.T) {
       - {name: rid, type: integer}
       - {name: city, type: string, length: 40}
       - {name: site, type: link}
+    link: {field: rid, lead: Id}
 `), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	got, err := simulator.ReadTypes(path)
-	want := []simulator.Type{{Name: "RoadShow", Dedupe: []string{"rid"}, Fields: []simulator.Field{
+	want := []simulator.Type{{Name: "RoadShow", Dedupe: []string{"rid"}, Link: simulator.Link{Field: "rid", Lead: "Id"}, Fields: []simulator.Field{
 		{Name: "rid", Type: simulator.Integer}, {Name: "city", Type: simulator.String, Length: 40}, {Name: "site", Type: simulator.URL},
 	}}}
 	if err != nil || !reflect.DeepEqual(got, want) {
@@ -51,6 +52,8 @@ func TestParseTypesErrors(t *testing.T) {
 		{"negative length", "objects:\n  - name: A\n    dedupe: [a]\n    fields: [{name: a, type: string, length: -1}]", "length -1"},
 		{"object twice", "objects:\n  - name: A\n    dedupe: [a]" + field + "\n  - name: a\n    dedupe: [a]" + field, "line 5: object a stands twice"},
 		{"two mistakes", "objects:\n  - name: A\n  - name: 1", "line 3"},
+		{"link of no field", "objects:\n  - name: A\n    dedupe: [a]\n    link: {field: b, lead: Id}" + field, `link: {field: "b"`},
+		{"link to nothing", "objects:\n  - name: A\n    dedupe: [a]\n    link: {field: a}" + field, "a field of the lead"},
 		{"51 fields", "objects:\n  - name: A\n    dedupe: [a]\n    fields: [" + strings.Repeat("{name: a, type: string},", 51) + "]", "51 fields"},
 	}
 	for _, test := range tests {
