@@ -19,8 +19,8 @@ import (
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
-// marketoPatience bounds what a check waits for Marketo.
-const marketoPatience = 30 * time.Second
+// marketoTimeout bounds what a check waits for Marketo.
+const marketoTimeout = 30 * time.Second
 
 func checkCommand() *cobra.Command {
 	var file string
@@ -221,7 +221,7 @@ func (c *checkup) examineMarketo(ctx context.Context, conf *config.Config, table
 		c.add(name, preflight.Finding{Check: "login", Level: preflight.Fail, Detail: err.Error(), Remedy: "correct the marketo section"})
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, marketoPatience)
+	ctx, cancel := context.WithTimeout(ctx, marketoTimeout)
 	defer cancel()
 	findings := preflight.Marketo(ctx, client, conf.Set, tables...)
 	if err := admission.close(); err != nil {

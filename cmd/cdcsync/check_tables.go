@@ -45,8 +45,8 @@ func (c *checkup) examineTables(ctx context.Context, conf *config.Config, server
 const (
 	// mostWaiting is how many messages of the slot are looked at.
 	mostWaiting = 100_000
-	// waitingPatience bounds how long the server decodes them.
-	waitingPatience = 30 * time.Second
+	// waitingTimeout bounds how long the server decodes them.
+	waitingTimeout = 30 * time.Second
 )
 
 // examineWaiting says whether a start would halt over what waits in the slot, as
@@ -61,7 +61,7 @@ func examineWaiting(ctx context.Context, conf *config.Config, server replication
 		f.Level, f.Detail = preflight.Skipped, "the slot is in use, and only who reads from it sees what waits"
 		return f
 	}
-	ctx, cancel := context.WithTimeout(ctx, waitingPatience)
+	ctx, cancel := context.WithTimeout(ctx, waitingTimeout)
 	defer cancel()
 	waiting, reason, err := lookAtWaiting(ctx, conf, state, seen)
 	cause := replication.Diagnose(err)
@@ -96,8 +96,8 @@ func lookAtWaiting(ctx context.Context, conf *config.Config, state checkpoint.St
 	if err != nil {
 		return waiting, "", err
 	}
-	foresight := pipeline.Foresight{Source: source, Mappings: conf.Set, Identities: seen.Identities(), From: *state.Checkpoint}
-	reason, err := foresight.Halt(ctx, waiting)
+	dry := pipeline.DryRun{Source: source, Mappings: conf.Set, Identities: seen.Identities(), From: *state.Checkpoint}
+	reason, err := dry.Halt(ctx, waiting)
 	return waiting, reason, err
 }
 

@@ -124,7 +124,7 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 		Identities:      d.identities(),
 		Config:          d.delivery(client.Capacity()),
 		ShutdownTimeout: d.Config.Delivery.ShutdownTimeout,
-		Fits: func(ctx context.Context) (replication.Server, []delivery.Obstacle, error) {
+		LookAgain: func(ctx context.Context) (replication.Server, []delivery.Obstacle, error) {
 			return d.fits(ctx, source, store)
 		},
 		StateFile:      d.Config.State.Path(),

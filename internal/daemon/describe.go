@@ -16,8 +16,8 @@ const (
 	// describeAgain is for how long Marketo's description of an object type is
 	// used without asking again.
 	describeAgain = 24 * time.Hour
-	// describePatience bounds the asking at a start: delivery does not need it.
-	describePatience = 30 * time.Second
+	// describeTimeout bounds the asking at a start: delivery does not need it.
+	describeTimeout = 30 * time.Second
 )
 
 // describer is a client that can say what the fields of an object type are.
@@ -51,7 +51,7 @@ func (d *Daemon) describe(ctx context.Context, client marketo.Client, store *sql
 	}
 	reason := "asking marketo what the fields of its objects are"
 	d.starting.Store(&reason)
-	ctx, cancel := context.WithTimeout(ctx, describePatience)
+	ctx, cancel := context.WithTimeout(ctx, describeTimeout)
 	defer cancel()
 	known := d.readDescribed()
 	calls := &startCalls{store: store, limiter: Limiter(d.Config.Marketo, *state, time.Now())}

@@ -52,7 +52,7 @@ func (d *Daemon) status(ctx context.Context, store *sqlite.Store) admin.Status {
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	d.runner.Load().Look(ctx)
+	d.runner.Load().AskServer(ctx)
 	report, err := d.Report(ctx)
 	if err != nil {
 		return notReady(s, admin.Obstacle{State: stateUnresponsive, Reason: "the pipeline does not answer", Advice: advice[stateUnresponsive]})
@@ -151,7 +151,7 @@ func (d *Daemon) source(r delivery.Report) admin.Source {
 	if s.Server = end.String(); end > r.Saved {
 		s.Lag = uint64(end - r.Saved)
 	}
-	far := r.Source.Distance
+	far := r.Source.Lag
 	s.Retained, s.Safe, s.Growing = far.Retained, far.Safe, far.Growing
 	s.MostRetained = int64(d.Config.Delivery.MaxRetainedWAL)
 	s.CatchUp, s.Drop = far.CatchUp.Seconds(), far.Drop.Seconds()

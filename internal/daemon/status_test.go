@@ -68,8 +68,8 @@ func report() delivery.Report {
 		Quota: marketo.Quota{Day: marketo.QuotaDay(noon), Calls: 7000}, Pace: 30 * time.Second,
 		Source: delivery.SourceReport{
 			Connected: true, Connects: 3, Received: 0x30, Server: 0x40,
-			Distance: delivery.Distance{At: noon, Retained: 4096, Safe: new(int64), CatchUp: 2 * time.Minute, Drop: time.Hour},
-			Rows:     []delivery.RowReport{{Inserts: 1000, Updates: 900, Deletes: 100, Filtered: 50}},
+			Lag:  delivery.SlotLag{At: noon, Retained: 4096, Safe: new(int64), CatchUp: 2 * time.Minute, Drop: time.Hour},
+			Rows: []delivery.RowReport{{Inserts: 1000, Updates: 900, Deletes: 100, Filtered: 50}},
 		},
 	}
 	r.Calls, r.Objects, r.Unknown, r.Limited = 20, 1500, 4, "rate"

@@ -26,8 +26,8 @@ type SourceReport struct {
 	Silent  time.Time
 	// Transaction is the one that is being read; its Since is zero for none.
 	Transaction Transaction
-	// Distance is how far the slot is behind.
-	Distance Distance
+	// Lag is how far the slot is behind.
+	Lag SlotLag
 	// Rows holds the row changes of each mapping.
 	Rows []RowReport
 }
@@ -42,8 +42,8 @@ type RowReport struct {
 	WithoutOldKey uint64
 }
 
-// Distance is how far the slot is behind the server.
-type Distance struct {
+// SlotLag is how far the slot is behind the server.
+type SlotLag struct {
 	// At is when the server was asked last; zero before the first time.
 	At time.Time
 	// Retained is the WAL that the slot keeps on the server, in bytes.

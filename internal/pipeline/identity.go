@@ -62,28 +62,28 @@ func (r *reader) renamed(life context.Context, known Identity, name mapping.Tabl
 		known.Table.Schema, known.Table.Name, name.Schema, name.Name, r.final, name.Schema, name.Name))
 }
 
-// pair is what the stream describes before a change that a publication sends by
+// viaRoot is what the stream describes before a change that a publication sends by
 // the root of its table (publish_via_partition_root): the root, then the table.
 // The change that follows is the root's, and nothing in it tells of the table.
-type pair struct {
+type viaRoot struct {
 	// last is the newest description, as long as no change has come after it.
 	last *pgoutput.Relation
 	// root came right before child, which is a mapped table.
 	root, child *pgoutput.Relation
 }
 
-func (p pair) next(m *pgoutput.Relation, mapped bool) pair {
-	next := pair{last: m}
+func (p viaRoot) next(m *pgoutput.Relation, mapped bool) viaRoot {
+	next := viaRoot{last: m}
 	if mapped && p.last != nil && p.last.ID != m.ID {
 		next.root, next.child = p.last, m
 	}
 	return next
 }
 
-// ofRoot deals with a change of a mapped table that comes as one of another
+// haltViaRoot deals with a change of a mapped table that comes as one of another
 // table: it was a partition of that one then, for a while perhaps. No later
 // change is described so, so that the first must not be passed over.
-func (r *reader) ofRoot(p pair) error {
+func (r *reader) haltViaRoot(p viaRoot) error {
 	table, root := p.child.Schema+"."+p.child.Name, p.root.Schema+"."+p.root.Name
 	for _, known := range r.runner.Identities {
 		if known.OID == p.child.ID && known.AcceptAny {

@@ -124,7 +124,7 @@ func (m *Metrics) Describe(ch chan<- *prometheus.Desc) { ch <- m.up }
 func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), reportTimeout)
 	defer cancel()
-	m.runner.Look(ctx)
+	m.runner.AskServer(ctx)
 	report, err := m.runner.Report(ctx)
 	if err != nil {
 		ch <- prometheus.MustNewConstMetric(m.up, prometheus.GaugeValue, 0)
@@ -183,7 +183,7 @@ func (m *Metrics) collectSource(s scrape, r delivery.Report) {
 	s.counter(m.sourceBytes, r.Source.Bytes)
 	s.counter(m.sourceMessages, r.Source.Messages)
 	s.gauge(m.serverLSN, float64(r.Source.Server))
-	m.collectDistance(s, r)
+	m.collectLag(s, r)
 	s.gauge(m.receivedLSN, float64(r.Source.Received))
 	s.gauge(m.confirmedLSN, float64(r.Synced))
 	s.gauge(m.checkpointLSN, float64(r.Saved))
@@ -195,8 +195,8 @@ func (m *Metrics) collectSource(s scrape, r delivery.Report) {
 	s.flag(m.pressure, r.Backpressure)
 }
 
-func (m *Metrics) collectDistance(s scrape, r delivery.Report) {
-	far, lag := r.Source.Distance, 0.0
+func (m *Metrics) collectLag(s scrape, r delivery.Report) {
+	far, lag := r.Source.Lag, 0.0
 	if r.Source.Server > r.Saved {
 		lag = float64(r.Source.Server - r.Saved)
 	}

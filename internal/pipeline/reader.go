@@ -17,24 +17,24 @@ import (
 )
 
 const (
-	// pieceEntries and pieceBytes bound a piece of the stream that is handed
-	// to the machine at once.
-	pieceEntries = 512
-	pieceBytes   = 256 << 10
+	// maxHandedEntries and maxHandedBytes bound what is handed to the machine at
+	// once.
+	maxHandedEntries = 512
+	maxHandedBytes   = 256 << 10
 
 	// slowRetry is the shortest pause after an error that trying often makes
 	// worse.
 	slowRetry = 10 * time.Second
 )
 
-var pieces = sync.Pool{New: func() any { return new([]delivery.Entry) }}
+var entryBuffers = sync.Pool{New: func() any { return new([]delivery.Entry) }}
 
 // reader reads the stream, maps it and hands it to the machine. It keeps its
 // place in memory: after a broken connection it goes on behind what it has
 // handed over, in the middle of a transaction if need be.
 type reader struct {
-	runner *Runner
-	before checkpoint.Reached // what earlier lives reached
+	runner        *Runner
+	reachedBefore checkpoint.Reached // what earlier lives reached
 	// timeline is the one that positions are of, database the name of theirs.
 	timeline int32
 	database string
@@ -56,12 +56,12 @@ type reader struct {
 	connection connection
 	rowCounts  []rowCount
 	relations  relations
-	// ordered is why reading is to halt, for a reason that is not in the stream;
+	// haltReason is why reading is to halt, for a reason that is not in the stream;
 	// nil for none.
-	ordered atomic.Pointer[string]
-	passing passing
-	// pair is what the newest descriptions may have to do with each other.
-	pair pair
+	haltReason atomic.Pointer[string]
+	leavingOut leavingOut
+	// viaRoot is what the newest descriptions may have to do with each other.
+	viaRoot viaRoot
 	// described holds the newest description of every relation.
 	described map[uint32]*pgoutput.Relation
 }
@@ -76,10 +76,10 @@ type rowCount struct {
 
 func newReader(r *Runner) *reader {
 	return &reader{
-		runner: r, before: r.State.Reached(), timeline: r.State.Checkpoint.Timeline, database: r.State.Checkpoint.Database, received: r.State.Checkpoint.LSN, reading: make(chan struct{}, 1),
-		rowCounts: make([]rowCount, r.Mappings.Len()),
-		described: make(map[uint32]*pgoutput.Relation),
-		passing:   passing{over: r.PassOver, unfit: make(map[*pgoutput.Relation]string)},
+		runner: r, reachedBefore: r.State.Reached(), timeline: r.State.Checkpoint.Timeline, database: r.State.Checkpoint.Database, received: r.State.Checkpoint.LSN, reading: make(chan struct{}, 1),
+		rowCounts:  make([]rowCount, r.Mappings.Len()),
+		described:  make(map[uint32]*pgoutput.Relation),
+		leavingOut: leavingOut{transaction: r.PassOver, unmapped: make(map[*pgoutput.Relation]string)},
 	}
 }
 
@@ -93,7 +93,7 @@ func (r *reader) run(life context.Context, stop <-chan struct{}) error {
 			return nil
 		}
 		if errors.Is(err, errHalted) {
-			return r.keep(life, stop)
+			return r.holdSlot(life, stop)
 		}
 		skipped, skipErr := r.skipUndecoded(life, err)
 		if skipped {
@@ -105,8 +105,8 @@ func (r *reader) run(life context.Context, stop <-chan struct{}) error {
 		if ends(err) {
 			return err
 		}
-		failures = failed(failures, r.received > before, time.Since(began))
-		err = r.place(err)
+		failures = countFailure(failures, r.received > before, time.Since(began))
+		err = r.nameUndecodable(err)
 		r.disconnected(err, failures)
 		if !r.wait(life, stop, pause(err, failures)) {
 			return nil
@@ -121,8 +121,8 @@ func ends(err error) bool {
 	return errors.As(err, &refused) || errors.Is(err, checkpoint.ErrClosed) || replication.Classify(err) == replication.Fatal
 }
 
-// place names the transaction that the server could not decode.
-func (r *reader) place(err error) error {
+// nameUndecodable names the transaction that the server could not decode.
+func (r *reader) nameUndecodable(err error) error {
 	if replication.Diagnose(err) != replication.Decoding || !r.inside {
 		return err
 	}
@@ -175,7 +175,7 @@ func (r *reader) connect(life context.Context) (*replication.Stream, error) {
 		return nil, err
 	}
 	seen := approach.Seen()
-	ck, err := r.hold(life, approach, seen)
+	ck, err := r.resume(life, approach, seen)
 	if err != nil {
 		approach.Close(life)
 		return nil, err
@@ -193,9 +193,9 @@ func (r *reader) connect(life context.Context) (*replication.Stream, error) {
 	return stream, nil
 }
 
-// hold holds what is seen of the server against what is known of the position,
+// resume holds what is seen of the server against what is known of the position,
 // and returns the checkpoint.
-func (r *reader) hold(life context.Context, approach *replication.Approach, seen replication.Seen) (delivery.LSN, error) {
+func (r *reader) resume(life context.Context, approach *replication.Approach, seen replication.Seen) (delivery.LSN, error) {
 	ck := *r.runner.State.Checkpoint
 	ck.LSN, ck.Timeline, ck.Database = delivery.LSN(r.runner.acknowledged.Load()), r.timeline, r.database
 	var left delivery.LSN
@@ -227,7 +227,7 @@ func (r *reader) hold(life context.Context, approach *replication.Approach, seen
 // reached is how far changes have come beside the checkpoint: in this life all
 // of them through this reader, in earlier ones as the store tells.
 func (r *reader) reached() checkpoint.Reached {
-	reached := r.before
+	reached := r.reachedBefore
 	reached.Received = r.received
 	if r.inside {
 		reached.Received = r.final + 1
@@ -264,8 +264,8 @@ func (r *reader) close(ctx context.Context) {
 // over whenever reading on would wait.
 func (r *reader) read(life context.Context, stop <-chan struct{}, stream *replication.Stream) error {
 	for {
-		if len(r.entries) >= pieceEntries || r.bytes >= pieceBytes || len(r.entries) > 0 && !stream.Buffered() {
-			if err := r.hand(life, stop, stream); err != nil {
+		if len(r.entries) >= maxHandedEntries || r.bytes >= maxHandedBytes || len(r.entries) > 0 && !stream.Buffered() {
+			if err := r.handOver(life, stop, stream); err != nil {
 				return err
 			}
 		}
@@ -274,10 +274,10 @@ func (r *reader) read(life context.Context, stop <-chan struct{}, stream *replic
 			return err
 		}
 		failpoint.Hit("stream.after_receive")
-		if reason := r.ordered.Load(); reason != nil {
+		if reason := r.haltReason.Load(); reason != nil {
 			return r.halt(*reason)
 		}
-		if err := r.handle(life, stream, message); err != nil {
+		if err := r.dispatch(life, stream, message); err != nil {
 			return err
 		}
 	}

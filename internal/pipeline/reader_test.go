@@ -56,7 +56,7 @@ func TestPauseGrowsOnlyWhileConnectionsBringNothing(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := failed(7, tt.progress, tt.lasted); got != tt.want {
+			if got := countFailure(7, tt.progress, tt.lasted); got != tt.want {
 				t.Errorf("failures in a row = %d, want %d", got, tt.want)
 			}
 		})
@@ -113,7 +113,7 @@ func inserted(id int) *pgoutput.Change {
 func (r *reader) feed(t *testing.T, messages ...pgoutput.Message) error {
 	t.Helper()
 	for _, m := range messages {
-		if err := r.handle(t.Context(), nil, m); err != nil {
+		if err := r.dispatch(t.Context(), nil, m); err != nil {
 			return err
 		}
 	}
@@ -260,7 +260,7 @@ func TestUndecodedTransactionIsLeft(t *testing.T) {
 			t.Fatalf("passing %d: skipped %v, %v", over, skipped, err)
 		}
 		if !skipped {
-			if place := r.place(broken); !strings.Contains(place.Error(), "--accept-gap 0/64..0/65") || replication.Diagnose(place) != replication.Decoding {
+			if place := r.nameUndecodable(broken); !strings.Contains(place.Error(), "--accept-gap 0/64..0/65") || replication.Diagnose(place) != replication.Decoding {
 				t.Errorf("the error does not name its place: %v", place)
 			}
 			continue
@@ -309,7 +309,7 @@ func TestAHaltedReaderNoticesABreakBehindFullMemory(t *testing.T) {
 	}
 	full := cap(r.runner.in)
 	for range full {
-		r.runner.in <- piece{}
+		r.runner.in <- entryBuffer{}
 	}
 	link := make(brokenLink)
 	close(link)
@@ -341,7 +341,7 @@ func TestAHaltedReaderIsInNoHurry(t *testing.T) {
 		defer end()
 		link, n := make(brokenLink), 0
 		close(link)
-		if err := r.keepOver(life, nil, func() (breakable, error) { n++; return link, nil }); err != nil {
+		if err := r.holdSlotOver(life, nil, func() (breakable, error) { n++; return link, nil }); err != nil {
 			t.Error(err)
 		}
 		if n < 10 || n > 20 {

@@ -10,12 +10,12 @@ import (
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
-// keep holds the slot while reading has halted: one that nobody uses may be
+// holdSlot holds the slot while reading has halted: one that nobody uses may be
 // invalidated (idle_replication_slot_timeout). What was read before is handed
 // over, and nothing more is read. It returns an error only when there is nothing
 // to hold any more.
-func (r *reader) keep(life context.Context, stop <-chan struct{}) error {
-	return r.keepOver(life, stop, func() (breakable, error) {
+func (r *reader) holdSlot(life context.Context, stop <-chan struct{}) error {
+	return r.holdSlotOver(life, stop, func() (breakable, error) {
 		if stream := r.stream.Load(); stream != nil {
 			return stream, nil // the one that has halted
 		}
@@ -27,8 +27,8 @@ func (r *reader) keep(life context.Context, stop <-chan struct{}) error {
 	})
 }
 
-// keepOver is keep over the connections that next gives.
-func (r *reader) keepOver(life context.Context, stop <-chan struct{}, next func() (breakable, error)) error {
+// holdSlotOver is keep over the connections that next gives.
+func (r *reader) holdSlotOver(life context.Context, stop <-chan struct{}, next func() (breakable, error)) error {
 	for failures := 0; ; {
 		began := time.Now()
 		stream, err := next()
@@ -43,7 +43,7 @@ func (r *reader) keepOver(life context.Context, stop <-chan struct{}, next func(
 		case stream == nil && (errors.As(err, &refused) || replication.Classify(err) == replication.Fatal):
 			return err
 		}
-		failures = failed(failures, false, time.Since(began))
+		failures = countFailure(failures, false, time.Since(began))
 		r.disconnected(err, failures)
 		if stream := r.stream.Load(); stream != nil {
 			r.drop(stream)
@@ -64,13 +64,13 @@ type breakable interface {
 // why, or errStopped.
 func (r *reader) idle(life context.Context, stop <-chan struct{}, stream breakable) error {
 	for {
-		var in chan<- piece
+		var in chan<- entryBuffer
 		if len(r.entries) > 0 {
 			in = r.runner.in
 		}
 		select {
-		case in <- piece{r.entries}:
-			r.handed()
+		case in <- entryBuffer{r.entries}:
+			r.handedOver()
 		case <-stream.Broken():
 			return stream.Cause()
 		case <-stop:
@@ -88,13 +88,13 @@ func (r *reader) wait(life context.Context, stop <-chan struct{}, d time.Duratio
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
 	for {
-		var in chan<- piece
+		var in chan<- entryBuffer
 		if len(r.entries) > 0 {
 			in = r.runner.in
 		}
 		select {
-		case in <- piece{r.entries}:
-			r.handed()
+		case in <- entryBuffer{r.entries}:
+			r.handedOver()
 		case <-over:
 			return true
 		case <-look.C:
@@ -109,9 +109,9 @@ func (r *reader) wait(life context.Context, stop <-chan struct{}, d time.Duratio
 	}
 }
 
-// failed counts one more failure in a row. A connection that brought something,
+// countFailure counts one more failure in a row. A connection that brought something,
 // or stood for a minute, was not one: what ends it is not mended by waiting.
-func failed(failures int, progress bool, lasted time.Duration) int {
+func countFailure(failures int, progress bool, lasted time.Duration) int {
 	if progress || lasted > time.Minute {
 		return 1
 	}

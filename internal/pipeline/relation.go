@@ -12,8 +12,8 @@ import (
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
-// catalogPatience bounds a look at the catalog while reading waits for it.
-const catalogPatience = 30 * time.Second
+// catalogTimeout bounds a look at the catalog while reading waits for it.
+const catalogTimeout = 30 * time.Second
 
 // typeNames knows the types that the stream has named: a Stream or a Decoder.
 type typeNames interface {
@@ -29,7 +29,7 @@ func (r *reader) relation(life context.Context, names typeNames, m *pgoutput.Rel
 	if past.Before != nil {
 		set.Unbind(past.Before)
 		set.Doubt(mapping.Table{Schema: m.Schema, Name: m.Name})
-		delete(r.passing.unfit, past.Before)
+		delete(r.leavingOut.unmapped, past.Before)
 	}
 	r.described[m.ID] = m
 	table, oid, err := r.tableOf(life, m)
@@ -37,7 +37,7 @@ func (r *reader) relation(life context.Context, names typeNames, m *pgoutput.Rel
 		return err
 	}
 	past.Table = table
-	r.pair = r.pair.next(m, len(set.Mappings(table)) > 0)
+	r.viaRoot = r.viaRoot.next(m, len(set.Mappings(table)) > 0)
 	if set.Lacks(past.Table, m) {
 		found, err := r.describe(life, oid)
 		if err != nil {
@@ -55,14 +55,14 @@ func (r *reader) relation(life context.Context, names typeNames, m *pgoutput.Rel
 		if err := r.haltAt(life, reason); err != nil {
 			return err
 		}
-		r.passing.unfit[m] = reason
+		r.leavingOut.unmapped[m] = reason
 	}
 	return nil
 }
 
 // describe asks the catalog what a table is now. The stream waits for it.
 func (r *reader) describe(life context.Context, oid uint32) (catalog.Table, error) {
-	ctx, cancel := context.WithTimeout(life, catalogPatience)
+	ctx, cancel := context.WithTimeout(life, catalogTimeout)
 	defer cancel()
 	return r.runner.Source.DescribeOID(ctx, oid)
 }
@@ -92,7 +92,7 @@ func (r *reader) facts(life context.Context, names typeNames, t mapping.Table, m
 	if len(r.runner.Mappings.Mappings(t)) == 0 || m.Plain() {
 		return nil, nil
 	}
-	ctx, cancel := context.WithTimeout(life, catalogPatience)
+	ctx, cancel := context.WithTimeout(life, catalogTimeout)
 	defer cancel()
 	session, err := r.runner.Source.Catalog(ctx)
 	if err != nil {
@@ -107,7 +107,7 @@ func (r *reader) facts(life context.Context, names typeNames, t mapping.Table, m
 // whole; which object a delete takes away nobody can know.
 func (r *reader) withoutOldKey(life context.Context, m *pgoutput.Change) error {
 	set := r.runner.Mappings
-	for _, i := range r.relations.weak {
+	for _, i := range r.relations.withoutOldKey {
 		d := set.Definition(i)
 		if d.OnDelete.Ignores() {
 			continue
@@ -141,13 +141,13 @@ func (r *reader) withoutOldKey(life context.Context, m *pgoutput.Change) error {
 type relations struct {
 	last     *pgoutput.Relation
 	mappings []int
-	// weak are those of them whose old key the stream does not carry whole.
-	weak []int
+	// withoutOldKey are those of them whose old key the stream does not carry whole.
+	withoutOldKey []int
 }
 
 func (r *relations) of(rel *pgoutput.Relation, set *mapping.Set) *relations {
 	if rel != r.last {
-		r.last, r.mappings, r.weak = rel, set.Of(rel), set.WithoutOldKey(rel)
+		r.last, r.mappings, r.withoutOldKey = rel, set.Of(rel), set.WithoutOldKey(rel)
 	}
 	return r
 }

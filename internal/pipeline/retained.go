@@ -11,20 +11,20 @@ import (
 // WAL: until its disk is full, or until it drops the slot. Nothing of ours may
 // do so for long without a word.
 
-// enough is the part of MaxRetainedWAL below which the slot has to come again
+// retainedLess is the part of MaxRetainedWAL below which the slot has to come again
 // before it no longer keeps too much: its place moves in steps.
-const enough = 0.9
+const retainedLess = 0.9
 
-// weigh holds a look at the server against what the slot may keep, and tells
-// when that changes. It is too much, too, when PostgreSQL may drop the slot at
+// judgeRetained holds a sample of the server against what the slot may keep, and
+// tells when that changes. It is too much, too, when PostgreSQL may drop the slot at
 // any moment.
-func (r *Runner) weigh(l look) {
-	most, was := float64(r.MaxRetainedWAL), r.tooMuch.Load()
+func (r *Runner) judgeRetained(l sample) {
+	most, was := float64(r.MaxRetainedWAL), r.retainsTooMuch.Load()
 	if was {
-		most *= enough
+		most *= retainedLess
 	}
 	is := l.safe != nil && *l.safe <= 0 || most > 0 && float64(l.retained) > most
-	if is == was || !r.tooMuch.CompareAndSwap(was, is) {
+	if is == was || !r.retainsTooMuch.CompareAndSwap(was, is) {
 		return
 	}
 	if is {
@@ -41,12 +41,12 @@ func safeText(safe *int64) string {
 	return fmt.Sprint(*safe)
 }
 
-// retaining is the obstacle that the slot keeps too much WAL.
-func (r *Runner) retaining(report delivery.Report) []delivery.Obstacle {
-	if !r.tooMuch.Load() {
+// retainedObstacles is the obstacle that the slot keeps too much WAL.
+func (r *Runner) retainedObstacles(report delivery.Report) []delivery.Obstacle {
+	if !r.retainsTooMuch.Load() {
 		return nil
 	}
-	far := report.Source.Distance
+	far := report.Source.Lag
 	o := delivery.Obstacle{Condition: delivery.WALRetained, Reason: fmt.Sprintf("the slot makes postgresql keep %s of WAL", inUnits(far.Retained))}
 	if most := r.MaxRetainedWAL; most > 0 {
 		o.Reason += fmt.Sprintf("; delivery.max_retained_wal allows %s", inUnits(most))

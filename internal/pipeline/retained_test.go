@@ -35,9 +35,9 @@ func TestTooMuchWAL(t *testing.T) {
 	var log bytes.Buffer
 	r := &Runner{Source: &replication.Source{Slot: "s"}, MaxRetainedWAL: 100 * mib, Log: slog.New(slog.NewTextHandler(&log, nil))}
 	for i, step := range steps {
-		r.looked(replication.Server{Flushed: 1000 * mib, Slot: &replication.SlotState{RetainedBytes: step.retained, SafeBytes: step.safe}})
-		report := delivery.Report{Source: delivery.SourceReport{Connected: true, Server: 1000 * mib, Distance: r.distance.picture(0)}}
-		all := r.retaining(report)
+		r.noteServer(replication.Server{Flushed: 1000 * mib, Slot: &replication.SlotState{RetainedBytes: step.retained, SafeBytes: step.safe}})
+		report := delivery.Report{Source: delivery.SourceReport{Connected: true, Server: 1000 * mib, Lag: r.slotLag.report(0)}}
+		all := r.retainedObstacles(report)
 		switch {
 		case step.want == "":
 			if len(all) > 0 {
@@ -51,13 +51,13 @@ func TestTooMuchWAL(t *testing.T) {
 		}
 	}
 	// What a transaction of the application keeps is not ours to mend.
-	report := delivery.Report{Saved: 999 * mib, Source: delivery.SourceReport{Server: 1000 * mib, Distance: delivery.Distance{Retained: 500 * mib}}}
-	if all := r.retaining(report); len(all) != 1 || !strings.Contains(all[0].Remedy, "pg_prepared_xacts") {
+	report := delivery.Report{Saved: 999 * mib, Source: delivery.SourceReport{Server: 1000 * mib, Lag: delivery.SlotLag{Retained: 500 * mib}}}
+	if all := r.retainedObstacles(report); len(all) != 1 || !strings.Contains(all[0].Remedy, "pg_prepared_xacts") {
 		t.Errorf("an open transaction is not named: %v", all)
 	}
 	r.MaxRetainedWAL = 0
-	r.looked(replication.Server{Slot: &replication.SlotState{RetainedBytes: 1 << 50}})
-	if r.tooMuch.Load() {
+	r.noteServer(replication.Server{Slot: &replication.SlotState{RetainedBytes: 1 << 50}})
+	if r.retainsTooMuch.Load() {
 		t.Error("0 does not lift the limit")
 	}
 }

@@ -48,10 +48,10 @@ type Runner struct {
 	// ShutdownTimeout bounds the orderly end. Zero means
 	// DefaultShutdownTimeout.
 	ShutdownTimeout time.Duration
-	// Fits, when set, says why database and mappings do not fit any more;
+	// LookAgain, when set, says why database and mappings do not fit any more;
 	// nothing when they do, and what the server says of itself. It is asked
 	// every half minute.
-	Fits func(context.Context) (replication.Server, []delivery.Obstacle, error)
+	LookAgain func(context.Context) (replication.Server, []delivery.Obstacle, error)
 	// StateFile and ConfigFile are named in what an operator is told to do.
 	StateFile, ConfigFile string
 	// MaxRetainedWAL is how many bytes of WAL the slot may make the server keep
@@ -63,7 +63,7 @@ type Runner struct {
 	// Run, and wait for it.
 	prepared sync.Once
 
-	in      chan piece
+	in      chan entryBuffer
 	sends   chan delivery.Send
 	answers chan delivery.Answered
 	rows    *rowread.Reader
@@ -76,13 +76,13 @@ type Runner struct {
 	// acknowledged is the last position acknowledged, or the checkpoint at start;
 	// synced is zero until this life has acknowledged one.
 	acknowledged, synced atomic.Uint64
-	// distance is how far the slot is behind; looking is held by who asks.
-	distance distance
-	looking  sync.Mutex
-	// tooMuch is set while the slot keeps more WAL than it may.
-	tooMuch atomic.Bool
-	// unfit is the last answer of Fits.
-	unfit atomic.Pointer[[]delivery.Obstacle]
+	// slotLag is how far the slot is behind; looking is held by who asks.
+	slotLag slotLag
+	asking  sync.Mutex
+	// retainsTooMuch is set while the slot keeps more WAL than it may.
+	retainsTooMuch atomic.Bool
+	// found is the last answer of Fits.
+	found atomic.Pointer[[]delivery.Obstacle]
 }
 
 // ErrUnfinished is returned by Run when the orderly end took longer than
@@ -100,16 +100,16 @@ func (r *Runner) Run(ctx context.Context) error {
 	defer end()
 	group, life := errgroup.WithContext(life)
 	group.Go(func() error { return r.reader.run(life, ctx.Done()) })
-	group.Go(func() error { return r.keep(life) })
+	group.Go(func() error { return r.save(life) })
 	group.Go(func() error { return r.rows.Run(life) })
-	group.Go(func() error { return r.watch(life) })
+	group.Go(func() error { return r.watchDatabase(life) })
 	group.Go(func() error {
 		r.reader.tellProgress(life.Done(), ctx.Done())
 		return nil
 	})
 	group.Go(func() error {
 		defer end()
-		return r.decide(ctx.Done(), life, group)
+		return r.runMachine(ctx.Done(), life, group)
 	})
 	return group.Wait()
 }
@@ -118,7 +118,7 @@ func (r *Runner) prepare() {
 	if r.ShutdownTimeout == 0 {
 		r.ShutdownTimeout = DefaultShutdownTimeout
 	}
-	r.in = make(chan piece, 2)
+	r.in = make(chan entryBuffer, 2)
 	r.sends = make(chan delivery.Send)
 	r.answers = make(chan delivery.Answered, 16)
 	r.rows = rowread.New(r.Source, r.Mappings)
@@ -130,8 +130,8 @@ func (r *Runner) prepare() {
 	r.reader = newReader(r)
 }
 
-// decide runs the machine until it has finished or life ends.
-func (r *Runner) decide(stop <-chan struct{}, life context.Context, group *errgroup.Group) error {
+// runMachine runs the machine until it has finished or life ends.
+func (r *Runner) runMachine(stop <-chan struct{}, life context.Context, group *errgroup.Group) error {
 	clock := startClock()
 	m := delivery.New(r.Config, r.State, clock.now())
 	r.State.Settled, r.State.SettledTo = nil, nil // the machine has it in a form of its own
@@ -144,7 +144,7 @@ func (r *Runner) decide(stop <-chan struct{}, life context.Context, group *errgr
 			in = nil
 		}
 		var ev delivery.Event
-		var used piece
+		var used entryBuffer
 		select {
 		case used = <-in:
 			ev = &delivery.Received{Entries: used.entries}
@@ -223,9 +223,9 @@ func (r *Runner) Report(ctx context.Context) (delivery.Report, error) {
 	}
 	select {
 	case report := <-reply:
-		report.Source = r.source(report.Saved)
+		report.Source = r.sourceReport(report.Saved)
 		report.Misfits = r.misfits()
-		report.Stalled = slices.Concat(report.Stalled, silent(report, time.Now()), r.retaining(report))
+		report.Stalled = slices.Concat(report.Stalled, silentObstacles(report, time.Now()), r.retainedObstacles(report))
 		return report, nil
 	case <-ctx.Done():
 		return delivery.Report{}, fmt.Errorf("report: %w", ctx.Err())

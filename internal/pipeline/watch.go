@@ -15,45 +15,45 @@ import (
 // stream without a word, so nobody else would notice.
 const watchEvery = 30 * time.Second
 
-// watchPatience bounds one look: a server that does not answer, and does not
+// watchTimeout bounds one look: a server that does not answer, and does not
 // end the connection either, must not end all looking.
-const watchPatience = time.Minute
+const watchTimeout = time.Minute
 
-// watch asks Fits again and again, and tells when the answer changes.
-func (r *Runner) watch(life context.Context) error {
-	if r.Fits == nil {
+// watchDatabase asks Fits again and again, and tells when the answer changes.
+func (r *Runner) watchDatabase(life context.Context) error {
+	if r.LookAgain == nil {
 		return nil
 	}
-	watched := watch{log: r.Log, reasons: map[string]time.Time{}, waits: map[string]bool{}}
+	watched := databaseWatch{log: r.Log, reasons: map[string]time.Time{}, waits: map[string]bool{}}
 	for {
 		select {
 		case <-time.After(watchEvery):
 		case <-life.Done():
 			return nil
 		}
-		look, cancel := context.WithTimeout(life, watchPatience)
-		server, found, err := r.Fits(look)
+		look, cancel := context.WithTimeout(life, watchTimeout)
+		server, found, err := r.LookAgain(look)
 		cancel()
 		if err != nil {
 			// The reader tells of a server that does not answer. What was found
 			// stands until somebody has looked again.
-			found = watched.unseen(r.misfits(), err)
+			found = watched.failedLook(r.misfits(), err)
 		} else {
 			watched.failures = 0
-			r.looked(server)
+			r.noteServer(server)
 		}
-		r.unfit.Store(&found)
+		r.found.Store(&found)
 		for _, o := range found {
 			if o.Condition == delivery.Halted {
-				r.reader.ordered.Store(&o.Reason)
+				r.reader.haltReason.Store(&o.Reason)
 			}
 		}
-		watched.note(found, time.Now().UTC())
+		watched.tell(found, time.Now().UTC())
 	}
 }
 
-// watch tells what changes between two looks at the database.
-type watch struct {
+// databaseWatch tells what changes between two looks at the database.
+type databaseWatch struct {
 	log *slog.Logger
 	// reasons holds since when each one has stood.
 	reasons map[string]time.Time
@@ -67,8 +67,8 @@ type watch struct {
 // be ready: what the stream leaves out goes unnoticed.
 const blindAfter = 4
 
-// unseen returns what stands after one more look that failed.
-func (w *watch) unseen(stood []delivery.Obstacle, err error) []delivery.Obstacle {
+// failedLook returns what stands after one more look that failed.
+func (w *databaseWatch) failedLook(stood []delivery.Obstacle, err error) []delivery.Obstacle {
 	w.failures++
 	found := slices.DeleteFunc(slices.Clone(stood), func(o delivery.Obstacle) bool { return strings.HasPrefix(o.Reason, blind) })
 	if w.failures >= blindAfter {
@@ -80,7 +80,7 @@ func (w *watch) unseen(stood []delivery.Obstacle, err error) []delivery.Obstacle
 // blind opens the reason of looks that fail.
 const blind = "the tables and the publication cannot be looked at, so that nobody would notice what the stream leaves out: "
 
-func (w *watch) note(found []delivery.Obstacle, now time.Time) {
+func (w *databaseWatch) tell(found []delivery.Obstacle, now time.Time) {
 	stands := make(map[string]bool, len(found))
 	for _, o := range found {
 		stands[o.Reason] = true
@@ -116,7 +116,7 @@ func (w *watch) note(found []delivery.Obstacle, now time.Time) {
 
 // misfits are why the database no longer fits the mappings.
 func (r *Runner) misfits() []delivery.Obstacle {
-	if found := r.unfit.Load(); found != nil {
+	if found := r.found.Load(); found != nil {
 		return *found
 	}
 	return nil

@@ -17,10 +17,10 @@ import (
 // Looks that fail do not take back what was found, and are a reason themselves
 // when they go on.
 func TestLooksThatFail(t *testing.T) {
-	w := &watch{}
+	w := &databaseWatch{}
 	found := []delivery.Obstacle{{Condition: delivery.Unfit, Reason: "a table is out"}}
 	for i := 1; i < 10; i++ {
-		found = w.unseen(found, errors.New("lock timeout"))
+		found = w.failedLook(found, errors.New("lock timeout"))
 		want := 1
 		if i >= blindAfter {
 			want = 2
@@ -44,7 +44,7 @@ func TestLooksThatHang(t *testing.T) {
 		defer end()
 		looks := 0
 		var answers atomic.Bool
-		runner.Fits = func(ctx context.Context) (replication.Server, []delivery.Obstacle, error) {
+		runner.LookAgain = func(ctx context.Context) (replication.Server, []delivery.Obstacle, error) {
 			if answers.Load() {
 				return replication.Server{}, nil, nil
 			}
@@ -53,15 +53,15 @@ func TestLooksThatHang(t *testing.T) {
 			return replication.Server{}, nil, context.Cause(ctx)
 		}
 		done := make(chan error)
-		go func() { done <- runner.watch(life) }()
-		time.Sleep(blindAfter*(watchEvery+watchPatience) + time.Second)
+		go func() { done <- runner.watchDatabase(life) }()
+		time.Sleep(blindAfter*(watchEvery+watchTimeout) + time.Second)
 		synctest.Wait()
 		found := runner.misfits()
 		if looks != blindAfter || len(found) != 1 || found[0].Condition != delivery.Unfit || !strings.Contains(found[0].Reason, "deadline exceeded") {
 			t.Errorf("%d looks, found %+v; want %d looks, and that nobody sees anything", looks, found, blindAfter)
 		}
 		answers.Store(true)
-		time.Sleep(watchEvery + watchPatience)
+		time.Sleep(watchEvery + watchTimeout)
 		synctest.Wait()
 		if found := runner.misfits(); len(found) != 0 {
 			t.Errorf("found %+v after a look that passed", found)
@@ -76,10 +76,10 @@ func TestLooksThatHang(t *testing.T) {
 // Every misfit is told once when it begins and once when it ends.
 func TestWatchTellsOfEveryChange(t *testing.T) {
 	var out strings.Builder
-	w := watch{log: slog.New(slog.NewTextHandler(&out, nil)), reasons: map[string]time.Time{}, waits: map[string]bool{}}
+	w := databaseWatch{log: slog.New(slog.NewTextHandler(&out, nil)), reasons: map[string]time.Time{}, waits: map[string]bool{}}
 	a, b := delivery.Obstacle{Condition: delivery.Unfit, Reason: "first"}, delivery.Obstacle{Condition: delivery.Unfit, Reason: "second"}
 	for i, found := range [][]delivery.Obstacle{nil, {a}, {a, b}, {a, b}, {b}, nil} {
-		w.note(found, began.Add(time.Duration(i)*watchEvery))
+		w.tell(found, began.Add(time.Duration(i)*watchEvery))
 	}
 	for text, want := range map[string]int{"no longer fits": 2, "for another reason than before": 1, "fits the mappings again": 1, "reason=first": 2, "reason=second": 2} {
 		if got := strings.Count(out.String(), text); got != want {

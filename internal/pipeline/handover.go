@@ -8,30 +8,30 @@ import (
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
-// piece is a part of the stream on its way to the machine.
-type piece struct{ entries []delivery.Entry }
+// entryBuffer is a part of the stream on its way to the machine.
+type entryBuffer struct{ entries []delivery.Entry }
 
-// recycle gives the memory of a used piece back.
-func (p piece) recycle() {
-	if p.entries == nil {
+// recycle gives the memory of a used buffer back.
+func (b entryBuffer) recycle() {
+	if b.entries == nil {
 		return
 	}
-	clear(p.entries)
-	entries := p.entries[:0]
-	pieces.Put(&entries)
+	clear(b.entries)
+	entries := b.entries[:0]
+	entryBuffers.Put(&entries)
 }
 
-// hand gives what was read to the machine, and waits while it takes nothing, as
+// handOver gives what was read to the machine, and waits while it takes nothing, as
 // long as stream stands. A connection that breaks meanwhile is made anew, so that
 // the slot does not stay without anybody who uses it; what was read is handed
 // over then.
-func (r *reader) hand(life context.Context, stop <-chan struct{}, stream *replication.Stream) error {
+func (r *reader) handOver(life context.Context, stop <-chan struct{}, stream *replication.Stream) error {
 	if len(r.entries) == 0 {
 		return nil
 	}
 	failpoint.Hit("reader.before_hand")
 	select {
-	case r.runner.in <- piece{r.entries}:
+	case r.runner.in <- entryBuffer{r.entries}:
 	case <-stream.Broken():
 		return stream.Cause()
 	case <-stop:
@@ -39,11 +39,11 @@ func (r *reader) hand(life context.Context, stop <-chan struct{}, stream *replic
 	case <-life.Done():
 		return errStopped
 	}
-	r.handed()
+	r.handedOver()
 	return nil
 }
 
-func (r *reader) handed() {
+func (r *reader) handedOver() {
 	failpoint.Hit("reader.after_hand")
-	r.entries, r.bytes = *pieces.Get().(*[]delivery.Entry), 0
+	r.entries, r.bytes = *entryBuffers.Get().(*[]delivery.Entry), 0
 }

@@ -13,8 +13,9 @@ import (
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
-// Foresight is what reading from a position would meet.
-type Foresight struct {
+// DryRun tries what reading from a position would meet, without rows and without
+// delivering anything.
+type DryRun struct {
 	Source     *replication.Source
 	Mappings   *mapping.Set
 	Identities []Identity
@@ -24,7 +25,7 @@ type Foresight struct {
 
 // Halt says why reading what waits would halt, in the reader's own words; ""
 // when it would not. An error means that it could not be found out.
-func (f Foresight) Halt(ctx context.Context, waiting replication.Waiting) (string, error) {
+func (f DryRun) Halt(ctx context.Context, waiting replication.Waiting) (string, error) {
 	r := newReader(&Runner{
 		Source: f.Source, Mappings: f.Mappings, Identities: f.Identities, Log: slog.New(slog.DiscardHandler),
 		State: checkpoint.State{Checkpoint: &f.From},
@@ -32,7 +33,7 @@ func (f Foresight) Halt(ctx context.Context, waiting replication.Waiting) (strin
 	var decoder pgoutput.Decoder
 	named := map[uint32]*pgoutput.Relation{}
 	settled := false
-	var described pair
+	var described viaRoot
 	for _, message := range waiting.Messages {
 		var err error
 		switch message[0] {
@@ -43,7 +44,7 @@ func (f Foresight) Halt(ctx context.Context, waiting replication.Waiting) (strin
 			if !settled {
 				err = f.row(ctx, r, &decoder, named, message, described)
 			}
-			described = pair{}
+			described = viaRoot{}
 		default:
 			var m pgoutput.Message
 			if m, err = decoder.Decode(message); err != nil {
@@ -72,7 +73,7 @@ func (f Foresight) Halt(ctx context.Context, waiting replication.Waiting) (strin
 }
 
 // row looks at a change of a row, of which all but its values is known.
-func (f Foresight) row(ctx context.Context, r *reader, decoder *pgoutput.Decoder, named map[uint32]*pgoutput.Relation, message []byte, described pair) error {
+func (f DryRun) row(ctx context.Context, r *reader, decoder *pgoutput.Decoder, named map[uint32]*pgoutput.Relation, message []byte, described viaRoot) error {
 	rel := named[binary.BigEndian.Uint32(message[1:])]
 	if rel == nil {
 		return errors.New("a row of a table that was not described")
@@ -81,9 +82,9 @@ func (f Foresight) row(ctx context.Context, r *reader, decoder *pgoutput.Decoder
 		return err
 	}
 	if described.child != nil && rel == described.root {
-		return r.ofRoot(described)
+		return r.haltViaRoot(described)
 	}
-	if message[0] != 'D' || message[5] != 'K' || r.relations.of(rel, f.Mappings).weak == nil {
+	if message[0] != 'D' || message[5] != 'K' || r.relations.of(rel, f.Mappings).withoutOldKey == nil {
 		return nil
 	}
 	// Nothing is known of the row, so where cannot tell that it had no object.
@@ -92,7 +93,7 @@ func (f Foresight) row(ctx context.Context, r *reader, decoder *pgoutput.Decoder
 	return r.withoutOldKey(ctx, c)
 }
 
-func (f Foresight) truncate(ctx context.Context, r *reader, decoder *pgoutput.Decoder, named map[uint32]*pgoutput.Relation, m *pgoutput.Truncate) error {
+func (f DryRun) truncate(ctx context.Context, r *reader, decoder *pgoutput.Decoder, named map[uint32]*pgoutput.Relation, m *pgoutput.Truncate) error {
 	for _, rel := range m.Relations {
 		if err := f.describe(ctx, r, decoder, rel); err != nil {
 			return err
@@ -103,7 +104,7 @@ func (f Foresight) truncate(ctx context.Context, r *reader, decoder *pgoutput.De
 
 // describe binds a description when the first change of it comes: a table that
 // only settled transactions describe does no harm.
-func (f Foresight) describe(ctx context.Context, r *reader, decoder *pgoutput.Decoder, rel *pgoutput.Relation) error {
+func (f DryRun) describe(ctx context.Context, r *reader, decoder *pgoutput.Decoder, rel *pgoutput.Relation) error {
 	if r.described[rel.ID] == rel {
 		return nil
 	}

@@ -11,28 +11,31 @@ import (
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
-// passing is what somebody has decided to leave out of the stream.
-type passing struct {
-	// over is the transaction; zero for none. left is set once something of it
-	// was left out.
-	over delivery.LSN
-	left bool
-	// unfit says of relations why their changes cannot be mapped. Only those of
+// leavingOut is what somebody has decided to leave out of the stream.
+type leavingOut struct {
+	// transaction is the start of its commit record; zero for none. done is set
+	// once something of it was left out.
+	transaction delivery.LSN
+	done        bool
+	// unmapped says of relations why their changes cannot be mapped. Only those of
 	// the transaction are left out: the next one halts.
-	unfit map[*pgoutput.Relation]string
+	unmapped map[*pgoutput.Relation]string
 }
 
-// haltAt halts reading at a change that nothing passes, unless it is one to be
+// haltAt halts reading at a change that cannot be delivered, unless it is to be
 // left out; then it returns nil.
 func (r *reader) haltAt(life context.Context, reason string) error {
-	if !r.passes() {
+	if !r.leavesOut() {
 		return r.halt(reason + "; or leave out what halts here of this transaction, once, with: " + checkpoint.Transaction(r.final).Command(r.runner.ConfigFile))
 	}
 	return r.leaveOut(life, reason)
 }
 
-// passes reports whether the transaction at hand is the one to be passed.
-func (r *reader) passes() bool { return r.passing.over != 0 && r.inside && r.final == r.passing.over }
+// leavesOut reports whether the transaction at hand is the one of
+// which something is to be left out.
+func (r *reader) leavesOut() bool {
+	return r.leavingOut.transaction != 0 && r.inside && r.final == r.leavingOut.transaction
+}
 
 // leaveOut records that something is left out.
 func (r *reader) leaveOut(life context.Context, reason string) error {
@@ -40,7 +43,7 @@ func (r *reader) leaveOut(life context.Context, reason string) error {
 	if err := r.runner.Store.Save(life, checkpoint.Save{Accepted: []checkpoint.Accepted{a}, Sync: true}); err != nil {
 		return err
 	}
-	r.passing.left = true
+	r.leavingOut.done = true
 	r.runner.Log.Warn("left out of the stream, as accepted", "gap", a.Span, "reason", reason)
 	if r.runner.PassedOver != nil {
 		r.runner.PassedOver(a)
@@ -48,30 +51,30 @@ func (r *reader) leaveOut(life context.Context, reason string) error {
 	return nil
 }
 
-// passedBy tells when the stream has gone beyond the transaction that was to be
-// passed, without a halt in it.
-func (r *reader) passedBy(next delivery.LSN) {
-	if r.passing.over == 0 || next <= r.passing.over {
+// endLeavingOut tells when the stream has gone beyond that transaction without
+// a halt in it.
+func (r *reader) endLeavingOut(next delivery.LSN) {
+	if r.leavingOut.transaction == 0 || next <= r.leavingOut.transaction {
 		return
 	}
-	if !r.passing.left {
-		r.runner.Log.Warn("nothing had to be left out; take --accept-gap away", "gap", checkpoint.Transaction(r.passing.over).String())
+	if !r.leavingOut.done {
+		r.runner.Log.Warn("nothing had to be left out; take --accept-gap away", "gap", checkpoint.Transaction(r.leavingOut.transaction).String())
 	}
-	r.passing.over = 0
+	r.leavingOut.transaction = 0
 }
 
-// fits reports whether a change can be mapped. One that cannot, of a description
-// that was passed before, is left out where its transaction is, and halts
+// mappable reports whether a change can be mapped. One that cannot, as what its
+// description has was left out before, is left out where its transaction is, and halts
 // reading elsewhere.
-func (r *reader) fits(m *pgoutput.Change) (bool, error) {
-	if len(r.passing.unfit) == 0 {
+func (r *reader) mappable(m *pgoutput.Change) (bool, error) {
+	if len(r.leavingOut.unmapped) == 0 {
 		return true, nil
 	}
-	reason, unfit := r.passing.unfit[m.Relation]
+	reason, unfit := r.leavingOut.unmapped[m.Relation]
 	if !unfit {
 		return true, nil
 	}
-	if r.passes() {
+	if r.leavesOut() {
 		return false, nil
 	}
 	r.seq--
@@ -79,10 +82,10 @@ func (r *reader) fits(m *pgoutput.Change) (bool, error) {
 }
 
 // skipUndecoded ends the transaction that the server fails to decode, when it is
-// the one to be passed: what came of it is delivered, and the next connection
+// the one to be left out: what came of it is delivered, and the next connection
 // starts behind it.
 func (r *reader) skipUndecoded(life context.Context, err error) (bool, error) {
-	if replication.Diagnose(err) != replication.Decoding || !r.passes() {
+	if replication.Diagnose(err) != replication.Decoding || !r.leavesOut() {
 		return false, nil
 	}
 	if err := r.leaveOut(life, fmt.Sprintf("the server cannot send the rest of transaction %s: %v", r.final, err)); err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
-// handle takes one message into the piece that is being gathered.
-func (r *reader) handle(life context.Context, stream *replication.Stream, message pgoutput.Message) error {
+// dispatch does what one message asks for; what is for the machine is gathered.
+func (r *reader) dispatch(life context.Context, stream *replication.Stream, message pgoutput.Message) error {
 	switch m := message.(type) {
 	case *pgoutput.Begin:
 		return r.begin(m)
@@ -40,7 +40,7 @@ func (r *reader) begin(m *pgoutput.Begin) error {
 		r.skip, r.seq = max(r.skip, r.seq), 0
 		return nil
 	}
-	r.passedBy(m.Final)
+	r.endLeavingOut(m.Final)
 	r.inside, r.final, r.seq, r.skip = true, m.Final, 0, 0
 	r.progress.begin(time.Now(), m)
 	r.add(delivery.Entry{Kind: delivery.EntryBegin, LSN: m.Final, Time: m.Time, XID: m.XID, Timeline: r.timeline})
@@ -57,22 +57,22 @@ func (r *reader) change(life context.Context, m *pgoutput.Change) error {
 	if r.seq%progressEvery == 0 {
 		r.progress.note(r.seq)
 	}
-	described := r.pair
-	r.pair = pair{}
+	described := r.viaRoot
+	r.viaRoot = viaRoot{}
 	if r.seq <= r.skip {
 		return nil
 	}
 	if described.child != nil && m.Relation == described.root {
-		if err := r.ofRoot(described); err != nil {
+		if err := r.haltViaRoot(described); err != nil {
 			r.seq--
 			return err
 		}
 	}
-	if fits, err := r.fits(m); !fits {
+	if fits, err := r.mappable(m); !fits {
 		return err
 	}
 	r.writes = r.runner.Mappings.Apply(m, r.writes[:0])
-	if m.Operation != pgoutput.Insert && r.relations.of(m.Relation, r.runner.Mappings).weak != nil {
+	if m.Operation != pgoutput.Insert && r.relations.of(m.Relation, r.runner.Mappings).withoutOldKey != nil {
 		if err := r.withoutOldKey(life, m); err != nil {
 			return err
 		}
@@ -118,7 +118,7 @@ func (r *reader) keepalive(m *pgoutput.Keepalive) {
 // truncate acts on an emptied table: its rows are not in the stream.
 func (r *reader) truncate(life context.Context, m *pgoutput.Truncate) error {
 	r.seq++
-	r.pair = pair{}
+	r.viaRoot = viaRoot{}
 	if r.seq <= r.skip {
 		return nil
 	}

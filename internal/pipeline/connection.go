@@ -97,9 +97,9 @@ func (r *reader) disconnected(err error, failures int) {
 	c.disconnects[string(reason)]++
 }
 
-// holds reports whether the connection is one to count on: not when others like
+// steady reports whether the connection is one to count on: not when others like
 // it ended at once, and it has brought nothing yet.
-func (c *connection) holds(received delivery.LSN) bool {
+func (c *connection) steady(received delivery.LSN) bool {
 	return c.connected && (c.repeats == "" || received > c.received || time.Since(c.since) > time.Minute)
 }
 
@@ -141,7 +141,7 @@ func (r *reader) status() delivery.SourceReport {
 		report.Messages += messages
 		report.Received = s.Received()
 	}
-	if c.connected && c.problem == "" && !c.holds(report.Received) {
+	if c.connected && c.problem == "" && !c.steady(report.Received) {
 		report.Connected, report.Problem = false, "the connection to postgresql ends again and again: "+c.repeats
 	}
 	for i := range r.rowCounts {

@@ -18,7 +18,7 @@ func (r *Runner) carryOut(e delivery.Effect, life context.Context, group *errgro
 		select {
 		case r.sends <- e:
 		default: // all are busy
-			group.Go(func() error { return r.call(life, e) })
+			group.Go(func() error { return r.send(life, e) })
 		}
 	case delivery.Save:
 		r.toSave <- e.Save
@@ -39,8 +39,8 @@ func (r *Runner) carryOut(e delivery.Effect, life context.Context, group *errgro
 	}
 }
 
-// call carries e out and its reply back, and then what else is to be sent.
-func (r *Runner) call(life context.Context, e delivery.Send) error {
+// send carries e out and its reply back, and then what else is to be sent.
+func (r *Runner) send(life context.Context, e delivery.Send) error {
 	for {
 		reply := r.Client.Sync(life, e.Batch)
 		failpoint.Hit("call.before_answer")
@@ -57,8 +57,8 @@ func (r *Runner) call(life context.Context, e delivery.Send) error {
 	}
 }
 
-// keep writes saves into the store, one after the other.
-func (r *Runner) keep(life context.Context) error {
+// save writes saves into the store, one after the other.
+func (r *Runner) save(life context.Context) error {
 	for {
 		select {
 		case s := <-r.toSave:
