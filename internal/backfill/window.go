@@ -1,6 +1,10 @@
 package backfill
 
-import "github.com/cdcsync/cdcsync/internal/pgoutput"
+import (
+	"strings"
+
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
+)
 
 // Mark is a place in the write-ahead log behind everything that a snapshot sees:
 // the stream has passed it when it has come to a position at or behind LSN, or
@@ -118,3 +122,6 @@ func (w *window) act(t touch) {
 		w.fates[i] = dropped
 	}
 }
+
+// Key is what a row is known by: the texts of the columns of its key.
+func Key(texts ...string) string { return strings.Join(texts, "\x00") }

@@ -1,5 +1,6 @@
-// Package rowread reads rows again: by their keys, many at once, for writes that
-// the stream does not carry whole.
+// Package rowread reads rows of tables: by their keys, many at once, for writes
+// that the stream does not carry whole; and a whole table in parts, a Chunk at a
+// time, for those that were there before the stream.
 //
 // The promise: every Read that was asked for is answered once, by a RowRead. The
 // row is as of one moment at which the transaction that was asked for is visible,
@@ -8,7 +9,8 @@
 // is wrong with one row is told of that row alone. The server is a guest's: a
 // table is locked as weakly as there is (ACCESS SHARE), before the snapshot, no
 // lock is waited for longer than Source.LockTimeout, a snapshot is held for a
-// hundred rows at most, and there are four sessions at most.
+// hundred rows or two seconds at most, and there are four sessions at most beside
+// the one that reads chunks.
 //
 // The limits: it decides nothing of an object, and tries nothing again. What
 // cannot be read is answered with an error, and whoever asked asks again. Answers

@@ -164,17 +164,26 @@ func (s *Snapshot) diagnose(ctx context.Context, keys []Key, key int, cause erro
 	return s.conn.Exec(ctx, "ROLLBACK TO SAVEPOINT row").Close()
 }
 
+const textOID = 25
+
 // textArray is a text[] of the values of one key column, in binary form.
 func textArray(keys []Key, these []int, column int) []byte {
-	const textOID = 25
+	texts := make([]string, len(these))
+	for i, key := range these {
+		texts[i] = keys[key].Values[column]
+	}
+	return arrayOf(texts)
+}
+
+// arrayOf is a text[] in binary form.
+func arrayOf(texts []string) []byte {
 	var b []byte
-	for _, n := range []int{1, 0, textOID, len(these), 1} { // dimensions, nulls, element, length, first index
+	for _, n := range []int{1, 0, textOID, len(texts), 1} { // dimensions, nulls, element, length, first index
 		b = binary.BigEndian.AppendUint32(b, uint32(n))
 	}
-	for _, i := range these {
-		value := keys[i].Values[column]
-		b = binary.BigEndian.AppendUint32(b, uint32(len(value)))
-		b = append(b, value...)
+	for _, text := range texts {
+		b = binary.BigEndian.AppendUint32(b, uint32(len(text)))
+		b = append(b, text...)
 	}
 	return b
 }
