@@ -15,6 +15,10 @@ type mappingState struct {
 	block    block
 	brake    brake
 	keys     keyReuse
+	// refusals speak against the rows of its backfill.
+	refusals evidence
+	// paused is why its objects wait by somebody's word, by class; "" if not.
+	paused [classes]string
 	// unreadable is set while rows of the mapping cannot be read.
 	unreadable unreadable
 	count      MappingCounts
@@ -25,6 +29,9 @@ func (m *Machine) answered(now time.Time, ev Answered) {
 	c := m.calls.sent[ev.Call]
 	delete(m.calls.sent, ev.Call)
 	m.braked(c, -1)
+	if c.lane.class == bulk {
+		m.feeds.share.sending--
+	}
 	m.left(c, ev.Reply.Left)
 	m.calls.limiter.Done(c.counted, ev.Reply.Left)
 	m.ahead.quick = now.Sub(c.started) < quickCall
@@ -85,6 +92,10 @@ func (m *Machine) concluded(now time.Time, it *item, r marketo.Result, evidence 
 	case marketo.Reject:
 		m.rejected(now, it, r, evidence)
 	case marketo.Wait:
+		if it.feed == fromBackfill {
+			m.refuseRow(now, it, r, true, 0)
+			return
+		}
 		m.park(now, it, r, true)
 	case marketo.Retry, marketo.Unknown:
 		if r.Outcome == marketo.Unknown {
@@ -109,13 +120,19 @@ func (m *Machine) confirmed(now time.Time, it *item) {
 	m.resolve(it.key)
 	count := &m.states[it.mapping].count
 	count.Confirmed++
-	count.Latency.observe(stampOf(m.wall(now)).since(it.committed))
+	if it.feed != fromBackfill {
+		count.Latency.observe(stampOf(m.wall(now)).since(it.committed))
+	}
 	m.settle(it)
 }
 
 // rejected parks an object that will not be accepted, unless that is a reason
 // to stop.
 func (m *Machine) rejected(now time.Time, it *item, r marketo.Result, evidence uint64) {
+	if it.feed == fromBackfill {
+		m.refuseRow(now, it, r, false, evidence)
+		return
+	}
 	if m.cfg.HaltOnReject {
 		m.halt("marketo rejected an object of mapping " + m.cfg.Mappings[it.mapping].Name + " (" + r.Loggable(it.object) +
 			"); mend the row or the mapping and start again, or set delivery.on_reject: park")
@@ -132,6 +149,10 @@ func (m *Machine) rejected(now time.Time, it *item, r marketo.Result, evidence u
 // unmappable parks an object that could not be built from its row.
 func (m *Machine) unmappable(now time.Time, it *item) {
 	r := marketo.Result{Code: it.problem.Code, Message: it.problem.Message}
+	if it.feed == fromBackfill {
+		m.refuseRow(now, it, r, false, 0)
+		return
+	}
 	if m.cfg.HaltOnReject {
 		m.halt("a row of mapping " + m.cfg.Mappings[it.mapping].Name + " cannot become an object (" + r.Loggable(it.object) +
 			"); mend the row or the mapping and start again, or set delivery.on_reject: park")

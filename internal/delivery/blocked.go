@@ -99,6 +99,7 @@ func (m *Machine) unblock(mapping int) {
 func (m *Machine) accepted(mapping int) {
 	s := &m.states[mapping]
 	s.evidence.clear()
+	s.refusals.clear()
 	switch {
 	case s.block.reason == "":
 	case s.block.full:
@@ -164,7 +165,7 @@ func (m *Machine) probeDue(now time.Time, l *lane) bool {
 func (m *Machine) probeLane(mapping int) *lane {
 	turn := int(m.states[mapping].block.turn)
 	for i := 1; i <= operations; i++ {
-		if l := m.lane(mapping, marketo.Operation((turn+i)%operations)); l.n > 0 {
+		if l := m.lane(live, mapping, marketo.Operation((turn+i)%operations)); l.n > 0 {
 			return l
 		}
 	}
@@ -176,8 +177,9 @@ func (m *Machine) fillProbe(now time.Time, l *lane) *call {
 	b := &m.states[l.mapping].block
 	b.turn = l.operation
 	m.spread(l, b.size)
-	c := m.fillUpTo(now, l, b.size)
-	if c != nil {
+	c, size := m.blankCall(), m.cfg.Capacity.Envelope
+	m.load(now, l, c, b.size, &size)
+	if c = m.filled(now, l, c); c != nil {
 		b.flying = c.id
 	}
 	return c

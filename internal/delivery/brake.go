@@ -155,7 +155,7 @@ func (m *Machine) braked(c *call, sign int) {
 // silent reports whether nothing of a mapping is sent but, if that, probes.
 func (m *Machine) silent(mapping int) bool {
 	s := &m.states[mapping]
-	return s.brake.held || s.block.reason != ""
+	return s.brake.held || s.block.reason != "" || s.paused[live] != ""
 }
 
 // askAgain has the table asked of every deletion of a mapping that was held:
@@ -174,7 +174,7 @@ func (m *Machine) askAgain(now time.Time, mapping int) {
 			}
 		}
 	}
-	l := m.lane(mapping, marketo.Delete)
+	l := m.lane(live, mapping, marketo.Delete)
 	for spot, end := l.head, l.tail; spot != end; spot++ {
 		if it := *l.at(spot); it != nil && it.deletes() {
 			it.ask()

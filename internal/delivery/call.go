@@ -32,6 +32,8 @@ type call struct {
 	items []*item
 	// keys are those of items, for the store.
 	keys []string
+	// lane is the one that it was filled from first.
+	lane *lane
 	// group is set when the call carries a part of a batch that was refused.
 	group *group
 	// counted is when the limiter counted it, started when it was sent.
@@ -129,7 +131,7 @@ func (m *Machine) nextLane(now time.Time) *lane {
 			continue
 		}
 		kept = append(kept, l)
-		if m.due(now, l) && (best == nil || l.first().sequence < best.first().sequence) {
+		if m.due(now, l) && (best == nil || l.precedes(best)) {
 			best = l
 		}
 	}
@@ -158,7 +160,7 @@ func (m *Machine) crowded() bool {
 func (m *Machine) fullest(now time.Time) *lane {
 	var best *lane
 	for _, l := range m.queue.listed {
-		if !m.silent(l.mapping) && (l.operation != marketo.Delete || m.mayDelete(now, l.mapping, 1) > 0) && (best == nil || l.n > best.n) {
+		if l.class == live && !m.silent(l.mapping) && (l.operation != marketo.Delete || m.mayDelete(now, l.mapping, 1) > 0) && (best == nil || l.n > best.n) {
 			best = l
 		}
 	}
@@ -171,6 +173,12 @@ func (m *Machine) fullest(now time.Time) *lane {
 // due reports whether l has a batch to send, and sets the alarm for when it
 // will have.
 func (m *Machine) due(now time.Time, l *lane) bool {
+	if l.class == bulk {
+		return m.bulkDue(now, l)
+	}
+	if m.states[l.mapping].paused[live] != "" {
+		return false
+	}
 	if m.states[l.mapping].brake.held || l.operation == marketo.Delete && m.mayDelete(now, l.mapping, 1) == 0 {
 		return false
 	}
@@ -202,6 +210,9 @@ func (m *Machine) admit(now time.Time, c *call) {
 	m.ledger.counted = true
 	c.counted = now
 	m.calls.sent[c.id] = c
+	if c.lane.class == bulk {
+		m.countShare(now)
+	}
 }
 
 // record has the store keep the call as in flight.

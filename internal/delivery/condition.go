@@ -51,6 +51,8 @@ const (
 	DeletesHeld Condition = "deletes_held"
 	// MappingBlocked: one mapping, or more, sends probes only.
 	MappingBlocked Condition = "mapping_blocked"
+	// MappingPaused: one mapping, or more, waits by somebody's word.
+	MappingPaused Condition = "mapping_paused"
 	// Unreadable: rows of a table that have to be read cannot be.
 	Unreadable Condition = "unreadable"
 )
@@ -58,7 +60,7 @@ const (
 // Conditions are all of them, the worst first: what may lose changes, what waits
 // for a person, what stops everything, what stops a part.
 var Conditions = []Condition{
-	Unfit, Halted, Synchronous, WALRetained, StoreFailing, Stopping, Disconnected, MarketoFailing, QuotaUsed, Throttled, DeletesHeld, MappingBlocked, Unreadable, Holding, QuotaShort, Stuck,
+	Unfit, Halted, Synchronous, WALRetained, StoreFailing, Stopping, Disconnected, MarketoFailing, QuotaUsed, Throttled, DeletesHeld, MappingBlocked, MappingPaused, Unreadable, Holding, QuotaShort, Stuck,
 	Delivering, Current,
 }
 
@@ -161,6 +163,9 @@ func (m *Machine) obstacles(now time.Time) []Obstacle {
 		}
 	}
 	for i := range m.states {
+		if why := m.states[i].paused[live]; why != "" {
+			add(MappingPaused, "mapping "+m.cfg.Mappings[i].Name+" is paused: "+why)
+		}
 		if reason, ok := m.tellUnreadable(now, i); ok {
 			add(Unreadable, reason)
 		}

@@ -29,6 +29,10 @@ type Config struct {
 	// kept one by one; beyond it, what is not settled is kept instead, once in so
 	// many settled changes.
 	MaxSettled int
+	// BackfillShare is the part of each window of calls, of the calls at a time and
+	// of what the day has left that backfills may use. LiveReserve is the part of a
+	// day's calls below which they get none.
+	BackfillShare, LiveReserve float64
 	// HaltOnReject stops all delivery at the first rejected object.
 	HaltOnReject bool
 	// UnknownHold is how long, from the start of a call with an unknown
@@ -79,6 +83,8 @@ func DefaultConfig() Config {
 		MaxSettled:      20_000,
 		UnknownHold:     150 * time.Second,
 		MaxAttempts:     8,
+		BackfillShare:   0.5,
+		LiveReserve:     0.2,
 		SyncEvery:       100 * time.Millisecond,
 		MarkEvery:       time.Second,
 		MaxStand:        time.Minute,

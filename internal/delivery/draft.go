@@ -16,7 +16,8 @@ func above(settled []checkpoint.Settled, frontier LSN) []checkpoint.Settled {
 
 func emptyDraft(s *checkpoint.Save) bool {
 	return len(s.Started) == 0 && len(s.Ended) == 0 && len(s.Settled) == 0 &&
-		len(s.Parked) == 0 && len(s.Resolved) == 0 && len(s.Lacking) == 0 && len(s.Deletions) == 0
+		len(s.Parked) == 0 && len(s.Resolved) == 0 && len(s.Lacking) == 0 && len(s.Deletions) == 0 &&
+		len(s.Cursors) == 0 && len(s.Refused) == 0 && len(s.Unrefused) == 0
 }
 
 // reset empties s and keeps its memory for the next draft.
@@ -41,5 +42,8 @@ func joinDrafts(older, newer *checkpoint.Save) checkpoint.Save {
 	all.Resolved = append(older.Resolved, newer.Resolved...)
 	all.Lacking = append(older.Lacking, newer.Lacking...)
 	all.Deletions = append(older.Deletions, newer.Deletions...)
+	all.Cursors = append(older.Cursors, newer.Cursors...)
+	all.Refused = append(older.Refused, newer.Refused...)
+	all.Unrefused = append(older.Unrefused, newer.Unrefused...)
 	return all
 }

@@ -1,7 +1,17 @@
 package delivery
 
+import (
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
 // feed is whom an item is from. It says who is told that it is settled, and
-// whether it may be merged: see mayMerge.
+// whether it may be merged (mayMerge), and which lanes it waits in.
 type feed uint8
 
 const (
@@ -9,7 +19,244 @@ const (
 	fromStream feed = iota
 	// fromParked: a parked object that is tried again; its entry waits for it.
 	fromParked
+	// fromBackfill: a row that was handed in; its ticket waits for it. An item
+	// of the stream may have a ticket, too: then it stands for both.
+	fromBackfill
 )
 
 // windowed reports whether a transaction waits for it.
 func (it *item) windowed() bool { return it.feed == fromStream }
+
+// class says whose turn it is: objects of a backfill go when no live ones have
+// to, within bounds, or where a call has room.
+type class uint8
+
+const (
+	live class = iota
+	bulk
+	classes
+)
+
+func (f feed) class() class {
+	if f == fromBackfill {
+		return bulk
+	}
+	return live
+}
+
+// Offered hands in rows of a backfill, outside a transaction, where the stream
+// has brought all that their snapshot sees and nothing else of them. They are
+// settled like changes, but for what is refused: that is kept as Save.Refused.
+type Offered struct {
+	// Ticket is given back when all of them are settled; it is used once in a
+	// life. Feed is the name of the backfill.
+	Ticket uint64
+	Feed   string
+	// Writes may lack values, with Reread; none is Partial. The Machine keeps
+	// nothing of the slice itself.
+	Writes []mapping.Write
+	// Cursor is saved when these and all earlier ones of the feed are settled.
+	Cursor string
+	// Again says that they were refused before: those that are not again are
+	// taken out of what is kept as refused.
+	Again bool
+	// Last says that nothing follows soon: they need not wait for a full batch.
+	Last bool
+}
+
+// TicketSettled says that what was handed in with a ticket is settled, and its
+// cursor saved. Those of one feed come in the order in which they were handed in.
+type TicketSettled struct{ Ticket uint64 }
+
+// BackfillRefused says that Marketo refuses every object of a backfill: it is
+// paused, with that reason.
+type BackfillRefused struct {
+	Feed    string
+	Mapping int
+	Reason  string
+}
+
+func (*Offered) event()         {}
+func (TicketSettled) effect()   {}
+func (BackfillRefused) effect() {}
+
+// feeds are the tickets that are not settled and saved.
+type feeds struct {
+	// tickets are in the order in which they came.
+	tickets []*ticket
+	// writes counts what is not settled of them, bytes what they brought.
+	writes, bytes int
+	// waiting counts the items of backfills that no call carries.
+	waiting int
+	// ended are tickets whose cursors are in the draft of the next save, saving
+	// those of the save under way.
+	ended, saving []uint64
+	// last is set when no more rows are expected soon.
+	last  bool
+	share bulkShare
+}
+
+// ticket is what rows of a backfill settle.
+type ticket struct {
+	id     uint64
+	feed   string
+	cursor string
+	again  bool
+	// left counts what is not settled.
+	left, bytes int
+}
+
+// feedsShare is the part of memory that feeds other than the stream may take.
+const feedsShare = 4
+
+// Credits returns how many writes the Machine takes in Offered now; one piece may
+// exceed it.
+func (m *Machine) Credits() int {
+	if m.end.stopping || m.end.halted != "" || m.feeds.bytes >= m.cfg.MaxPendingBytes/feedsShare {
+		return 0
+	}
+	return max(0, m.cfg.MaxPending/feedsShare-m.feeds.writes)
+}
+
+// offered takes in what a backfill hands in.
+func (m *Machine) offered(now time.Time, ev *Offered) {
+	t := &ticket{id: ev.Ticket, feed: ev.Feed, cursor: ev.Cursor, again: ev.Again, left: 1}
+	m.feeds.tickets = append(m.feeds.tickets, t)
+	m.feeds.writes++
+	m.feeds.last = ev.Last
+	for i := range ev.Writes {
+		m.offer(now, t, &ev.Writes[i])
+	}
+	m.punch(t)
+}
+
+// offer takes in one row: as a part of the change of its key that waits, or as
+// an item of its own.
+func (m *Machine) offer(now time.Time, t *ticket, w *mapping.Write) {
+	t.left++
+	t.bytes += w.Bytes + itemBytes
+	m.feeds.writes++
+	m.feeds.bytes += w.Bytes + itemBytes
+	state := &m.states[w.Mapping]
+	state.count.Offered++
+	hash := m.keys.hash(KeyHash(w.Key))
+	head := m.keys.first(hash, w.Key)
+	if head != nil && m.mergeOffered(now, head.last, t, w) {
+		state.count.Coalesced++
+		return
+	}
+	m.queue.sequence++
+	it := m.blankItem()
+	*it = item{
+		content: contentOf(w), mapping: int32(w.Mapping), feed: fromBackfill, ticket: t,
+		key: w.Key, hash: hash, bytes: w.Bytes + itemBytes,
+		origin: origin{sequence: m.queue.sequence, since: stampOf(now)},
+	}
+	m.add(it)
+	m.feeds.waiting++
+	if head != nil {
+		follow(head, it)
+		return
+	}
+	it.last = it
+	m.begin(now, it)
+}
+
+// mergeOffered merges a row into the newest change of its key, if that waits.
+func (m *Machine) mergeOffered(now time.Time, it *item, t *ticket, w *mapping.Write) bool {
+	next := contentOf(w)
+	if !it.idle() || m.undecided(it) || w.Reread ||
+		!m.mayMerge(it, &change{content: &next, key: w.Key, mapping: int32(w.Mapping), feed: fromBackfill, ticket: t}) {
+		return false
+	}
+	operation, before := it.operation, it.bytes
+	it.take(&next, w.Bytes+itemBytes)
+	it.ticket = t
+	m.resized(it, before)
+	if it.stage == ready && operation != it.operation {
+		m.promote(now, it)
+	}
+	return true
+}
+
+// punch notes that one write of a ticket is settled.
+func (m *Machine) punch(t *ticket) {
+	t.left--
+	m.feeds.writes--
+	if t.left > 0 {
+		return
+	}
+	m.feeds.bytes -= t.bytes
+	var open []string
+	m.feeds.tickets = slices.DeleteFunc(m.feeds.tickets, func(t *ticket) bool {
+		if t.left > 0 || slices.Contains(open, t.feed) {
+			open = append(open, t.feed)
+			return false
+		}
+		m.ledger.draft.Cursors = append(m.ledger.draft.Cursors, checkpoint.Cursor{Feed: t.feed, Value: t.cursor})
+		m.feeds.ended = append(m.feeds.ended, t.id)
+		return true
+	})
+}
+
+// settleTicket is what settling an item is to the backfill that handed it in.
+func (m *Machine) settleTicket(it *item) {
+	if it.ticket.again && !it.refused {
+		m.ledger.draft.Unrefused = append(m.ledger.draft.Unrefused, checkpoint.RefusedKey{Feed: it.ticket.feed, Key: it.key})
+	}
+	m.punch(it.ticket)
+}
+
+// ticketsSaved tells whose cursors are in the store.
+func (m *Machine) ticketsSaved() {
+	for _, id := range m.feeds.saving {
+		m.emit(TicketSettled{Ticket: id})
+	}
+	m.feeds.saving = m.feeds.saving[:0]
+}
+
+// adopt makes an item of a backfill one of the stream, as a change of its key has
+// joined it: the open transaction waits for it from now on.
+func (m *Machine) adopt(it *item, ref checkpoint.Ref, from uint64, committed stamp) {
+	if it.feed != fromBackfill {
+		return
+	}
+	m.feeds.waiting--
+	it.feed, it.ref, it.from, it.committed = fromStream, ref, from, committed
+}
+
+const (
+	// refusedAgain is after how long a refused row is sent again for which there
+	// is no lead yet, or the like.
+	refusedAgain = 24 * time.Hour
+)
+
+// refuseRow settles a row of a backfill that Marketo does not take. call is the
+// call if that may speak against all of them, else 0.
+func (m *Machine) refuseRow(now time.Time, it *item, r marketo.Result, waits bool, call uint64) {
+	s := &m.states[it.mapping]
+	if call != 0 {
+		s.refusals.add(it.hash, call)
+	}
+	if s.refusals.enough() && s.paused[bulk] == "" {
+		name := m.cfg.Mappings[it.mapping].Name
+		reason := "marketo refuses every row of the backfill, at last with " + r.Loggable(it.object) +
+			"; mend the mapping or the custom object type, then: cdcsync backfill resume " + name
+		s.paused[bulk] = reason
+		s.refusals.clear()
+		m.log(slog.LevelError, "backfill paused", "mapping", name, "reason", reason)
+		m.emit(BackfillRefused{Feed: it.ticket.feed, Mapping: int(it.mapping), Reason: reason})
+	}
+	wall := m.wall(now)
+	refused := checkpoint.Refused{
+		Feed: it.ticket.feed, Key: it.key, Operation: it.operation.String(),
+		Code: r.Code, Message: r.Message, Waits: waits, At: wall,
+	}
+	if waits {
+		refused.Next = wall.Add(refusedAgain)
+	}
+	m.ledger.draft.Refused = append(m.ledger.draft.Refused, refused)
+	s.count.Refused++
+	it.refused = true
+	m.settle(it)
+}

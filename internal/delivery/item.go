@@ -19,9 +19,7 @@ type item struct {
 	spot    uint64 // in its lane
 	mapping int32
 	stage   stage
-	// queued is the operation of the lane that it is in.
-	queued marketo.Operation
-	feed   feed
+	feed    feed
 	// covered is set while a row that was read, and sent or about to be sent
 	// before it, has what it stands for.
 	covered bool
@@ -30,6 +28,10 @@ type item struct {
 	hash uint64 // of key, as keyIndex has it
 	origin
 	dealings
+	// lane is the one that it is in, while it is ready.
+	lane *lane
+	// ticket is what its backfill gets back; nil for none.
+	ticket *ticket
 	// last, kept by the first item of a key's chain only, is the end of it.
 	last *item
 	// bytes is what the item holds in memory, about; fetched what it held when
@@ -108,4 +110,6 @@ type dealings struct {
 	made bool
 	// stale is set when the table has to be asked once more, whatever it says.
 	stale bool
+	// refused is set when the row of a backfill is kept as refused.
+	refused bool
 }

@@ -106,13 +106,13 @@ const (
 // merge; those mappings' batches do not count.
 func (m *Machine) supplied() bool {
 	enough := suppliedRounds * cmp.Or(m.cfg.Limits.ConcurrentCalls, roundOfUnlimited)
-	if m.memory.items < enough*m.cfg.Capacity.Objects {
+	if m.liveItems() < enough*m.cfg.Capacity.Objects {
 		return false
 	}
 	full := 0
 	for _, l := range m.queue.listed {
 		s := &m.states[l.mapping]
-		if !s.brake.held && s.block.reason == "" && !m.merges(l.mapping, s.keys.ever) {
+		if l.class == live && !m.silent(l.mapping) && !m.merges(l.mapping, s.keys.ever) {
 			full += l.n / m.cfg.Capacity.Objects
 		}
 	}

@@ -9,6 +9,7 @@ import "github.com/cdcsync/cdcsync/internal/marketo"
 // It is a ring of pointers and not a list, because a list has to be read item
 // by item: see prefetchNext.
 type lane struct {
+	class     class
 	mapping   int
 	operation marketo.Operation
 	// ring holds the items at the spots from head to tail, nil where one was
@@ -23,6 +24,14 @@ type lane struct {
 const shortestRing = 16
 
 func (l *lane) at(spot uint64) **item { return &l.ring[spot&uint64(len(l.ring)-1)] }
+
+// precedes reports whether its turn comes before that of another lane.
+func (l *lane) precedes(other *lane) bool {
+	if l.class != other.class {
+		return l.class == live
+	}
+	return l.first().sequence < other.first().sequence
+}
 
 // first returns the first item, nil when there is none.
 func (l *lane) first() *item {

@@ -43,6 +43,7 @@ type Machine struct {
 	queue    queue
 	memory   memory
 	removals removals
+	feeds    feeds
 	reads    reads
 	holds    holds
 	calls    calls
@@ -118,6 +119,10 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.act(now, ev)
 	case Release:
 		m.released(now, ev)
+	case *Offered:
+		m.offered(now, ev)
+	case Pause:
+		m.pause(now, ev)
 	case Reserve:
 		m.reserve(now, ev)
 	case Tick:
@@ -173,9 +178,9 @@ func (m *Machine) finish(now time.Time) {
 	if !m.end.stopping || m.end.finished || len(m.calls.sent) > 0 || m.ledger.busy() {
 		return
 	}
-	if m.memory.items > 0 && m.maySendLater(now) {
+	if m.liveItems() > 0 && m.maySendLater(now) {
 		return
 	}
 	m.end.finished = true
-	m.emit(Finished{Left: m.memory.items})
+	m.emit(Finished{Left: m.liveItems()})
 }

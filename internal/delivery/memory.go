@@ -18,6 +18,10 @@ func (m *Machine) full() bool {
 	return m.memory.items >= m.cfg.MaxPending || m.memory.bytes >= m.cfg.MaxPendingBytes
 }
 
+// liveItems counts the items but those of backfills that no call carries: nobody
+// waits for these when the Machine stops.
+func (m *Machine) liveItems() int { return m.memory.items - m.feeds.waiting }
+
 // Load returns what is held in memory: objects, and the bytes they hold.
 func (m *Machine) Load() (objects, bytes int) { return m.memory.items, m.memory.bytes }
 

@@ -16,13 +16,13 @@ import (
 // in its key's chain.
 //
 // Spellings of a key may be two objects. Nobody may come to depend on the retry
-// of a parked object. What a call of unknown outcome carried goes again as it is.
+// of a parked object, and an item has one ticket at most. What a call of unknown outcome carried goes again as it is.
 // And what a removal comes to is known when its transaction has ended.
 func (m *Machine) mayMerge(it *item, next *change) bool {
 	switch {
 	case it.key != next.key, it.mapping != next.mapping, m.cfg.Mappings[it.mapping].Separate:
 		return false
-	case it.feed == fromParked, next.feed == fromParked:
+	case it.feed == fromParked, next.feed == fromParked, it.ticket != nil && next.ticket != nil:
 		return false
 	case it.repeat, it.covered, it.problem != nil, next.problem != nil, it.needs.has(itsRow), next.needs.has(itsHolder):
 		return false
@@ -37,6 +37,7 @@ type change struct {
 	key     string
 	mapping int32
 	feed    feed
+	ticket  *ticket
 }
 
 // merge takes w into the waiting item it, if that is allowed.
@@ -56,7 +57,12 @@ func (m *Machine) merge(now time.Time, it *item, w *mapping.Write, at pgoutput.P
 	it.take(&next, w.Bytes+itemBytes)
 	m.resized(it, before)
 	it.at, it.xid, it.newest = at, m.stream.xid, stampOf(m.stream.time)
-	if it.stage == ready && operation != it.operation {
+	adopted := it.feed == fromBackfill
+	if adopted {
+		m.window.Add(m.stream.open)
+		m.adopt(it, m.stream.open, at.Seq, it.newest)
+	}
+	if it.stage == ready && (adopted || operation != it.operation) {
 		m.promote(now, it)
 	}
 	return true
@@ -77,7 +83,7 @@ func (m *Machine) mayAbsorb(it, next *item) bool {
 		return it.mayJoin() && it.key == next.key && next.windowed()
 	}
 	return it.needs == 0 && !next.repeat &&
-		m.mayMerge(it, &change{content: &next.content, key: next.key, mapping: next.mapping, feed: next.feed})
+		m.mayMerge(it, &change{content: &next.content, key: next.key, mapping: next.mapping, feed: next.feed, ticket: next.ticket})
 }
 
 func (m *Machine) absorbNext(it *item) {
@@ -89,16 +95,32 @@ func (m *Machine) absorbNext(it *item) {
 	}
 	m.resized(it, before)
 	m.memory.bytes -= next.bytes
-	it.at, it.xid, it.newest = next.at, next.xid, next.newest
+	m.joinOrigin(it, next)
 	it.after = next.after
 	if it.last == next {
 		it.last = it
 	}
-	m.window.Settle(next.ref)
 	m.memory.items--
 	m.states[it.mapping].pending--
 	m.states[it.mapping].count.Coalesced++
 	m.forget(next)
+}
+
+// joinOrigin has it stand for what next, which is merged into it, stood for.
+func (m *Machine) joinOrigin(it, next *item) {
+	if next.ticket != nil {
+		it.ticket = next.ticket
+	}
+	if next.feed == fromBackfill {
+		m.feeds.waiting--
+		return
+	}
+	it.at, it.xid, it.newest = next.at, next.xid, next.newest
+	if it.feed == fromBackfill {
+		m.adopt(it, next.ref, next.from, next.committed)
+		return
+	}
+	m.window.Settle(next.ref)
 }
 
 // merged returns the operation that stands for a waiting one and a newer one.

@@ -72,10 +72,7 @@ func (m *Machine) spacing(now time.Time) time.Duration {
 	if limit == 0 || left <= 0 {
 		return 0
 	}
-	wall := m.wall(now)
-	remaining := marketo.NextReset(wall).Sub(wall)
-	elapsed := max(24*time.Hour-remaining, paceAfter)
-	forecast := float64(used) / elapsed.Hours() * remaining.Hours()
+	forecast, remaining := m.expected(now, max(0, used-m.bulkToday(now)))
 	if m.pace.every > 0 {
 		forecast *= 1.1
 	}
@@ -83,4 +80,13 @@ func (m *Machine) spacing(now time.Time) time.Duration {
 		return 0
 	}
 	return min(remaining/time.Duration(left), longestPace)
+}
+
+// expected forecasts how many calls the rest of the day takes, and how long that
+// is, from those that it has taken.
+func (m *Machine) expected(now time.Time, used int) (calls float64, remaining time.Duration) {
+	wall := m.wall(now)
+	remaining = marketo.NextReset(wall).Sub(wall)
+	elapsed := max(24*time.Hour-remaining, paceAfter)
+	return float64(used) / elapsed.Hours() * remaining.Hours(), remaining
 }

@@ -250,7 +250,7 @@ func decodeFields(p *checkpoint.Parked, text string) (map[string]marketo.Value, 
 // or what came of it on its way into the store.
 func (m *Machine) trying(key string) bool {
 	it := m.keys.first(m.keys.hash(KeyHash(key)), key).find(key)
-	return it != nil && (it.stage == saving || !it.windowed())
+	return it != nil && (it.stage == saving || it.feed == fromParked)
 }
 
 // act does what an operator asks of parked objects.

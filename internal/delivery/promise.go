@@ -77,6 +77,9 @@ func (m *Machine) settle(it *item) {
 			m.ledger.settledTo = it.at
 		}
 	}
+	if it.ticket != nil {
+		m.settleTicket(it)
+	}
 	m.move(it, saving)
 }
 
@@ -92,7 +95,7 @@ func (m *Machine) save(now time.Time) {
 	}
 	m.recordBrakes(now)
 	frontier := m.window.Frontier()
-	last := m.end.stopping && len(m.calls.sent) == 0 && (m.memory.items == len(l.ends) || !m.maySendLater(now))
+	last := m.end.stopping && len(m.calls.sent) == 0 && (m.liveItems() == len(l.ends) || !m.maySendLater(now))
 	sync := last || m.syncDue(now, frontier)
 	if !sync && len(l.reserved) == 0 && (emptyDraft(&l.draft) || m.joined(now)) {
 		return
@@ -102,6 +105,7 @@ func (m *Machine) save(now time.Time) {
 	l.currentSince = l.draftSince
 	l.reserved, l.reserving = nil, l.reserved
 	l.released, l.ends = l.ends, l.released[:0]
+	m.feeds.saving, m.feeds.ended = m.feeds.ended, m.feeds.saving[:0]
 	if frontier > l.saved {
 		l.current.Checkpoint = frontier
 	}
@@ -158,6 +162,7 @@ func (m *Machine) saved(now time.Time, err error) {
 		}
 		m.release(now, it)
 	}
+	m.ticketsSaved()
 	for _, c := range l.current.Started {
 		m.recorded(now, c.ID)
 	}
@@ -178,5 +183,6 @@ func (m *Machine) saveFailed(now time.Time, err error) {
 	l.draftSince = l.currentSince
 	l.draft = joinDrafts(&l.current, &l.draft)
 	l.ends = append(l.released, l.ends...)
+	m.feeds.ended, m.feeds.saving = append(m.feeds.saving, m.feeds.ended...), nil
 	l.current, l.released = checkpoint.Save{}, nil
 }

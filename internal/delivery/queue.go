@@ -22,9 +22,10 @@ type queue struct {
 }
 
 func newQueue(mappings, keysOfBatch int) queue {
-	q := queue{seen: newSightings(keysOfBatch), lanes: make([]lane, mappings*operations)}
+	q := queue{seen: newSightings(keysOfBatch), lanes: make([]lane, int(classes)*mappings*operations)}
 	for i := range q.lanes {
-		q.lanes[i].mapping = i / operations
+		q.lanes[i].class = class(i / (mappings * operations))
+		q.lanes[i].mapping = i / operations % mappings
 		q.lanes[i].operation = marketo.Operation(i % operations)
 	}
 	return q
@@ -32,8 +33,8 @@ func newQueue(mappings, keysOfBatch int) queue {
 
 const operations = int(marketo.Delete) + 1
 
-func (m *Machine) lane(mapping int, op marketo.Operation) *lane {
-	return &m.queue.lanes[mapping*operations+int(op)]
+func (m *Machine) lane(c class, mapping int, op marketo.Operation) *lane {
+	return &m.queue.lanes[(int(c)*len(m.states)+mapping)*operations+int(op)]
 }
 
 // insert puts an item into its lane.

@@ -202,7 +202,7 @@ func (m *Machine) moveParked(it *item, row *mapping.Write) {
 	if p == nil {
 		return
 	}
-	if !it.windowed() && m.parked.objects[row.Key] == nil {
+	if it.feed == fromParked && m.parked.objects[row.Key] == nil {
 		moved := *p
 		moved.Key, moved.Operation = row.Key, row.Operation.String()
 		moved.Fields, moved.Payload = fields(row.Object, true), fields(shorten(row.Object), false)
@@ -217,7 +217,7 @@ func (m *Machine) moveParked(it *item, row *mapping.Write) {
 
 // kept settles a removal that is not made, as several rows hold the key.
 func (m *Machine) kept(it *item) {
-	if !it.windowed() {
+	if it.feed == fromParked {
 		m.resolve(it.key)
 	}
 	m.states[it.mapping].count.Kept++

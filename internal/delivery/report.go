@@ -56,13 +56,16 @@ func (l *Latency) Quantile(q float64) float64 {
 }
 
 // MappingCounts counts what became of the writes of one mapping since the
-// start. Received + Retried = Replayed + Coalesced + Confirmed + Parked + Gone +
-// Kept + what is pending, always.
+// start. Received + Retried + Offered = Replayed + Coalesced + Confirmed + Parked +
+// Refused + Gone + Kept + what is pending, always.
 type MappingCounts struct {
 	// Received counts the writes that came from the stream, Retried the
 	// parked objects that were put back into the queue.
 	Received uint64
 	Retried  uint64
+	// Offered counts the rows that backfills handed in, Refused those that ended
+	// as refused.
+	Offered, Refused uint64
 	// Replayed counts those that an earlier life had settled.
 	Replayed uint64
 	// Coalesced counts those merged into another before it was sent, and those
@@ -160,6 +163,9 @@ type MappingReport struct {
 	// Waits is set while full batches wait, as their keys come again.
 	Waits   bool
 	Blocked string
+	// Paused is why its objects wait by somebody's word, PausedBackfill why those
+	// of its backfill do; "" when they do not.
+	Paused, PausedBackfill string
 	// Braked is set while the mapping is held, as it wants to delete too much.
 	Braked bool
 }
@@ -191,24 +197,25 @@ func (m *Machine) Report(now time.Time) Report {
 		r.Mappings = append(r.Mappings, MappingReport{
 			Mapping: m.cfg.Mappings[i], MappingCounts: s.count, Pending: s.pending,
 			Waits: m.waitingPays(i), Blocked: s.block.reason, Braked: s.brake.held,
+			Paused: s.paused[live], PausedBackfill: s.paused[bulk],
 		})
 	}
 	return r
 }
 
 // Balance is the part of a MappingReport that must add up: Received +
-// Retried = Replayed + Coalesced + Confirmed + Parked + Gone + Kept +
-// Pending.
+// Retried + Offered = Replayed + Coalesced + Confirmed + Parked + Refused + Gone +
+// Kept + Pending.
 type Balance struct {
-	Received, Retried, Replayed, Coalesced, Confirmed, Parked, Gone, Kept uint64
-	Pending                                                               int
+	Received, Retried, Offered, Replayed, Coalesced, Confirmed, Parked, Refused, Gone, Kept uint64
+	Pending                                                                                 int
 }
 
 // Balance returns the books of one mapping.
 func (m *Machine) Balance(mapping int) Balance {
 	s := &m.states[mapping]
 	return Balance{
-		Received: s.count.Received, Retried: s.count.Retried, Replayed: s.count.Replayed, Coalesced: s.count.Coalesced,
+		Received: s.count.Received, Retried: s.count.Retried, Offered: s.count.Offered, Refused: s.count.Refused, Replayed: s.count.Replayed, Coalesced: s.count.Coalesced,
 		Confirmed: s.count.Confirmed, Parked: s.count.Parked, Gone: s.count.Gone, Kept: s.count.Kept, Pending: s.pending,
 	}
 }

@@ -81,7 +81,7 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 	}
 	covered := it.covered
 	it.covered = false
-	retried := it.ends && !it.windowed() // which may be of a row that is there
+	retried := it.ends && it.feed == fromParked // which may be of a row that is there
 	if it.needs.has(itsHolder) && ev.Problem == nil && !(retried && ev.State == RowShared) {
 		m.askedFor(ev.State)
 		m.asked(now, it, &ev, covered)
@@ -156,7 +156,7 @@ func (m *Machine) refill(it *item, w *mapping.Write) {
 // differs ends the item of a row that does not match, for which on_delete asks
 // nothing.
 func (m *Machine) differs(it *item) {
-	if !it.windowed() {
+	if it.feed == fromParked {
 		m.resolve(it.key)
 	}
 	m.states[it.mapping].count.Gone++

@@ -54,7 +54,7 @@ const (
 // that found everything else done, so those before them count, too.
 func (m *Machine) drained() bool {
 	l := &m.ledger
-	return m.memory.items == len(l.ends) && l.burst+l.sinceSync+len(l.ends) >= drainedSync
+	return m.liveItems() == len(l.ends) && l.burst+l.sinceSync+len(l.ends) >= drainedSync
 }
 
 // joinTime is the longest a save waits for others to join it: nothing beside a

@@ -93,7 +93,7 @@ func (m *Machine) refused(now time.Time, c *call, f *marketo.Fault) {
 // after the time given.
 func (m *Machine) halveCall(c *call, inOrder bool, after time.Time) {
 	m.releaseOther(c)
-	m.halve(&group{lane: m.lane(int(c.items[0].mapping), c.batch.Operation), items: c.items, after: after}, inOrder)
+	m.halve(&group{lane: c.lane, items: c.items, after: after}, inOrder)
 }
 
 func (m *Machine) halve(g *group, inOrder bool) {

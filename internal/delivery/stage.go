@@ -29,15 +29,22 @@ const (
 // items there. No other function sets a stage.
 func (m *Machine) move(it *item, to stage) {
 	if it.stage == ready {
-		m.lane(int(it.mapping), it.queued).remove(it)
+		it.lane.remove(it)
+	}
+	if it.feed == fromBackfill && (it.stage < sending) != (to < sending) {
+		if to < sending {
+			m.feeds.waiting++
+		} else {
+			m.feeds.waiting--
+		}
 	}
 	it.stage = to
 	switch to {
 	case unended:
 		m.await(it)
 	case ready:
-		it.queued = it.operation
-		m.queue.insert(m.lane(int(it.mapping), it.operation), it)
+		it.lane = m.lane(it.feed.class(), int(it.mapping), it.operation)
+		m.queue.insert(it.lane, it)
 	case reading:
 		m.reads.wanted = append(m.reads.wanted, it)
 	case saving:

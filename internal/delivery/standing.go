@@ -150,6 +150,8 @@ func (m *Machine) unsendable(now time.Time, it *item) (Condition, string) {
 		return Holding, "waits until calls of the last life can no longer be executing, " + left(m.holds.all, now)
 	case m.states[it.mapping].block.reason != "":
 		return Stuck, "belongs to a mapping that is blocked"
+	case m.states[it.mapping].paused[live] != "":
+		return Stuck, "belongs to a mapping that is paused"
 	case m.pauses.outage.failures > 0 || m.pauses.throttle.until.After(now) || m.pauses.wish.After(now):
 		return Stuck, "waits for a pause in the calls to marketo to end" + tries(it.faults)
 	case m.count.Limited != "":
