@@ -92,7 +92,7 @@ func TestJSONSchemaTakesWhatLoadTakes(t *testing.T) {
 		texts = append(texts, valid+part+"\n")
 	}
 	for _, part := range []string{
-		"attributes: {a: b, c: {column: [d, e]}, f: {expr: upper(g)}, h: {value: null}, i: {value: 1.5}, j: {column: k, \"null\": omit}}",
+		"attributes: {a: b, c: {column: [d, e]}, f: {expr: upper(g)}, h: {value: null}, i: {value: 1.5}, j: {column: k, \"null\": omit}, l: {lookup: {table: m, column: n, match: {o: p, q: r}}, expr: lower(n)}}",
 		"on_delete: delete", "on_delete: {set: {gone: true, why: x}}", "coalesce: false", "operation: INSERT", "backfill: false",
 	} {
 		texts = append(texts, strings.Replace(valid, "key: {id: id}", "key: {id: id}, "+part, 1))

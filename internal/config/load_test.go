@@ -145,6 +145,7 @@ mappings:
     f: {value: true}
     g: {value: null}
     h: {value: "5", "null": clear}
+    i: {lookup: {table: '"Odd Name".users', column: email, match: {id: uid, "Region": r}}, expr: lower(email), "null": omit}
   where: city != "$$x"
   on_delete: {set: {a: null, gone: yes}}
   on_truncate: ignore
@@ -201,7 +202,9 @@ func everything() []mapping.Definition {
 				{Attribute: "a", Column: "city"}, {Attribute: "b", Column: "zip", OmitNull: true}, {Attribute: "c", Expr: `city + "user"`},
 				{Attribute: "d", Constant: value(marketo.String, "user")}, {Attribute: "e", Constant: value(marketo.Number, "5.50")},
 				{Attribute: "f", Constant: value(marketo.Boolean, "true")}, {Attribute: "g", Constant: value(marketo.Null, "")},
-				{Attribute: "h", Constant: value(marketo.String, "5")}},
+				{Attribute: "h", Constant: value(marketo.String, "5")},
+				{Attribute: "i", Expr: "lower(email)", OmitNull: true, Lookup: &mapping.Lookup{Schema: "Odd Name", Table: "users", Column: "email",
+					Match: []mapping.Match{{Theirs: "id", Ours: "uid"}, {Theirs: "Region", Ours: "r"}}}}},
 			Where: `city != "$x"`, OnDelete: mapping.DeletePolicy{Set: []mapping.Rule{
 				{Attribute: "a", Constant: value(marketo.Null, "")}, {Attribute: "gone", Constant: value(marketo.String, "yes")}}},
 			OnTruncate: mapping.TruncateIgnore, Characters: mapping.CharactersReplace, Separate: true},

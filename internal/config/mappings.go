@@ -86,16 +86,21 @@ func (d *decoder) finish(n *yaml.Node, path string, m *draft) {
 }
 
 func (m *draft) table(d *decoder, n *yaml.Node, path string) {
+	m.Schema, m.Table = d.tableName(n, path)
+}
+
+// tableName reads the name of a table; "" after a mistake.
+func (d *decoder) tableName(n *yaml.Node, path string) (schema, table string) {
 	s, ok := d.filled(n, path)
 	if !ok {
-		return
+		return "", ""
 	}
 	schema, table, wrong := readTable(s)
 	if wrong != "" {
 		d.at(n, path, "is "+shown(n.Value)+"; "+wrong)
-		return
+		return "", ""
 	}
-	m.Schema, m.Table = schema, table
+	return schema, table
 }
 
 // ParseTable reads a table's name as the key table has it: schema.table, or

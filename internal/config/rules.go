@@ -16,6 +16,7 @@ func ruleFields(rule *mapping.Rule) []field {
 	return []field{
 		{name: "column", decode: columnNames(rule)},
 		{name: "expr", decode: textOf(&rule.Expr, anything)},
+		{name: "lookup", decode: lookup(rule), inner: lookupFields(&mapping.Lookup{})},
 		{name: "value", decode: reader{func(d *decoder, n *yaml.Node, path string) { rule.Constant = d.constant(n, path) }, constants}},
 		{name: "null", decode: oneOf(&rule.OmitNull, []string{"clear", "omit"}, []bool{false, true})},
 	}
@@ -49,6 +50,35 @@ func columnNames(rule *mapping.Rule) reader {
 	}, oneOrMore}
 }
 
+// lookupFields lists the keys of a lookup.
+func lookupFields(l *mapping.Lookup) []field {
+	return []field{
+		{name: "table", decode: reader{func(d *decoder, n *yaml.Node, path string) { l.Schema, l.Table = d.tableName(n, path) }, anyText}},
+		{name: "column", decode: textOf(&l.Column, anything)},
+		{name: "match", decode: matches(l)},
+	}
+}
+
+// lookup makes a reader for a lookup.
+func lookup(rule *mapping.Rule) reader {
+	return reader{func(d *decoder, n *yaml.Node, path string) {
+		rule.Lookup = &mapping.Lookup{}
+		d.section(n, path, lookupFields(rule.Lookup))
+	}, nil}
+}
+
+// matches makes a reader for the columns that say which row is looked up: their
+// column to ours.
+func matches(l *mapping.Lookup) reader {
+	return reader{func(d *decoder, n *yaml.Node, path string) {
+		d.pairs(n, path, "is "+kindOf(n)+"; a section of column there: column here is expected", func(key, value *yaml.Node, inner string) {
+			if ours, ok := d.filled(value, inner); ok {
+				l.Match = append(l.Match, mapping.Match{Theirs: key.Value, Ours: ours})
+			}
+		})
+	}, named(anyText)}
+}
+
 // rules makes a reader for attributes: name to column, or to a rule.
 func rules(into *[]mapping.Rule) reader {
 	return reader{func(d *decoder, n *yaml.Node, path string) {
@@ -56,7 +86,7 @@ func rules(into *[]mapping.Rule) reader {
 			rule := mapping.Rule{Attribute: key.Value}
 			if !d.rule(&rule, value, inner) {
 				// A stand-in, so that one mistake is not reported twice.
-				rule.Column, rule.Former, rule.Expr, rule.Constant = "?", nil, "", nil
+				rule.Column, rule.Former, rule.Expr, rule.Constant, rule.Lookup = "?", nil, "", nil, nil
 			}
 			*into = append(*into, rule)
 		})
@@ -71,7 +101,7 @@ func (d *decoder) rule(rule *mapping.Rule, n *yaml.Node, path string) bool {
 		return len(d.mistakes) == before
 	}
 	if n.Kind == yaml.SequenceNode || n.Tag == "!!null" {
-		d.at(n, path, "is "+kindOf(n)+"; name a column, or write {column: …}, {expr: …} or {value: …}")
+		d.at(n, path, "is "+kindOf(n)+"; name a column, or write {column: …}, {expr: …}, {lookup: …} or {value: …}")
 		return false
 	}
 	column, ok := d.filled(n, path)

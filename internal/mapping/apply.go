@@ -161,5 +161,6 @@ func (p *plan) write(w *Write, sc *scratch, v *view, is verdict, problem *Proble
 		w.Reread = is == unknown || lacks == lacksInput || complete && lacks == lacksColumn
 		w.Partial = lacks == lacksColumn && !w.Reread
 		w.Unsure = is == unknown
+		w.Sought = sc.sought
 	}
 }

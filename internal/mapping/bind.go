@@ -23,7 +23,8 @@ type plan struct {
 	weak bool
 }
 
-// field is one value of an object: from a column, an expression or a constant.
+// field is one value of an object: from a column, an expression, a constant or a
+// lookup.
 type field struct {
 	// label opens a Problem's message: `column "city" `.
 	label string
@@ -31,6 +32,7 @@ type field struct {
 	column   int
 	format   format
 	program  *program
+	seeking  *seeking
 	constant *marketo.Value
 	omitNull bool
 	want     want
@@ -101,6 +103,8 @@ func (b *binder) attributeField(r Rule, e *expression) field {
 	case e != nil:
 		f.label = "attribute " + strconv.Quote(r.Attribute) + ": "
 		f.program = b.program(path+".expr", e, false)
+	case r.Lookup != nil:
+		f.seeking = b.seeks(path, r)
 	case r.Constant == nil:
 		at, ok := b.column(path, r.Column, r.Former...)
 		f.column = at

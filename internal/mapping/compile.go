@@ -94,7 +94,10 @@ func (c *checker) checkKey(m *compiled) {
 	for _, r := range rules {
 		path := "key." + r.Attribute
 		c.checkAttribute(path, r.Attribute)
-		if r.Column == "" || r.Expr != "" || r.Constant != nil {
+		switch {
+		case r.Lookup != nil:
+			c.wrong(path, "is a lookup; when a row goes, or its key changes, the other table may have changed before, so that nobody would know which object that is; a key comes from a column of the replica identity")
+		case r.Column == "" || r.Expr != "" || r.Constant != nil:
 			c.wrong(path, "is not a column; a key comes from a column of the replica identity")
 		}
 		if r.OmitNull {
@@ -109,15 +112,19 @@ func (c *checker) checkAttributes(m *compiled) {
 		path := "attributes." + r.Attribute
 		c.checkAttribute(path, r.Attribute)
 		var e *expression
-		switch sources := count(r.Column != "", r.Expr != "", r.Constant != nil); {
+		var l *lookup
+		switch sources := count(r.Column != "", r.Expr != "" && r.Lookup == nil, r.Constant != nil, r.Lookup != nil); {
 		case sources != 1:
-			c.wrong(path, "has %d sources; give exactly one of column, expr and value", sources)
+			c.wrong(path, "has %d sources; give exactly one of column, expr, value and lookup", sources)
+		case r.Lookup != nil:
+			l = c.checkLookup(path, r)
 		case r.Expr != "":
 			e = c.expression(path+".expr", r.Expr)
 		case r.Constant != nil:
 			c.checkConstant(path, *r.Constant)
 		}
 		m.expressions = append(m.expressions, e)
+		m.lookups = append(m.lookups, l)
 		m.shape.Attributes = append(m.shape.Attributes, r.Attribute)
 	}
 }
@@ -135,7 +142,7 @@ func (c *checker) checkDelete(m *compiled) {
 			continue
 		}
 		seen[lower] = true
-		if r.Constant == nil || r.Column != "" || r.Expr != "" {
+		if r.Constant == nil || r.Column != "" || r.Expr != "" || r.Lookup != nil {
 			c.wrong(path, "is not a constant; the row is gone, so only constants can be set")
 			continue
 		}

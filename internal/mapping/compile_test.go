@@ -34,10 +34,10 @@ func TestCompileMistakes(t *testing.T) {
 		{"attribute is key", func(d *mapping.Definition) { d.Attributes = []mapping.Rule{rule("RID", "a")} }, "attributes.RID: is given twice (also as key.rid; Marketo does not tell upper from lower case)"},
 		{"attribute name", func(d *mapping.Definition) { d.Attributes = []mapping.Rule{rule("ci ty", "a")} }, "attributes.ci ty: is no field name; API names have letters, digits and underscores only"},
 		{"system field", func(d *mapping.Definition) { d.Attributes = []mapping.Rule{rule("marketoGUID", "a")} }, "attributes.marketoGUID: is set by Marketo itself and cannot be written; leave it out"},
-		{"no source", func(d *mapping.Definition) { d.Attributes = []mapping.Rule{rule("city", "")} }, "attributes.city: has 0 sources; give exactly one of column, expr and value"},
+		{"no source", func(d *mapping.Definition) { d.Attributes = []mapping.Rule{rule("city", "")} }, "attributes.city: has 0 sources; give exactly one of column, expr, value and lookup"},
 		{"two sources", func(d *mapping.Definition) {
 			d.Attributes = []mapping.Rule{{Attribute: "city", Column: "a", Expr: "b"}}
-		}, "attributes.city: has 2 sources; give exactly one of column, expr and value"},
+		}, "attributes.city: has 2 sources; give exactly one of column, expr, value and lookup"},
 		{"constant", func(d *mapping.Definition) {
 			d.Attributes = []mapping.Rule{{Attribute: "city", Constant: constant(marketo.Number, "1e")}}
 		}, "attributes.city: is a constant that Marketo cannot hold; allowed are text, decimal numbers, true, false and null"},

@@ -38,7 +38,7 @@ type Definition struct {
 }
 
 // Rule says where one attribute's value comes from: exactly one of Column,
-// Expr and Constant.
+// Expr, Constant and Lookup, or a Lookup and an Expr over what it finds.
 type Rule struct {
 	Attribute string
 	Column    string
@@ -47,6 +47,7 @@ type Rule struct {
 	Former   []string
 	Expr     string
 	Constant *marketo.Value
+	Lookup   *Lookup
 	// OmitNull leaves the attribute out where the value is null; otherwise
 	// null clears it.
 	OmitNull bool
@@ -160,6 +161,9 @@ type Write struct {
 	// Respelled is set when the key that the row had before is another, which
 	// Marketo may take for the same: its object was left alone.
 	Respelled bool
+	// Sought are the values of other tables that the object lacks until Supply
+	// has brought them; nil for none. Such a write must not be delivered.
+	Sought []Sought
 	// Bytes is what the write holds in memory, about.
 	Bytes int
 }
@@ -170,7 +174,7 @@ const UnchangedKey = "unchanged"
 // Problem is why a row cannot become an object.
 type Problem struct {
 	// Code is one of "null_key", "value", "characters", "expression",
-	// "unchanged", "too_large".
+	// "unchanged", "too_large", "lookup".
 	Code string
 	// Message names the column and what to do; it holds no row value.
 	Message string

@@ -21,6 +21,8 @@ type scratch struct {
 	buf         marketo.Record
 	key, keyEnd int
 	problem     *Problem
+	// sought are the values of other tables that the write lacks.
+	sought []Sought
 
 	// environment holds the inputs of the programs run so far. A program reads
 	// only its own, which run has just set.
@@ -47,7 +49,7 @@ func (sc *scratch) begin(p *plan) {
 	sc.key = len(sc.buf)
 	sc.buf = append(sc.buf, p.prefix...)
 	sc.keyEnd = len(sc.buf)
-	sc.problem = nil
+	sc.problem, sc.sought = nil, nil
 }
 
 func (sc *scratch) fail(code, message string) {
@@ -136,6 +138,8 @@ func (sc *scratch) fields(v *view) lack {
 		switch {
 		case f.constant != nil:
 			sc.buf = sc.buf.Add(at, *f.constant)
+		case f.seeking != nil:
+			lacks = max(lacks, sc.seek(f, at, v))
 		case f.program != nil:
 			if f.program.missing(v) {
 				lacks = lacksInput

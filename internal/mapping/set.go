@@ -51,6 +51,8 @@ type compiled struct {
 	// the order of Attributes.
 	where       *expression
 	expressions []*expression
+	// lookups are in the order of Attributes, nil for those that are none.
+	lookups []*lookup
 	// set holds the constants of on_delete with their places in an Object.
 	set []placed
 	// wants is what the fields of the shape want, nil where it is not known.
@@ -114,7 +116,7 @@ func (s *Set) Mappings(t Table) []int {
 }
 
 // Columns returns the columns that mapping i reads, each once: those of the
-// key, then those of the attributes and expressions.
+// key, then those of the attributes, expressions and lookups.
 func (s *Set) Columns(i int) []string {
 	m := s.mappings[i]
 	var columns []string
@@ -129,6 +131,9 @@ func (s *Set) Columns(i int) []string {
 	for j, r := range m.definition.Attributes {
 		add(r.Column)
 		for _, name := range m.expressions[j].columnNames() {
+			add(name)
+		}
+		for _, name := range r.matched() {
 			add(name)
 		}
 	}
@@ -186,7 +191,8 @@ func (s *Set) Lacks(t Table, rel *pgoutput.Relation) bool {
 		m := s.mappings[i]
 		for _, rules := range [][]Rule{m.definition.Key, m.definition.Attributes} {
 			for _, r := range rules {
-				if r.Column != "" && !has(r.Column) && !slices.ContainsFunc(r.Former, has) {
+				if r.Column != "" && !has(r.Column) && !slices.ContainsFunc(r.Former, has) ||
+					slices.ContainsFunc(r.matched(), func(name string) bool { return !has(name) }) {
 					return true
 				}
 			}

@@ -141,6 +141,7 @@ func (r *reader) status() delivery.SourceReport {
 		report.Messages += messages
 		report.Received = s.Received()
 	}
+	report.Received = r.runner.completing.received(report.Received)
 	if c.connected && c.problem == "" && !c.steady(report.Received) {
 		report.Connected, report.Problem = false, "the connection to postgresql ends again and again: "+c.repeats
 	}

@@ -31,7 +31,7 @@ func (r *reader) handOver(life context.Context, stop <-chan struct{}, stream *re
 	}
 	failpoint.Hit("reader.before_hand")
 	select {
-	case r.runner.in <- entryBuffer{r.entries}:
+	case r.runner.read <- entryBuffer{r.entries}:
 	case <-stream.Broken():
 		return stream.Cause()
 	case <-stop:

@@ -66,7 +66,7 @@ func (r *reader) idle(life context.Context, stop <-chan struct{}, stream breakab
 	for {
 		var in chan<- entryBuffer
 		if len(r.entries) > 0 {
-			in = r.runner.in
+			in = r.runner.read
 		}
 		select {
 		case in <- entryBuffer{r.entries}:
@@ -90,7 +90,7 @@ func (r *reader) wait(life context.Context, stop <-chan struct{}, d time.Duratio
 	for {
 		var in chan<- entryBuffer
 		if len(r.entries) > 0 {
-			in = r.runner.in
+			in = r.runner.read
 		}
 		select {
 		case in <- entryBuffer{r.entries}:

@@ -63,15 +63,18 @@ type Runner struct {
 	// Run, and wait for it.
 	prepared sync.Once
 
-	in      chan entryBuffer
-	sends   chan delivery.Send
-	answers chan delivery.Answered
-	rows    *rowread.Reader
-	toSave  chan *checkpoint.Save
-	saved   chan error
-	reports chan chan delivery.Report
-	asked   chan delivery.Event
-	reader  *reader
+	// read takes what the reader has, in what the machine gets: the same, unless
+	// it has to be completed on its way.
+	read, in   chan entryBuffer
+	completing *completing
+	sends      chan delivery.Send
+	answers    chan delivery.Answered
+	rows       *rowread.Reader
+	toSave     chan *checkpoint.Save
+	saved      chan error
+	reports    chan chan delivery.Report
+	asked      chan delivery.Event
+	reader     *reader
 
 	// acknowledged is the last position acknowledged, or the checkpoint at start;
 	// synced is zero until this life has acknowledged one.
@@ -102,6 +105,9 @@ func (r *Runner) Run(ctx context.Context) error {
 	group.Go(func() error { return r.reader.run(life, ctx.Done()) })
 	group.Go(func() error { return r.save(life) })
 	group.Go(func() error { return r.rows.Run(life) })
+	if r.completing != nil {
+		group.Go(func() error { return r.completing.run(life) })
+	}
 	group.Go(func() error { return r.watchDatabase(life) })
 	group.Go(func() error {
 		r.reader.tellProgress(life.Done(), ctx.Done())
@@ -119,6 +125,14 @@ func (r *Runner) prepare() {
 		r.ShutdownTimeout = DefaultShutdownTimeout
 	}
 	r.in = make(chan entryBuffer, 2)
+	r.read = r.in
+	if r.Mappings.Looks() {
+		r.read = make(chan entryBuffer)
+		r.completing = &completing{
+			lookups: rowread.NewLookups(r.Source, r.Mappings, r.Log), in: r.read, out: r.in,
+			every: min(lookupEvery, r.Config.MaxWait/2), passed: r.State.Checkpoint.LSN,
+		}
+	}
 	r.sends = make(chan delivery.Send)
 	r.answers = make(chan delivery.Answered, 16)
 	r.rows = rowread.New(r.Source, r.Mappings)
@@ -225,7 +239,7 @@ func (r *Runner) Report(ctx context.Context) (delivery.Report, error) {
 	case report := <-reply:
 		report.Source = r.sourceReport(report.Saved)
 		report.Misfits = r.misfits()
-		report.Stalled = slices.Concat(report.Stalled, silentObstacles(report, time.Now()), r.retainedObstacles(report))
+		report.Stalled = slices.Concat(report.Stalled, silentObstacles(report, time.Now()), r.completing.obstacles(time.Now()), r.retainedObstacles(report))
 		return report, nil
 	case <-ctx.Done():
 		return delivery.Report{}, fmt.Errorf("report: %w", ctx.Err())

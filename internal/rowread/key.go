@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -104,78 +102,4 @@ func (c *keyColumn) caselessly(i int, collation string) string {
 		return "pg_catalog.lower(pg_catalog.upper(pg_catalog.rtrim(" + text + ", E' \\t\\n\\r\\f\\v')" + collation + "))"
 	}
 	return fold("t."+pgx.Identifier{c.name}.Sanitize()+"::pg_catalog.text") + " OPERATOR(pg_catalog.=) " + fold("k.k"+strconv.Itoa(i+1))
-}
-
-// rowsQuery reads the rows of all keys, which come as an array of texts for
-// each key column, ordered by the number of the key, which comes first. Where
-// no unique index covers the key, each key is looked up by itself and brings two
-// rows, or MostRows: there could be any number.
-func (s *Snapshot) rowsQuery(folded bool) string {
-	var columns, arrays, names, conditions []string
-	for _, c := range s.Relation.Columns {
-		columns = append(columns, "t."+pgx.Identifier{c.Name}.Sanitize())
-	}
-	for i := range s.key {
-		arrays = append(arrays, "pg_catalog.unnest($"+strconv.Itoa(i+1)+"::pg_catalog.text[])")
-		names = append(names, "k"+strconv.Itoa(i+1))
-		if folded {
-			conditions = append(conditions, s.key[i].caselessly(i, s.collation))
-		} else {
-			conditions = append(conditions, s.key[i].exactly(i))
-		}
-	}
-	from := " FROM ROWS FROM (" + strings.Join(arrays, ", ") + ") WITH ORDINALITY AS k(" + strings.Join(names, ", ") + ", n)"
-	table := rowsOf(catalog.TableName{Schema: s.Table.Schema, Name: s.Table.Name}, s.Table.Kind)
-	if s.filter != "" {
-		table = "(SELECT * FROM " + table + " WHERE " + s.filter + ")"
-	}
-	table += " AS t"
-	where := strings.Join(conditions, " AND ")
-	if folded || s.unique() {
-		return "SELECT k.n, " + strings.Join(columns, ", ") + from + " JOIN " + table + " ON " + where + " ORDER BY k.n"
-	}
-	most := 2
-	if s.Several {
-		most = MostRows
-	}
-	return "SELECT k.n, t.*" + from + " CROSS JOIN LATERAL (SELECT " + strings.Join(columns, ", ") +
-		" FROM " + table + " WHERE " + where + " LIMIT " + strconv.Itoa(most) + ") AS t ORDER BY k.n"
-}
-
-// filterJSON takes publication, schema and table. Before PostgreSQL 15 the view
-// has no such column.
-const filterJSON = `SELECT to_jsonb(COALESCE((SELECT to_jsonb(v)->>'rowfilter' FROM pg_publication_tables v
-	WHERE v.pubname = $1 AND v.schemaname = $2 AND v.tablename = $3 LIMIT 1), ''))`
-
-// unique reports whether a unique index keeps two rows from having one key.
-func (s *Snapshot) unique() bool {
-	return slices.ContainsFunc(s.Table.Unique, func(index []string) bool {
-		return !slices.ContainsFunc(index, func(column string) bool {
-			return !slices.ContainsFunc(s.key, func(k keyColumn) bool { return k.name == column })
-		})
-	})
-}
-
-// valuesQuery fails when a key is no value of its columns' types.
-func (s *Snapshot) valuesQuery() string {
-	values := make([]string, len(s.key))
-	for i, c := range s.key {
-		values[i] = "$" + strconv.Itoa(i+1) + "::pg_catalog.text::" + c.Type
-	}
-	return "SELECT " + strings.Join(values, ", ")
-}
-
-// collationJSON finds a collation that knows upper and lower case beyond ASCII,
-// whatever the database's own one is.
-const collationJSON = `SELECT to_jsonb(COALESCE((SELECT ' COLLATE ' || quote_ident(n.nspname) || '.' || quote_ident(c.collname)
-	FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace
-	WHERE c.collname IN ('und-x-icu', 'pg_c_utf8') AND n.nspname = 'pg_catalog' AND getdatabaseencoding() = 'UTF8'
-	ORDER BY c.collname DESC LIMIT 1), ' '))`
-
-// fold prepares to compare without case.
-func (s *Snapshot) fold(ctx context.Context) error {
-	if s.collation != "" {
-		return nil
-	}
-	return s.session.JSON(ctx, &s.collation, collationJSON)
 }

@@ -141,21 +141,63 @@ func (r *Reader) readBatch(life context.Context, session *Session, reads []deliv
 		keys[i] = Key{Values: keyValues(d, e.Object), XID: e.XID, Folded: reads[i].Folded}
 	}
 	snapshot.Several = d.Where != ""
-	answered := make([]bool, len(reads))
-	seen := &snapshot.Seen
+	b := batch{reads: reads, answered: make([]bool, len(reads))}
 	err = snapshot.Rows(ctx, keys, func(i int, rows [][]pgoutput.Value, err error) {
-		answered[i] = true
-		result := delivery.RowRead{Read: reads[i].Read, Seen: seen}
+		result := delivery.RowRead{Read: reads[i].Read, Seen: &snapshot.Seen}
 		found(&result, r.mappings, snapshot.Relation, &reads[i], rows, err)
+		if result.Write.Sought != nil {
+			b.seeking, b.numbers = append(b.seeking, result), append(b.numbers, i)
+			return
+		}
+		b.answered[i] = true
 		r.answer(life, result)
 	})
-	left := make([]delivery.Read, 0, len(reads))
-	for i, e := range reads {
-		if !answered[i] {
+	if err = errors.Join(err, snapshot.End(ctx)); err == nil {
+		err = r.complete(ctx, life, session, &b)
+	}
+	return b.left(), err
+}
+
+// batch is what came of reads of one mapping.
+type batch struct {
+	reads    []delivery.Read
+	answered []bool
+	// seeking are the rows that take values from other tables, numbers those of
+	// their reads.
+	seeking []delivery.RowRead
+	numbers []int
+}
+
+// left returns the reads that are not answered.
+func (b *batch) left() []delivery.Read {
+	left := make([]delivery.Read, 0, len(b.reads))
+	for i, e := range b.reads {
+		if !b.answered[i] {
 			left = append(left, e)
 		}
 	}
-	return left, errors.Join(err, snapshot.End(ctx))
+	return left
+}
+
+// complete answers rows that take values from other tables. These are looked up
+// behind the rows, and not as of their moment: a table is locked before the
+// snapshot that it is read in.
+func (r *Reader) complete(ctx, life context.Context, session *Session, b *batch) error {
+	if b.seeking == nil {
+		return nil
+	}
+	writes := make([]*mapping.Write, len(b.seeking))
+	for i := range b.seeking {
+		writes[i] = &b.seeking[i].Write
+	}
+	if err := session.LookUp(ctx, r.mappings, writes, nil); err != nil {
+		return err
+	}
+	for i, row := range b.seeking {
+		b.answered[b.numbers[i]] = true
+		r.answer(life, row)
+	}
+	return nil
 }
 
 func (r *Reader) answer(life context.Context, row delivery.RowRead) {

@@ -48,6 +48,9 @@ type Snapshot struct {
 	// Folded for all spellings even where a row has the key exactly: for a caller
 	// to whom not every row counts.
 	Several bool
+	// whole asks for all rows that a query of the table has: those that the
+	// publication leaves out, and those of tables that inherit from it.
+	whole bool
 	// filter is the publication's row filter as SQL; "" for none.
 	filter string
 	// collation is what Folded compares by; "" before it is asked for.
@@ -64,7 +67,10 @@ type Snapshot struct {
 // table behind an ALTER TABLE that rewrites it. It is the weakest there is,
 // ACCESS SHARE, and is waited for no longer than Source.LockTimeout.
 func (r *Session) Snapshot(ctx context.Context, name catalog.TableName, key, columns []string) (*Snapshot, error) {
-	s := &Snapshot{session: r, conn: r.conn}
+	return r.snapshot(ctx, &Snapshot{session: r, conn: r.conn}, name, key, columns)
+}
+
+func (r *Session) snapshot(ctx context.Context, s *Snapshot, name catalog.TableName, key, columns []string) (*Snapshot, error) {
 	if err := s.begin(ctx, name, key, columns); err != nil {
 		return nil, errors.Join(fmt.Errorf("read rows of %s.%s: %w", name.Schema, name.Name, withRemedy(err)), s.End(ctx))
 	}
@@ -80,7 +86,7 @@ func (s *Snapshot) begin(ctx context.Context, name catalog.TableName, key, colum
 		return err
 	}
 	results, err := s.conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; "+
-		"LOCK TABLE "+rowsOf(name, kind)+" IN ACCESS SHARE MODE; "+
+		"LOCK TABLE "+s.rowsOf(name, kind)+" IN ACCESS SHARE MODE; "+
 		"SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text; "+flushedSQL).ReadAll()
 	if err != nil {
 		return err
@@ -106,8 +112,10 @@ func (s *Snapshot) begin(ctx context.Context, name catalog.TableName, key, colum
 	if s.key, err = s.session.keyColumns(ctx, &s.Table, key); err != nil {
 		return err
 	}
-	if err := s.session.JSON(ctx, &s.filter, filterJSON, s.session.Source.Publication, name.Schema, name.Name); err != nil {
-		return err
+	if !s.whole {
+		if err := s.session.JSON(ctx, &s.filter, filterJSON, s.session.Source.Publication, name.Schema, name.Name); err != nil {
+			return err
+		}
 	}
 	return s.conn.Exec(ctx, "SAVEPOINT row").Close()
 }
@@ -144,9 +152,9 @@ func (r *Session) kindOf(ctx context.Context, table catalog.TableName) (string, 
 
 // rowsOf names what holds a table's own rows, as the stream publishes them:
 // those of its partitions, and not those of tables that inherit from it.
-func rowsOf(name catalog.TableName, kind string) string {
+func (s *Snapshot) rowsOf(name catalog.TableName, kind string) string {
 	quoted := pgx.Identifier{name.Schema, name.Name}.Sanitize()
-	if kind == "p" {
+	if kind == "p" || s.whole {
 		return quoted
 	}
 	return "ONLY " + quoted

@@ -1,0 +1,171 @@
+package pipeline
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/delivery"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/rowread"
+)
+
+// Where mappings take values from other tables, what was read is completed on its
+// way to the machine, in order: many writes at once, as each look at a table
+// costs the server the same for one key and for a thousand.
+
+const (
+	// lookupEvery is the shortest time between two looks at other tables, unless
+	// as many writes wait as are looked up at once. max_wait may make it shorter.
+	lookupEvery = 250 * time.Millisecond
+	// maxLookupEntries and maxLookupBytes bound what is looked up at once, about.
+	maxLookupEntries = 4 * maxHandedEntries
+	maxLookupBytes   = 4 * maxHandedBytes
+	// lookupIdle is how long the session is kept for more to look up.
+	lookupIdle = 10 * time.Second
+)
+
+// completing has what the reader hands over completed.
+type completing struct {
+	lookups *rowread.Lookups
+	in      chan entryBuffer
+	out     chan<- entryBuffer
+	every   time.Duration
+	// xid is the transaction that the newest buffer is in.
+	xid uint32
+
+	mu sync.Mutex
+	// held is how many buffers are here; passed is how far those reach that are
+	// not any more.
+	held   int
+	passed delivery.LSN
+}
+
+// run completes buffers until life ends.
+func (c *completing) run(life context.Context) error {
+	defer c.lookups.Close(life)
+	var began time.Time
+	var idle <-chan time.Time
+	for {
+		var b entryBuffer
+		select {
+		case b = <-c.in:
+		case <-idle:
+			c.lookups.Close(life)
+			idle = nil
+			continue
+		case <-life.Done():
+			return nil
+		}
+		r := round{buffers: []entryBuffer{b}}
+		c.take(&r, b)
+		if r.writes != nil {
+			c.gather(life, &r, began.Add(c.every))
+			began = time.Now()
+			if c.lookups.Complete(life, r.writes, r.xids) != nil {
+				return nil
+			}
+			idle = time.After(lookupIdle)
+		}
+		for _, b := range r.buffers {
+			end := reach(b)
+			select {
+			case c.out <- b:
+				c.gone(end)
+			case <-life.Done():
+				return nil
+			}
+		}
+	}
+}
+
+// round is what is looked up at once.
+type round struct {
+	buffers []entryBuffer
+	writes  []*mapping.Write
+	// xids are the transactions of the writes.
+	xids           []uint32
+	entries, bytes int
+}
+
+// take notes what a buffer lacks.
+func (c *completing) take(r *round, b entryBuffer) {
+	c.mu.Lock()
+	c.held++
+	c.mu.Unlock()
+	r.entries += len(b.entries)
+	for i := range b.entries {
+		e := &b.entries[i]
+		switch {
+		case e.Kind == delivery.EntryBegin:
+			c.xid = e.XID
+		case e.Kind == delivery.EntryWrite && e.Write.Sought != nil:
+			r.writes = append(r.writes, &e.Write)
+			r.bytes += e.Write.Bytes
+			if n := len(r.xids); n == 0 || r.xids[n-1] != c.xid {
+				r.xids = append(r.xids, c.xid)
+			}
+		}
+	}
+}
+
+// gather takes more buffers until it is time, or there are enough.
+func (c *completing) gather(life context.Context, r *round, until time.Time) {
+	wait := time.NewTimer(time.Until(until))
+	defer wait.Stop()
+	for r.entries < maxLookupEntries && r.bytes < maxLookupBytes {
+		select {
+		case b := <-c.in:
+			r.buffers = append(r.buffers, b)
+			c.take(r, b)
+		case <-wait.C:
+			return
+		case <-life.Done():
+			return
+		}
+	}
+}
+
+// reach is how far a buffer reaches; zero where it ends no transaction.
+func reach(b entryBuffer) (end delivery.LSN) {
+	for i := range b.entries {
+		switch b.entries[i].Kind {
+		case delivery.EntryCommit, delivery.EntryMark:
+			end = max(end, b.entries[i].LSN)
+		}
+	}
+	return end
+}
+
+func (c *completing) gone(end delivery.LSN) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held--
+	c.passed = max(c.passed, end)
+}
+
+// received is how far the machine has what was received, at least; all of it
+// where nothing is held here.
+func (c *completing) received(all delivery.LSN) delivery.LSN {
+	if c == nil {
+		return all
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.held == 0 {
+		return all
+	}
+	return min(all, c.passed)
+}
+
+// obstacles are that what was read waits for values.
+func (c *completing) obstacles(now time.Time) []delivery.Obstacle {
+	if c == nil {
+		return nil
+	}
+	reason, ok := c.lookups.Problem(now)
+	if !ok {
+		return nil
+	}
+	return []delivery.Obstacle{{Condition: delivery.Unreadable, Reason: reason}}
+}
