@@ -3,6 +3,7 @@ package mapping
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -30,6 +31,15 @@ type recordedRule struct {
 	// Constant is the value as JSON has it, null for one that clears.
 	Constant json.RawMessage `json:"constant,omitempty"`
 	OmitNull bool            `json:"omit_null,omitempty"`
+	Lookup   *recordedLookup `json:"lookup,omitempty"`
+}
+
+type recordedLookup struct {
+	Schema string `json:"schema"`
+	Table  string `json:"table"`
+	Column string `json:"column"`
+	// Match has a column of theirs for each of ours.
+	Match map[string]string `json:"match"`
 }
 
 type recordedDelete struct {
@@ -71,10 +81,21 @@ func recordConstant(v *marketo.Value) json.RawMessage {
 	return json.RawMessage("null")
 }
 
+func recordLookup(l *Lookup) *recordedLookup {
+	if l == nil {
+		return nil
+	}
+	match := make(map[string]string, len(l.Match))
+	for _, m := range l.Match {
+		match[m.Theirs] = m.Ours
+	}
+	return &recordedLookup{l.Schema, l.Table, l.Column, match}
+}
+
 func recordRules(rules []Rule) []recordedRule {
 	recorded := make([]recordedRule, 0, len(rules))
 	for _, r := range rules {
-		recorded = append(recorded, recordedRule{r.Attribute, r.Column, r.Expr, recordConstant(r.Constant), r.OmitNull})
+		recorded = append(recorded, recordedRule{r.Attribute, r.Column, r.Expr, recordConstant(r.Constant), r.OmitNull, recordLookup(r.Lookup)})
 	}
 	return recorded
 }
@@ -140,6 +161,6 @@ func compareRules(old []recordedRule, now []Rule) (added, changed, removed []str
 
 // is reports whether r gives an attribute the values that it had by o.
 func (o recordedRule) is(r Rule) bool {
-	return string(o.Constant) == string(recordConstant(r.Constant)) && o.Expr == r.Expr && o.OmitNull == r.OmitNull &&
+	return string(o.Constant) == string(recordConstant(r.Constant)) && o.Expr == r.Expr && o.OmitNull == r.OmitNull && reflect.DeepEqual(o.Lookup, recordLookup(r.Lookup)) &&
 		(o.Column == r.Column || o.Column != "" && slices.Contains(r.Former, o.Column))
 }

@@ -15,6 +15,7 @@ func recordable() mapping.Definition {
 		Attributes: []mapping.Rule{
 			{Attribute: "email", Column: "mail", OmitNull: true}, {Attribute: "size", Expr: "a * 2"},
 			{Attribute: "source", Constant: &marketo.Value{Kind: marketo.String, Text: "p<g"}},
+			{Attribute: "city", Lookup: &mapping.Lookup{Schema: "s", Table: "u", Column: "c", Match: []mapping.Match{{Theirs: "i", Ours: "a"}, {Theirs: "j", Ours: "b"}}}},
 		},
 		OnDelete: mapping.DeletePolicy{Set: []mapping.Rule{{Attribute: "gone", Constant: &marketo.Value{Kind: marketo.Boolean, Text: "true"}}}},
 	}
@@ -57,6 +58,13 @@ func TestCompare(t *testing.T) {
 		}, mapping.Difference{Changed: []string{"size"}}},
 		{"constant", func(d *mapping.Definition) { d.Attributes[2].Constant.Text = "mysql" }, mapping.Difference{Changed: []string{"source"}}},
 		{"constant of another kind", func(d *mapping.Definition) { d.Key[1].Constant = &marketo.Value{Kind: marketo.Null} }, mapping.Difference{Key: true}},
+		{"lookup's order", func(d *mapping.Definition) {
+			m := d.Attributes[3].Lookup.Match
+			m[0], m[1] = m[1], m[0]
+		}, mapping.Difference{}},
+		{"lookup's match", func(d *mapping.Definition) { d.Attributes[3].Lookup.Match[0].Ours = "c" }, mapping.Difference{Changed: []string{"city"}}},
+		{"lookup's table", func(d *mapping.Definition) { d.Attributes[3].Lookup.Table = "v" }, mapping.Difference{Changed: []string{"city"}}},
+		{"column for a lookup", func(d *mapping.Definition) { d.Attributes[3] = mapping.Rule{Attribute: "city", Column: "c"} }, mapping.Difference{Changed: []string{"city"}}},
 		{"where", func(d *mapping.Definition) { d.Where = "" }, mapping.Difference{Where: true}},
 		{"operation", func(d *mapping.Definition) { d.Operation = marketo.Update }, mapping.Difference{Operation: true}},
 		{"on_delete", func(d *mapping.Definition) { d.OnDelete = mapping.DeletePolicy{Delete: true} }, mapping.Difference{OnDelete: true}},
@@ -89,7 +97,8 @@ func TestCompare(t *testing.T) {
 func TestRecordIsStored(t *testing.T) {
 	d := recordable()
 	const stored = `{"key":[{"attribute":"rid","column":"id"},{"attribute":"kind","constant":"x"}],` +
-		`"attributes":[{"attribute":"email","column":"mail","omit_null":true},{"attribute":"size","expr":"a * 2"},{"attribute":"source","constant":"p<g"}],` +
+		`"attributes":[{"attribute":"email","column":"mail","omit_null":true},{"attribute":"size","expr":"a * 2"},{"attribute":"source","constant":"p<g"},` +
+		`{"attribute":"city","lookup":{"schema":"s","table":"u","column":"c","match":{"i":"a","j":"b"}}}],` +
 		`"where":"a > 1","operation":"UPSERT","on_delete":{"set":[{"attribute":"gone","constant":true}]}}`
 	if got := d.Record(); got != stored {
 		t.Errorf("recorded:\n got %s\nwant %s", got, stored)

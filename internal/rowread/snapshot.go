@@ -152,12 +152,20 @@ func (r *Session) kindOf(ctx context.Context, table catalog.TableName) (string, 
 
 // rowsOf names what holds a table's own rows, as the stream publishes them:
 // those of its partitions, and not those of tables that inherit from it.
-func (s *Snapshot) rowsOf(name catalog.TableName, kind string) string {
+func rowsOf(name catalog.TableName, kind string) string {
 	quoted := pgx.Identifier{name.Schema, name.Name}.Sanitize()
-	if kind == "p" || s.whole {
+	if kind == "p" {
 		return quoted
 	}
 	return "ONLY " + quoted
+}
+
+// rowsOf names what holds the rows that are asked for.
+func (s *Snapshot) rowsOf(name catalog.TableName, kind string) string {
+	if s.whole {
+		return pgx.Identifier{name.Schema, name.Name}.Sanitize()
+	}
+	return rowsOf(name, kind)
 }
 
 // End ends the snapshot.
