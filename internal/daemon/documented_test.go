@@ -129,7 +129,7 @@ func TestLogLinesAreDocumented(t *testing.T) {
 		got = append(got, m[1]+" "+m[2])
 	}
 	slices.Sort(got)
-	want := logged(t, ".", "../delivery", "../pipeline", "../checkpoint", "../replication", "../admin", "../../cmd/cdcsync")
+	want := logged(t, ".", "../delivery", "../pipeline", "../checkpoint", "../replication", "../rowread", "../admin", "../../cmd/cdcsync")
 	for _, line := range want {
 		if !slices.Contains(got, line) {
 			t.Errorf("not documented: %s", line)

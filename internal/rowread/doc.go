@@ -1,6 +1,7 @@
 // Package rowread reads rows of tables: by their keys, many at once, for writes
-// that the stream does not carry whole; and a whole table in parts, a Chunk at a
-// time, for those that were there before the stream.
+// that the stream does not carry whole; those of other tables that mappings take
+// values from; and a whole table in parts, a Chunk at a time, for the rows that
+// were there before the stream.
 //
 // The promise: every Read that was asked for is answered once, by a RowRead. The
 // row is as of one moment at which the transaction that was asked for is visible,
@@ -10,7 +11,10 @@
 // table is locked as weakly as there is (ACCESS SHARE), before the snapshot, no
 // lock is waited for longer than Source.LockTimeout, a snapshot is held for a
 // hundred rows or two seconds at most, and there are four sessions at most beside
-// the one that reads chunks.
+// the one that reads chunks and the one that looks up what the stream lacks.
+//
+// Every write goes through LookUp before it is delivered, of whatever feed: it
+// puts in what the mapping takes from other tables, all of them or none.
 //
 // The limits: it decides nothing of an object, and tries nothing again. What
 // cannot be read is answered with an error, and whoever asked asks again. Answers
