@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -148,7 +147,7 @@ func (c *checkup) examineConfig(file string) *config.Config {
 		c.add(name, findings...)
 		return nil
 	case err != nil:
-		c.add(name, preflight.Finding{Check: "file", Level: preflight.Fail, Detail: err.Error(), Remedy: "name the configuration with -c"})
+		c.add(name, preflight.Finding{Check: "file", Level: preflight.Fail, Detail: err.Error(), Remedy: preflight.Remedy{Words: "name the configuration with -c"}})
 		return nil
 	}
 	findings := []preflight.Finding{{Check: "file", Detail: fmt.Sprintf("%s: mappings: %d, tables: %d", file, conf.Set.Len(), len(conf.Set.Tables()))}}
@@ -179,7 +178,7 @@ func (c *checkup) examineSource(ctx context.Context, conf *config.Config) (*repl
 	}
 	var general, perTable []preflight.Finding
 	for _, f := range findings {
-		if strings.HasPrefix(f.Check, "table ") {
+		if f.Table != "" {
 			perTable = append(perTable, f)
 		} else {
 			general = append(general, f)
@@ -218,7 +217,7 @@ func (c *checkup) examineMarketo(ctx context.Context, conf *config.Config, table
 	admission := &admission{config: conf}
 	client, err := daemon.Client(conf.Marketo, admission.admit)
 	if err != nil {
-		c.add(name, preflight.Finding{Check: "login", Level: preflight.Fail, Detail: err.Error(), Remedy: "correct the marketo section"})
+		c.add(name, preflight.Finding{Check: "login", Level: preflight.Fail, Detail: err.Error(), Remedy: preflight.Remedy{Words: "correct the marketo section"}})
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, marketoTimeout)
@@ -226,7 +225,7 @@ func (c *checkup) examineMarketo(ctx context.Context, conf *config.Config, table
 	findings := preflight.Marketo(ctx, client, conf.Set, tables...)
 	if err := admission.close(); err != nil {
 		findings = append(findings, preflight.Finding{Check: "calls", Level: preflight.Warn,
-			Detail: "the calls of this check are not counted with those of the daemon: " + err.Error(), Remedy: "leave it a minute before the next start"})
+			Detail: "the calls of this check are not counted with those of the daemon: " + err.Error(), Remedy: preflight.Remedy{Words: "leave it a minute before the next start"}})
 	}
 	c.add(name, findings...)
 }

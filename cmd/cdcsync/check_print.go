@@ -39,12 +39,11 @@ func (c *checkup) writeText(w io.Writer) error {
 		for _, f := range s.findings {
 			mark := paint(fmt.Sprintf("%-4s", marks[f.Level]), f.Level)
 			fmt.Fprintf(&b, "  %s  %-*s  %s\n", mark, width, f.Check, f.Detail)
-			words, sql := f.Statements()
-			if words != "" {
-				fmt.Fprintf(&b, "          %s\n", words)
+			if f.Remedy.Words != "" {
+				fmt.Fprintf(&b, "          %s\n", f.Remedy.Words)
 			}
-			if sql != "" {
-				fmt.Fprintf(&b, "            %s\n", sql)
+			if f.Remedy.SQL != "" {
+				fmt.Fprintf(&b, "            %s\n", f.Remedy.SQL)
 			}
 		}
 		b.WriteString("\n")

@@ -26,7 +26,7 @@ func (c *checkup) examineState(ctx context.Context, conf *config.Config, server 
 	switch {
 	case err != nil && server != nil && server.Slot != nil && server.Slot.Active:
 		// Most likely the daemon is running, and this is its file.
-		c.add(name, preflight.Finding{Check: "state file", Level: preflight.Warn, Detail: err.Error(), Remedy: "nothing to do while cdcsync is running"})
+		c.add(name, preflight.Finding{Check: "state file", Level: preflight.Warn, Detail: err.Error(), Remedy: preflight.Remedy{Words: "nothing to do while cdcsync is running"}})
 		return
 	case err != nil:
 		c.add(name, preflight.Finding{Check: "state file", Level: preflight.Unseen, Detail: err.Error()})
@@ -99,9 +99,9 @@ func startFindings(d checkpoint.Decision, slot string) []preflight.Finding {
 	case checkpoint.Adopt:
 		f.Detail = fmt.Sprintf("takes over slot %s, which an interrupted first start has made, at %s", slot, d.LSN)
 	case checkpoint.Wait:
-		return []preflight.Finding{{Check: "start", Level: preflight.Warn, Detail: "waits: " + d.Warning, Remedy: "end those transactions, or wait for them"}}
+		return []preflight.Finding{{Check: "start", Level: preflight.Warn, Detail: "waits: " + d.Warning, Remedy: preflight.Remedy{Words: "end those transactions, or wait for them"}}}
 	case checkpoint.Refuse:
-		f.Level, f.Detail, f.Remedy = preflight.Fail, "is refused ("+d.Refusal.Code+"): "+d.Refusal.Reason, d.Refusal.Remedy
+		f.Level, f.Detail, f.Remedy = preflight.Fail, "is refused ("+d.Refusal.Code+"): "+d.Refusal.Reason, preflight.Remedy{Words: d.Refusal.Remedy}
 	}
 	findings := []preflight.Finding{f}
 	if d.Warning != "" {

@@ -31,7 +31,7 @@ func (c *checkup) examineTables(ctx context.Context, conf *config.Config, server
 		if change.Loses {
 			level = preflight.Fail
 		}
-		findings = append(findings, preflight.Finding{Check: check, Level: level, Detail: change.Text, Remedy: daemon.Remedy(change, conf.File)})
+		findings = append(findings, preflight.Finding{Check: check, Level: level, Detail: change.Text, Remedy: preflight.Remedy{Words: daemon.Remedy(change, conf.File)}})
 	}
 	if refusal := seen.Refusal(nil, conf.File); refusal != nil && c.refusal == nil {
 		c.refusal = refusal
@@ -67,13 +67,13 @@ func examineWaiting(ctx context.Context, conf *config.Config, server replication
 	cause := replication.Diagnose(err)
 	switch {
 	case cause == replication.WALMissing || cause == replication.PublicationMissing:
-		f.Level, f.Detail, f.Remedy = preflight.Fail, "cannot be read: "+err.Error(), cause.Remedy()
+		f.Level, f.Detail, f.Remedy = preflight.Fail, "cannot be read: "+err.Error(), preflight.Remedy{Words: cause.Remedy()}
 	case err != nil:
 		f.Level, f.Detail = preflight.Warn, "could not be looked at, so that a start may halt over one that the mappings do not fit: "+err.Error()
-		f.Remedy = "nothing to do: a start that halts says where and why, and loses nothing"
+		f.Remedy.Words = "nothing to do: a start that halts says where and why, and loses nothing"
 	case reason != "":
 		f.Level, f.Detail = preflight.Fail, "a start would halt: "+reason
-		f.Remedy = "do what it says before the start"
+		f.Remedy.Words = "do what it says before the start"
 	case !waiting.All:
 		f.Detail = fmt.Sprintf("the first %d fit the mappings; what waits behind them was not looked at", len(waiting.Messages))
 	default:

@@ -199,7 +199,7 @@ func (d *Daemon) inspect(ctx context.Context, session *replication.Catalog, serv
 	}
 	for _, f := range findings {
 		if f.Level == preflight.Warn {
-			d.Log.Warn("preflight", "check", f.Check, "warning", f.Detail, "remedy", f.Remedy)
+			d.Log.Warn("preflight", "check", f.Check, "warning", f.Detail, "remedy", f.Remedy.String())
 		}
 	}
 	return nil
@@ -234,19 +234,22 @@ func (d *Daemon) fits(ctx context.Context, source *replication.Source, store *sq
 	if err != nil {
 		return server, nil, err
 	}
-	all = append(all, obstacles(delivery.Unfit, preflight.OfStream(findings))...)
-	return server, append(all, obstacles(delivery.Synchronous, preflight.OfCommits(findings))...), nil
+	return server, append(all, obstacles(findings)...), nil
+}
+
+// conditions are what findings of a scope come to while changes stream. The others
+// are of a start alone.
+var conditions = map[preflight.Scope]delivery.Condition{
+	preflight.ScopeStream: delivery.Unfit, preflight.ScopeTable: delivery.Unfit, preflight.ScopeKeys: delivery.Unfit,
+	preflight.ScopeRows: delivery.Unreadable, preflight.ScopeCommits: delivery.Synchronous,
 }
 
 // obstacles makes those findings that fail obstacles.
-func obstacles(condition delivery.Condition, findings []preflight.Finding) (all []delivery.Obstacle) {
-	var failed *preflight.Error
-	if !errors.As(preflight.Failed(findings), &failed) {
-		return nil
-	}
-	for _, finding := range failed.Findings {
-		one := &preflight.Error{Findings: []preflight.Finding{finding}}
-		all = append(all, delivery.Obstacle{Condition: condition, Reason: one.Error()})
+func obstacles(findings []preflight.Finding) (all []delivery.Obstacle) {
+	for _, f := range findings {
+		if condition := conditions[f.Scope]; f.Level == preflight.Fail && condition != "" {
+			all = append(all, delivery.Obstacle{Condition: condition, Reason: f.String()})
+		}
 	}
 	return all
 }

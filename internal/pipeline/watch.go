@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/delivery"
@@ -19,12 +18,12 @@ const watchEvery = 30 * time.Second
 // end the connection either, must not end all looking.
 const watchTimeout = time.Minute
 
-// watchDatabase asks Fits again and again, and tells when the answer changes.
+// watchDatabase asks LookAgain again and again, and tells when the answer changes.
 func (r *Runner) watchDatabase(life context.Context) error {
 	if r.LookAgain == nil {
 		return nil
 	}
-	watched := databaseWatch{log: r.Log, reasons: map[string]time.Time{}, waits: map[string]bool{}}
+	watch := databaseWatch{log: r.Log}
 	for {
 		select {
 		case <-time.After(watchEvery):
@@ -35,11 +34,10 @@ func (r *Runner) watchDatabase(life context.Context) error {
 		server, found, err := r.LookAgain(look)
 		cancel()
 		if err != nil {
-			// The reader tells of a server that does not answer. What was found
-			// stands until somebody has looked again.
-			found = watched.failedLook(r.misfits(), err)
+			// The reader tells of a server that does not answer.
+			found = watch.failed(err)
 		} else {
-			watched.failures = 0
+			watch.passed(found)
 			r.noteServer(server)
 		}
 		r.found.Store(&found)
@@ -48,69 +46,97 @@ func (r *Runner) watchDatabase(life context.Context) error {
 				r.reader.haltReason.Store(&o.Reason)
 			}
 		}
-		watched.tell(found, time.Now().UTC())
+		watch.tell(found, time.Now().UTC())
 	}
 }
 
 // databaseWatch tells what changes between two looks at the database.
 type databaseWatch struct {
 	log *slog.Logger
-	// reasons holds since when each one has stood.
-	reasons map[string]time.Time
-	// waits has those of them that take nothing from the stream.
-	waits map[string]bool
-	// failures counts the looks in a row that failed.
+	// found is what the last look that did not fail has found: it stands until
+	// somebody has looked again. failures counts those in a row that failed since.
+	found    []delivery.Obstacle
 	failures int
+	// since is from when on what was told has stood.
+	since map[told]time.Time
+}
+
+// told is an obstacle that was told of.
+type told struct {
+	condition delivery.Condition
+	reason    string
 }
 
 // blindAfter is how many looks may fail in a row before that is a reason not to
 // be ready: what the stream leaves out goes unnoticed.
 const blindAfter = 4
 
-// failedLook returns what stands after one more look that failed.
-func (w *databaseWatch) failedLook(stood []delivery.Obstacle, err error) []delivery.Obstacle {
+func (w *databaseWatch) passed(found []delivery.Obstacle) { w.found, w.failures = found, 0 }
+
+// failed returns what stands after one more look that failed.
+func (w *databaseWatch) failed(err error) []delivery.Obstacle {
 	w.failures++
-	found := slices.DeleteFunc(slices.Clone(stood), func(o delivery.Obstacle) bool { return strings.HasPrefix(o.Reason, blind) })
-	if w.failures >= blindAfter {
-		found = append(found, delivery.Obstacle{Condition: delivery.Unfit, Reason: blind + err.Error(), Remedy: "see that the role may connect and ask the catalog beside the stream; cdcsync check looks in the same way"})
+	if w.failures < blindAfter {
+		return w.found
 	}
-	return found
+	return append(slices.Clone(w.found), delivery.Obstacle{Condition: delivery.Unfit,
+		Reason: "the tables and the publication cannot be looked at, so that nobody would notice what the stream leaves out: " + err.Error(),
+		Remedy: "see that the role may connect and ask the catalog beside the stream; cdcsync check looks in the same way"})
 }
 
-// blind opens the reason of looks that fail.
-const blind = "the tables and the publication cannot be looked at, so that nobody would notice what the stream leaves out: "
-
+// tell logs what stands for the first time, and what stands no more.
 func (w *databaseWatch) tell(found []delivery.Obstacle, now time.Time) {
-	stands := make(map[string]bool, len(found))
+	if w.since == nil {
+		w.since = make(map[told]time.Time)
+	}
+	stands := make(map[told]bool, len(found))
 	for _, o := range found {
-		stands[o.Reason] = true
-		if _, known := w.reasons[o.Reason]; !known {
-			w.reasons[o.Reason] = now.Add(-watchEvery)
-			about := []any{"state", string(o.Condition), "since", w.reasons[o.Reason], "reason", o.Reason}
-			if o.Condition == delivery.Synchronous {
-				w.waits[o.Reason] = true
-				w.log.Error("database waits for this program", about...)
-				continue
-			}
-			w.log.Error("database no longer fits the mappings; changes may be missing from the stream", about...)
+		key := told{o.Condition, o.Reason}
+		stands[key] = true
+		if _, known := w.since[key]; !known {
+			w.since[key] = now.Add(-watchEvery)
+			w.tellBegin(key)
 		}
 	}
-	for reason, since := range w.reasons {
-		if !stands[reason] {
-			delete(w.reasons, reason)
-			if w.waits[reason] {
-				delete(w.waits, reason)
-				w.log.Info("database waits for this program no more", "from", since, "to", now, "reason", reason)
-				continue
-			}
-			if slices.ContainsFunc(found, func(o delivery.Obstacle) bool { return o.Condition != delivery.Synchronous }) {
-				w.log.Error("database does not fit the mappings for another reason than before; changes may be missing from the stream for both",
-					"from", since, "to", now, "reason", reason)
-				continue
-			}
-			w.log.Error("database fits the mappings again; what changed in between may have been missing from the stream: update those rows once more, so that they come again",
-				"from", since, "to", now, "reason", reason)
+	for key, since := range w.since {
+		if !stands[key] {
+			delete(w.since, key)
+			w.tellEnd(key, since, now, slices.ContainsFunc(found, func(o delivery.Obstacle) bool { return ofStream(o.Condition) }))
 		}
+	}
+}
+
+// ofStream reports whether changes may be missing from the stream for what is
+// found under a condition.
+func ofStream(c delivery.Condition) bool {
+	return c != delivery.Synchronous && c != delivery.Unreadable
+}
+
+func (w *databaseWatch) tellBegin(t told) {
+	about := []any{"state", string(t.condition), "since", w.since[t], "reason", t.reason}
+	switch t.condition {
+	case delivery.Synchronous:
+		w.log.Error("database waits for this program", about...)
+	case delivery.Unreadable:
+		w.log.Warn("rows cannot be read", about...)
+	default:
+		w.log.Error("database no longer fits the mappings; changes may be missing from the stream", about...)
+	}
+}
+
+// tellEnd tells that something stands no more; others is set where something else
+// still takes changes from the stream.
+func (w *databaseWatch) tellEnd(t told, from, to time.Time, others bool) {
+	about := []any{"from", from, "to", to, "reason", t.reason}
+	switch {
+	case t.condition == delivery.Synchronous:
+		w.log.Info("database waits for this program no more", about...)
+	case t.condition == delivery.Unreadable:
+		w.log.Info("rows can be read again", about...)
+	case others:
+		w.log.Error("database does not fit the mappings for another reason than before; changes may be missing from the stream for both", about...)
+	default:
+		w.log.Error("database fits the mappings again; what changed in between may have been missing from the stream: update those rows once more, so that they come again", about...)
 	}
 }
 

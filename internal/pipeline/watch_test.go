@@ -18,9 +18,10 @@ import (
 // when they go on.
 func TestLooksThatFail(t *testing.T) {
 	w := &databaseWatch{}
-	found := []delivery.Obstacle{{Condition: delivery.Unfit, Reason: "a table is out"}}
+	w.passed([]delivery.Obstacle{{Condition: delivery.Unfit, Reason: "a table is out"}})
+	var found []delivery.Obstacle
 	for i := 1; i < 10; i++ {
-		found = w.failedLook(found, errors.New("lock timeout"))
+		found = w.failed(errors.New("lock timeout"))
 		want := 1
 		if i >= blindAfter {
 			want = 2
@@ -76,7 +77,7 @@ func TestLooksThatHang(t *testing.T) {
 // Every misfit is told once when it begins and once when it ends.
 func TestWatchTellsOfEveryChange(t *testing.T) {
 	var out strings.Builder
-	w := databaseWatch{log: slog.New(slog.NewTextHandler(&out, nil)), reasons: map[string]time.Time{}, waits: map[string]bool{}}
+	w := databaseWatch{log: slog.New(slog.NewTextHandler(&out, nil))}
 	a, b := delivery.Obstacle{Condition: delivery.Unfit, Reason: "first"}, delivery.Obstacle{Condition: delivery.Unfit, Reason: "second"}
 	for i, found := range [][]delivery.Obstacle{nil, {a}, {a, b}, {a, b}, {b}, nil} {
 		w.tell(found, began.Add(time.Duration(i)*watchEvery))
@@ -84,6 +85,30 @@ func TestWatchTellsOfEveryChange(t *testing.T) {
 	for text, want := range map[string]int{"no longer fits": 2, "for another reason than before": 1, "fits the mappings again": 1, "reason=first": 2, "reason=second": 2} {
 		if got := strings.Count(out.String(), text); got != want {
 			t.Errorf("%q: got %d, want %d in\n%s", text, got, want, out.String())
+		}
+	}
+}
+
+// What takes nothing from the stream is not told as if it did, neither at its
+// begin nor at its end, nor does it stand beside a misfit as another one.
+func TestWhatTakesNothingFromTheStream(t *testing.T) {
+	for condition, want := range map[delivery.Condition][2]string{
+		delivery.Unreadable:  {"rows cannot be read", "rows can be read again"},
+		delivery.Synchronous: {"database waits for this program", "database waits for this program no more"},
+	} {
+		var out strings.Builder
+		w := databaseWatch{log: slog.New(slog.NewTextHandler(&out, nil))}
+		misfit, other := delivery.Obstacle{Condition: delivery.Unfit, Reason: "a misfit"}, delivery.Obstacle{Condition: condition, Reason: "another"}
+		for i, found := range [][]delivery.Obstacle{{other}, nil} {
+			w.tell(found, began.Add(time.Duration(i)*watchEvery))
+		}
+		if text := out.String(); strings.Contains(text, "missing") || !strings.Contains(text, want[0]) || !strings.Contains(text, want[1]) {
+			t.Errorf("%s: got\n%s", condition, text)
+		}
+		w.tell([]delivery.Obstacle{misfit, other}, began)
+		w.tell([]delivery.Obstacle{other}, began)
+		if text := out.String(); !strings.Contains(text, "fits the mappings again") || strings.Contains(text, "for another reason") {
+			t.Errorf("%s beside a misfit: got\n%s", condition, text)
 		}
 	}
 }

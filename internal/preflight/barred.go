@@ -37,8 +37,8 @@ func (in *inspection) judgeFilter(check string, t *catalog.Table, owner named, i
 		return true
 	}
 	in.fail(check+" (row filter)", fmt.Sprintf("the row filter of publication %s asks about %s, which the replica identity (%s) does not have"+refused, in.publication, list(lacking), orNothing(identity)),
-		"filter by columns of the replica identity only, or, as the table's owner, run: "+
-			alterTable(owner.Schema, owner.Name, "REPLICA IDENTITY "+betterIdentity(indexes, slices.Concat(in.keys(t), missing(known.Filter, in.keys(t))))))
+		"filter by columns of the replica identity only, or, as the table's owner, run:",
+		alterTable(owner.Schema, owner.Name, "REPLICA IDENTITY "+betterIdentity(indexes, slices.Concat(in.keys(t), missing(known.Filter, in.keys(t))))))
 	return false
 }
 
@@ -50,11 +50,11 @@ func (in *inspection) judgeList(check string, t *catalog.Table, known tableFacts
 	case known.Listed == nil:
 	case t.Identity == pgoutput.IdentityFull:
 		in.fail(check, fmt.Sprintf("publication %s has a column list for the table, whose replica identity is FULL"+refused, in.publication),
-			"give the table a replica identity that the list has, or, as the table's and the publication's owner, run: "+in.rejoin(t, "", in.filterOf(t)))
+			"give the table a replica identity that the list has, or, as the table's and the publication's owner, run:", in.rejoin(t, "", in.filterOf(t)))
 		return false
 	case unsent != nil:
 		in.fail(check, fmt.Sprintf("publication %s does not send %s, which the replica identity has"+refused, in.publication, list(unsent)),
-			"give the table a replica identity without it, or, as the table's and the publication's owner, run: "+in.rejoin(t, in.columnList(t, slices.Concat(known.Listed, unsent)), in.filterOf(t)))
+			"give the table a replica identity without it, or, as the table's and the publication's owner, run:", in.rejoin(t, in.columnList(t, slices.Concat(known.Listed, unsent)), in.filterOf(t)))
 		return false
 	}
 	return true
@@ -80,13 +80,13 @@ func (in *inspection) judgeGenerated(check string, t *catalog.Table, known table
 	if unsent == nil {
 		return true
 	}
-	remedy := "give the table a primary key, and then a replica identity of it"
+	remedy := Remedy{Words: "give the table a primary key, and then a replica identity of it"}
 	if better := betterIdentity(known.Indexes, in.keys(t)); stored {
-		remedy = "as the publication's owner, run: " + alterPublication(in.publication, "SET (publish_generated_columns = stored)")
+		remedy = Remedy{"as the publication's owner, run:", alterPublication(in.publication, "SET (publish_generated_columns = stored)")}
 	} else if better != "FULL" {
-		remedy = "as the table's owner, run: " + alterTable(t.Schema, t.Name, "REPLICA IDENTITY "+better)
+		remedy = Remedy{"as the table's owner, run:", alterTable(t.Schema, t.Name, "REPLICA IDENTITY "+better)}
 	}
-	in.fail(check, fmt.Sprintf("the replica identity has the generated columns %s, which publication %s does not send"+refused, list(unsent), in.publication), remedy)
+	in.add(Fail, check, fmt.Sprintf("the replica identity has the generated columns %s, which publication %s does not send"+refused, list(unsent), in.publication), remedy)
 	return false
 }
 

@@ -56,11 +56,11 @@ func (in *inspection) inspectGenerated(t *catalog.Table) bool {
 				continue
 			}
 			found = true
-			remedy := "map the columns it is computed from, with expr"
+			remedy := Remedy{Words: "map the columns it is computed from, with expr"}
 			if c.Generated == "s" && in.server.Version >= publishedGenerated && in.server.Publication != nil {
-				remedy += ", or, as the publication's owner, run: " + alterPublication(in.publication, "SET (publish_generated_columns = stored)")
+				remedy = Remedy{remedy.Words + ", or, as the publication's owner, run:", alterPublication(in.publication, "SET (publish_generated_columns = stored)")}
 			}
-			in.fail(label(mapping.Table{Schema: t.Schema, Name: t.Name})+": column "+name,
+			in.add(Fail, label(mapping.Table{Schema: t.Schema, Name: t.Name})+": column "+name,
 				in.locate(in.mistake(i, in.path(i, name), fmt.Sprintf("column %q is a generated column, which the stream leaves out", name))), remedy)
 		}
 	}

@@ -25,7 +25,7 @@ func (in *inspection) inspectFailover() {
 				literal("dbname="+s.Database+" replication=database"), ident(in.slot)))
 	case awaited == "":
 		in.warn(check, standby+"changes do not wait for it (synchronized_standby_slots): when it takes over, it may lack some that are in Marketo, and a start refuses",
-			"set sync_replication_slots on the standby that may take over, and name its slot here; as a superuser, run: ALTER SYSTEM SET synchronized_standby_slots = "+
+			"set sync_replication_slots on the standby that may take over, and name its slot here; as a superuser, run:", "ALTER SYSTEM SET synchronized_standby_slots = "+
 				literal(strings.Join(physical, ", "))+"; SELECT pg_reload_conf();")
 	default:
 		in.ok(check, "the slot is copied to standbys that ask for it, and waits for those of %s", awaited)

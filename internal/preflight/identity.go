@@ -57,20 +57,21 @@ func (in *inspection) keys(t *catalog.Table) []string {
 // judgeIdentity reports whether the identity covers the keys.
 func (in *inspection) judgeIdentity(check string, t named, identity []string, indexes []index, keys []string, what string) bool {
 	lacking := missing(keys, identity)
-	remedy := "as the table's owner, run: " + alterTable(t.Schema, t.Name, "REPLICA IDENTITY "+betterIdentity(indexes, keys))
+	remedy := Remedy{"as the table's owner, run:", alterTable(t.Schema, t.Name, "REPLICA IDENTITY "+betterIdentity(indexes, keys))}
 	if !slices.ContainsFunc(indexes, func(i index) bool { return i.Primary }) {
 		known := in.facts.table(mapping.Table{Schema: t.Schema, Name: t.Name})
 		if !known.PartitionedByExpression {
-			remedy = "give it a primary key with " + list(slices.Concat(keys, missing(known.PartitionKey, keys))) + ", or, " + remedy
+			remedy.Words = "give it a primary key with " + list(slices.Concat(keys, missing(known.PartitionKey, keys))) + ", or, " + remedy.Words
 		}
 	}
 	switch p := in.published(); {
 	case len(identity) == 0 && (p.Update || p.Delete):
-		in.fail(check, what+" has none: once published, every UPDATE and DELETE of it fails on the server, for the application too", remedy)
+		in.add(Fail, check, what+" has none: once published, every UPDATE and DELETE of it fails on the server, for the application too", remedy)
 		return false
 	case len(lacking) > 0:
-		in.fail(check, fmt.Sprintf("%s sends only %s of an old row, without the key column %s: deletes and changes of the key could not be assigned to an object", what, orNothing(identity), list(lacking)),
-			"key the object by columns of the replica identity, or, "+remedy)
+		remedy.Words = "key the object by columns of the replica identity, or, " + remedy.Words
+		in.add(Fail, check, fmt.Sprintf("%s sends only %s of an old row, without the key column %s: deletes and changes of the key could not be assigned to an object", what, orNothing(identity), list(lacking)),
+			remedy)
 		return false
 	}
 	return true
@@ -106,13 +107,13 @@ func (in *inspection) inspectOldRow(t *catalog.Table, i int) {
 	d := in.set.Definition(i)
 	where, expressions := in.computed(i)
 	check := label(mapping.Table{Schema: t.Schema, Name: t.Name}) + ": old rows of " + d.Name
-	full := "nothing to do if that is rare; otherwise, as the table's owner, run: " + alterTable(t.Schema, t.Name, "REPLICA IDENTITY FULL")
+	full := Remedy{"nothing to do if that is rare; otherwise, as the table's owner, run:", alterTable(t.Schema, t.Name, "REPLICA IDENTITY FULL")}
 	if lacking := missing(where, t.IdentityColumns); len(lacking) > 0 && !d.OnDelete.Ignores() {
-		in.warn(check, fmt.Sprintf("where uses %s, which the server does not send of an old row: a change of a row that does not match is sent to Marketo as a delete all the same, because its object may exist, and costs calls", list(lacking)), full)
+		in.add(Warn, check, fmt.Sprintf("where uses %s, which the server does not send of an old row: a change of a row that does not match is sent to Marketo as a delete all the same, because its object may exist, and costs calls", list(lacking)), full)
 	}
 	toasted := toastable(t, missing(append(where, missing(expressions, where)...), t.IdentityColumns))
 	if len(toasted) > 0 {
-		in.warn(check+" (large values)", fmt.Sprintf("where or an expression uses %s, whose large values the server leaves out of an update that does not change them: such rows are read from the table again", strings.Join(toasted, ", ")), full)
+		in.add(Warn, check+" (large values)", fmt.Sprintf("where or an expression uses %s, whose large values the server leaves out of an update that does not change them: such rows are read from the table again", strings.Join(toasted, ", ")), full)
 	}
 }
 

@@ -29,7 +29,7 @@ func (in *inspection) inspectKeys(t *catalog.Table) {
 		}
 		if nullable != nil {
 			in.warn(check+d.Name+" (null)", fmt.Sprintf("%s may be null: a row without a key is parked", list(nullable)),
-				"leave such rows out with where, or, as the table's owner, run: "+alterTable(t.Schema, t.Name, strings.Join(alter, ", ")))
+				"leave such rows out with where, or, as the table's owner, run:", alterTable(t.Schema, t.Name, strings.Join(alter, ", ")))
 		}
 		if h := in.holders[name]; h != nil {
 			in.inspectSharing(t, h, check+d.Name, columns)
@@ -42,36 +42,36 @@ func (in *inspection) inspectSharing(t *catalog.Table, h *replication.KeyHolders
 	apart, spelled := h.Apart(columns, false)
 	switch {
 	case !apart:
-		in.warn(check, fmt.Sprintf("nothing keeps two rows from having the same %s: they would write one object, and the last one wins", list(columns)),
+		in.add(Warn, check, fmt.Sprintf("nothing keeps two rows from having the same %s: they would write one object, and the last one wins", list(columns)),
 			in.keepApart(t, columns, quoted(columns)))
 	case !spelled:
 		folds := slices.DeleteFunc(slices.Clone(columns), func(column string) bool { return !h.Folds(column) })
-		in.warn(check+" (spelling)", fmt.Sprintf("nothing keeps out two rows whose %s differ in case or trailing blanks alone: Marketo may take their keys for one, and then they write one object, and the last one wins", list(folds)),
+		in.add(Warn, check+" (spelling)", fmt.Sprintf("nothing keeps out two rows whose %s differ in case or trailing blanks alone: Marketo may take their keys for one, and then they write one object, and the last one wins", list(folds)),
 			in.keepApart(t, columns, foldedKeys(t, columns, folds)))
 	}
 }
 
 // keepApart is how the owner of a table has no two rows with the same keys of a
 // unique index, which are made of the columns. No keys say that no index can.
-func (in *inspection) keepApart(t *catalog.Table, columns, keys []string) string {
+func (in *inspection) keepApart(t *catalog.Table, columns, keys []string) Remedy {
 	known := in.facts.table(mapping.Table{Schema: t.Schema, Name: t.Name})
 	byOtherMeans := fmt.Sprintf("see that %s stays unique by other means, as values of one sequence do", list(columns))
 	outside := missing(known.PartitionKey, columns)
 	switch {
 	case slices.ContainsFunc(known.Leaves, func(l leaf) bool { return l.Kind == foreign }):
-		return "PostgreSQL takes no unique index on a table with a partition that is a foreign table: " + byOtherMeans
+		return Remedy{Words: "PostgreSQL takes no unique index on a table with a partition that is a foreign table: " + byOtherMeans}
 	case known.PartitionedByExpression:
-		return "PostgreSQL takes no unique index on a table that is partitioned by an expression: " + byOtherMeans
+		return Remedy{Words: "PostgreSQL takes no unique index on a table that is partitioned by an expression: " + byOtherMeans}
 	case outside != nil:
-		return fmt.Sprintf("PostgreSQL takes no unique index without the columns that the table is partitioned by: add %s to the key of the mapping, or %s", list(outside), byOtherMeans)
+		return Remedy{Words: fmt.Sprintf("PostgreSQL takes no unique index without the columns that the table is partitioned by: add %s to the key of the mapping, or %s", list(outside), byOtherMeans)}
 	case keys == nil, missing(quoted(known.PartitionKey), keys) != nil:
-		return fmt.Sprintf("no unique index can do that for this table; see that values of %s do not differ so, or key the mapping by other columns", list(columns))
+		return Remedy{Words: fmt.Sprintf("no unique index can do that for this table; see that values of %s do not differ so, or key the mapping by other columns", list(columns))}
 	}
 	how := "UNIQUE INDEX CONCURRENTLY"
 	if t.Kind == "p" { // cannot be built concurrently
 		how = "UNIQUE INDEX"
 	}
-	return "as the table's owner, run: CREATE " + how + " ON " + ident(t.Schema, t.Name) + " (" + strings.Join(keys, ", ") + ");"
+	return Remedy{"as the table's owner, run:", "CREATE " + how + " ON " + ident(t.Schema, t.Name) + " (" + strings.Join(keys, ", ") + ");"}
 }
 
 // foldedKeys are the keys of a unique index that tells keys apart without case

@@ -33,7 +33,7 @@ func Marketo(ctx context.Context, client marketo.Client, set *mapping.Set, table
 	}
 	rest, ok := client.(*rest.Client)
 	if !ok {
-		r.add(Skipped, "objects", "the SOAP API does not describe custom objects: their names, dedupe fields and attributes show with the first call", "")
+		r.add(Skipped, "objects", "the SOAP API does not describe custom objects: their names, dedupe fields and attributes show with the first call", Remedy{})
 		return r.findings
 	}
 	for i := range set.Len() {
@@ -71,7 +71,7 @@ func (r *report) refused(check string, err error, remedy string) {
 			return
 		}
 	}
-	r.add(Unseen, check, err.Error(), "try again; if it stays, check the endpoint, the network and Marketo's status page")
+	r.add(Unseen, check, err.Error(), Remedy{Words: "try again; if it stays, check the endpoint, the network and Marketo's status page"})
 }
 
 // comparison holds one mapping against one described object type.
@@ -156,9 +156,9 @@ func (c *comparison) compareField(f *marketo.Field) {
 			}
 		}
 		if detail != "" {
-			remedy := ""
+			var remedy Remedy
 			if level != OK {
-				remedy = "map something that fits, such as an expr, or change the field's type"
+				remedy.Words = "map something that fits, such as an expr, or change the field's type"
 			}
 			c.add(level, check, detail, remedy)
 		}

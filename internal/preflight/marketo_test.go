@@ -167,7 +167,7 @@ func TestMarketoLogin(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			findings := preflight.Marketo(t.Context(), tt.client, set)
 			if len(findings) != 1 || findings[0].Check != "login" || findings[0].Level != tt.level ||
-				!strings.Contains(findings[0].Detail, tt.detail) || findings[0].Remedy == "" {
+				!strings.Contains(findings[0].Detail, tt.detail) || findings[0].Remedy == (preflight.Remedy{}) {
 				t.Errorf("got:\n%s\nwant one finding of level %s on login with %q and a remedy", text(findings), tt.level, tt.detail)
 			}
 			if strings.Contains(text(findings), secret) {

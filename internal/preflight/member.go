@@ -26,7 +26,7 @@ func (in *inspection) inspectMember(t *catalog.Table) {
 	case entry == nil && in.behindRoot(check, known):
 	case entry == nil:
 		in.fail(check, "the table is not in publication "+in.publication+in.fromNowOn(),
-			"as the table's and the publication's owner, run: "+alterPublication(in.publication, "ADD TABLE "+member(t)))
+			"as the table's and the publication's owner, run:", alterPublication(in.publication, "ADD TABLE "+member(t)))
 	default:
 		in.inspectEntry(check, t, entry)
 	}
@@ -53,7 +53,7 @@ func (in *inspection) partitioned(check string, t *catalog.Table, known tableFac
 	}
 	statements = append(statements, alterPublication(in.publication, "SET (publish_via_partition_root = true)"))
 	in.fail(check, fmt.Sprintf("the table is partitioned, and publication %s does not publish it as a whole: its changes come as those of its partitions, if at all%s", in.publication, in.fromNowOn()),
-		"as the table's and the publication's owner, run: "+strings.Join(statements, " "))
+		"as the table's and the publication's owner, run:", strings.Join(statements, " "))
 }
 
 // names reports whether the publication names the table.
@@ -69,8 +69,8 @@ func (in *inspection) behindRoot(check string, known tableFacts) bool {
 			continue
 		}
 		in.fail(check, fmt.Sprintf("the table is a partition of %s.%s, and its changes come as those of that table", a.Schema, a.Name),
-			fmt.Sprintf("map %s.%s instead, or, if no partitioned table is mapped, as the publication's owner, run: %s", a.Schema, a.Name,
-				alterPublication(in.publication, "SET (publish_via_partition_root = false)")))
+			fmt.Sprintf("map %s.%s instead, or, if no partitioned table is mapped, as the publication's owner, run:", a.Schema, a.Name),
+			alterPublication(in.publication, "SET (publish_via_partition_root = false)"))
 		return true
 	}
 	return false
@@ -81,13 +81,13 @@ func (in *inspection) inspectEntry(check string, t *catalog.Table, entry *replic
 	lacking := in.unlisted(t, entry)
 	if lacking != nil {
 		in.fail(check+" columns", fmt.Sprintf("the column list in publication %s leaves out %s, which a mapping needs%s", in.publication, list(lacking), in.fromNowOn()),
-			"as the table's and the publication's owner, run: "+in.rejoin(t, in.columnList(t, slices.Concat(entry.Columns, lacking)), entry.Filter))
+			"as the table's and the publication's owner, run:", in.rejoin(t, in.columnList(t, slices.Concat(entry.Columns, lacking)), entry.Filter))
 	} else {
 		in.ok(check, "the table is in publication %s", in.publication)
 	}
 	if entry.Filter != "" {
 		in.warn(check+" filter", fmt.Sprintf("publication %s sends only rows with %s: a row that stops matching comes as a delete, one that begins to match as an insert, and no other row comes at all", in.publication, entry.Filter),
-			"nothing to do if that is meant; otherwise, as the table's and the publication's owner, run: "+in.rejoin(t, in.columnList(t, slices.Concat(entry.Columns, lacking)), ""))
+			"nothing to do if that is meant; otherwise, as the table's and the publication's owner, run:", in.rejoin(t, in.columnList(t, slices.Concat(entry.Columns, lacking)), ""))
 	}
 }
 

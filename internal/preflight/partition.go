@@ -22,7 +22,7 @@ func (in *inspection) inspectPartitions(t *catalog.Table) {
 				"nothing to do where none of its rows is to be delivered; otherwise deliver them from that server")
 		case l.Persistence != "p":
 			in.fail(check, fmt.Sprintf("it is unlogged, so that its changes are not in the WAL, and not delivered%s", in.fromNowOn()),
-				"as its owner, run: "+alterTable(l.Schema, l.Name, "SET LOGGED"))
+				"as its owner, run:", alterTable(l.Schema, l.Name, "SET LOGGED"))
 		}
 	}
 }

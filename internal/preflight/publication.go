@@ -28,7 +28,7 @@ func (in *inspection) missingPublication() {
 	// A slot of another database is not ours, whatever is missing here.
 	if s := in.server.Slot; s != nil && s.Database == in.server.Database {
 		in.fail(check, fmt.Sprintf("%s does not exist, although the slot does: one created now does not exist at the slot's position", in.publication),
-			"set source.publication to the right name; if it was dropped, move the state file away, so that a start creates both anew, and run: SELECT pg_drop_replication_slot("+literal(in.slot)+");")
+			"set source.publication to the right name; if it was dropped, move the state file away, so that a start creates both anew, and run:", "SELECT pg_drop_replication_slot("+literal(in.slot)+");")
 		return
 	}
 	var tables []*catalog.Table
@@ -59,7 +59,7 @@ func (in *inspection) missingPublication() {
 		return
 	}
 	in.fail(check, fmt.Sprintf("%s does not exist, and a start cannot create it: %s", in.publication, reason),
-		"as the tables' owner with CREATE on the database, or as a superuser, on the primary, run: "+createPublication(in.publication, tables))
+		"as the tables' owner with CREATE on the database, or as a superuser, on the primary, run:", createPublication(in.publication, tables))
 }
 
 // operations are what a publication can publish, in the order of its option.
@@ -84,7 +84,7 @@ func (in *inspection) inspectOperations() {
 		return
 	}
 	in.fail("publication operations", fmt.Sprintf("%s does not publish %s%s", in.publication, strings.Join(lacking, ", "), in.fromNowOn()),
-		"as the publication's owner, run: "+alterPublication(in.publication, "SET (publish = "+literal(strings.Join(target, ", "))+")"))
+		"as the publication's owner, run:", alterPublication(in.publication, "SET (publish = "+literal(strings.Join(target, ", "))+")"))
 }
 
 // needed says which operations the mappings need, and why. A mapping that only
@@ -126,7 +126,7 @@ func (in *inspection) inspectStrangers() {
 	}
 	if members != nil {
 		in.warn(check, fmt.Sprintf("%s also publishes %s, which no mapping uses: their changes cross the network for nothing", in.publication, list(strangers)),
-			"if nobody else uses the publication, as its owner, run: "+alterPublication(in.publication, "DROP TABLE "+strings.Join(members, ", ")))
+			"if nobody else uses the publication, as its owner, run:", alterPublication(in.publication, "DROP TABLE "+strings.Join(members, ", ")))
 		return
 	}
 	covered = append(covered, in.leafNames()...)

@@ -33,7 +33,7 @@ func Connection(check string, err error) Finding {
 		f.Level = Fail
 	}
 	if remedy := reason.Remedy(); remedy != "" {
-		f.Detail, f.Remedy = strings.TrimSuffix(f.Detail, "; "+remedy), remedy
+		f.Detail, f.Remedy = strings.TrimSuffix(f.Detail, "; "+remedy), Remedy{Words: remedy}
 	}
 	return f
 }

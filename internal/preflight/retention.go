@@ -17,8 +17,8 @@ func Retention(server replication.Server, most int64) []Finding {
 		r.ok(check, "0: nobody says when the slot keeps too much WAL")
 	case keep >= 0 && most >= keep:
 		r.warn(check, fmt.Sprintf("delivery.max_retained_wal (%s) is not below max_slot_wal_keep_size (%s): PostgreSQL drops the slot, and with it changes, before cdcsync says that too much WAL is kept", size(most), size(keep)),
-			"set delivery.max_retained_wal to less, or, as a superuser and if the server's disk has the room, run: "+
-				fmt.Sprintf("ALTER SYSTEM SET max_slot_wal_keep_size = '%dMB'; SELECT pg_reload_conf();", 2*max(most>>20, 1)))
+			"set delivery.max_retained_wal to less, or, as a superuser and if the server's disk has the room, run:",
+			fmt.Sprintf("ALTER SYSTEM SET max_slot_wal_keep_size = '%dMB'; SELECT pg_reload_conf();", 2*max(most>>20, 1)))
 	case keep >= 0:
 		r.ok(check, "%s: beyond it cdcsync is not ready; beyond %s (max_slot_wal_keep_size) PostgreSQL drops the slot", size(most), size(keep))
 	default:

@@ -31,7 +31,7 @@ func TestRetention(t *testing.T) {
 			continue
 		}
 		for i, f := range found {
-			if got := f.Level.String() + " " + f.Detail; !strings.HasPrefix(got, tt.want[i]) || f.Level == Warn && f.Remedy == "" {
+			if got := f.Level.String() + " " + f.Detail; !strings.HasPrefix(got, tt.want[i]) || f.Level == Warn && f.Remedy == (Remedy{}) {
 				t.Errorf("%s: %s (%s), want %s", tt.name, got, f.Remedy, tt.want[i])
 			}
 		}

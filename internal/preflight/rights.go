@@ -15,17 +15,17 @@ func (in *inspection) inspectRights(t *catalog.Table) {
 	check := label(name) + ": rights"
 	user := in.server.User
 	why, needed := in.reads(t)
-	add := in.warn
+	level := Warn
 	if needed {
-		add = in.fail
+		level = Fail
 	}
 	switch {
 	case !t.MayRead:
-		add(check, fmt.Sprintf("role %s may not read the table; %s", user, why),
-			"as the table's and the schema's owner, run: GRANT USAGE ON SCHEMA "+ident(t.Schema)+" TO "+ident(user)+"; GRANT SELECT ON "+ident(t.Schema, t.Name)+" TO "+ident(user)+";")
+		in.add(level, check, fmt.Sprintf("role %s may not read the table; %s", user, why), Remedy{"as the table's and the schema's owner, run:",
+			"GRANT USAGE ON SCHEMA " + ident(t.Schema) + " TO " + ident(user) + "; GRANT SELECT ON " + ident(t.Schema, t.Name) + " TO " + ident(user) + ";"})
 	case t.RowSecurityActive:
-		add(check, fmt.Sprintf("row security hides rows of the table from role %s, so that reads fail; %s", user, why),
-			"as a superuser, run: ALTER ROLE "+ident(user)+" BYPASSRLS;")
+		in.add(level, check, fmt.Sprintf("row security hides rows of the table from role %s, so that reads fail; %s", user, why),
+			Remedy{"as a superuser, run:", "ALTER ROLE " + ident(user) + " BYPASSRLS;"})
 	default:
 		in.ok(check, "role %s may read the table", user)
 	}

@@ -32,11 +32,11 @@ func (in *inspection) inspectServer() {
 		in.ok("role", "%s may replicate", s.Login)
 	} else {
 		in.fail("role", fmt.Sprintf("role %s may not replicate", s.Login),
-			"on Amazon RDS grant it rds_replication; elsewhere, as a superuser, run: ALTER ROLE "+ident(s.Login)+" REPLICATION;")
+			"on Amazon RDS grant it rds_replication; elsewhere, as a superuser, run:", "ALTER ROLE "+ident(s.Login)+" REPLICATION;")
 	}
 	in.inspectFree()
 	in.inspectRetention()
-	in.inspectSynchronous()
+	in.about(ScopeCommits, "", in.inspectSynchronous)
 	if s.Encoding == "SQL_ASCII" {
 		in.warn("encoding", "the database is SQL_ASCII, so that its text may be of any encoding: objects with text that is not UTF-8 are parked",
 			"dump the database and load it into one created with ENCODING 'UTF8'")
@@ -49,7 +49,7 @@ func (in *inspection) inspectLevel() {
 		return
 	}
 	in.fail("wal_level", fmt.Sprintf("is %s, not logical, so that row changes cannot be read from the WAL", in.server.WALLevel),
-		"set it (on Amazon RDS by rds.logical_replication, on Cloud SQL by cloudsql.logical_decoding), then restart the server; as a superuser, run: ALTER SYSTEM SET wal_level = 'logical';")
+		"set it (on Amazon RDS by rds.logical_replication, on Cloud SQL by cloudsql.logical_decoding), then restart the server; as a superuser, run:", "ALTER SYSTEM SET wal_level = 'logical';")
 }
 
 func (in *inspection) inspectRecovery() {
@@ -63,7 +63,7 @@ func (in *inspection) inspectRecovery() {
 			"connect to the primary (target_session_attrs=read-write), or set source.slot to another name")
 	case in.server.Slot == nil:
 		in.warn(check, "the server is a standby: creating the slot waits until the primary logs its running transactions",
-			"connect to the primary (target_session_attrs=read-write), or during the first start, on the primary, run: SELECT pg_log_standby_snapshot();")
+			"connect to the primary (target_session_attrs=read-write), or during the first start, on the primary, run:", "SELECT pg_log_standby_snapshot();")
 	default:
 		in.warn(check, "the server is a standby: the slot is lost if the primary removes catalog rows it needs",
 			"keep hot_standby_feedback on, with a physical slot for this standby")
@@ -77,7 +77,7 @@ func (in *inspection) inspectFree() {
 		if s.FreeSlots > 0 {
 			in.ok("free slots", "%d of %s", s.FreeSlots, in.facts.Settings["max_replication_slots"])
 		} else {
-			in.fail("free slots", "all replication slots are taken", in.raise("max_replication_slots", "drop one that is not used"))
+			in.add(Fail, "free slots", "all replication slots are taken", in.raise("max_replication_slots", "drop one that is not used"))
 		}
 	}
 	in.inspectWriters()
@@ -86,19 +86,19 @@ func (in *inspection) inspectFree() {
 	case s.FreeSenders > 0:
 		in.ok("free walsenders", "%d of %s", s.FreeSenders, in.facts.Settings["max_wal_senders"])
 	case s.Slot != nil: // others may just be back from a restart; the stream tries again
-		in.warn("free walsenders", "all walsenders are taken", in.raise("max_wal_senders", "end a replication connection"))
+		in.add(Warn, "free walsenders", "all walsenders are taken", in.raise("max_wal_senders", "end a replication connection"))
 	default:
-		in.fail("free walsenders", "all walsenders are taken", in.raise("max_wal_senders", "end a replication connection"))
+		in.add(Fail, "free walsenders", "all walsenders are taken", in.raise("max_wal_senders", "end a replication connection"))
 	}
 }
 
 // raise is the remedy of a limit that takes effect with a restart.
-func (in *inspection) raise(setting, alternative string) string {
+func (in *inspection) raise(setting, alternative string) Remedy {
 	now, err := strconv.Atoi(in.facts.Settings[setting])
 	if err != nil {
 		now = 10
 	}
-	return fmt.Sprintf("%s, or raise %s and restart the server; as a superuser, run: ALTER SYSTEM SET %s = %d;", alternative, setting, setting, now+5)
+	return Remedy{fmt.Sprintf("%s, or raise %s and restart the server; as a superuser, run:", alternative, setting), fmt.Sprintf("ALTER SYSTEM SET %s = %d;", setting, now+5)}
 }
 
 // inspectWriters names transactions that creating the slot would wait for, or
@@ -124,7 +124,7 @@ func (in *inspection) inspectRetention() {
 	}
 	if idle := in.facts.Settings["idle_replication_slot_timeout"]; idle != "" && idle != "0" {
 		in.warn("idle_replication_slot_timeout", fmt.Sprintf("is %s: the slot is lost when cdcsync is stopped for that long", idle),
-			"as a superuser, run: ALTER SYSTEM SET idle_replication_slot_timeout = 0; SELECT pg_reload_conf();")
+			"as a superuser, run:", "ALTER SYSTEM SET idle_replication_slot_timeout = 0; SELECT pg_reload_conf();")
 	}
 	in.inspectFailover()
 }

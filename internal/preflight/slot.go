@@ -22,11 +22,11 @@ func (in *inspection) inspectSlot() {
 		if errors.As(err, &known) {
 			text = known.Err.Error() // the remedy here is more than that of the reason
 		}
-		remedy := "set source.slot to a name that is not taken, or, if nothing else uses the slot, run: " + drop
+		remedy := "set source.slot to a name that is not taken, or, if nothing else uses the slot, run:"
 		if replication.Diagnose(err) == replication.SlotLost {
-			remedy = "changes are gone: move the state file away, so that a start begins anew, and run: " + drop
+			remedy = "changes are gone: move the state file away, so that a start begins anew, and run:"
 		}
-		in.fail("slot", text, remedy)
+		in.fail("slot", text, remedy, drop)
 		return
 	}
 	if s.Confirmed == 0 {
@@ -41,7 +41,7 @@ func (in *inspection) inspectSlot() {
 	}
 	if s.WALStatus == "unreserved" {
 		in.warn("slot retention", fmt.Sprintf("slot %s is about to be lost: the WAL it needs exceeds max_slot_wal_keep_size", s.Name),
-			"as a superuser, run: ALTER SYSTEM SET max_slot_wal_keep_size = -1; SELECT pg_reload_conf();")
+			"as a superuser, run:", "ALTER SYSTEM SET max_slot_wal_keep_size = -1; SELECT pg_reload_conf();")
 	}
 }
 

@@ -34,9 +34,10 @@ func Source(ctx context.Context, session *replication.Catalog, server replicatio
 	}
 	in.inspectServer()
 	in.inspectSlot()
-	in.inspectPublication()
+	in.about(ScopeStream, "", in.inspectPublication)
 	for i := range in.tables {
-		in.inspectTable(&in.tables[i])
+		t := &in.tables[i]
+		in.about(ScopeTable, t.Schema+"."+t.Name, func() { in.inspectTable(t) })
 	}
 	return in.findings, tables, nil
 }

@@ -2,6 +2,7 @@ package preflight_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -160,8 +161,8 @@ func TestSourceFindings(t *testing.T) {
 			golden(t, s.name, text(found))
 			var cured []string
 			for _, f := range found {
-				if _, sql := f.Statements(); sql != "" {
-					w.run(sql)
+				if f.Remedy.SQL != "" {
+					w.run(f.Remedy.SQL)
 					cured = append(cured, f.Check)
 				}
 			}
@@ -206,8 +207,7 @@ func TestServerSettings(t *testing.T) {
 		t.Errorf("max_slot_wal_keep_size is not told in:\n%s", text(found))
 	}
 	for _, f := range troubles(found) {
-		_, sql := f.Statements()
-		w.run(sql)
+		w.run(f.Remedy.SQL)
 	}
 	if err := c.Restart(t.Context()); err != nil {
 		t.Fatal(err)
@@ -219,7 +219,7 @@ func TestServerSettings(t *testing.T) {
 
 func TestFailed(t *testing.T) {
 	findings := []preflight.Finding{
-		{Check: "a", Level: preflight.Fail, Detail: "is wrong", Remedy: "as the owner, run: SELECT 1;"},
+		{Check: "a", Level: preflight.Fail, Detail: "is wrong", Remedy: preflight.Remedy{Words: "as the owner, run:", SQL: "SELECT 1;"}},
 		{Check: "b", Level: preflight.Warn, Detail: "is odd"},
 		{Check: "c", Level: preflight.Unseen, Detail: "did not answer"},
 		{Check: "d", Level: preflight.Fail, Detail: "is wrong too"},
@@ -232,9 +232,9 @@ func TestFailed(t *testing.T) {
 	if got, want := err.Error(), "a: is wrong; as the owner, run: SELECT 1;\nd: is wrong too"; got != want {
 		t.Errorf("Error() = %q, want %q", got, want)
 	}
-	words, sql := findings[0].Statements()
-	if words != "as the owner, run:" || sql != "SELECT 1;" {
-		t.Errorf("Statements() = %q, %q", words, sql)
+	text, err := json.Marshal(findings[:2])
+	if want := `[{"check":"a","level":"fail","detail":"is wrong","remedy":"as the owner, run: SELECT 1;"},{"check":"b","level":"warn","detail":"is odd"}]`; err != nil || string(text) != want {
+		t.Errorf("as JSON: %s, %v, want %s", text, err, want)
 	}
 }
 

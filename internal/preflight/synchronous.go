@@ -7,9 +7,6 @@ import (
 	"strings"
 )
 
-// checkSynchronous is the name of the finding on synchronous replication.
-const checkSynchronous = "synchronous_standby_names"
-
 // walsenders is what the server says about those who stream from it.
 type walsenders struct {
 	// Name is the application_name of our sessions.
@@ -29,24 +26,25 @@ const walsendersSQL = `jsonb_build_object('name', current_setting('application_n
 // inspectSynchronous looks whether commits of the application wait, or would,
 // for this program: for Marketo, that is.
 func (in *inspection) inspectSynchronous() {
-	setting := in.facts.Settings["synchronous_standby_names"]
+	const check = "synchronous_standby_names"
+	setting := in.facts.Settings[check]
 	w := in.facts.Walsenders
 	if setting == "" {
 		return
 	}
 	rule := parseSynchronous(setting)
 	const waits = "every COMMIT of the application waits until Marketo has confirmed all that was committed before it"
-	remedy := fmt.Sprintf("name the real standbys alone (the name here is %s); as a superuser, run: ALTER SYSTEM SET synchronous_standby_names = %s; SELECT pg_reload_conf();",
-		w.Name, literal(rule.without(w)))
+	remedy := fmt.Sprintf("name the real standbys alone (the name here is %s); as a superuser, run:", w.Name)
+	statements := "ALTER SYSTEM SET synchronous_standby_names = " + literal(rule.without(w)) + "; SELECT pg_reload_conf();"
 	switch {
 	case w.Ours == "sync" || w.Ours == "quorum":
-		in.fail(checkSynchronous, fmt.Sprintf("is %s, which makes cdcsync a synchronous standby (%s): %s", literal(setting), w.Ours, waits), remedy)
+		in.fail(check, fmt.Sprintf("is %s, which makes cdcsync a synchronous standby (%s): %s", literal(setting), w.Ours, waits), remedy, statements)
 	case !rule.names(w.Name) || w.Ours == "async":
-		in.ok(checkSynchronous, "%s: commits do not wait for cdcsync", setting)
+		in.ok(check, "%s: commits do not wait for cdcsync", setting)
 	case w.Ours == "potential" || w.Ours == "" && !rule.any && len(w.Others) >= rule.count:
-		in.warn(checkSynchronous, fmt.Sprintf("is %s: when another standby goes, cdcsync takes its place, and %s", literal(setting), waits), remedy)
+		in.warn(check, fmt.Sprintf("is %s: when another standby goes, cdcsync takes its place, and %s", literal(setting), waits), remedy, statements)
 	default:
-		in.fail(checkSynchronous, fmt.Sprintf("is %s, which would make cdcsync a synchronous standby: %s", literal(setting), waits), remedy)
+		in.fail(check, fmt.Sprintf("is %s, which would make cdcsync a synchronous standby: %s", literal(setting), waits), remedy, statements)
 	}
 }
 

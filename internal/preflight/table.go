@@ -37,20 +37,20 @@ func (in *inspection) inspectTable(t *catalog.Table) {
 		return
 	case t.Persistence == "u":
 		in.fail(check, "the table is unlogged, so that its changes are not in the WAL",
-			"as the table's owner, run: "+alterTable(t.Schema, t.Name, "SET LOGGED"))
+			"as the table's owner, run:", alterTable(t.Schema, t.Name, "SET LOGGED"))
 		return
 	case t.Persistence != "p":
 		in.fail(check, "the table is temporary, so that its changes are not in the WAL", "map a permanent table")
 		return
 	}
 	in.ok(check, "%s, %s", map[bool]string{true: "a partitioned table", false: "a table"}[t.Kind == "p"], rows(t.Rows))
-	in.inspectMember(t)
+	in.about(ScopeStream, "", func() { in.inspectMember(t) })
 	in.inspectHeirs(t)
 	in.inspectPartitions(t)
 	in.inspectColumns(t)
 	in.inspectIdentity(t)
-	in.inspectKeys(t)
-	in.inspectRights(t)
+	in.about(ScopeKeys, "", func() { in.inspectKeys(t) })
+	in.about(ScopeRows, "", func() { in.inspectRights(t) })
 }
 
 func (in *inspection) mistake(i int, path, text string) mapping.Mistake {

@@ -74,7 +74,7 @@ func TestServerStates(t *testing.T) {
 				if f.Check == tt.check {
 					got += f.Level.String() + " " + f.Detail
 				}
-				if f.Level == Fail && f.Remedy == "" {
+				if f.Level == Fail && f.Remedy == (Remedy{}) {
 					t.Errorf("%s fails without a remedy", f.Check)
 				}
 			}

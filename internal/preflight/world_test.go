@@ -157,7 +157,7 @@ func text(findings []preflight.Finding) string {
 	var b strings.Builder
 	for _, f := range findings {
 		fmt.Fprintf(&b, "%s %s: %s\n", f.Level, f.Check, f.Detail)
-		if f.Remedy != "" {
+		if f.Remedy != (preflight.Remedy{}) {
 			fmt.Fprintf(&b, "     %s\n", f.Remedy)
 		}
 	}

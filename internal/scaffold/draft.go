@@ -199,33 +199,29 @@ func obstructed(kept []*Proposal, err error) bool {
 // obstacle.
 func assign(kept []*Proposal, findings []preflight.Finding) (steps []preflight.Finding, again bool) {
 	for _, f := range findings {
-		p, rest := ownerOf(kept, f.Check)
+		p := ownerOf(kept, f.Table)
 		switch {
-		case f.Level == preflight.Warn && p != nil && strings.HasPrefix(rest, "key of "):
-			if note := "Note: " + f.Detail + "; " + f.Remedy; !slices.Contains(p.Notes, note) {
+		case f.Level == preflight.Warn && p != nil && f.Scope == preflight.ScopeKeys:
+			if note := "Note: " + f.Detail + "; " + f.Remedy.String(); !slices.Contains(p.Notes, note) {
 				p.Notes = append(p.Notes, note)
 			}
 		case f.Level != preflight.Fail:
-		case p == nil, strings.HasPrefix(rest, "publication"), strings.HasPrefix(rest, "rights"):
+		case p == nil, f.Scope == preflight.ScopeStream, f.Scope == preflight.ScopeRows:
 			steps = append(steps, f)
 		default:
-			p.obstruct(f.Detail + "; " + f.Remedy)
+			p.obstruct(f.Detail + "; " + f.Remedy.String())
 			again = true
 		}
 	}
 	return steps, again
 }
 
-// ownerOf finds the proposal that a check is about, and what of the table it
-// looked at. Of names that begin alike the longest counts.
-func ownerOf(kept []*Proposal, check string) (owner *Proposal, rest string) {
-	longest := 0
+// ownerOf finds the proposal that is about a table; nil for none.
+func ownerOf(kept []*Proposal, table string) *Proposal {
 	for _, p := range kept {
-		label := "table " + p.Table.Schema + "." + p.Table.Name
-		after, ok := strings.CutPrefix(check, label)
-		if ok && len(label) > longest && (after == "" || strings.HasPrefix(after, ": ")) {
-			owner, rest, longest = p, strings.TrimPrefix(after, ": "), len(label)
+		if table == p.Table.Schema+"."+p.Table.Name {
+			return p
 		}
 	}
-	return owner, rest
+	return nil
 }

@@ -72,7 +72,7 @@ func (f *File) steps() string {
 	var b strings.Builder
 	b.WriteString("#\n# Before the first start:\n")
 	for _, s := range f.Steps {
-		b.WriteString(comment("", "- "+s.Check+": "+s.Detail+"; "+s.Remedy))
+		b.WriteString(comment("", "- "+s.String()))
 	}
 	return b.String()
 }

@@ -71,7 +71,7 @@ func (f *File) Summary(path string) string {
 	if len(f.Steps) > 0 {
 		b.WriteString("before the first start:\n")
 		for _, s := range f.Steps {
-			b.WriteString("- " + inComment(s.Detail+"; "+s.Remedy) + "\n")
+			b.WriteString("- " + inComment(s.Detail+"; "+s.Remedy.String()) + "\n")
 		}
 	}
 	var unset []string
