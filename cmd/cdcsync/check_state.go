@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
@@ -48,6 +49,9 @@ func (c *checkup) examineState(ctx context.Context, conf *config.Config, server 
 	c.add(name, append(findings, c.examineTables(ctx, conf, *server, state)...)...)
 }
 
+// historyPatience bounds the look at what a server that lags sends again.
+const historyPatience = 20 * time.Second
+
 // decide says how a start would begin, or be refused.
 func decide(ctx context.Context, conf *config.Config, server replication.Server, state checkpoint.State) (checkpoint.Decision, error) {
 	source, err := daemon.Source(conf.Source)
@@ -57,6 +61,15 @@ func decide(ctx context.Context, conf *config.Config, server replication.Server,
 	decision, err := daemon.Decide(ctx, source, server, state)
 	if refusal := daemon.LostPublication(decision, server, source); err == nil && refusal != nil {
 		decision = checkpoint.Decision{Refusal: refusal}
+	}
+	if err != nil || server.Slot == nil || server.Slot.Active {
+		return decision, err
+	}
+	look, cancel := context.WithTimeout(ctx, historyPatience)
+	defer cancel()
+	decision, err = daemon.SameHistory(look, source, state, decision)
+	if err != nil && look.Err() != nil {
+		err = nil // a start takes the time that it needs
 	}
 	return decision, err
 }

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -168,4 +169,64 @@ func TestKilledWhileTheSlotIsMade(t *testing.T) {
 	w.settle(p)
 	p.stop(t)
 	w.itemsAgree()
+}
+
+// TestServerIsRestoredFromACopy puts a copy of the server's disk back that is older
+// than what was delivered, and has it go on: its identity, its slot and all of its
+// positions look right, and its changes are others.
+func TestServerIsRestoredFromACopy(t *testing.T) {
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		running := api == "soap"
+		c := ownServer(t, nil)
+		w := newItems(t, c, api, 10, simulator.Options{})
+		p := w.start()
+		w.exec(`UPDATE items SET version = version + 1`)
+		w.settle(p)
+		p.stop(t)
+		data, backup := filepath.Join(c.Dir(), "data"), filepath.Join(c.Dir(), "backup")
+		w.stopServer(cluster.Fast)
+		copied(t, data, backup)
+		if err := c.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p = w.start()
+		w.exec(`UPDATE items SET version = version + 1`)
+		w.settle(p)
+		if !running {
+			p.stop(t)
+		}
+		reached := w.lsn(`SELECT pg_current_wal_lsn()`)
+		w.stopServer(cluster.Fast)
+		if err := os.RemoveAll(data); err != nil {
+			t.Fatal(err)
+		}
+		copied(t, backup, data)
+		if running {
+			p.signal(t, syscall.SIGSTOP) // it would find the server before that has gone on
+		}
+		if err := c.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for w.lsn(`SELECT pg_current_wal_lsn()`) <= reached {
+			w.exec(`UPDATE items SET version = version + 10 WHERE id % 2 = 0`)
+		}
+		if running {
+			p.signal(t, syscall.SIGCONT)
+			w.endsRefused(p, "wrong_history")
+		}
+		w.refused("wrong_history")
+		if code, said := w.check(); code != 3 || !strings.Contains(said, "wrong_history") {
+			t.Errorf("check ends with %d: %s", code, said)
+		}
+		p = w.launch()
+		p.exit(t, time.Minute)
+		p = w.launchAccepting(named(t, p.output.String()))
+		w.awaitReady(p)
+		w.exec(`UPDATE items SET id = id`)
+		w.settle(p)
+		p.stop(t)
+		w.itemsAgree()
+		w.start().stop(t)
+	})
 }

@@ -77,7 +77,7 @@ func acceptable(r *Refusal, server ServerView, ck *Checkpoint) *Span {
 		s.From = ck.LSN
 	}
 	switch r.Code {
-	case Gap, ServerBehind, WrongTimeline, StoreLost, WrongSystem, SlotMissing:
+	case Gap, ServerBehind, WrongTimeline, WrongHistory, StoreLost, WrongSystem, SlotMissing:
 	default:
 		return nil
 	}

@@ -112,6 +112,9 @@ type Save struct {
 	// Checkpoint is the new position; zero leaves it as it is. A position
 	// below the saved one is an error: the checkpoint never goes back.
 	Checkpoint LSN
+	// Latest is the newest transaction up to Checkpoint; nil leaves it as it is, a
+	// zero one forgets it.
+	Latest *Commit
 	// Started and Ended add and remove calls in flight. A call in both is not
 	// in flight.
 	Started []Call
@@ -159,6 +162,9 @@ type State struct {
 	// Checkpoint is nil in a new store, and has no LSN where only an
 	// intention was recorded.
 	Checkpoint *Checkpoint
+	// Latest is the newest transaction up to the checkpoint; zero where it is not
+	// known.
+	Latest Commit
 	// Clean is set when the last life ended in order, and in a new store.
 	Clean bool
 	// SameBoot is set when the machine has not been restarted since the last

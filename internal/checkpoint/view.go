@@ -78,6 +78,7 @@ const (
 	StoreLost       = "store_lost"
 	Gap             = "gap"
 	ServerBehind    = "server_behind"
+	WrongHistory    = "wrong_history"
 	// PublicationMissing and TableChanged are refusals of the start alone.
 	PublicationMissing = "publication_missing"
 	TableChanged       = "table_changed"

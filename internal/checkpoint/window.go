@@ -28,6 +28,10 @@ type Window struct {
 	next Ref
 
 	frontier LSN
+	// latest is the newest transaction below the frontier, passed set once there
+	// is one.
+	latest Commit
+	passed bool
 }
 
 // entry is one transaction that is not wholly settled, together with the
@@ -39,8 +43,11 @@ type entry struct {
 	open    bool
 	// final is where its commit record begins.
 	final LSN
-	// committed is the transaction's own commit time.
+	// committed is the transaction's own commit time, xid its number.
 	committed time.Time
+	xid       uint32
+	// latest is the newest of the closed transactions it stands for.
+	latest Commit
 }
 
 const smallestRing = 64
@@ -67,14 +74,14 @@ func (w *Window) Open() Ref {
 }
 
 // Announce tells where the commit record of an open transaction begins, and its
-// commit time, which BEGIN carries long before COMMIT. It only makes Final and
-// OldestUnsettled exact.
-func (w *Window) Announce(ref Ref, final LSN, committed time.Time) {
+// number and commit time, which BEGIN carries long before COMMIT. It only makes
+// Final, Latest and OldestUnsettled exact.
+func (w *Window) Announce(ref Ref, final LSN, xid uint32, committed time.Time) {
 	e := w.find(ref)
 	if !e.open {
 		broken("announce: transaction %d is closed", ref)
 	}
-	e.final, e.committed = final, committed
+	e.final, e.xid, e.committed = final, xid, committed
 }
 
 // Final returns where the commit record of a transaction that is not settled
@@ -115,6 +122,9 @@ func (w *Window) Close(ref Ref, end LSN, committed time.Time) {
 		broken("close: commits go back from %s to %s", w.received(), end)
 	}
 	e.open, e.end, e.committed = false, end, committed
+	if e.final != 0 && end > e.final+1 { // else it was given up where the server failed to send it
+		e.latest = Commit{Final: e.final, End: end, XID: e.xid, At: committed}
+	}
 	if e.pending > 0 {
 		return
 	}
@@ -145,6 +155,10 @@ func (w *Window) Mark(end LSN) {
 // Frontier returns the end of the longest prefix of the stream in which
 // everything is settled. It never goes back.
 func (w *Window) Frontier() LSN { return w.frontier }
+
+// Latest returns the newest transaction below the frontier, which is zero where it
+// cannot be told from others; false as long as the frontier has passed none.
+func (w *Window) Latest() (c Commit, ok bool) { return w.latest, w.passed }
 
 // OldestUnsettled returns the commit time of the oldest transaction that is
 // not settled. It is false when there is none, or none but an open one whose
@@ -189,13 +203,13 @@ func (w *Window) advance() {
 		if e.end < w.frontier {
 			broken("advance: the frontier goes back from %s to %s", w.frontier, e.end)
 		}
-		w.frontier = e.end
+		w.frontier, w.latest, w.passed = e.end, e.latest, true
 		w.head++
 	}
 }
 
 // fold lets before stand for the settled transaction e that follows it.
-func fold(before, e *entry) { before.end = e.end }
+func fold(before, e *entry) { before.end, before.latest = e.end, e.latest }
 
 // makeRoom folds settled transactions into the ones before them, and doubles
 // the ring when that gains less than half of it.

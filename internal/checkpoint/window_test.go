@@ -121,7 +121,7 @@ func TestWindowOldestUnsettled(t *testing.T) {
 	if _, ok := w.OldestUnsettled(); ok {
 		t.Error("open and not announced: got true, want false")
 	}
-	w.Announce(ref, 5, at(5))
+	w.Announce(ref, 5, 3, at(5))
 	if got, ok := w.OldestUnsettled(); !ok || !got.Equal(at(5)) {
 		t.Errorf("open and announced: got %v, %v, want %v, true", got, ok, at(5))
 	}
@@ -192,7 +192,7 @@ func TestWindowMisusePanics(t *testing.T) {
 		{"announce a closed one", func(w *checkpoint.Window, open checkpoint.Ref) {
 			w.Add(open)
 			w.Close(open, 30, at(0))
-			w.Announce(open, 0, at(0))
+			w.Announce(open, 0, 0, at(0))
 		}},
 	}
 	for _, tt := range tests {

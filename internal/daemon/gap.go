@@ -44,10 +44,15 @@ func (d *Daemon) overGap(decision checkpoint.Decision, state checkpoint.State) (
 	return checkpoint.Decision{Action: checkpoint.Continue, LSN: asked.To}, a, nil
 }
 
+// accepted reports whether a gap was accepted before.
+func accepted(state checkpoint.State, gap checkpoint.Span) bool {
+	return slices.ContainsFunc(state.Accepted, func(a checkpoint.Accepted) bool { return a.Span == gap.String() })
+}
+
 // noGap looks at an --accept-gap where nothing is refused.
 func (d *Daemon) noGap(state checkpoint.State) error {
 	asked := *d.AcceptGap
-	if slices.ContainsFunc(state.Accepted, func(a checkpoint.Accepted) bool { return a.Span == asked.String() }) {
+	if accepted(state, asked) {
 		d.Log.Warn("the gap was accepted before; take --accept-gap away", "gap", asked.String())
 		return nil
 	}

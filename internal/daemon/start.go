@@ -127,6 +127,12 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 	if f.decision.Action == checkpoint.Wait {
 		return f, unreachable{&replication.Error{Reason: replication.SlotWait, Err: errors.New(f.decision.Warning + holdUps(ctx, source))}}
 	}
+	if d.AcceptGap != nil && !accepted(f.state, *d.AcceptGap) {
+		// The stream would tell; what it would refuse is to be accepted now.
+		if f.decision, err = SameHistory(ctx, source, f.state, f.decision); err != nil {
+			return f, unreachable{err}
+		}
+	}
 	f.decision = f.decision.At(d.Config.State.Path(), d.Config.File)
 	if f.decision, f.accepted, err = d.overGap(f.decision, f.state); err != nil {
 		return f, err
@@ -186,6 +192,20 @@ func Decide(ctx context.Context, source *replication.Source, server replication.
 		}
 	}
 	return checkpoint.Resume(pipeline.View(seen, source.Slot, left), ck, state.Reached()), nil
+}
+
+// SameHistory looks into the slot, where a start would go on, and refuses that if
+// the server has another history than the one that changes were delivered from.
+// Nobody may be reading from the slot.
+func SameHistory(ctx context.Context, source *replication.Source, state checkpoint.State, decision checkpoint.Decision) (checkpoint.Decision, error) {
+	if decision.Action != checkpoint.Continue {
+		return decision, nil
+	}
+	refusal, err := pipeline.OtherHistory(ctx, source, state)
+	if refusal != nil {
+		decision = checkpoint.Decision{Refusal: refusal}
+	}
+	return decision, err
 }
 
 // inspect holds the server against the mappings.

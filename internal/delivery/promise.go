@@ -108,6 +108,9 @@ func (m *Machine) save(now time.Time) {
 	m.feeds.saving, m.feeds.ended = m.feeds.ended, m.feeds.saving[:0]
 	if frontier > l.saved {
 		l.current.Checkpoint = frontier
+		if latest, ok := m.window.Latest(); ok {
+			l.current.Latest = &latest
+		}
 	}
 	l.current.Settled = above(l.current.Settled, frontier)
 	m.gatherSettled(frontier)

@@ -36,7 +36,7 @@ func (m *Machine) received(now time.Time, entries []Entry) {
 			m.stream.open, m.stream.inside = m.window.Open(), true
 			m.stream.commit, m.stream.time, m.stream.xid, m.stream.timeline = e.LSN, e.Time, e.XID, e.Timeline
 			m.reads.rows.passed(e.LSN)
-			m.window.Announce(m.stream.open, e.LSN, e.Time)
+			m.window.Announce(m.stream.open, e.LSN, e.XID, e.Time)
 			m.passed(pgoutput.Position{Commit: e.LSN})
 		case EntryWrite:
 			at := pgoutput.Position{Commit: m.stream.commit, Seq: e.Seq}

@@ -63,7 +63,7 @@ func (r *Runner) save(life context.Context) error {
 		select {
 		case s := <-r.toSave:
 			failpoint.Hit("save.before")
-			err := r.Store.Save(life, *s)
+			err := r.Store.Save(life, r.published(*s))
 			failpoint.Hit("save.after")
 			switch {
 			case life.Err() != nil:
@@ -76,4 +76,14 @@ func (r *Runner) save(life context.Context) error {
 			return nil
 		}
 	}
+}
+
+// published says of what publication the latest transaction is.
+func (r *Runner) published(s checkpoint.Save) checkpoint.Save {
+	if s.Latest != nil && *s.Latest != (checkpoint.Commit{}) {
+		latest := *s.Latest
+		latest.Publication = r.Source.Publication
+		s.Latest = &latest
+	}
+	return s
 }

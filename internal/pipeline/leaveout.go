@@ -94,6 +94,7 @@ func (r *reader) skipUndecoded(life context.Context, err error) (bool, error) {
 	r.inside = false
 	r.progress.end(time.Now(), r.seq, r.runner.Log)
 	r.received = r.final + 1
+	r.history.latest = checkpoint.Commit{} // the server fails to send it again
 	r.add(delivery.Entry{Kind: delivery.EntryCommit, LSN: r.received})
 	return true, nil // what came is handed over beside the next connection
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
@@ -12,12 +13,23 @@ import (
 
 // dispatch does what one message asks for; what is for the machine is gathered.
 func (r *reader) dispatch(life context.Context, stream *replication.Stream, message pgoutput.Message) error {
+	if back, err := r.looksBack(message); back {
+		return err
+	}
 	switch m := message.(type) {
 	case *pgoutput.Begin:
 		return r.begin(m)
 	case *pgoutput.Change:
+		if err := r.late(life, stream, m.Relation); err != nil {
+			return err
+		}
 		return r.change(life, m)
 	case *pgoutput.Truncate:
+		for _, rel := range m.Relations {
+			if err := r.late(life, stream, rel); err != nil {
+				return err
+			}
+		}
 		return r.truncate(life, m)
 	case *pgoutput.Commit:
 		return r.commit(m)
@@ -42,6 +54,7 @@ func (r *reader) begin(m *pgoutput.Begin) error {
 	}
 	r.endLeavingOut(m.Final)
 	r.inside, r.final, r.seq, r.skip = true, m.Final, 0, 0
+	r.history.open = checkpoint.Commit{Final: m.Final, XID: m.XID, At: m.Time}
 	r.progress.begin(time.Now(), m)
 	r.add(delivery.Entry{Kind: delivery.EntryBegin, LSN: m.Final, Time: m.Time, XID: m.XID, Timeline: r.timeline})
 	return nil
@@ -99,6 +112,8 @@ func (r *reader) commit(m *pgoutput.Commit) error {
 	r.inside = false
 	r.progress.end(time.Now(), r.seq, r.runner.Log)
 	r.received = m.End
+	r.history.latest = r.history.open
+	r.history.latest.End = m.End
 	r.add(delivery.Entry{Kind: delivery.EntryCommit, LSN: m.End})
 	return nil
 }

@@ -60,6 +60,7 @@ type reader struct {
 	// nil for none.
 	haltReason atomic.Pointer[string]
 	leavingOut leavingOut
+	history    history
 	// viaRoot is what the newest descriptions may have to do with each other.
 	viaRoot viaRoot
 	// described holds the newest description of every relation.
@@ -76,7 +77,8 @@ type rowCount struct {
 
 func newReader(r *Runner) *reader {
 	return &reader{
-		runner: r, reachedBefore: r.State.Reached(), timeline: r.State.Checkpoint.Timeline, database: r.State.Checkpoint.Database, received: r.State.Checkpoint.LSN, reading: make(chan struct{}, 1),
+		history: history{latest: latestOf(&r.State, r.Source)},
+		runner:  r, reachedBefore: r.State.Reached(), timeline: r.State.Checkpoint.Timeline, database: r.State.Checkpoint.Database, received: r.State.Checkpoint.LSN, reading: make(chan struct{}, 1),
 		rowCounts:  make([]rowCount, r.Mappings.Len()),
 		described:  make(map[uint32]*pgoutput.Relation),
 		leavingOut: leavingOut{transaction: r.PassOver, unmapped: make(map[*pgoutput.Relation]string)},
@@ -94,6 +96,9 @@ func (r *reader) run(life context.Context, stop <-chan struct{}) error {
 		}
 		if errors.Is(err, errHalted) {
 			return r.holdSlot(life, stop)
+		}
+		if errors.Is(err, errProven) {
+			continue
 		}
 		skipped, skipErr := r.skipUndecoded(life, err)
 		if skipped {
@@ -180,7 +185,7 @@ func (r *reader) connect(life context.Context) (*replication.Stream, error) {
 		approach.Close(life)
 		return nil, err
 	}
-	from := max(r.received, ck)
+	from := r.history.begin(max(r.received, ck), seen.Slot.Confirmed, r.cameTo()...)
 	stream, err := approach.Stream(life, from)
 	if err != nil {
 		return nil, err
@@ -205,7 +210,8 @@ func (r *reader) resume(life context.Context, approach *replication.Approach, se
 			return 0, err
 		}
 	}
-	decision := checkpoint.Resume(View(seen, ck.Slot, left), &ck, r.reached())
+	r.history.server, r.history.ck = View(seen, ck.Slot, left), ck
+	decision := checkpoint.Resume(r.history.server, &ck, r.reached())
 	if decision.Refusal != nil {
 		return 0, decision.At(r.runner.StateFile, r.runner.ConfigFile).Refusal
 	}
@@ -233,6 +239,15 @@ func (r *reader) reached() checkpoint.Reached {
 		reached.Received = r.final + 1
 	}
 	return reached
+}
+
+// cameTo returns starts of commit records of which changes have come.
+func (r *reader) cameTo() []delivery.LSN {
+	came := []delivery.LSN{r.reachedBefore.Sent, r.reachedBefore.Settled}
+	if r.inside {
+		came = append(came, r.final)
+	}
+	return came
 }
 
 // acknowledge passes a durable checkpoint on to the server.

@@ -105,9 +105,12 @@ func (s *Store) transact(ctx context.Context, fill func() error) error {
 // update writes the row of the table state.
 func (s *Store) update(ctx context.Context, sv *checkpoint.Save, next *known) error {
 	s.buf = appendSent(s.buf, next.sent)
-	args := [13]any{next.life, sv.Clean, s.boot, formatTime(time.Now()), s.buf}
+	args := [14]any{next.life, sv.Clean, s.boot, formatTime(time.Now()), s.buf}
 	if sv.Checkpoint != 0 {
 		args[5], args[6] = int64(sv.Checkpoint), storedChecksum(*next.ck)
+	}
+	if sv.Latest != nil {
+		args[13] = appendLatest(nil, *sv.Latest)
 	}
 	if q := sv.Quota; q != nil {
 		args[7], args[8], args[9], args[10] = q.Day, q.Calls, q.Exhausted, string(appendStarts(nil, q.Starts))

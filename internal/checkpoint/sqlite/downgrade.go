@@ -14,8 +14,9 @@ import (
 var undone = []string{undoVersionSix, undoVersionFive}
 
 const (
-	// undoVersionSix takes away what backfills need, which that release has not.
-	undoVersionSix = `DROP TABLE cursors; DROP TABLE refused; DROP TABLE backfill; DROP TABLE known_mapping`
+	// undoVersionSix takes away what backfills need, which that release has not, and
+	// what identifies the latest transaction.
+	undoVersionSix = `DROP TABLE cursors; DROP TABLE refused; DROP TABLE backfill; DROP TABLE known_mapping; ALTER TABLE state DROP COLUMN latest`
 	// undoVersionFive takes away the tables as they were seen, the gaps that were
 	// accepted, what mappings have deleted lately, what stands for many settled
 	// changes, and the transactions of parked objects.

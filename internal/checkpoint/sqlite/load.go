@@ -31,7 +31,7 @@ func load(ctx context.Context, db querier) (checkpoint.State, error) {
 	if err != nil {
 		return checkpoint.State{}, err
 	}
-	state := checkpoint.State{Checkpoint: r.ck, Clean: r.clean, SameBoot: r.sameBoot, InFlight: r.calls, Quota: r.quota, Sent: r.sent}
+	state := checkpoint.State{Checkpoint: r.ck, Clean: r.clean, SameBoot: r.sameBoot, InFlight: r.calls, Quota: r.quota, Sent: r.sent, Latest: r.latest}
 	slices.SortFunc(state.InFlight, func(a, b checkpoint.Call) int { return cmp.Compare(a.ID, b.ID) })
 	if state.Settled, err = loadSettled(ctx, db, r.ck); err != nil {
 		return checkpoint.State{}, err

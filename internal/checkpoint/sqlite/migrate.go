@@ -54,10 +54,11 @@ func versionFive(ctx context.Context, tx *sql.Tx) error {
 // backfillTables are those of version 6.
 const backfillTables = cursorsTable + refusedTable + backfillTable + mappingsTable
 
-// versionSix adds what backfills need. The mappings of a store that an older
+// versionSix adds what identifies the latest transaction, which is not known yet,
+// and what backfills need. The mappings of a store that an older
 // release made count as loaded: an upgrade never sends a table.
 func versionSix(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, backfillTables+ofOlderRelease)
+	_, err := tx.ExecContext(ctx, latestColumn+backfillTables+ofOlderRelease)
 	return err
 }
 

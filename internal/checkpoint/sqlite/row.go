@@ -19,11 +19,13 @@ const updateSQL = `UPDATE state SET life = ?1, clean = ?2, boot = ?3, saves = sa
 	position = coalesce(?6, position), checksum = coalesce(?7, checksum),
 	day = coalesce(?8, day), day_calls = coalesce(?9, day_calls),
 	exhausted = coalesce(?10, exhausted), starts = coalesce(?11, starts),
-	inflight = coalesce(?12, inflight), calls = coalesce(?13, calls)
+	inflight = coalesce(?12, inflight), calls = coalesce(?13, calls), latest = coalesce(?14, latest)
 	WHERE id = 1 AND (?6 IS NULL OR position <= ?6)`
 
-// identifySQL gives the row a checkpoint of another identity.
-const identifySQL = `UPDATE state SET system = ?, timeline = ?, database = ?, slot = ?, position = ?, checksum = ?`
+// identifySQL gives the row a checkpoint of another identity. At another position
+// no transaction is known.
+const identifySQL = `UPDATE state SET system = ?1, timeline = ?2, database = ?3, slot = ?4, position = ?5, checksum = ?6,
+	latest = CASE WHEN position = ?5 THEN latest ELSE x'' END`
 
 // row is the row of the table state, read and found to be sound.
 type row struct {
@@ -31,6 +33,7 @@ type row struct {
 	clean    bool
 	sameBoot bool
 	sent     pgoutput.Position
+	latest   checkpoint.Commit
 	ck       *checkpoint.Checkpoint // nil for none
 	quota    checkpoint.Quota
 	calls    []checkpoint.Call
@@ -40,11 +43,11 @@ func loadRow(ctx context.Context, db querier) (row, error) {
 	var r row
 	var saves int64
 	var boot, starts string
-	var sent, calls []byte
+	var sent, latest, calls []byte
 	var ck nullCheckpoint
-	err := db.QueryRowContext(ctx, `SELECT life, clean, boot, saves, sent, system, timeline, database, slot, position, checksum,
+	err := db.QueryRowContext(ctx, `SELECT life, clean, boot, saves, sent, latest, system, timeline, database, slot, position, checksum,
 		day, day_calls, exhausted, starts, calls FROM state`).
-		Scan(&r.life, &r.clean, &boot, &saves, &sent, &ck.system, &ck.timeline, &ck.database, &ck.slot, &ck.position, &ck.checksum,
+		Scan(&r.life, &r.clean, &boot, &saves, &sent, &latest, &ck.system, &ck.timeline, &ck.database, &ck.slot, &ck.position, &ck.checksum,
 			&r.quota.Day, &r.quota.Calls, &r.quota.Exhausted, &starts, &calls)
 	if err != nil {
 		return row{}, err
@@ -55,6 +58,9 @@ func loadRow(ctx context.Context, db querier) (row, error) {
 	}
 	if r.sent, err = readSent(sent); err != nil {
 		return row{}, fmt.Errorf("sent: %w", err)
+	}
+	if r.latest, err = readLatest(latest); err != nil {
+		return row{}, fmt.Errorf("latest: %w", err)
 	}
 	if r.quota.Starts, err = readStarts(starts); err != nil {
 		return row{}, fmt.Errorf("quota: %w", err)

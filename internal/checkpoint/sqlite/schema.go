@@ -45,6 +45,11 @@ CREATE TABLE state (           -- one row
 );
 `
 
+// latestColumn is of version 6.
+const latestColumn = `
+ALTER TABLE state ADD COLUMN latest BLOB NOT NULL DEFAULT x''; -- the newest transaction up to the checkpoint
+`
+
 // relationsTable has what mapped tables were when they were last looked at.
 const relationsTable = `
 CREATE TABLE relations (       -- mapped tables as they were last seen
@@ -60,7 +65,7 @@ CREATE TABLE relations (       -- mapped tables as they were last seen
 // schema is meant to be read by people too, also while the daemon runs. Keys
 // may hold any byte and are blobs; positions are integers, with their usual
 // text beside them; times are RFC 3339 in UTC.
-const schema = stateTable + relationsTable + acceptedTable + deletionsTable + settledToTable + backfillTables + `
+const schema = stateTable + latestColumn + relationsTable + acceptedTable + deletionsTable + settledToTable + backfillTables + `
 CREATE TABLE parked (          -- objects that were not confirmed
   key       BLOB    PRIMARY KEY,
   mapping   TEXT    NOT NULL,
