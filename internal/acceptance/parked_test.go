@@ -220,3 +220,36 @@ func TestStatusOfAProgramInTrouble(t *testing.T) {
 		t.Errorf("status of a program that is gone: exit code %d:\n%s", code, output)
 	}
 }
+
+// TestRowsWithoutAKeyShareAnEntry changes rows without a key again and again: they
+// can never be sent, and must not fill the parked objects and stop delivery.
+func TestRowsWithoutAKeyShareAnEntry(t *testing.T) {
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		w := newThings(t, server, api, "")
+		w.config.maxParked = 5
+		w.exec(`CREATE TABLE thing (code text, n int, name text); ALTER TABLE thing REPLICA IDENTITY FULL`)
+		p := w.start()
+		w.exec(`INSERT INTO thing SELECT CASE WHEN i % 10 > 0 THEN i::text END, 0, 'row ' || i FROM generate_series(1, 100) i`)
+		w.settle(p)
+		for range 3 {
+			w.exec(`UPDATE thing SET n = n + 1`)
+			w.settle(p)
+		}
+		w.awaitParked(1)
+		if got := w.sim.Count("Thing"); got != 90 {
+			t.Errorf("%d objects, want 90", got)
+		}
+		w.exec(`UPDATE thing SET code = name WHERE code IS NULL`)
+		w.settle(p)
+		if got := w.sim.Count("Thing"); got != 100 {
+			t.Errorf("%d objects, want all 100", got)
+		}
+		if output, code := w.command("parked", "discard", "--all", "--yes"); code != 0 {
+			t.Fatalf("discard: exit code %d: %s", code, output)
+		}
+		w.awaitParked(0)
+		w.noViolations()
+		p.stop(t)
+	})
+}

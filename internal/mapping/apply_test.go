@@ -217,7 +217,8 @@ func TestKeys(t *testing.T) {
 		{key('d', numericOID, "1.50", "y", "z"), key('d', numericOID, "1.5", "y", "other")},
 		{key('d', numericOID, "10.00", "y", "z"), key('d', numericOID, "10", "y", "z")},
 		{key('d', bpcharOID, "ab  ", "y", "z"), key('d', bpcharOID, "ab", "y", "z")},
-		{key('f', textOID, null, "y", "z"), key('f', textOID, null, "y", "z")},
+		{key('f', textOID, null, "y", "z"), key('f', textOID, null, "other", "changed")},
+		{key('f', textOID, "", "y", "z"), key('f', textOID, "", "other", "changed")},
 		{key('d', dateOID, "infinity", "y", "z"), key('d', dateOID, "infinity", "y", "changed")},
 	}
 	for _, pair := range same {
@@ -227,7 +228,7 @@ func TestKeys(t *testing.T) {
 	}
 	differing := []string{
 		key('d', textOID, "x", "yz", ""), key('d', textOID, "xy", "z", ""), key('d', textOID, "x\xff", "y", ""), key('d', textOID, "x\xfe", "y", ""),
-		key('f', textOID, null, "y", "1"), key('f', textOID, null, "y", "2"), key('f', textOID, null, null, "2"), key('f', textOID, "", "y", "2"),
+		key('f', textOID, null, "y", "1"), key('f', textOID, "y", null, "2"), key('f', textOID, null, null, "2"), key('f', textOID, "", "y", "2"),
 		key('f', textOID, "null", "y", "2"), key('f', textOID, "n", "y", "2"), key('d', dateOID, "infinity", "y", ""), key('d', dateOID, "-infinity", "y", ""),
 	}
 	seen := map[string]int{}
@@ -237,7 +238,7 @@ func TestKeys(t *testing.T) {
 		}
 		seen[k] = i
 	}
-	if k := key('f', textOID, null, "y", "secret"); strings.Contains(k, "secret") {
+	if k := key('f', textOID, null, "secret", "secret"); strings.Contains(k, "secret") {
 		t.Errorf("key %q shows a value of the row", k)
 	}
 }

@@ -1,9 +1,7 @@
 package mapping
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
+	"slices"
 	"strings"
 	"sync"
 
@@ -256,36 +254,26 @@ func (sc *scratch) cut() {
 	sc.buf = sc.buf[:sc.keyEnd]
 }
 
-// substitute identifies a row whose key cannot be written. It never equals the
-// key of an object, and is the same whenever the same row comes again. A key
-// that is null says nothing about which row it is: then a digest of the whole
-// row tells it from others.
+// substitute is the key of rows whose own cannot be written. It never equals that
+// of an object. A value that cannot be rendered is in it, so that such rows are
+// told apart. One that is null, empty or not there says nothing about which row
+// it is: those of a mapping that lack the same share one, and with it one parked
+// object, however often they change. None of them could be tried again.
 func (p *plan) substitute(v *view) string {
 	key := []byte(p.prefix + "\x01")
-	digest := false
+	lacks := slices.ContainsFunc(p.key, func(f field) bool { return len(v.at(f.column).Text) == 0 })
 	for i := range p.key {
 		value := v.at(p.key[i].column)
-		key = append(key, "nut"[value.Kind])
-		key = append(key, value.Text...)
+		switch {
+		case !lacks:
+			key = append(key, 't')
+			key = append(key, value.Text...)
+		case len(value.Text) == 0:
+			key = append(key, "nut"[value.Kind])
+		default:
+			key = append(key, '*')
+		}
 		key = append(key, 0)
-		digest = digest || len(value.Text) == 0
-	}
-	if digest {
-		key = append(key, v.digest()...)
 	}
 	return string(key)
-}
-
-// digest stands for all values of a row, without showing any.
-func (v *view) digest() string {
-	h := sha256.New()
-	for i := range v.columns {
-		value := v.at(i)
-		var head [9]byte
-		head[0] = "nut"[value.Kind]
-		binary.BigEndian.PutUint64(head[1:], uint64(len(value.Text)))
-		h.Write(head[:])
-		h.Write(value.Text)
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16])
 }
