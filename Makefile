@@ -22,7 +22,7 @@ setup: ## make sure PostgreSQL's programs and the tools of the tests are here
 	@./scripts/setup --tests
 
 build: ## build bin/cdcsync, static
-	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/cdcsync ./cmd/cdcsync
+	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.linked=$(VERSION)" -o bin/cdcsync ./cmd/cdcsync
 
 demo: ## PostgreSQL to a simulated Marketo on this machine (API=rest, DURATION=30s)
 	@./scripts/setup
@@ -56,7 +56,7 @@ test-back: ## the last release, this one, and back, on one state file (RELEASED=
 		CDCSYNC_RELEASED="$$dir/released" go test -count=1 -run TakenBack ./internal/acceptance
 
 format:
-	@files="$$(gofmt -l bench cmd internal)" || exit 1; \
+	@files="$$(gofmt -l bench cmd deploy internal)" || exit 1; \
 	[ -z "$$files" ] || { echo "format: run gofmt -w on:" $$files >&2; exit 1; }
 
 vet:

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cdcsync/cdcsync/internal/demo"
+	"github.com/cdcsync/cdcsync/internal/version"
 )
 
 func demoCommand() *cobra.Command {
@@ -43,7 +44,7 @@ leaves at once. Nothing stays behind.`,
 			if err := o.Check(); err != nil {
 				return usageError{err}
 			}
-			o.Version = buildVersion()
+			o.Version = version.Read(linked)
 			o.Out = cmd.OutOrStdout()
 			o.Live = isTerminal(o.Out)
 			ctx, stop := untilSecondSignal(cmd.Context())

@@ -17,6 +17,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/version"
 )
 
 func main() { os.Exit(execute()) }
@@ -83,11 +84,13 @@ every key) and:
   cdcsync init -o cdcsync.yaml
   cdcsync check -c cdcsync.yaml
   cdcsync run -c cdcsync.yaml`,
+		Version:       version.Read(linked).String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noArguments,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetVersionTemplate("cdcsync {{.Version}}\n")
 	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(initCommand(), schemaCommand(), runCommand(), checkCommand(), statusCommand(), parkedCommand(), releaseCommand(), stateCommand(), simulateCommand(), demoCommand(), versionCommand())

@@ -2,42 +2,30 @@ package main
 
 import (
 	"fmt"
-	"runtime"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/cdcsync/cdcsync/internal/version"
 )
 
-// version is set by the linker for a release.
-var version string
-
-// buildVersion returns the version, the commit where it is known, and the
-// release of Go.
-func buildVersion() string {
-	v, revision := version, ""
-	if info, ok := debug.ReadBuildInfo(); ok {
-		if v == "" {
-			v = info.Main.Version
-		}
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				revision = " (" + s.Value[:min(12, len(s.Value))] + ")"
-			}
-		}
-	}
-	if v == "" {
-		v = "(devel)"
-	}
-	return v + revision + " " + runtime.Version()
-}
+// linked is the version that the linker sets for a release.
+var linked string
 
 func versionCommand() *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Print the version",
+		Short: "Print the version and what is known of the build",
 		Args:  noArguments,
-		Run: func(cmd *cobra.Command, _ []string) {
-			fmt.Fprintln(cmd.OutOrStdout(), "cdcsync", buildVersion())
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			build := version.Read(linked)
+			if asJSON {
+				return writeIndented(cmd.OutOrStdout(), build)
+			}
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), "cdcsync", build)
+			return err
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
 }

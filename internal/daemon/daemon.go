@@ -30,13 +30,14 @@ import (
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/pipeline"
 	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/version"
 )
 
 // Daemon is one life of cdcsync. It runs once.
 type Daemon struct {
 	Config  *config.Config
 	Log     *slog.Logger
-	Version string
+	Version version.Info
 	// AcceptTables names tables, as schema.name, of which changes may be missing
 	// and delivery goes on all the same; EveryTable stands for all.
 	AcceptTables []string
@@ -80,9 +81,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 	}
 
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(d.Version.Collector(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	handler := admin.New(admin.Options{
-		Metrics: registry, Alive: d.alive, Ready: d.ready, Version: d.Version,
+		Metrics: registry, Alive: d.alive, Ready: d.ready, Version: d.Version.String(),
 		Listen:     d.Config.HTTP.Listen,
 		Status:     func(ctx context.Context) admin.Status { return d.status(ctx, store) },
 		EachParked: store.EachParked, Act: d.act, Release: d.release, Reserve: d.reserve,

@@ -46,7 +46,7 @@ var advice = map[string]string{
 
 // status is what /api/v1/status shows.
 func (d *Daemon) status(ctx context.Context, store *sqlite.Store) admin.Status {
-	s := admin.Status{Version: d.Version, Time: time.Now().UTC()}
+	s := admin.Status{Version: d.Version.String(), Time: time.Now().UTC()}
 	if d.runner.Load() == nil {
 		return notReady(s, admin.Obstacle{State: stateStarting, Reason: d.startingReason(), Advice: advice[stateStarting]})
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/pipeline"
+	"github.com/cdcsync/cdcsync/internal/version"
 )
 
 var update = flag.Bool("update", false, "write testdata/*.json instead of comparing with it")
@@ -31,7 +32,7 @@ func newDaemon(t *testing.T) (*Daemon, *sqlite.Store) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = store.Close() })
-	return &Daemon{Config: config.Default(), Log: slog.New(slog.DiscardHandler), Version: "1.2.3"}, store
+	return &Daemon{Config: config.Default(), Log: slog.New(slog.DiscardHandler), Version: version.Info{Version: "1.2.3"}}, store
 }
 
 func TestStatusBeforeThePipeline(t *testing.T) {

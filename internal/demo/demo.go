@@ -15,6 +15,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"github.com/cdcsync/cdcsync/internal/version"
 )
 
 // API is one of the two APIs of Marketo.
@@ -47,8 +49,8 @@ type Options struct {
 	Outage bool
 	// Keep leaves the directory with the configuration, the log and the state.
 	Keep bool
-	// Version is the version that the daemon's page shows.
-	Version string
+	// Version is the build that the daemon's page shows.
+	Version version.Info
 
 	// Out is what a person looks at. Live draws progress in place, as a
 	// terminal can; otherwise it is a line a second.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/cluster"
 	"github.com/cdcsync/cdcsync/internal/demo"
+	"github.com/cdcsync/cdcsync/internal/version"
 )
 
 // emptyTemp has temporary files made in a directory of the test's own, which
@@ -43,7 +44,7 @@ func left(t *testing.T, path ...string) []string {
 
 // small is a demo that takes a few seconds.
 func small(api demo.API, out *strings.Builder) demo.Options {
-	return demo.Options{API: api, Duration: 3 * time.Second, Rate: 300, Seed: 7, Latency: 20 * time.Millisecond, Outage: true, Version: "test", Out: out}
+	return demo.Options{API: api, Duration: 3 * time.Second, Rate: 300, Seed: 7, Latency: 20 * time.Millisecond, Outage: true, Version: version.Info{Version: "test"}, Out: out}
 }
 
 func TestRun(t *testing.T) {

@@ -93,7 +93,7 @@ func (s *stage) makeDir(context.Context, Options) error {
 }
 
 func (s *stage) startPostgres(ctx context.Context, _ Options) error {
-	pg, err := cluster.Start(ctx, cluster.Options{Dir: filepath.Join(s.dir, "postgresql")})
+	pg, err := cluster.Start(ctx, cluster.Options{Dir: filepath.Join(s.dir, "postgresql"), Settings: map[string]string{"max_slot_wal_keep_size": "2GB"}})
 	if err != nil {
 		return err
 	}

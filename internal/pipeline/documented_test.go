@@ -29,7 +29,12 @@ func TestMetricsAndStatesAreDocumented(t *testing.T) {
 		slices.Sort(found)
 		return found
 	}
-	want := names(`describe\("([a-z_]+)"`, string(code))
+	build, err := os.ReadFile("../version/version.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := append(names(`describe\("([a-z_]+)"`, string(code)), names(`Name: "cdcsync_([a-z_]+)"`, string(build))...)
+	slices.Sort(want)
 	got := names("(?m)^\\| `cdcsync_([a-z_]+)` \\|", string(docs))
 	if len(want) == 0 || !slices.Equal(got, want) {
 		t.Errorf("metrics: documented are %q,\nthere are %q", got, want)
