@@ -1,7 +1,6 @@
 package mapping
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -257,10 +256,23 @@ func (sc *scratch) supply(found *Found, at int) {
 }
 
 // Looks reports whether any attribute of the set is looked up.
-func (s *Set) Looks() bool {
-	return slices.ContainsFunc(s.mappings, func(m *compiled) bool { return m.looks() })
+func (s *Set) Looks() bool { return len(s.Lookups()) > 0 }
+
+// AttributeLookup is a lookup with the attribute that it is for: the place of the
+// rule among the Attributes of mapping number Mapping.
+type AttributeLookup struct {
+	*Lookup
+	Mapping, Attribute int
 }
 
-func (m *compiled) looks() bool {
-	return slices.ContainsFunc(m.lookups, func(l *lookup) bool { return l != nil })
+// Lookups returns all lookups, in the order of the mappings.
+func (s *Set) Lookups() (all []AttributeLookup) {
+	for i, m := range s.mappings {
+		for j, r := range m.definition.Attributes {
+			if r.Lookup != nil {
+				all = append(all, AttributeLookup{r.Lookup, i, j})
+			}
+		}
+	}
+	return all
 }

@@ -85,8 +85,14 @@ func (in *inspection) path(i int, column string) string {
 		switch {
 		case r.Column == column:
 			return "attributes." + r.Attribute
-		case uses(r.Expr, column):
+		case r.Lookup == nil && uses(r.Expr, column):
 			return "attributes." + r.Attribute + ".expr"
+		case r.Lookup != nil:
+			for _, m := range r.Lookup.Match {
+				if m.Ours == column {
+					return "attributes." + r.Attribute + ".lookup.match." + m.Theirs
+				}
+			}
 		}
 	}
 	return "where"

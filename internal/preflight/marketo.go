@@ -43,11 +43,7 @@ func Marketo(ctx context.Context, client marketo.Client, set *mapping.Set, table
 			continue
 		}
 		c := comparison{report: &r, definition: set.Definition(i), shape: set.Shape(i), description: description}
-		for j := range tables {
-			if tables[j].Schema == c.definition.Schema && tables[j].Name == c.definition.Table {
-				c.table = &tables[j]
-			}
-		}
+		c.tables = tables
 		c.compare()
 	}
 	return r.findings
@@ -80,8 +76,23 @@ type comparison struct {
 	definition  mapping.Definition
 	shape       *marketo.Shape
 	description marketo.Description
-	// table is nil when it is not known.
-	table *catalog.Table
+	// tables are those that are known.
+	tables []catalog.Table
+}
+
+// column is the one that a rule takes its values from as they are; nil when
+// there is none, or it is not known.
+func (c *comparison) column(r mapping.Rule) *catalog.TableColumn {
+	table, column := mapping.Table{Schema: c.definition.Schema, Name: c.definition.Table}, r.Column
+	if r.Lookup != nil && r.Expr == "" {
+		table, column = mapping.Table{Schema: r.Lookup.Schema, Name: r.Lookup.Table}, r.Lookup.Column
+	}
+	for i := range c.tables {
+		if t := &c.tables[i]; column != "" && t.Schema == table.Schema && t.Name == table.Name {
+			return t.Column(column)
+		}
+	}
+	return nil
 }
 
 func (c *comparison) check() string { return "object " + c.definition.Object }
@@ -150,8 +161,8 @@ func (c *comparison) compareField(f *marketo.Field) {
 		switch {
 		case r.Constant != nil:
 			level, detail = fitConstant(*r.Constant, f)
-		case r.Column != "" && c.table != nil:
-			if column := c.table.Column(r.Column); column != nil {
+		default:
+			if column := c.column(r); column != nil {
 				level, detail = Fit(column, f)
 			}
 		}

@@ -79,6 +79,14 @@ func ordersTable() catalog.Table {
 	}}
 }
 
+// usersTable is the one that values are looked up in.
+func usersTable() catalog.Table {
+	return catalog.Table{Schema: "crm", Name: "users", Exists: true, Columns: []catalog.TableColumn{
+		{Name: "id", BaseName: "int8", Formatted: "bigint", Modifier: -1},
+		{Name: "email", BaseName: "varchar", Formatted: "character varying(300)", Modifier: 304},
+	}}
+}
+
 func TestMarketoObjects(t *testing.T) {
 	tests := []struct {
 		name string
@@ -104,6 +112,12 @@ func TestMarketoObjects(t *testing.T) {
 			column("placed", "placed")(d)
 			column("day", "state")(d)
 		}},
+		{"marketo_lookups", func(d *mapping.Definition) {
+			takes("state", "email", byID)(d)
+			takes("day", "id", byID)(d)
+			takes("visits", "email", byID)(d)
+			d.Attributes[len(d.Attributes)-1].Expr = "len(email)"
+		}},
 		{"marketo_constants", func(d *mapping.Definition) {
 			d.Attributes = append(d.Attributes, mapping.Rule{Attribute: "visits", Constant: constant(marketo.Number, "1.5")})
 			d.OnDelete.Set = []mapping.Rule{
@@ -119,7 +133,7 @@ func TestMarketoObjects(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			findings := preflight.Marketo(t.Context(), restClient(t, url, simulator.DefaultClientSecret), set, ordersTable())
+			findings := preflight.Marketo(t.Context(), restClient(t, url, simulator.DefaultClientSecret), set, ordersTable(), usersTable())
 			golden(t, tt.name, text(findings))
 		})
 	}

@@ -3,6 +3,7 @@ package preflight
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/catalog"
@@ -14,10 +15,14 @@ import (
 // mappings. A missing slot, and with it a missing publication, are fine where
 // the role may create them at the start. locate says where in the
 // configuration a mistake stands; nil shows it as it is. The tables are as the
-// catalog describes them, in the order of set.Tables; one that is missing has
-// Exists unset. The error is only for not being able to look.
+// catalog describes them, in the order of set.Tables, and then those that values
+// are looked up in; one that is missing has Exists unset. The error is only for not being able to look.
 func Source(ctx context.Context, session *replication.Catalog, server replication.Server, set *mapping.Set, locate func(mapping.Mistake) string) ([]Finding, []catalog.Table, error) {
 	tables, holders, err := describe(ctx, session, set)
+	if err != nil {
+		return nil, nil, err
+	}
+	others, err := describeOthers(ctx, session, set)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -38,6 +43,12 @@ func Source(ctx context.Context, session *replication.Catalog, server replicatio
 	for i := range in.tables {
 		t := &in.tables[i]
 		in.about(ScopeTable, t.Schema+"."+t.Name, func() { in.inspectTable(t) })
+	}
+	in.inspectLookups(others)
+	for _, o := range others {
+		if !slices.ContainsFunc(tables, func(t catalog.Table) bool { return t.Schema == o.table.Schema && t.Name == o.table.Name }) {
+			tables = append(tables, o.table)
+		}
 	}
 	return in.findings, tables, nil
 }

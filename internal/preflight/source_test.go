@@ -95,6 +95,48 @@ var tableSetups = []setup{
 		GRANT SELECT ON orders TO row_security_app; ALTER TABLE orders ENABLE ROW LEVEL SECURITY`, role: "row_security_app", mappings: one(nil)},
 }
 
+// takes adds an attribute that is looked up in crm.users.
+func takes(attribute, column string, match ...mapping.Match) func(d *mapping.Definition) {
+	return func(d *mapping.Definition) {
+		d.Attributes = append(d.Attributes, mapping.Rule{Attribute: attribute, Lookup: &mapping.Lookup{Schema: "crm", Table: "users", Column: column, Match: match}})
+	}
+}
+
+const lookupDDL = `CREATE SCHEMA crm; CREATE TABLE orders (id int PRIMARY KEY, city text, user_id int, code varchar(9), at date);
+	CREATE TABLE crm.users (id bigint PRIMARY KEY, uid uuid, kind text, since timestamp, email text, photo bytea); ANALYZE crm.users`
+
+var byID = mapping.Match{Theirs: "id", Ours: "user_id"}
+
+var lookupSetups = []setup{
+	{name: "lookup", ddl: lookupDDL, mappings: one(func(d *mapping.Definition) {
+		takes("email", "email", byID)(d)
+		takes("since", "since", mapping.Match{Theirs: "kind", Ours: "code"}, mapping.Match{Theirs: "id", Ours: "user_id"})(d)
+	})},
+	{name: "lookup_table_missing", ddl: ordersDDL + `; CREATE TABLE users (user_id int)`, mappings: one(takes("email", "email", mapping.Match{Theirs: "id", Ours: "id"}))},
+	{name: "lookup_view", ddl: ordersDDL + `; CREATE SCHEMA crm; CREATE VIEW crm.users AS SELECT 1 AS id, ''::text AS email`, mappings: one(takes("email", "email", mapping.Match{Theirs: "id", Ours: "id"}))},
+	{name: "lookup_columns", ddl: lookupDDL, mappings: one(func(d *mapping.Definition) {
+		takes("email", "mail", byID)(d)
+		takes("photo", "photo", byID)(d)
+		takes("kind", "kind", mapping.Match{Theirs: "user_id", Ours: "user_id"})(d)
+		takes("since", "since", mapping.Match{Theirs: "id", Ours: "usr_id"})(d)
+	})},
+	{name: "lookup_types", ddl: lookupDDL, mappings: one(func(d *mapping.Definition) {
+		takes("a", "email", mapping.Match{Theirs: "uid", Ours: "user_id"})(d)
+		takes("b", "email", mapping.Match{Theirs: "id", Ours: "code"})(d)
+		takes("c", "email", mapping.Match{Theirs: "since", Ours: "at"})(d)
+		takes("d", "email", mapping.Match{Theirs: "kind", Ours: "user_id"})(d)
+	})},
+	{name: "lookup_index", ddl: lookupDDL + `; CREATE INDEX ON crm.users (kind)`, mappings: one(func(d *mapping.Definition) {
+		takes("a", "email", mapping.Match{Theirs: "email", Ours: "city"})(d)
+		takes("b", "email", mapping.Match{Theirs: "kind", Ours: "city"})(d)
+	})},
+	{name: "lookup_rights", ddl: lookupDDL + `; CREATE PUBLICATION lookup_rights FOR TABLE orders; CREATE ROLE lookup_rights_app LOGIN REPLICATION; GRANT SELECT ON orders TO lookup_rights_app`,
+		role: "lookup_rights_app", mappings: one(takes("email", "email", byID))},
+	{name: "lookup_row_security", ddl: lookupDDL + `; CREATE PUBLICATION lookup_row_security FOR TABLE orders; CREATE ROLE lookup_row_security_app LOGIN REPLICATION;
+		GRANT USAGE ON SCHEMA crm TO lookup_row_security_app; GRANT SELECT ON orders, crm.users TO lookup_row_security_app; ALTER TABLE crm.users ENABLE ROW LEVEL SECURITY`,
+		role: "lookup_row_security_app", mappings: one(takes("email", "email", byID))},
+}
+
 var serverSetups = []setup{
 	{name: "role", ddl: ordersDDL + `; CREATE PUBLICATION role FOR TABLE orders; CREATE ROLE role_app LOGIN; GRANT SELECT ON orders TO role_app`, role: "role_app", mappings: one(nil)},
 	{name: "publication_rights", ddl: ordersDDL + `; CREATE TABLE "Odd ""One" (id int PRIMARY KEY) PARTITION BY RANGE (id);
@@ -147,7 +189,7 @@ var serverSetups = []setup{
 // Every set-up is found, in these words; every statement of a remedy runs as
 // it is printed, and then the finding is gone.
 func TestSourceFindings(t *testing.T) {
-	for _, s := range slices.Concat(tableSetups, serverSetups) {
+	for _, s := range slices.Concat(tableSetups, lookupSetups, serverSetups) {
 		t.Run(s.name, func(t *testing.T) {
 			w := newWorld(t, sharedCluster(t), s.name, s.mappings...)
 			if v := w.version(); v < s.since {

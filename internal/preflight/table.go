@@ -115,7 +115,7 @@ func (in *inspection) computed(i int) (where, expressions []string) {
 		if uses(d.Where, column) {
 			where = append(where, column)
 		}
-		if slices.ContainsFunc(d.Attributes, func(r mapping.Rule) bool { return uses(r.Expr, column) }) {
+		if slices.ContainsFunc(d.Attributes, func(r mapping.Rule) bool { return r.Lookup == nil && uses(r.Expr, column) }) {
 			expressions = append(expressions, column)
 		}
 	}
