@@ -81,8 +81,7 @@ func (m *Machine) cover(it *item, seen *pgoutput.Transactions, row *marketo.Obje
 	m.reads.rows.forget(it.hash)
 	all := true
 	for next := it.after; next != nil; next = next.after {
-		all = all && next.windowed() && next.key == it.key && next.mapping == it.mapping &&
-			m.mayCover(int(it.mapping), next.operation) && seen.SeeStreamed(next.xid, next.at.Commit, m.stream.timeline)
+		all = all && next.key == it.key && next.mapping == it.mapping && m.seenBy(seen, next)
 		next.covered = all
 	}
 	for it.after != nil && it.after.covered && !m.undecided(it.after) && m.mayAbsorb(it, it.after) {
@@ -91,6 +90,19 @@ func (m *Machine) cover(it *item, seen *pgoutput.Transactions, row *marketo.Obje
 	if all {
 		m.reads.rows.note(it.hash, rowSeen{key: it.key, mapping: it.mapping, seen: seen})
 	}
+}
+
+// seenBy reports whether a row covers an item that its snapshot sees. A row of a
+// backfill is as old as the change before it, and no change that anybody could
+// want to have sent by itself.
+func (m *Machine) seenBy(seen *pgoutput.Transactions, it *item) bool {
+	switch it.feed {
+	case fromStream:
+		return m.mayCover(int(it.mapping), it.operation) && seen.SeeStreamed(it.xid, it.at.Commit, m.stream.timeline)
+	case fromBackfill:
+		return true
+	}
+	return false
 }
 
 // leavesOut reports whether an attribute of an object is left as it is.

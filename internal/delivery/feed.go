@@ -115,7 +115,7 @@ func (m *Machine) Credits() int {
 	if m.end.stopping || m.end.halted != "" || m.feeds.bytes >= m.cfg.MaxPendingBytes/feedsShare {
 		return 0
 	}
-	return max(0, m.cfg.MaxPending/feedsShare-m.feeds.writes)
+	return max(0, max(1, m.cfg.MaxPending/feedsShare)-m.feeds.writes)
 }
 
 // offered takes in what a backfill hands in.
@@ -140,6 +140,11 @@ func (m *Machine) offer(now time.Time, t *ticket, w *mapping.Write) {
 	state := &m.states[w.Mapping]
 	state.count.Offered++
 	hash := m.keys.hash(KeyHash(w.Key))
+	if m.hasNewerRow(hash, w) {
+		state.count.Coalesced++
+		m.punch(t)
+		return
+	}
 	head := m.keys.first(hash, w.Key)
 	if head != nil && m.mergeOffered(now, head.last, t, w) {
 		state.count.Coalesced++
@@ -160,6 +165,15 @@ func (m *Machine) offer(now time.Time, t *ticket, w *mapping.Write) {
 	}
 	it.last = it
 	m.begin(now, it)
+}
+
+// hasNewerRow reports whether the row was read in this life, by itself, and the
+// stream has brought nothing since that it did not have: then it is as new as
+// what a backfill hands in, or newer, and changes that the stream still has to
+// bring are taken for sent with it.
+func (m *Machine) hasNewerRow(hash uint64, w *mapping.Write) bool {
+	row, ok := m.reads.rows.find(hash)
+	return ok && row.key == w.Key && int(row.mapping) == w.Mapping
 }
 
 // mergeOffered merges a row into the newest change of its key, if that waits.

@@ -31,6 +31,8 @@ type rig struct {
 	logs      []Log
 	confirmed LSN
 	finished  *Finished
+	settled   []uint64 // tickets
+	refused   []BackfillRefused
 }
 
 func newRig(t *testing.T, change func(*Config)) *rig {
@@ -69,6 +71,10 @@ func (r *rig) step(ev Event) {
 			r.confirmed = e.LSN
 		case Read:
 			r.reads = append(r.reads, e)
+		case TicketSettled:
+			r.settled = append(r.settled, e.Ticket)
+		case BackfillRefused:
+			r.refused = append(r.refused, e)
 		case Tell:
 			e.To <- e.Answer
 		case Answer:

@@ -80,7 +80,7 @@ func (m *Machine) absorb(it *item) {
 // mayAbsorb reports whether next, which follows it, can be sent with it as one.
 func (m *Machine) mayAbsorb(it, next *item) bool {
 	if next.covered {
-		return it.mayJoin() && it.key == next.key && next.windowed()
+		return it.mayJoin() && it.key == next.key && next.feed != fromParked && (it.ticket == nil || next.ticket == nil)
 	}
 	return it.needs == 0 && !next.repeat &&
 		m.mayMerge(it, &change{content: &next.content, key: next.key, mapping: next.mapping, feed: next.feed, ticket: next.ticket})

@@ -62,6 +62,15 @@ func described(sv checkpoint.Save) string {
 	for _, k := range sv.Lacking {
 		line += fmt.Sprintf(" lacking=%s", spoken(k))
 	}
+	for _, c := range sv.Cursors {
+		line += fmt.Sprintf(" cursor=%s", c.Value)
+	}
+	for _, f := range sv.Refused {
+		line += fmt.Sprintf(" refused=%s(%s)", spoken(f.Key), f.Code)
+	}
+	for _, f := range sv.Unrefused {
+		line += fmt.Sprintf(" unrefused=%s", spoken(f.Key))
+	}
 	if sv.Sync {
 		line += " synced"
 	}

@@ -29,6 +29,20 @@ func (s *story) commit(d *datadriven.TestData) {
 	s.step(&Received{Entries: slices.Clone(entries)})
 }
 
+// offer hands rows of a backfill in: offer TICKET [more] [again], and a line for
+// each row.
+func (s *story) offer(d *datadriven.TestData) {
+	given := words(d)
+	ev := &Offered{
+		Ticket: uint64(s.number(d, given[0])), Feed: "backfill:1", Cursor: given[0],
+		Again: slices.Contains(given, "again"), Last: !slices.Contains(given, "more"),
+	}
+	for line := range strings.Lines(d.Input) {
+		ev.Writes = append(ev.Writes, s.change(d, strings.TrimSpace(line)))
+	}
+	s.step(ev)
+}
+
 // stream hands over again what a life that has just begun is to be sent.
 func (s *story) stream() {
 	for _, entries := range s.committed {

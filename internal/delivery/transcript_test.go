@@ -124,6 +124,12 @@ func (s *story) play(t *testing.T, d *datadriven.TestData) string {
 	case "release":
 		reply := make(chan Acted, 1)
 		s.step(Release{Mappings: words(d), Reply: reply})
+	case "offer":
+		s.offer(d)
+	case "pause":
+		s.step(Pause{Mapping: 0, Backfill: slices.Contains(words(d), "backfill"), Reason: "somebody wants it"})
+	case "resume":
+		s.step(Pause{Mapping: 0, Backfill: slices.Contains(words(d), "backfill")})
 	case "show":
 		s.show()
 	default:
@@ -211,6 +217,10 @@ func (s *story) effect(e Effect) {
 		s.say("%s acknowledge %s", s.clock(), e.LSN)
 	case Log:
 		s.say("%s log: %s%s", s.clock(), e.Message, arguments(e.Args))
+	case TicketSettled:
+		s.say("%s ticket %d is settled", s.clock(), e.Ticket)
+	case BackfillRefused:
+		s.say("%s %s is refused: %s", s.clock(), e.Feed, e.Reason)
 	case Tell:
 		s.say("%s told: done %d, missing %d%s", s.clock(), e.Answer.Done, e.Answer.Missing, list(e.Answer.Problems))
 	case Finished:

@@ -19,6 +19,8 @@ const (
 	evReply
 	evSaved
 	evRow
+	evChunk
+	evResume
 )
 
 // event is something that is going to happen. Those with a life happen to the
@@ -119,6 +121,10 @@ func (s *Simulator) happen(e event) {
 		s.reply(int(e.n))
 	case evSaved:
 		s.saved()
+	case evChunk:
+		s.readChunk()
+	case evResume:
+		s.resumeBackfill()
 	case evRow:
 		s.rowRead(int(e.n))
 	}

@@ -118,6 +118,11 @@ func (s *Simulator) checkKey(k, stamp int32) {
 		s.fail("I4", "two calls in flight with key %d", k)
 	}
 	// What the table decides is as new as the look at it.
+	if s.checkOffered(k, stamp) {
+		s.checkAhead(k, stamp)
+		s.checkUnknown(k, stamp)
+		return
+	}
 	fromRow := stamp == key.fromRow || stamp != 0 && (stamp == key.wentFor || stamp == key.differed)
 	if !fromRow {
 		if stamp < key.floor {
@@ -129,6 +134,12 @@ func (s *Simulator) checkKey(k, stamp int32) {
 		s.fail("redelivery", "key %d: change %d is sent again though the store has it as settled", k, stamp)
 	}
 	s.checkAhead(k, stamp)
+	s.checkUnknown(k, stamp)
+}
+
+// checkUnknown: nothing new goes beside a call that may still be executed.
+func (s *Simulator) checkUnknown(k, stamp int32) {
+	key := &s.keys[k]
 	kept := key.unknown[:0]
 	for _, u := range key.unknown {
 		if u.start+serverLimit <= s.now {
@@ -216,8 +227,8 @@ func (s *Simulator) checkStep() {
 	p, config := &s.process, &s.profile.config
 	for i := range mappings {
 		m := p.machine.Balance(i)
-		sum := m.Replayed + m.Coalesced + m.Confirmed + m.Parked + m.Gone + m.Kept + uint64(m.Pending)
-		if m.Received != p.delivered[i] || m.Received+m.Retried != sum {
+		sum := m.Replayed + m.Coalesced + m.Confirmed + m.Parked + m.Refused + m.Gone + m.Kept + uint64(m.Pending)
+		if m.Received != p.delivered[i] || m.Received+m.Retried+m.Offered != sum {
 			s.fail("conservation", "mapping %d: %d received of %d, %d accounted for", i, m.Received, p.delivered[i], sum)
 		}
 	}
@@ -229,6 +240,7 @@ func (s *Simulator) checkStep() {
 	if s.disk.life > 1 && s.rowsCover {
 		room = 2 // what a row covered that has gone since comes again one by one
 	}
+	pieces += s.backfill.largest
 	if most := room*config.MaxPending + pieces + len(s.disk.now.parked); objects > most {
 		s.fail("memory", "%d objects pending, at most %d are allowed", objects, most)
 	}

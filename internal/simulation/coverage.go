@@ -48,6 +48,10 @@ type Coverage struct {
 	// What an operator did.
 	RetriedByHand, Discarded, ActedInVain int
 	Releases, Reserved                    int
+	// What a backfill did: chunks, rows of them and those that the stream had
+	// newer, cursors that were saved.
+	Chunks, Offered, Touched, Cursors int
+	RowsRefused                       int
 	// Calls that were refused for the number of calls.
 	Throttled, Spent int
 }

@@ -25,6 +25,10 @@ type state struct {
 	lacking  map[int32]bool
 	quota    checkpoint.Quota
 	sent     pgoutput.Position
+	// cursor is how far the backfill is, refused the keys of its rows that were,
+	// with the changes that they had.
+	cursor  int32
+	refused map[int32]int32
 }
 
 // save is one group commit.
@@ -32,6 +36,8 @@ type save struct {
 	checkpoint.Save
 	number int32
 	life   uint64
+	// offered are the changes that the refused rows had.
+	offered map[int32]int32
 	// fresh are the confirmations that came before it and must be in it.
 	fresh []confirmation
 }
@@ -52,13 +58,13 @@ type disk struct {
 var errNoSpace = errors.New("no space left on device")
 
 func newState(keys int) state {
-	return state{lsn: firstLSN, clean: true, through: make([]int32, keys), parked: map[int32]checkpoint.Parked{}, lacking: map[int32]bool{}}
+	return state{lsn: firstLSN, clean: true, through: make([]int32, keys), parked: map[int32]checkpoint.Parked{}, lacking: map[int32]bool{}, refused: map[int32]int32{}}
 }
 
 // copyState returns what a loss of power leaves of a synced state.
 func copyState(st state) state {
 	st.inFlight, st.through = slices.Clone(st.inFlight), slices.Clone(st.through)
-	st.parked, st.lacking = maps.Clone(st.parked), maps.Clone(st.lacking)
+	st.parked, st.lacking, st.refused = maps.Clone(st.parked), maps.Clone(st.lacking), maps.Clone(st.refused)
 	return st
 }
 
@@ -83,6 +89,7 @@ func copySave(sv *checkpoint.Save) checkpoint.Save {
 	c.Parked = slices.Clone(sv.Parked)
 	c.Resolved = slices.Clone(sv.Resolved)
 	c.Lacking = slices.Clone(sv.Lacking)
+	c.Cursors, c.Refused = slices.Clone(sv.Cursors), slices.Clone(sv.Refused)
 	if sv.Quota != nil {
 		q := *sv.Quota
 		c.Quota = &q
@@ -136,6 +143,12 @@ func (s *Simulator) apply(st *state, sv *save) {
 		st.parked[parseKey(p.Key)] = p
 		delete(st.lacking, parseKey(p.Key))
 	}
+	for _, c := range sv.Cursors {
+		st.cursor = parse(c.Value)
+	}
+	for _, r := range sv.Refused {
+		st.refused[parseKey(r.Key)] = sv.offered[parseKey(r.Key)]
+	}
 	if sv.Quota != nil {
 		st.quota = *sv.Quota
 	}
@@ -162,6 +175,7 @@ func (s *Simulator) begin(sv *checkpoint.Save) {
 	d.saves++
 	d.under = &save{Save: copySave(sv), number: d.saves, fresh: s.process.fresh}
 	s.process.fresh = nil
+	d.under.offered = s.offeredOf(sv.Refused)
 	in := s.between(200*time.Microsecond, 10*time.Millisecond)
 	if s.profile.slowDisk && s.rng.IntN(10) == 0 {
 		in = s.between(0, 8*time.Second)

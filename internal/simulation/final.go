@@ -12,7 +12,7 @@ func (s *Simulator) quiet() bool {
 		return false
 	}
 	objects, _ := s.process.machine.Load()
-	return objects == 0 && s.process.flying == 0 && int(s.low) == len(s.changes) &&
+	return objects == 0 && s.backfilled() && s.process.flying == 0 && int(s.low) == len(s.changes) &&
 		s.slot.memory == s.walEnd && s.disk.synced.lsn == s.walEnd && s.disk.under == nil
 }
 
@@ -43,7 +43,7 @@ func (s *Simulator) compare() {
 			continue
 		}
 		last := s.effective(key.last)
-		if last == 0 || key.discarded == key.last {
+		if s.compareBackfilled(int32(k), last, have) || last == 0 || key.discarded == key.last {
 			continue
 		}
 		operation := mappings[key.mapping].operation
@@ -164,6 +164,9 @@ func (s *Simulator) compareInexact(k int32, have object) {
 		if s.changes[i].rowB == have.b {
 			return
 		}
+	}
+	if key.old && have.b == int32(len(texts)-1-int(k)) && s.profile.backfill {
+		return
 	}
 	s.fail("I3", "key %d has b of %d, which is gone", k, have.b)
 }

@@ -17,6 +17,10 @@ type plant struct {
 	effect func(*Simulator, delivery.Effect) []delivery.Effect
 	// forgetSkip makes the reader skip one change too few.
 	forgetSkip bool
+	// keepTouched has rows of a backfill kept that the stream has newer.
+	keepTouched bool
+	// early has them handed in at once.
+	early bool
 	// wallTime has the machine go by a clock that is set.
 	wallTime bool
 }

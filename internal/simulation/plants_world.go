@@ -45,6 +45,9 @@ func startPlants() []plant {
 		{name: "limits are forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Quota = checkpoint.Quota{} }},
 		{name: "parked objects are forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Parked = nil }},
 		{name: "every end is clean", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) { sv.Clean = true })},
+		{name: "rows are handed in, and their cursor is saved at once", state: func(s *Simulator, _ *checkpoint.State) {
+			s.disk.now.cursor = max(s.disk.now.cursor, s.backfill.next)
+		}},
 		{name: "finished at once", effect: func(s *Simulator, e delivery.Effect) []delivery.Effect {
 			if s.process.stopping {
 				return []delivery.Effect{e, delivery.Finished{}}
@@ -141,6 +144,8 @@ func streamPlants() []plant {
 		{name: "marks are lost", event: onEntries(func(_ *Simulator, entries []delivery.Entry) []delivery.Entry {
 			return slices.DeleteFunc(entries, func(e delivery.Entry) bool { return e.Kind == delivery.EntryMark })
 		})},
+		{name: "rows of a backfill that the stream has newer are kept", keepTouched: true},
+		{name: "rows of a backfill are handed in before their mark", early: true},
 		{name: "a cut transaction is skipped one short", forgetSkip: true},
 		{name: "positions lack their place in the transaction", event: onEntries(func(_ *Simulator, entries []delivery.Entry) []delivery.Entry {
 			for i := range entries {

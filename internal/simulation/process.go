@@ -69,6 +69,7 @@ func (s *Simulator) start() {
 	s.plant.configure(&config)
 	p.machine = delivery.New(config, st, s.time())
 	s.covered.Lives++
+	s.beginBackfill()
 	s.planFor(s.between(time.Millisecond, 200*time.Millisecond), evConnect, 0)
 	if s.profile.kills && !s.healed && s.rng.IntN(4) == 0 {
 		// A short life, which must pass on what the one before it left.
@@ -143,6 +144,10 @@ func (s *Simulator) carryOut(e delivery.Effect) {
 		}
 	case delivery.Tell:
 		s.told(e.Answer)
+	case delivery.TicketSettled:
+		s.ticketSettled(e.Ticket)
+	case delivery.BackfillRefused:
+		s.planFor(s.between(time.Second, time.Hour), evResume, 0)
 	case delivery.Answer:
 		s.reserved(e.Answer)
 	case delivery.Finished:

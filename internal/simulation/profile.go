@@ -57,6 +57,8 @@ type profile struct {
 	readErrors      float64
 
 	config delivery.Config
+	// backfill: rows are sent that the tables have.
+	backfill bool
 	// raised is set when the operator will have to raise a limit.
 	raised bool
 }
@@ -122,6 +124,11 @@ func (s *Simulator) newProfile(steps int) profile {
 		p.old = 0.7
 	}
 	p.hands(s)
+	switch s.options.Seed % 8 {
+	case 4, 5:
+		p.backfill = !p.spellings
+		p.old = 0.7
+	}
 	return p
 }
 

@@ -112,6 +112,7 @@ func (s *Simulator) rowRead(n int) {
 
 // seen is what a snapshot sees now: all that has committed.
 func (s *Simulator) seen() pgoutput.Transactions {
+	s.backfill.visible = len(s.txs)
 	next := s.xid(len(s.txs))
 	return pgoutput.Transactions{Xmin: next, Xmax: next, Flushed: s.walEnd}
 }

@@ -98,6 +98,8 @@ type Simulator struct {
 	limits  limits
 	clock   wallClock
 	acted   operator
+
+	backfill backfill
 }
 
 // New returns a Simulator.
@@ -152,6 +154,7 @@ func (s *Simulator) reset(o Options) {
 	s.resetSink()
 	s.disk.reset(len(s.keys))
 	s.resetProcess()
+	s.backfill = backfill{}
 	s.limits = limits{starts: s.limits.starts[:0]}
 	s.clock, s.acted = wallClock{}, operator{}
 	s.start()

@@ -34,6 +34,8 @@ type key struct {
 	a, b         int32
 	// differs is set while there is a row that does not match.
 	differs bool
+	// old is set when the row is older than the slot.
+	old bool
 	// last is the newest change.
 	last int32
 
@@ -81,6 +83,7 @@ func (s *Simulator) resetSource() {
 		if s.chance(s.profile.old) {
 			// No change of its own has the number of its values.
 			s.keys[i].present, s.keys[i].a, s.keys[i].b = true, int32(len(texts)-1-i), int32(len(texts)-1-i)
+			s.keys[i].old = true
 			s.covered.Old++
 		}
 	}

@@ -47,6 +47,7 @@ func (s *Simulator) disconnect() {
 	if s.reader.connected {
 		s.reader.connected = false
 		s.covered.Disconnects++
+		s.dropChunk()
 		s.tracef("connection lost")
 		s.planFor(s.between(10*time.Millisecond, 20*time.Second), evConnect, 0)
 	}
@@ -104,18 +105,18 @@ func (s *Simulator) deliver() {
 		return
 	}
 	r.entries = r.entries[:0]
-	for len(r.entries) < s.profile.piece && r.tx < len(s.txs) {
+	for len(r.entries) < s.profile.piece && r.tx < len(s.txs) && !s.atMark() {
 		s.send(&s.txs[r.tx])
 	}
 	if s.reader.inside && s.rng.IntN(8) == 0 {
 		// What a server says of its WAL end inside a transaction.
 		r.entries = append(r.entries, delivery.Entry{Kind: delivery.EntryMark, LSN: s.txs[r.tx].end})
 	}
-	if len(r.entries) == 0 {
-		return
+	if len(r.entries) > 0 {
+		s.process.pieces = max(s.process.pieces, len(r.entries))
+		s.step(&delivery.Received{Entries: r.entries})
 	}
-	s.process.pieces = max(s.process.pieces, len(r.entries))
-	s.step(&delivery.Received{Entries: r.entries})
+	s.offerAtMark()
 }
 
 // send is the server's next message about t, as the reader takes it.
@@ -143,6 +144,7 @@ func (s *Simulator) send(t *transaction) {
 		r.inside, r.begun = false, false
 		r.received = t.end
 		r.tx++
+		s.backfill.visible = max(s.backfill.visible, r.tx)
 		r.entries = append(r.entries, delivery.Entry{Kind: delivery.EntryCommit, LSN: t.end})
 	}
 }

@@ -46,6 +46,9 @@ type truth struct {
 	alsoFor int32
 	// ahead is the newest change of the rows that were sent in this life.
 	ahead int32
+	// offered is the change whose row a backfill has handed in, in this life, plus
+	// one; 0 for none.
+	offered int32
 	// inexact is set once the key's object is not just the sum of its changes.
 	inexact bool
 }
@@ -65,7 +68,7 @@ func (s *Simulator) beginLife(powerLost bool) {
 		rowRead := k.covers != 0
 		k.flying, k.tries, k.fromRow, k.asked, k.made, k.whole = 0, 0, 0, 0, 0, false
 		k.read, k.covers, k.goneLast, k.ahead, k.alsoFor = 0, 0, 0, 0, 0
-		k.differed, k.wentFor = 0, 0
+		k.differed, k.wentFor, k.offered = 0, 0, 0
 		switch {
 		case powerLost:
 			k.floor = 0
