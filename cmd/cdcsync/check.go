@@ -204,12 +204,12 @@ func lookAtSource(ctx context.Context, conf *config.Config) (*replication.Server
 		return nil, nil, nil, err
 	}
 	locate := func(m mapping.Mistake) string { return conf.Locate(m).Error() }
-	findings, tables, err := preflight.Source(ctx, catalog, server, conf.Set, locate)
+	seen, err := preflight.Source(ctx, catalog, server, conf.Set, locate)
 	if err != nil {
-		return &server, tables, findings, err
+		return &server, nil, nil, err
 	}
-	findings = append(findings, preflight.Retention(server, int64(conf.Delivery.MaxRetainedWAL))...)
-	return &server, tables, append(findings, preflight.Replication(ctx, source, server)), nil
+	findings := append(seen.Findings, preflight.Retention(server, int64(conf.Delivery.MaxRetainedWAL))...)
+	return &server, seen.Tables, append(findings, preflight.Replication(ctx, source, server)), nil
 }
 
 func (c *checkup) examineMarketo(ctx context.Context, conf *config.Config, tables []catalog.Table) {

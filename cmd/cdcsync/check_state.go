@@ -11,6 +11,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/daemon"
+	"github.com/cdcsync/cdcsync/internal/pipeline"
 	"github.com/cdcsync/cdcsync/internal/preflight"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -58,9 +59,9 @@ func decide(ctx context.Context, conf *config.Config, server replication.Server,
 	if err != nil {
 		return checkpoint.Decision{}, err
 	}
-	decision, err := daemon.Decide(ctx, source, server, state)
-	if refusal := daemon.LostPublication(decision, server, source); err == nil && refusal != nil {
-		decision = checkpoint.Decision{Refusal: refusal}
+	decision, _, err := pipeline.Decide(ctx, source, server.Seen(), nil, state.Checkpoint, state.Reached())
+	if err == nil && server.Publication == nil {
+		decision = decision.WithoutPublication(source.Publication, source.Slot)
 	}
 	if err != nil || server.Slot == nil || server.Slot.Active {
 		return decision, err

@@ -3,6 +3,8 @@ package checkpoint
 import (
 	"fmt"
 	"strings"
+
+	"github.com/cdcsync/cdcsync/internal/catalog"
 )
 
 // Resume decides how a connection begins. ck is the store's checkpoint: nil in
@@ -34,10 +36,23 @@ func decide(server ServerView, ck *Checkpoint, reached Reached) Decision {
 	if ck == nil || ck.System != server.System || ck.Database != server.Database || ck.Slot != server.SlotName {
 		return Decision{Refusal: storeLost(server)}
 	}
-	if server.Slot.Confirmed == 0 {
+	if server.Slot.CreatedNow() {
 		return unfinished(server)
 	}
 	return Decision{Action: Adopt, LSN: server.Slot.Confirmed, Warning: slotWarning(server)}
+}
+
+// WithoutPublication refuses to go on from a slot whose publication is gone.
+// Where a slot is yet to be made, so is its publication.
+func (d Decision) WithoutPublication(publication, slot string) Decision {
+	if d.Action != Continue {
+		return d
+	}
+	return Decision{Refusal: &Refusal{
+		Code:   PublicationMissing,
+		Reason: fmt.Sprintf("publication %q does not exist any more: changes since it was dropped are not in the stream", publication),
+		Remedy: fmt.Sprintf("drop the slot with SELECT pg_drop_replication_slot('%s'), move the state file away and start again, or set source.publication to the right name", slot),
+	}}
 }
 
 // resume decides for a store that has a position.
@@ -50,7 +65,7 @@ func resume(server ServerView, ck *Checkpoint, reached Reached) Decision {
 	if r := checkFork(server, ck, reached); r != nil {
 		return Decision{Refusal: r}
 	}
-	if server.Slot.Confirmed == 0 {
+	if server.Slot.CreatedNow() {
 		return unfinished(server)
 	}
 	var warnings []string
@@ -105,8 +120,8 @@ func checkSlotThere(server ServerView, ck *Checkpoint) *Refusal {
 // checkSlot looks at the slot by itself.
 func checkSlot(server ServerView) *Refusal {
 	slot := server.Slot
-	switch {
-	case slot.Plugin != "pgoutput":
+	switch slot.Flaw(server.Database) {
+	case catalog.OtherPlugin:
 		kind := fmt.Sprintf("made for the plugin %q", slot.Plugin)
 		if slot.Plugin == "" {
 			kind = "a physical slot"
@@ -114,19 +129,19 @@ func checkSlot(server ServerView) *Refusal {
 		return &Refusal{Code: SlotWrongPlugin,
 			Reason: fmt.Sprintf("slot %q is %s, not for pgoutput, so it belongs to something else", server.SlotName, kind),
 			Remedy: "set source.slot to a name that is not taken; it is created when missing"}
-	case slot.Database != server.Database:
+	case catalog.OtherDatabase:
 		return &Refusal{Code: WrongDatabase,
 			Reason: fmt.Sprintf("slot %q is one of database %q, and source.url leads to %q", server.SlotName, slot.Database, server.Database),
 			Remedy: "set source.slot to a name that is not taken, or name that database in source.url"}
-	case slot.TwoPhase:
+	case catalog.TwoPhase:
 		return &Refusal{Code: SlotTwoPhase,
 			Reason: fmt.Sprintf("slot %q was made with two_phase, which sends transactions before they are committed", server.SlotName),
 			Remedy: startAfresh(server)}
-	case slot.Temporary:
+	case catalog.Temporary:
 		return &Refusal{Code: SlotTemporary,
 			Reason: fmt.Sprintf("slot %q is temporary: it belongs to a session of something else, and goes with it", server.SlotName),
 			Remedy: "set source.slot to a name that is not taken; it is created when missing"}
-	case slot.WALStatus == "lost" || slot.Invalidation != "" || slot.Restart == 0 && slot.Confirmed != 0:
+	case catalog.Lost:
 		return &Refusal{Code: SlotLost, Reason: lostReason(server), Remedy: "raise or remove the limit that did it (max_slot_wal_keep_size, idle_replication_slot_timeout), then " + startAfresh(server)}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
@@ -16,7 +17,7 @@ var there = checkpoint.Checkpoint{System: "7312345678901234567", Timeline: 1, Da
 func healthy() checkpoint.ServerView {
 	return checkpoint.ServerView{
 		System: there.System, Timeline: there.Timeline, Database: there.Database, WALEnd: there.LSN + 100, SlotName: there.Slot,
-		Slot: &checkpoint.SlotView{Plugin: "pgoutput", Database: there.Database, WALStatus: "reserved", Confirmed: there.LSN - 10, Restart: there.LSN - 20},
+		Slot: &catalog.Slot{Plugin: "pgoutput", Database: there.Database, WALStatus: "reserved", Confirmed: there.LSN - 10, Restart: there.LSN - 20},
 	}
 }
 
@@ -183,14 +184,14 @@ func wrongWith(server checkpoint.ServerView, ck *checkpoint.Checkpoint, d checkp
 
 // forEachView calls each with every combination of the values that matter.
 func forEachView(each func(checkpoint.ServerView, *checkpoint.Checkpoint)) {
-	slots := []*checkpoint.SlotView{nil}
+	slots := []*catalog.Slot{nil}
 	for _, plugin := range []string{"pgoutput", "wal2json"} {
 		for _, database := range []string{"shop", "other"} {
 			for _, twoPhase := range []bool{false, true} {
 				for _, status := range []string{"reserved", "unreserved", "lost"} {
 					for _, why := range []string{"", "wal_removed"} {
 						for _, confirmed := range []checkpoint.LSN{0, there.LSN - 1, there.LSN, there.LSN + 1} {
-							slots = append(slots, &checkpoint.SlotView{Plugin: plugin, Database: database, TwoPhase: twoPhase,
+							slots = append(slots, &catalog.Slot{Plugin: plugin, Database: database, TwoPhase: twoPhase,
 								WALStatus: status, Invalidation: why, Confirmed: confirmed, Restart: there.LSN - 2})
 						}
 					}
@@ -199,8 +200,8 @@ func forEachView(each func(checkpoint.ServerView, *checkpoint.Checkpoint)) {
 		}
 	}
 	slots = append(slots,
-		&checkpoint.SlotView{Plugin: "pgoutput", Database: "shop", Confirmed: there.LSN},
-		&checkpoint.SlotView{Plugin: "pgoutput", Database: "shop", Confirmed: there.LSN, Restart: there.LSN - 2, Temporary: true})
+		&catalog.Slot{Plugin: "pgoutput", Database: "shop", Confirmed: there.LSN},
+		&catalog.Slot{Plugin: "pgoutput", Database: "shop", Confirmed: there.LSN, Restart: there.LSN - 2, Temporary: true})
 	for _, slot := range slots {
 		for _, system := range []string{there.System, "1"} {
 			for _, database := range []string{"shop", "other"} {

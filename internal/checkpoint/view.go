@@ -1,5 +1,7 @@
 package checkpoint
 
+import "github.com/cdcsync/cdcsync/internal/catalog"
+
 // ServerView is what the server says at the start of every connection.
 type ServerView struct {
 	// System, Timeline and WALEnd are IDENTIFY_SYSTEM's systemid, timeline
@@ -16,27 +18,7 @@ type ServerView struct {
 	// SlotName is the slot as configured, Slot what pg_replication_slots has
 	// under that name; nil when there is none.
 	SlotName string
-	Slot     *SlotView
-}
-
-// SlotView is a row of pg_replication_slots. Columns that the server's version
-// does not have are left zero.
-type SlotView struct {
-	// Plugin is empty for a physical slot.
-	Plugin    string
-	Database  string
-	TwoPhase  bool
-	Temporary bool
-	// WALStatus is wal_status: reserved, extended, unreserved or lost.
-	WALStatus string
-	// Invalidation is invalidation_reason, from PostgreSQL 17 on.
-	Invalidation string
-	// Confirmed is confirmed_flush_lsn; zero for NULL, as long as the slot is
-	// being created.
-	Confirmed LSN
-	// Restart is restart_lsn; zero for NULL, as that of a slot that was lost, and
-	// for a moment that of one that is being created.
-	Restart LSN
+	Slot     *catalog.Slot
 }
 
 // Action is what a Decision asks for.

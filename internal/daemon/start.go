@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -121,7 +120,7 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 	if f.state, err = store.Load(ctx); err != nil {
 		return f, err
 	}
-	if f.decision, err = Decide(ctx, source, f.server, f.state); err != nil {
+	if f.decision, _, err = pipeline.Decide(ctx, source, f.server.Seen(), nil, f.state.Checkpoint, f.state.Reached()); err != nil {
 		return f, unreachable{err}
 	}
 	if f.decision.Action == checkpoint.Wait {
@@ -137,8 +136,10 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 	if f.decision, f.accepted, err = d.overGap(f.decision, f.state); err != nil {
 		return f, err
 	}
-	if refusal := LostPublication(f.decision, f.server, source); refusal != nil {
-		return f, refusal
+	if f.server.Publication == nil {
+		if f.decision = f.decision.WithoutPublication(source.Publication, source.Slot); f.decision.Refusal != nil {
+			return f, f.decision.Refusal
+		}
 	}
 	if f.tables, err = LookAtTables(ctx, session, f.server, d.Config.Set, f.state); err != nil {
 		return f, err
@@ -159,39 +160,6 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 		d.Log.Warn("replication slot", "warning", f.decision.Warning)
 	}
 	return f, nil
-}
-
-// LostPublication refuses to go on without the publication, which must have been
-// there; nil where it is, or is yet to be made.
-func LostPublication(decision checkpoint.Decision, server replication.Server, source *replication.Source) *checkpoint.Refusal {
-	if decision.Action != checkpoint.Continue || server.Publication != nil {
-		return nil
-	}
-	return &checkpoint.Refusal{
-		Code:   checkpoint.PublicationMissing,
-		Reason: fmt.Sprintf("publication %q does not exist any more: changes since it was dropped are not in the stream", source.Publication),
-		Remedy: fmt.Sprintf("drop the slot with SELECT pg_drop_replication_slot('%s'), move the state file away and start again, or set source.publication to the right name", source.Slot),
-	}
-}
-
-// Decide says how a start begins. A server on a later timeline than the
-// checkpoint is asked for its history, over a connection such as the stream's:
-// no other can ask.
-func Decide(ctx context.Context, source *replication.Source, server replication.Server, state checkpoint.State) (checkpoint.Decision, error) {
-	seen, ck := server.Seen(), state.Checkpoint
-	var left pgoutput.LSN
-	if ck != nil && ck.LSN != 0 && ck.System == seen.System && ck.Timeline < seen.Timeline {
-		approach, err := source.Approach(ctx)
-		if err != nil {
-			return checkpoint.Decision{}, err
-		}
-		defer approach.Close(ctx)
-		seen = approach.Seen()
-		if left, err = approach.Left(ctx, ck.Timeline); err != nil {
-			return checkpoint.Decision{}, err
-		}
-	}
-	return checkpoint.Resume(pipeline.View(seen, source.Slot, left), ck, state.Reached()), nil
 }
 
 // SameHistory looks into the slot, where a start would go on, and refuses that if
@@ -227,8 +195,8 @@ func (d *Daemon) inspect(ctx context.Context, session *replication.Catalog, serv
 
 func (d *Daemon) findings(ctx context.Context, session *replication.Catalog, server replication.Server) ([]preflight.Finding, error) {
 	locate := func(m mapping.Mistake) string { return d.Config.Locate(m).Error() }
-	findings, _, err := preflight.Source(ctx, session, server, d.Config.Set, locate)
-	return append(findings, preflight.Retention(server, int64(d.Config.Delivery.MaxRetainedWAL))...), err
+	seen, err := preflight.Source(ctx, session, server, d.Config.Set, locate)
+	return append(seen.Findings, preflight.Retention(server, int64(d.Config.Delivery.MaxRetainedWAL))...), err
 }
 
 // fits looks again, while changes stream, at what decides which of them are in

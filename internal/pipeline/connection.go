@@ -6,28 +6,11 @@ import (
 	"sync"
 	"time"
 
-	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
-
-// View is what checkpoint.Resume has to know of a server and its slot. left is
-// where the server's history left the timeline of the checkpoint.
-func View(seen replication.Seen, slot string, left delivery.LSN) checkpoint.ServerView {
-	view := checkpoint.ServerView{
-		System: seen.System, Timeline: seen.Timeline, WALEnd: seen.End, Switched: left,
-		Database: seen.Database, SlotName: slot,
-	}
-	if s := seen.Slot; s != nil {
-		view.Slot = &checkpoint.SlotView{
-			Plugin: s.Plugin, Database: s.Database, TwoPhase: s.TwoPhase, Temporary: s.Temporary, WALStatus: s.WALStatus,
-			Invalidation: s.Invalidation, Confirmed: s.Confirmed, Restart: s.Restart,
-		}
-	}
-	return view
-}
 
 // connection is what the reader tells others about its connection.
 type connection struct {

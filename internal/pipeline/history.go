@@ -138,7 +138,7 @@ func OtherHistory(ctx context.Context, source *replication.Source, state checkpo
 	defer stream.Abort()
 	refusal, err := follow(stream, &trace, ck.LSN)
 	if refusal != nil {
-		refusal = checkpoint.OtherHistory(refusal, View(seen, ck.Slot, 0), ck)
+		refusal = checkpoint.OtherHistory(refusal, viewOf(seen, ck.Slot, 0), ck)
 	}
 	return refusal, err
 }

@@ -203,15 +203,11 @@ func (r *reader) connect(life context.Context) (*replication.Stream, error) {
 func (r *reader) resume(life context.Context, approach *replication.Approach, seen replication.Seen) (delivery.LSN, error) {
 	ck := *r.runner.State.Checkpoint
 	ck.LSN, ck.Timeline, ck.Database = delivery.LSN(r.runner.acknowledged.Load()), r.timeline, r.database
-	var left delivery.LSN
-	if seen.Timeline != ck.Timeline {
-		var err error
-		if left, err = approach.Left(life, ck.Timeline); err != nil {
-			return 0, err
-		}
+	decision, server, err := Decide(life, r.runner.Source, seen, approach, &ck, r.reached())
+	if err != nil {
+		return 0, err
 	}
-	r.history.server, r.history.ck = View(seen, ck.Slot, left), ck
-	decision := checkpoint.Resume(r.history.server, &ck, r.reached())
+	r.history.server, r.history.ck = server, ck
 	if decision.Refusal != nil {
 		return 0, decision.At(r.runner.StateFile, r.runner.ConfigFile).Refusal
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -35,7 +36,7 @@ func TestTooMuchWAL(t *testing.T) {
 	var log bytes.Buffer
 	r := &Runner{Source: &replication.Source{Slot: "s"}, MaxRetainedWAL: 100 * mib, Log: slog.New(slog.NewTextHandler(&log, nil))}
 	for i, step := range steps {
-		r.noteServer(replication.Server{Flushed: 1000 * mib, Slot: &replication.SlotState{RetainedBytes: step.retained, SafeBytes: step.safe}})
+		r.noteServer(replication.Server{Flushed: 1000 * mib, Slot: &catalog.Slot{RetainedBytes: step.retained, SafeBytes: step.safe}})
 		report := delivery.Report{Source: delivery.SourceReport{Connected: true, Server: 1000 * mib, Lag: r.slotLag.report(0)}}
 		all := r.retainedObstacles(report)
 		switch {
@@ -56,7 +57,7 @@ func TestTooMuchWAL(t *testing.T) {
 		t.Errorf("an open transaction is not named: %v", all)
 	}
 	r.MaxRetainedWAL = 0
-	r.noteServer(replication.Server{Slot: &replication.SlotState{RetainedBytes: 1 << 50}})
+	r.noteServer(replication.Server{Slot: &catalog.Slot{RetainedBytes: 1 << 50}})
 	if r.retainsTooMuch.Load() {
 		t.Error("0 does not lift the limit")
 	}

@@ -36,8 +36,8 @@ const (
 	ScopeTable
 	// ScopeKeys: whether the keys of a table tell its rows apart.
 	ScopeKeys
-	// ScopeRows: whether rows can be read from a table, which takes nothing from
-	// the stream.
+	// ScopeRows: whether rows can be read from a table, and values looked up in
+	// another one. That takes nothing from the stream.
 	ScopeRows
 	// ScopeCommits: whether commits of the application wait for this program.
 	ScopeCommits

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
@@ -16,20 +17,20 @@ func (in *inspection) inspectSlot() {
 		return
 	}
 	drop := "SELECT pg_drop_replication_slot(" + literal(s.Name) + ");"
-	if err := s.Problem(in.server.Database); err != nil {
+	if err := replication.SlotError(s, in.server.Database); err != nil {
 		text := err.Error()
 		var known *replication.Error
 		if errors.As(err, &known) {
 			text = known.Err.Error() // the remedy here is more than that of the reason
 		}
 		remedy := "set source.slot to a name that is not taken, or, if nothing else uses the slot, run:"
-		if replication.Diagnose(err) == replication.SlotLost {
+		if s.Flaw(in.server.Database) == catalog.Lost {
 			remedy = "changes are gone: move the state file away, so that a start begins anew, and run:"
 		}
 		in.fail("slot", text, remedy, drop)
 		return
 	}
-	if s.Confirmed == 0 {
+	if s.CreatedNow() {
 		in.warn("slot", fmt.Sprintf("%s is being created, by process %d, and waits for transactions that were open before", s.Name, s.ActivePID),
 			"end those transactions, or wait for them")
 		return

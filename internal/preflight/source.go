@@ -14,28 +14,27 @@ import (
 // Source checks server, slot, publication and every mapped table against the
 // mappings. A missing slot, and with it a missing publication, are fine where
 // the role may create them at the start. locate says where in the
-// configuration a mistake stands; nil shows it as it is. The tables are as the
-// catalog describes them, in the order of set.Tables, and then those that values
-// are looked up in; one that is missing has Exists unset. The error is only for not being able to look.
-func Source(ctx context.Context, session *replication.Catalog, server replication.Server, set *mapping.Set, locate func(mapping.Mistake) string) ([]Finding, []catalog.Table, error) {
-	tables, holders, err := describe(ctx, session, set)
+// configuration a mistake stands; nil shows it as it is. The error is only for
+// not being able to look.
+func Source(ctx context.Context, session *replication.Catalog, server replication.Server, set *mapping.Set, locate func(mapping.Mistake) string) (Seen, error) {
+	seen, err := describe(ctx, session, set)
 	if err != nil {
-		return nil, nil, err
+		return Seen{}, err
 	}
 	others, err := describeOthers(ctx, session, set)
 	if err != nil {
-		return nil, nil, err
+		return Seen{}, err
 	}
-	known, err := readFacts(ctx, session, set.Tables(), patience)
+	known, err := readFacts(ctx, session, set.Tables(), openLong)
 	if err != nil {
-		return nil, nil, err
+		return Seen{}, err
 	}
 	if locate == nil {
 		locate = func(m mapping.Mistake) string { return m.Error() }
 	}
 	in := &inspection{
 		server: server, slot: session.Source.Slot, publication: session.Source.Publication,
-		set: set, locate: locate, facts: known, tables: tables, holders: holders,
+		set: set, locate: locate, facts: known, tables: seen.Tables, holders: seen.Holders,
 	}
 	in.inspectServer()
 	in.inspectSlot()
@@ -44,39 +43,52 @@ func Source(ctx context.Context, session *replication.Catalog, server replicatio
 		t := &in.tables[i]
 		in.about(ScopeTable, t.Schema+"."+t.Name, func() { in.inspectTable(t) })
 	}
-	in.inspectLookups(others)
+	in.about(ScopeRows, "", func() { in.inspectLookups(others) })
 	for _, o := range others {
-		if !slices.ContainsFunc(tables, func(t catalog.Table) bool { return t.Schema == o.table.Schema && t.Name == o.table.Name }) {
-			tables = append(tables, o.table)
+		if !slices.ContainsFunc(seen.Tables, func(t catalog.Table) bool { return t.Schema == o.table.Schema && t.Name == o.table.Name }) {
+			seen.Tables = append(seen.Tables, o.table)
 		}
 	}
-	return in.findings, tables, nil
+	seen.Findings = in.findings
+	return seen, nil
+}
+
+// Seen is what Source has seen.
+type Seen struct {
+	Findings []Finding
+	// Tables are the mapped tables as the catalog describes them, in the order of
+	// mapping.Set.Tables, and then those that values are looked up in; one that is
+	// missing has Exists unset.
+	Tables []catalog.Table
+	// Holders say of each what keeps two of its rows from having one key; nil
+	// where that is not known.
+	Holders map[mapping.Table]*replication.KeyHolders
 }
 
 // describe returns the tables, and what keeps two rows of each from holding one
 // key.
-func describe(ctx context.Context, session *replication.Catalog, set *mapping.Set) ([]catalog.Table, map[mapping.Table]*replication.KeyHolders, error) {
+func describe(ctx context.Context, session *replication.Catalog, set *mapping.Set) (Seen, error) {
 	var names []catalog.TableName
 	for _, t := range set.Tables() {
 		names = append(names, catalog.TableName(t))
 	}
 	tables, err := session.Describe(ctx, names)
 	if err != nil {
-		return nil, nil, fmt.Errorf("preflight: %w", err)
+		return Seen{}, fmt.Errorf("preflight: %w", err)
 	}
 	found, err := session.Holders(ctx, names)
 	if err != nil {
-		return nil, nil, fmt.Errorf("preflight: %w", err)
+		return Seen{}, fmt.Errorf("preflight: %w", err)
 	}
 	holders := map[mapping.Table]*replication.KeyHolders{}
 	for i, name := range names {
 		holders[mapping.Table(name)] = found[i]
 	}
-	return tables, holders, nil
+	return Seen{Tables: tables, Holders: holders}, nil
 }
 
-// patience is how long a transaction may be open without a word about it.
-const patience = time.Minute
+// openLong is from when on a transaction that is open is worth a word.
+const openLong = time.Minute
 
 // inspection is one look at the source.
 type inspection struct {

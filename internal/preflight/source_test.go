@@ -291,8 +291,8 @@ func TestSourceCannotLook(t *testing.T) {
 		t.Fatal(err)
 	}
 	session.Close(t.Context())
-	if findings, _, err := preflight.Source(t.Context(), session, server, w.set, nil); err == nil || findings != nil {
-		t.Errorf("Source() = %v, %v, want an error alone", findings, err)
+	if seen, err := preflight.Source(t.Context(), session, server, w.set, nil); err == nil || seen.Findings != nil {
+		t.Errorf("Source() = %v, %v, want an error alone", seen.Findings, err)
 	}
 }
 

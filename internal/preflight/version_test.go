@@ -99,7 +99,7 @@ func healthy(set *mapping.Set) *inspection {
 	return &inspection{
 		server: replication.Server{
 			Version: 170001, Database: "db", User: "app", WALLevel: "logical", FreeSlots: 1, FreeSenders: 1, MayReplicate: true, Encoding: "UTF8",
-			Slot: &replication.SlotState{Name: "s", Plugin: "pgoutput", Type: "logical", Database: "db", Restart: 8, Confirmed: 16, WALStatus: "reserved"},
+			Slot: &catalog.Slot{Name: "s", Plugin: "pgoutput", Type: "logical", Database: "db", Restart: 8, Confirmed: 16, WALStatus: "reserved"},
 			Publication: &replication.PublicationState{
 				Name: "p", Insert: true, Update: true, Delete: true, Truncate: true,
 				Tables: []replication.PublishedTable{{Schema: "public", Name: "orders", Columns: []string{"id"}}},

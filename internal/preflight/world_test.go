@@ -119,13 +119,13 @@ func (w *world) look() []preflight.Finding {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	findings, _, err := preflight.Source(w.t.Context(), session, server, w.set, func(m mapping.Mistake) string {
+	seen, err := preflight.Source(w.t.Context(), session, server, w.set, func(m mapping.Mistake) string {
 		return "file.yaml: " + m.Path + ": " + m.Text
 	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return findings
+	return seen.Findings
 }
 
 // troubles are the findings that are not OK.

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
@@ -20,7 +21,7 @@ type Seen struct {
 	// End is where the server's WAL ends.
 	End pgoutput.LSN
 	// Slot is nil when it does not exist.
-	Slot *SlotState
+	Slot *catalog.Slot
 }
 
 // Approach is a connection that is about to stream. What it sees is true of the

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
@@ -45,7 +46,7 @@ type Server struct {
 	// BypassesRLS is set when row security does not apply to the role.
 	BypassesRLS bool `json:"bypasses_rls"`
 	// Slot and Publication are nil when they do not exist.
-	Slot        *SlotState        `json:"slot"`
+	Slot        *catalog.Slot     `json:"slot"`
 	Publication *PublicationState `json:"publication"`
 }
 
@@ -125,6 +126,19 @@ SELECT jsonb_build_object(
 			ORDER BY schemaname, tablename), '[]') FROM pg_publication_tables t WHERE t.pubname = p.pubname))
 		FROM pg_publication p WHERE p.pubname = $2))
 FROM position`
+
+// lsnText is a position in JSON: text, or null for none.
+type lsnText pgoutput.LSN
+
+func (l *lsnText) UnmarshalJSON(data []byte) error {
+	var text *string
+	if err := json.Unmarshal(data, &text); err != nil || text == nil {
+		return err
+	}
+	lsn, err := pgoutput.ParseLSN(*text)
+	*l = lsnText(lsn)
+	return err
+}
 
 // UnmarshalJSON reads the answer to serverJSON.
 func (s *Server) UnmarshalJSON(data []byte) error {

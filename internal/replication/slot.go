@@ -12,42 +12,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
-
-// SlotState is a replication slot as pg_replication_slots shows it.
-type SlotState struct {
-	Name     string `json:"slot_name"`
-	Plugin   string `json:"plugin"`
-	Type     string `json:"slot_type"`
-	Database string `json:"database"`
-	// TwoPhase slots send messages that a Stream does not understand.
-	TwoPhase  bool `json:"two_phase"`
-	Temporary bool `json:"temporary"`
-	Active    bool `json:"active"`
-	// ActivePID is the session that uses the slot; 0 when none does.
-	ActivePID int `json:"active_pid"`
-	// Confirmed is the position up to which the server forgot changes. After
-	// a crash it may be lower than what was confirmed.
-	Confirmed pgoutput.LSN `json:"-"`
-	// Restart is the oldest WAL the slot keeps; 0 when the slot is lost.
-	Restart pgoutput.LSN `json:"-"`
-	// WALStatus is reserved, extended, unreserved or lost.
-	WALStatus string `json:"wal_status"`
-	// Invalidation is why the slot was lost; "" when it was not, and before
-	// PostgreSQL 17.
-	Invalidation string `json:"invalidation_reason"`
-	// SafeBytes is how much WAL can still be written before the slot may be
-	// lost; nil when there is no limit, and when the slot is lost.
-	SafeBytes *int64 `json:"safe_wal_size"`
-	// RetainedBytes is how much WAL the slot keeps on the server.
-	RetainedBytes int64 `json:"retained"`
-	// Failover is set when standbys keep a copy (PostgreSQL 17 and later).
-	Failover bool `json:"failover"`
-	// Synced is set on such a copy, which cannot be read while its server is a
-	// standby. It stays set after a promotion and means nothing then.
-	Synced bool `json:"synced"`
-}
 
 // slotJSON adds the retained bytes and gives positions as text. The whole row
 // as JSON lacks, on older servers, the columns that they do not have.
@@ -55,57 +22,29 @@ const slotJSON = `SELECT to_jsonb(s) || jsonb_build_object('retained', COALESCE(
 		CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END, s.restart_lsn), 0)::bigint)
 	FROM pg_replication_slots s WHERE s.slot_name = `
 
-// UnmarshalJSON reads a row of pg_replication_slots.
-func (s *SlotState) UnmarshalJSON(data []byte) error {
-	type plain SlotState
-	row := struct {
-		*plain
-		Confirmed lsnText `json:"confirmed_flush_lsn"`
-		Restart   lsnText `json:"restart_lsn"`
-	}{plain: (*plain)(s)}
-	if err := json.Unmarshal(data, &row); err != nil {
-		return err
-	}
-	s.Confirmed, s.Restart = pgoutput.LSN(row.Confirmed), pgoutput.LSN(row.Restart)
-	return nil
-}
-
-// lsnText is a position in JSON: text, or null for none.
-type lsnText pgoutput.LSN
-
-func (l *lsnText) UnmarshalJSON(data []byte) error {
-	var text *string
-	if err := json.Unmarshal(data, &text); err != nil || text == nil {
-		return err
-	}
-	lsn, err := pgoutput.ParseLSN(*text)
-	*l = lsnText(lsn)
-	return err
-}
-
-// Problem returns why the slot cannot be streamed from a session of database;
-// nil when it can. A slot that is in use by somebody is no problem here: that
-// passes.
-func (s *SlotState) Problem(database string) error {
-	switch {
-	case s.Type != "logical" || s.Plugin != "pgoutput":
+// SlotError is why no session of database can stream from a slot; nil when it
+// can. One that is in use by somebody is no error here: that passes.
+func SlotError(s *catalog.Slot, database string) error {
+	switch s.Flaw(database) {
+	case catalog.OtherPlugin:
 		return problem(SlotUnsuitable, "replication slot %s is a %s slot of plugin %q, not a logical one of pgoutput", s.Name, s.Type, s.Plugin)
-	case s.Database != database:
+	case catalog.OtherDatabase:
 		return problem(SlotUnsuitable, "replication slot %s belongs to database %s, not %s", s.Name, s.Database, database)
-	case s.Temporary:
+	case catalog.Temporary:
 		return problem(SlotUnsuitable, "replication slot %s is temporary", s.Name)
-	case s.TwoPhase:
+	case catalog.TwoPhase:
 		return problem(SlotUnsuitable, "replication slot %s was made with two_phase", s.Name)
-	case s.Invalidation != "":
-		return problem(SlotLost, "replication slot %s was invalidated (%s)", s.Name, s.Invalidation)
-	case s.WALStatus == "lost" || s.Restart == 0 && s.Confirmed != 0: // both are zero while it is being created
+	case catalog.Lost:
+		if s.Invalidation != "" {
+			return problem(SlotLost, "replication slot %s was invalidated (%s)", s.Name, s.Invalidation)
+		}
 		return problem(SlotLost, "replication slot %s was invalidated: WAL that it needs is gone", s.Name)
 	}
 	return nil
 }
 
 // slotOn reads a slot's state on a walsender session; nil when it is missing.
-func slotOn(ctx context.Context, conn *pgconn.PgConn, slot string) (*SlotState, error) {
+func slotOn(ctx context.Context, conn *pgconn.PgConn, slot string) (*catalog.Slot, error) {
 	rows, err := querySimple(ctx, conn, slotJSON+"'"+slot+"'") // of a-z, 0-9 and _ only
 	if err != nil {
 		return nil, fmt.Errorf("read slot: %w", err)
@@ -113,7 +52,7 @@ func slotOn(ctx context.Context, conn *pgconn.PgConn, slot string) (*SlotState, 
 	if len(rows) == 0 {
 		return nil, nil
 	}
-	state := &SlotState{}
+	state := &catalog.Slot{}
 	if err := json.Unmarshal(rows[0][0], state); err != nil {
 		return nil, fmt.Errorf("read slot: %w", err)
 	}

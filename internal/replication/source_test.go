@@ -85,10 +85,12 @@ func TestInspect(t *testing.T) {
 	}
 	slot := got.Slot
 	if slot == nil || slot.Name != d.name || slot.Plugin != "pgoutput" || slot.Type != "logical" || slot.Database != d.name || slot.TwoPhase || slot.Temporary ||
-		!slot.Active || slot.ActivePID == 0 || slot.Confirmed != point || slot.Restart == 0 || slot.WALStatus != "reserved" || slot.Problem(d.name) != nil {
-		t.Errorf("slot = %+v, problem %v", slot, slot.Problem(d.name))
+		!slot.Active || slot.ActivePID == 0 || slot.Confirmed != point || slot.Restart == 0 || slot.WALStatus != "reserved" || slot.Flaw(d.name) != catalog.NoFlaw {
+		t.Errorf("slot = %+v, problem %v", slot, slot.Flaw(d.name))
 	}
-	wantReason(t, slot.Problem("elsewhere"), replication.SlotUnsuitable)
+	if flaw := slot.Flaw("elsewhere"); flaw != catalog.OtherDatabase {
+		t.Errorf("flaw in another database = %v", flaw)
+	}
 	p := got.Publication
 	if p == nil || !p.Insert || !p.Update || !p.Delete || !p.Truncate || p.AllTables || p.ViaRoot || len(p.Tables) != 2 {
 		t.Fatalf("publication = %+v", p)

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgproto3"
 
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
@@ -131,7 +132,7 @@ type look struct {
 	end           pgoutput.LSN
 	version       int
 	senderTimeout time.Duration
-	slot          *SlotState
+	slot          *catalog.Slot
 }
 
 // look asks on the replication connection itself: another connection may
@@ -173,7 +174,7 @@ func (l *look) check(slot string, from pgoutput.LSN) error {
 	if l.slot == nil {
 		return problem(SlotMissing, "replication slot %s does not exist", slot)
 	}
-	if err := l.slot.Problem(l.endpoint.Database); err != nil {
+	if err := SlotError(l.slot, l.endpoint.Database); err != nil {
 		return err
 	}
 	if from != 0 && l.slot.Confirmed > from {

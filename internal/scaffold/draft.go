@@ -171,11 +171,11 @@ func (d *Draft) examine(ctx context.Context, proposals []Proposal) ([]preflight.
 		if err != nil {
 			return nil, err
 		}
-		findings, _, err := preflight.Source(ctx, d.Session, server, set, func(m mapping.Mistake) string { return m.Text })
+		seen, err := preflight.Source(ctx, d.Session, server, set, func(m mapping.Mistake) string { return m.Text })
 		if err != nil {
 			return nil, err
 		}
-		steps, again := assign(kept, findings)
+		steps, again := assign(kept, seen.Findings)
 		if !again {
 			return steps, nil
 		}

@@ -24,7 +24,7 @@ const module = "github.com/cdcsync/cdcsync/internal/"
 // inputs are what pure functions decide from: types and the packages they are
 // in. Each stands for all its exported fields.
 var inputs = map[string][]string{
-	"checkpoint":  {"ServerView", "SlotView", "Reached", "Checkpoint", "State", "Save", "Parked", "Call", "Settled", "SettledTo", "Unsettled", "Quota", "Refusal", "Decision", "Accepted", "Relation"},
+	"checkpoint":  {"ServerView", "Reached", "Checkpoint", "State", "Save", "Parked", "Call", "Settled", "SettledTo", "Unsettled", "Quota", "Refusal", "Decision", "Accepted", "Relation"},
 	"delivery":    {"Config", "Mapping", "Entry", "RowRead", "Received", "Answered", "Saved", "Act", "Stop"},
 	"marketo":     {"Capacity", "Limits", "Reply", "Result", "Fault"},
 	"mapping":     {"Definition", "Rule", "DeletePolicy", "Write", "Past"},
