@@ -1,4 +1,4 @@
-// Package catalog is what PostgreSQL's catalog says of tables and types, where
+// Package catalog is what PostgreSQL's catalog says of tables, types and slots, where
 // the stream says too little or says it too late: values only. Who asks for them
 // is replication; what is made of them is decided in mapping and preflight.
 //
