@@ -146,6 +146,14 @@ type Save struct {
 	Follow *Following
 	// Accepted adds what was given up.
 	Accepted []Accepted
+	// Confirmed replaces what is remembered of objects. It is kept in a place of
+	// its own, which has it before anything else of the Save is in the store, and
+	// is emptied after a loss of power: should the process die between the two,
+	// what is remembered may be newer than the store, and never older. A store
+	// itself passes over it.
+	Confirmed []Confirmed
+	// Forgotten are the keys of objects of which nothing is known any more.
+	Forgotten []string
 	// Sync asks for durability against power loss, not only against the
 	// death of the process. Whatever was saved before becomes durable too.
 	Sync bool
