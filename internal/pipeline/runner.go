@@ -135,7 +135,7 @@ func (r *Runner) prepare() {
 	}
 	r.sends = make(chan delivery.Send)
 	r.answers = make(chan delivery.Answered, 16)
-	r.rows = rowread.New(r.Source, r.Mappings)
+	r.rows = rowread.New(r.Source, r.Mappings, r.Log)
 	r.toSave = make(chan *checkpoint.Save, 1)
 	r.saved = make(chan error, 1)
 	r.reports = make(chan chan delivery.Report)

@@ -91,15 +91,3 @@ func (c *keyColumn) exactly(i int) string {
 	}
 	return column + " " + c.Operator + " " + value + "::" + c.Type
 }
-
-// caselessly is the same without regard to case and to blanks at the end,
-// where the type has such.
-func (c *keyColumn) caselessly(i int, collation string) string {
-	if !c.Text {
-		return c.exactly(i)
-	}
-	fold := func(text string) string {
-		return "pg_catalog.lower(pg_catalog.upper(pg_catalog.rtrim(" + text + ", E' \\t\\n\\r\\f\\v')" + collation + "))"
-	}
-	return fold("t."+pgx.Identifier{c.name}.Sanitize()+"::pg_catalog.text") + " OPERATOR(pg_catalog.=) " + fold("k.k"+strconv.Itoa(i+1))
-}

@@ -1,7 +1,6 @@
 package rowread
 
 import (
-	"context"
 	"slices"
 	"strconv"
 	"strings"
@@ -71,7 +70,7 @@ func (s *Snapshot) keysAndRows(folded bool) (keys, where string) {
 		arrays = append(arrays, "pg_catalog.unnest($"+strconv.Itoa(i+1)+"::pg_catalog.text[])")
 		names = append(names, "k"+strconv.Itoa(i+1))
 		if folded {
-			conditions = append(conditions, s.key[i].caselessly(i, s.collation))
+			conditions = append(conditions, s.key[i].caselessly(i, s.fold))
 		} else {
 			conditions = append(conditions, s.key[i].exactly(i))
 		}
@@ -100,19 +99,4 @@ func (s *Snapshot) valuesQuery() string {
 		values[i] = "$" + strconv.Itoa(i+1) + "::pg_catalog.text::" + c.Type
 	}
 	return "SELECT " + strings.Join(values, ", ")
-}
-
-// collationJSON finds a collation that knows upper and lower case beyond ASCII,
-// whatever the database's own one is.
-const collationJSON = `SELECT to_jsonb(COALESCE((SELECT ' COLLATE ' || quote_ident(n.nspname) || '.' || quote_ident(c.collname)
-	FROM pg_collation c JOIN pg_namespace n ON n.oid = c.collnamespace
-	WHERE c.collname IN ('und-x-icu', 'pg_c_utf8') AND n.nspname = 'pg_catalog' AND getdatabaseencoding() = 'UTF8'
-	ORDER BY c.collname DESC LIMIT 1), ' '))`
-
-// fold prepares to compare without case.
-func (s *Snapshot) fold(ctx context.Context) error {
-	if s.collation != "" {
-		return nil
-	}
-	return s.session.JSON(ctx, &s.collation, collationJSON)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -41,12 +42,16 @@ type Reader struct {
 	answers  chan delivery.RowRead
 	// start asks for one more goroutine that reads.
 	start chan struct{}
+	log   *slog.Logger
+	// searching has the mappings of which it was told that their tables are
+	// searched.
+	searching sync.Map
 }
 
 // New makes a Reader of the tables of these mappings.
-func New(source *replication.Source, mappings *mapping.Set) *Reader {
+func New(source *replication.Source, mappings *mapping.Set, log *slog.Logger) *Reader {
 	return &Reader{
-		source: source, mappings: mappings,
+		source: source, mappings: mappings, log: log,
 		queue:   queue{more: make(chan struct{}, mostSessions)},
 		answers: make(chan delivery.RowRead, 16),
 		start:   make(chan struct{}, mostSessions),
@@ -152,6 +157,7 @@ func (r *Reader) readBatch(life context.Context, session *Session, reads []deliv
 		b.answered[i] = true
 		r.answer(life, result)
 	})
+	r.tellSearch(index, snapshot)
 	if err = errors.Join(err, snapshot.End(ctx)); err == nil {
 		err = r.complete(ctx, life, session, &b)
 	}

@@ -79,7 +79,7 @@ func (s *Snapshot) readRows(ctx context.Context, keys []Key, found func(int, [][
 	if err := s.readAll(ctx, s.rowsQuery(false), keys, seen, exactly); err != nil || len(folded) == 0 {
 		return err
 	}
-	if err := s.fold(ctx); err != nil {
+	if err := s.prepareFold(ctx); err != nil {
 		return err
 	}
 	return s.readAll(ctx, s.rowsQuery(true), keys, folded, found)

@@ -53,8 +53,8 @@ type Snapshot struct {
 	whole bool
 	// filter is the publication's row filter as SQL; "" for none.
 	filter string
-	// collation is what Folded compares by; "" before it is asked for.
-	collation string
+	// fold is how Folded compares; the zero fold before it is asked for.
+	fold fold
 }
 
 // Snapshot looks at a table and prepares to read rows by the values of the key
