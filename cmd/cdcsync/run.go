@@ -14,6 +14,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/daemon"
 	"github.com/cdcsync/cdcsync/internal/preflight"
+	"github.com/cdcsync/cdcsync/internal/supervisor"
 	"github.com/cdcsync/cdcsync/internal/version"
 )
 
@@ -47,7 +48,7 @@ lost either way.`,
 				log.Info("ending in order", "cause", context.Cause(cmd.Context()))
 			})
 			defer told()
-			d := &daemon.Daemon{Config: c, Log: log, Version: version.Read(linked), AcceptTables: tables}
+			d := &daemon.Daemon{Config: c, Log: log, Version: version.Read(linked), Supervisor: supervisor.New(os.LookupEnv, os.Getpid()), AcceptTables: tables}
 			if gap != "" {
 				span, err := checkpoint.ParseSpan(gap)
 				if err != nil {

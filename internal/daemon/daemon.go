@@ -30,6 +30,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/pipeline"
 	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/supervisor"
 	"github.com/cdcsync/cdcsync/internal/version"
 )
 
@@ -38,6 +39,8 @@ type Daemon struct {
 	Config  *config.Config
 	Log     *slog.Logger
 	Version version.Info
+	// Supervisor is told how the process is; nil for nobody.
+	Supervisor *supervisor.Supervisor
 	// AcceptTables names tables, as schema.name, of which changes may be missing
 	// and delivery goes on all the same; EveryTable stands for all.
 	AcceptTables []string
@@ -97,6 +100,13 @@ func (d *Daemon) Run(ctx context.Context) error {
 		tuneMemory(serving)
 		return nil
 	})
+	defer context.AfterFunc(ctx, d.Supervisor.Stopping)()
+	if d.Supervisor != nil {
+		group.Go(func() error {
+			d.tellSupervisor(serving)
+			return nil
+		})
+	}
 	group.Go(func() error {
 		defer stopServing()
 		life, stop := context.WithCancel(ctx)
@@ -132,6 +142,7 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 		ConfigFile:     d.Config.File,
 		MaxRetainedWAL: int64(d.Config.Delivery.MaxRetainedWAL),
 		Log:            d.Log,
+		Pulse:          pipeline.Pulse{Every: d.Supervisor.Every(), Beat: d.Supervisor.Alive},
 	}
 	f.state.Settled, f.state.SettledTo = nil, nil // the runner lets go of it, too
 	if _, err := pipeline.NewMetrics(runner, registry); err != nil {

@@ -58,6 +58,8 @@ type Runner struct {
 	// before that is a reason not to be ready; 0 lifts the limit.
 	MaxRetainedWAL int64
 	Log            *slog.Logger
+	// Pulse is told of the turns of the machine's loop.
+	Pulse Pulse
 
 	// prepared guards what prepare makes: Report and Act may be called before
 	// Run, and wait for it.
@@ -86,6 +88,23 @@ type Runner struct {
 	retainsTooMuch atomic.Bool
 	// found is the last answer of Fits.
 	found atomic.Pointer[[]delivery.Obstacle]
+}
+
+// Pulse is a sign of life. Beat, where it is set, is called by the loop that
+// runs the machine, after each turn: when it is called no more, the loop hangs.
+// An idle loop turns at least once in Every; zero lets it rest.
+type Pulse struct {
+	Every time.Duration
+	Beat  func(time.Time)
+}
+
+// turns returns a channel that has an idle loop turn; nil for none.
+func (p Pulse) turns() (turn <-chan time.Time, stop func()) {
+	if p.Every <= 0 || p.Beat == nil {
+		return nil, func() {}
+	}
+	t := time.NewTicker(p.Every)
+	return t.C, t.Stop
 }
 
 // ErrUnfinished is returned by Run when the orderly end took longer than
@@ -152,7 +171,12 @@ func (r *Runner) runMachine(stop <-chan struct{}, life context.Context, group *e
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()
 	var overtime <-chan time.Time
+	turn, stopTurning := r.Pulse.turns()
+	defer stopTurning()
 	for {
+		if r.Pulse.Beat != nil {
+			r.Pulse.Beat(time.Now())
+		}
 		in := r.in
 		if !m.Accepting() {
 			in = nil
@@ -176,6 +200,8 @@ func (r *Runner) runMachine(stop <-chan struct{}, life context.Context, group *e
 			ev = delivery.Tick{}
 		case reply := <-r.reports:
 			reply <- m.Report(clock.now())
+			continue
+		case <-turn:
 			continue
 		case <-stop:
 			failpoint.Hit("stop.begin")
