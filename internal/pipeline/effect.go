@@ -34,6 +34,8 @@ func (r *Runner) carryOut(e delivery.Effect, life context.Context, group *errgro
 		e.To <- e.Answer
 	case delivery.Answer:
 		e.To <- e.Answer
+	case delivery.TicketSettled, delivery.BackfillRefused:
+		r.backfills.note(life, e)
 	case delivery.Log:
 		r.Log.Log(life, e.Level, e.Message, e.Args...)
 	}
@@ -64,6 +66,9 @@ func (r *Runner) save(life context.Context) error {
 		case s := <-r.toSave:
 			failpoint.Hit("save.before")
 			err := r.Store.Save(life, r.published(*s))
+			if err == nil {
+				r.backfills.saved(s)
+			}
 			failpoint.Hit("save.after")
 			switch {
 			case life.Err() != nil:

@@ -8,8 +8,19 @@ import (
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
-// entryBuffer is a part of the stream on its way to the machine.
-type entryBuffer struct{ entries []delivery.Entry }
+// entryBuffer is a part of the stream on its way to the machine, or rows of a
+// backfill that belong at this place of it.
+type entryBuffer struct {
+	entries []delivery.Entry
+	offered *delivery.Offered
+}
+
+func (b entryBuffer) event() delivery.Event {
+	if b.offered != nil {
+		return b.offered
+	}
+	return &delivery.Received{Entries: b.entries}
+}
 
 // recycle gives the memory of a used buffer back.
 func (b entryBuffer) recycle() {
@@ -31,7 +42,7 @@ func (r *reader) handOver(life context.Context, stop <-chan struct{}, stream *re
 	}
 	failpoint.Hit("reader.before_hand")
 	select {
-	case r.runner.read <- entryBuffer{r.entries}:
+	case r.runner.read <- entryBuffer{entries: r.entries}:
 	case <-stream.Broken():
 		return stream.Cause()
 	case <-stop:

@@ -94,18 +94,32 @@ func (c *completing) take(r *round, b entryBuffer) {
 	c.held++
 	c.mu.Unlock()
 	r.entries += len(b.entries)
+	if b.offered != nil {
+		r.entries += len(b.offered.Writes)
+		for i := range b.offered.Writes {
+			c.seek(r, &b.offered.Writes[i])
+		}
+	}
 	for i := range b.entries {
 		e := &b.entries[i]
 		switch {
 		case e.Kind == delivery.EntryBegin:
 			c.xid = e.XID
-		case e.Kind == delivery.EntryWrite && e.Write.Sought != nil:
-			r.writes = append(r.writes, &e.Write)
-			r.bytes += e.Write.Bytes
-			if n := len(r.xids); n == 0 || r.xids[n-1] != c.xid {
-				r.xids = append(r.xids, c.xid)
-			}
+		case e.Kind == delivery.EntryWrite:
+			c.seek(r, &e.Write)
 		}
+	}
+}
+
+// seek notes what a write lacks.
+func (c *completing) seek(r *round, w *mapping.Write) {
+	if w.Sought == nil {
+		return
+	}
+	r.writes = append(r.writes, w)
+	r.bytes += w.Bytes
+	if n := len(r.xids); n == 0 || r.xids[n-1] != c.xid {
+		r.xids = append(r.xids, c.xid)
 	}
 }
 

@@ -63,6 +63,8 @@ type reader struct {
 	history    history
 	// viaRoot is what the newest descriptions may have to do with each other.
 	viaRoot viaRoot
+	// beside is the backfill that the stream is followed for; nil for none.
+	beside atomic.Pointer[beside]
 	// described holds the newest description of every relation.
 	described map[uint32]*pgoutput.Relation
 }
@@ -150,6 +152,7 @@ func (r *reader) session(life context.Context, stop <-chan struct{}) error {
 		return errStopped
 	}
 	err = r.read(life, stop, stream)
+	r.loseBeside()
 	<-r.reading
 	if errors.Is(err, replication.ErrClosed) {
 		// It is closing: a last status may still have to be written.
@@ -289,6 +292,12 @@ func (r *reader) read(life context.Context, stop <-chan struct{}, stream *replic
 			return r.halt(*reason)
 		}
 		if err := r.dispatch(life, stream, message); err != nil {
+			return err
+		}
+		if r.beside.Load() == nil {
+			continue
+		}
+		if err := r.followBeside(life, stop, stream, message); err != nil {
 			return err
 		}
 	}

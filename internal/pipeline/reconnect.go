@@ -69,7 +69,7 @@ func (r *reader) idle(life context.Context, stop <-chan struct{}, stream breakab
 			in = r.runner.read
 		}
 		select {
-		case in <- entryBuffer{r.entries}:
+		case in <- entryBuffer{entries: r.entries}:
 			r.handedOver()
 		case <-stream.Broken():
 			return stream.Cause()
@@ -93,7 +93,7 @@ func (r *reader) wait(life context.Context, stop <-chan struct{}, d time.Duratio
 			in = r.runner.read
 		}
 		select {
-		case in <- entryBuffer{r.entries}:
+		case in <- entryBuffer{entries: r.entries}:
 			r.handedOver()
 		case <-over:
 			return true

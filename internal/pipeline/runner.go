@@ -34,6 +34,8 @@ type Runner struct {
 	Mappings *mapping.Set
 	Client   marketo.Client
 	Store    Store
+	// Backfills keeps which backfills there are; nil where there are none.
+	Backfills BackfillStore
 	// State is what the store held at start; its Checkpoint must be set.
 	State checkpoint.State
 	// Identities are the mapped tables as the start has seen them. Without them
@@ -77,6 +79,8 @@ type Runner struct {
 	reports    chan chan delivery.Report
 	asked      chan delivery.Event
 	reader     *reader
+	// backfills sends what tables have beside the stream.
+	backfills *backfiller
 
 	// acknowledged is the last position acknowledged, or the checkpoint at start;
 	// synced is zero until this life has acknowledged one.
@@ -128,6 +132,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		group.Go(func() error { return r.completing.run(life) })
 	}
 	group.Go(func() error { return r.watchDatabase(life) })
+	group.Go(func() error { return r.backfills.run(life, ctx.Done()) })
 	group.Go(func() error {
 		r.reader.tellProgress(life.Done(), ctx.Done())
 		return nil
@@ -161,6 +166,7 @@ func (r *Runner) prepare() {
 	r.asked = make(chan delivery.Event)
 	r.acknowledged.Store(uint64(r.State.Checkpoint.LSN))
 	r.reader = newReader(r)
+	r.backfills = newBackfiller(r)
 }
 
 // runMachine runs the machine until it has finished or life ends.
@@ -185,7 +191,7 @@ func (r *Runner) runMachine(stop <-chan struct{}, life context.Context, group *e
 		var used entryBuffer
 		select {
 		case used = <-in:
-			ev = &delivery.Received{Entries: used.entries}
+			ev = used.event()
 		case a := <-r.answers:
 			if !a.Reply.Left.IsZero() {
 				a.Reply.Left = clock.steady(a.Reply.Left)
@@ -225,6 +231,7 @@ func (r *Runner) runMachine(stop <-chan struct{}, life context.Context, group *e
 			}
 			r.carryOut(e, life, group)
 		}
+		r.backfills.credits.Store(int64(m.Credits()))
 		used.recycle()
 		if a, ok := ev.(delivery.Answered); ok {
 			a.Reply.Recycle()

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/cdcsync/cdcsync/internal/backfill"
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
@@ -66,4 +67,40 @@ func (r *Session) Now(ctx context.Context) (s backfill.Snapshot, err error) {
 	}
 	s.Transactions, err = pgoutput.ParseTransactions(text)
 	return s, err
+}
+
+// countedRows is up to how many rows are counted where the server has no estimate.
+const countedRows = 100_000
+
+// CountRows estimates how many rows a table has, by what the server knows of it,
+// or by counting the first ones for a second.
+func (r *Session) CountRows(ctx context.Context, name catalog.TableName) (int64, error) {
+	kind, err := r.kindOf(ctx, name)
+	if err != nil {
+		return 0, fmt.Errorf("count rows of %s: %w", name, err)
+	}
+	var known struct {
+		Rows    float64 `json:"rows"`
+		Unknown bool    `json:"unknown"`
+		Bytes   int64   `json:"bytes"`
+	}
+	if err := r.JSON(ctx, &known, `SELECT jsonb_build_object('rows', COALESCE(sum(GREATEST(c.reltuples, 0)), 0), 'unknown', COALESCE(bool_or(c.reltuples < 0 OR c.reltuples = 0 AND pg_relation_size(c.oid) > 0), false),
+		'bytes', COALESCE(sum(pg_relation_size(c.oid)), 0))
+		FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace
+		CROSS JOIN LATERAL (SELECT relid FROM pg_partition_tree(t.oid) WHERE isleaf UNION SELECT t.oid WHERE t.relkind = 'r') leaf
+		JOIN pg_class c ON c.oid = leaf.relid WHERE n.nspname = $1 AND t.relname = $2`, name.Schema, name.Name); err != nil {
+		return 0, fmt.Errorf("count rows of %s: %w", name, err)
+	}
+	if !known.Unknown {
+		return int64(known.Rows), nil
+	}
+	results, err := r.conn.Exec(ctx, "BEGIN READ ONLY; SET LOCAL statement_timeout = '1s'; SELECT count(*) FROM (SELECT FROM "+
+		rowsOf(name, kind)+" LIMIT "+strconv.Itoa(countedRows)+") AS t; COMMIT").ReadAll()
+	if err != nil {
+		_ = r.conn.Exec(ctx, "ROLLBACK").Close()
+	} else if n, err := strconv.ParseInt(string(results[2].Rows[0][0]), 10, 64); err == nil && n < countedRows {
+		return n, nil
+	}
+	const rowBytes = 100 // a guess
+	return max(int64(known.Rows), known.Bytes/rowBytes), nil
 }

@@ -216,10 +216,10 @@ func (r *Reader) answer(life context.Context, row delivery.RowRead) {
 // ofSetUp reports whether an error of reading rows stays until somebody acts.
 func ofSetUp(err error) bool {
 	var mistakes mapping.Mistakes
-	return errors.As(err, &mistakes) || errors.Is(err, errNoKeyColumn) || replication.Classify(err) == replication.Fatal
+	return errors.As(err, &mistakes) || errors.Is(err, ErrNoKeyColumn) || replication.Classify(err) == replication.Fatal
 }
 
-var errNoKeyColumn = errors.New("no key attribute is a column; map one to find rows by")
+var ErrNoKeyColumn = errors.New("no key attribute is a column; map one to find rows by")
 
 // columns are those that the mappings of d's table use: what nobody uses is not
 // read.
@@ -235,7 +235,7 @@ func (r *Reader) columns(d mapping.Definition) []string {
 func keyColumns(d mapping.Definition) ([]string, error) {
 	columns := d.KeyColumns()
 	if len(columns) == 0 {
-		return nil, fmt.Errorf("read rows of %s.%s: %w", d.Schema, d.Table, errNoKeyColumn)
+		return nil, fmt.Errorf("read rows of %s.%s: %w", d.Schema, d.Table, ErrNoKeyColumn)
 	}
 	return columns, nil
 }

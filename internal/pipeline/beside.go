@@ -1,0 +1,241 @@
+package pipeline
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/cdcsync/cdcsync/internal/backfill"
+	"github.com/cdcsync/cdcsync/internal/delivery"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
+	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/rowread"
+)
+
+// beside is a backfill whose table is read in chunks beside the stream, over one
+// connection of it. The reader follows the stream for it, and hands the rows of
+// a chunk over at the place where they belong.
+type beside struct {
+	job *job
+	// began is closed when the stream is followed, on its timeline; lost when its
+	// connection has ended, and with it what was known.
+	began, lost chan struct{}
+	timeline    int32
+	// passed brings what became of a chunk at its mark.
+	passed chan backfill.Verdict
+	// key are the columns of the key that the table is read by.
+	key []string
+
+	mu       sync.Mutex
+	follower *backfill.Follower
+	// chunk waits for its mark.
+	chunk *chunk
+	// relation is the description that was met last, places where it has the key;
+	// nil where it is another table's, or lacks a column of it.
+	relation *pgoutput.Relation
+	ours     bool
+	places   []int
+}
+
+// chunk is a part of a table that waits for its mark.
+type chunk struct {
+	keys   []string
+	writes []mapping.Write
+	ticket uint64
+	feed   string
+	// before is the cursor that holds while some of the rows are to be read again,
+	// after the one behind them.
+	before, after backfill.Cursor
+	// again says that its rows were refused before; last that none follow.
+	again, last bool
+}
+
+func newBeside(j *job, key []string) *beside {
+	return &beside{
+		job: j, key: key, began: make(chan struct{}), lost: make(chan struct{}), passed: make(chan backfill.Verdict, 1),
+	}
+}
+
+// handing is a chunk that is to be handed to the machine.
+type handing struct {
+	offered *delivery.Offered
+	cursor  backfill.Cursor
+	verdict backfill.Verdict
+}
+
+// followBeside has the follower of a backfill see a message that the reader has
+// dealt with, and hands over a chunk whose mark was passed by it.
+func (r *reader) followBeside(life context.Context, stop <-chan struct{}, stream *replication.Stream, message pgoutput.Message) error {
+	b := r.beside.Load()
+	if b == nil {
+		return nil
+	}
+	b.mu.Lock()
+	h := r.noteBeside(b, message)
+	b.mu.Unlock()
+	if h == nil {
+		return nil
+	}
+	if err := r.handOver(life, stop, stream); err != nil {
+		return err
+	}
+	// It is known before the machine can settle it.
+	r.runner.backfills.hand(onTheWay{h.offered.Ticket, b.job, h.cursor})
+	err := errStopped
+	select {
+	case r.runner.read <- entryBuffer{offered: h.offered}:
+		b.passed <- h.verdict
+		return nil
+	case <-stream.Broken():
+		err = stream.Cause()
+	case <-stop:
+	case <-life.Done():
+	}
+	r.runner.backfills.unhand(h.offered.Ticket)
+	return err
+}
+
+// noteBeside is followBeside under the lock. It returns what is to be handed over.
+func (r *reader) noteBeside(b *beside, message pgoutput.Message) *handing {
+	f := b.follower
+	if f == nil {
+		b.timeline = r.timeline
+		if b.follower = backfill.Follow(r.received); r.inside {
+			b.follower = backfill.FollowInside(r.received, r.history.open.XID, r.final)
+		}
+		close(b.began)
+		return nil
+	}
+	switch m := message.(type) {
+	case *pgoutput.Begin:
+		f.Begin(m.XID, m.Final)
+	case *pgoutput.Change:
+		if b.isOf(m.Relation, r.runner.Mappings) {
+			b.touch(m, r.lacksValues(b.job.mapping))
+		}
+	case *pgoutput.Truncate:
+		if slices.ContainsFunc(m.Relations, func(rel *pgoutput.Relation) bool { return b.isOf(rel, r.runner.Mappings) }) {
+			f.Empty()
+		}
+	case *pgoutput.Logical:
+		if m.Prefix == rowread.MarkPrefix {
+			f.Message(string(m.Content))
+		}
+	case *pgoutput.Commit:
+		f.Commit(m.End)
+	case *pgoutput.Keepalive:
+		f.Reach(m.WALEnd)
+	}
+	if !f.Passed() || b.chunk == nil {
+		return nil
+	}
+	h := b.chunk.hand(f.Settle())
+	b.chunk = nil
+	return h
+}
+
+// hand makes what is handed to the machine of the rows that are kept.
+func (c *chunk) hand(v backfill.Verdict) *handing {
+	h := &handing{
+		offered: &delivery.Offered{Ticket: c.ticket, Feed: c.feed, Again: c.again, Last: c.last},
+		cursor:  c.after, verdict: v,
+	}
+	if len(v.Again) > 0 {
+		h.cursor, h.offered.Last = c.before, false
+	}
+	h.offered.Cursor = h.cursor.String()
+	h.offered.Writes = make([]mapping.Write, len(v.Kept))
+	for i, at := range v.Kept {
+		h.offered.Writes[i] = c.writes[at]
+	}
+	return h
+}
+
+// isOf reports whether a description is of the table.
+func (b *beside) isOf(rel *pgoutput.Relation, set *mapping.Set) bool {
+	if rel == b.relation {
+		return b.ours
+	}
+	b.relation, b.ours, b.places = rel, slices.Contains(set.Of(rel), b.job.mapping), nil
+	for _, name := range b.key {
+		at := slices.IndexFunc(rel.Columns, func(c pgoutput.Column) bool { return c.Name == name })
+		if at < 0 {
+			b.places = nil
+			break
+		}
+		b.places = append(b.places, at)
+	}
+	return b.ours
+}
+
+// lacksValues reports whether what was made of the last change for a mapping is a
+// part of the object.
+func (r *reader) lacksValues(index int) bool {
+	for i := len(r.entries) - 1; i >= 0; i-- {
+		e := &r.entries[i]
+		if e.Kind != delivery.EntryWrite || e.Seq != r.seq {
+			return false
+		}
+		if e.Write.Mapping == index && e.Write.Partial {
+			return true
+		}
+	}
+	return false
+}
+
+// touch tells the follower which rows a change is of: the one that had the old
+// key, and the one that has the new one.
+func (b *beside) touch(m *pgoutput.Change, incomplete bool) {
+	before, told := b.keyOf(m.Old, nil)
+	if m.Old != nil && told {
+		b.follower.Touch(before, false)
+	}
+	if m.Operation == pgoutput.Update && m.Old == nil && !b.keyIsTold(m.Relation) || m.Old != nil && !told {
+		b.follower.Obscure()
+		return
+	}
+	if m.New == nil {
+		return
+	}
+	now, told := b.keyOf(m.New, m.Old)
+	if !told {
+		b.follower.Obscure()
+		return
+	}
+	b.follower.Touch(now, incomplete)
+}
+
+// keyIsTold reports whether an update comes with the old key where that changed.
+func (b *beside) keyIsTold(rel *pgoutput.Relation) bool {
+	if rel.Identity == pgoutput.IdentityNothing {
+		return true // there are no updates
+	}
+	return !slices.ContainsFunc(b.places, func(at int) bool { return !rel.Columns[at].Key })
+}
+
+// keyOf is the key in a row's values. What was left alone is as before.
+func (b *beside) keyOf(values, before []pgoutput.Value) (string, bool) {
+	if values == nil || b.places == nil {
+		return "", false
+	}
+	texts := make([]string, len(b.places))
+	for i, at := range b.places {
+		v := values[at]
+		if v.Kind == pgoutput.Unchanged && before != nil {
+			v = before[at]
+		}
+		if v.Kind != pgoutput.Text {
+			return "", false
+		}
+		texts[i] = string(v.Text)
+	}
+	return backfill.Key(texts...), true
+}
+
+// loseBeside ends what goes by the connection.
+func (r *reader) loseBeside() {
+	if b := r.beside.Swap(nil); b != nil {
+		close(b.lost)
+	}
+}

@@ -1,0 +1,309 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/backfill"
+	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/rowread"
+)
+
+const (
+	// chunkCalls is for how many calls a chunk has rows; two chunks are on their
+	// way at most, and those are what a kill repeats.
+	chunkCalls = 10
+	chunkBytes = 2 << 20
+	// mostChunks are on their way at once: the next one fills the last batch of the
+	// one before.
+	mostChunks = 2
+	// scannedRows is the most rows that are looked at for a chunk, where few match.
+	scannedRows = 50_000
+	// chunkPatience bounds the reading of a chunk as a whole; a server that does
+	// not answer must not hold it for ever.
+	chunkPatience = 2 * time.Minute
+	// manyUnseen is how many transactions may be remembered while nothing is read.
+	manyUnseen = 20_000
+)
+
+// loading is the work on one backfill, until that is interrupted.
+type loading struct {
+	*backfiller
+	// life is longer than that.
+	life context.Context
+	job  *job
+	log  *slog.Logger
+	// filter chooses rows beside the mapping; nil for all.
+	filter  *mapping.Set
+	session *rowread.Session
+	beside  *beside
+	// place is behind what was handed in.
+	place backfill.Cursor
+	// patience is how long one look for rows may take.
+	patience time.Duration
+	told     map[replication.Reason]bool
+}
+
+// errAgain has a chunk read again at once: what was read of it is of no use.
+var errAgain = errors.New("the chunk is read again")
+
+// run reads and hands in until the end of the table is settled.
+func (l *loading) run(ctx context.Context) error {
+	l.patience, l.told = time.Second, map[replication.Reason]bool{}
+	defer l.release(context.WithoutCancel(ctx))
+	if err := l.compile(); err != nil {
+		return err
+	}
+	for failures := 0; ; {
+		l.place = l.handedIn()
+		done, err := l.step(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil && done:
+			return nil
+		case err == nil:
+			failures = 0
+			continue
+		case final(err):
+			return err
+		}
+		failures++
+		if !errors.Is(err, errAgain) {
+			l.trouble(err)
+		}
+		l.release(ctx)
+		select {
+		case <-time.After(pause(err, failures)):
+		case <-ctx.Done():
+		}
+	}
+}
+
+// step reads one chunk, and waits until another may be read, or at the end of the
+// table until all is settled. It reports whether that is so.
+func (l *loading) step(ctx context.Context) (done bool, err error) {
+	if l.job.began.IsZero() {
+		if err := l.announce(ctx); err != nil {
+			return false, err
+		}
+	}
+	if done, err = l.chunk(ctx); err != nil {
+		return false, err
+	}
+	most := mostChunks - 1
+	if done {
+		most = 0
+	}
+	for l.unsettled() > most {
+		if err := l.await(ctx, time.Second); err != nil {
+			return false, err
+		}
+	}
+	return done, nil
+}
+
+// handedIn is the place behind all chunks of the job that the machine has.
+func (l *loading) handedIn() backfill.Cursor {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	place := l.job.cursor
+	for _, c := range l.onTheWay {
+		if c.job == l.job {
+			place = c.cursor
+		}
+	}
+	return place
+}
+
+func (l *loading) unsettled() (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, c := range l.onTheWay {
+		if c.job == l.job {
+			n++
+		}
+	}
+	return n
+}
+
+// await waits for a chunk to be settled, but no longer than d.
+func (l *loading) await(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-l.settled:
+		l.mu.Lock()
+		progress := l.job.Progress
+		l.mu.Unlock()
+		if err := l.store.NoteProgress(ctx, l.job.ID, progress); err != nil && ctx.Err() == nil {
+			l.log.Warn("progress of a backfill cannot be recorded", "err", err)
+		}
+		return nil
+	case <-timer.C:
+		return l.forget(ctx)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// final reports whether an error stays until somebody acts.
+func final(err error) bool {
+	var mistakes mapping.Mistakes
+	return errors.As(err, &mistakes) || replication.Classify(err) == replication.Fatal
+}
+
+// trouble tells of an error that may pass, once for each reason.
+func (l *loading) trouble(err error) {
+	if errors.Is(err, rowread.ErrSlow) {
+		l.patience = min(2*l.patience, time.Minute)
+	}
+	if reason := replication.Diagnose(err); !l.told[reason] {
+		l.told[reason] = true
+		l.log.Warn("a chunk could not be read; it is tried again", "err", err)
+	}
+}
+
+// compile prepares the expression that chooses rows.
+func (l *loading) compile() (err error) {
+	if l.job.Where != "" {
+		l.filter, err = compileWhere(l.runner.Mappings.Definition(l.job.mapping), l.job.Where)
+	}
+	return err
+}
+
+// compileWhere makes a set of one mapping, of which the expression counts.
+func compileWhere(d mapping.Definition, where string) (*mapping.Set, error) {
+	d.Where = where
+	return mapping.Compile([]mapping.Definition{d})
+}
+
+// columns are those that are read.
+func (l *loading) columns() []string {
+	columns := l.runner.Mappings.Columns(l.job.mapping)
+	if l.filter != nil {
+		columns = slices.Concat(columns, l.filter.Columns(0))
+	}
+	return columns
+}
+
+func (l *loading) table() catalog.TableName {
+	return catalog.TableName{Schema: l.job.Schema, Name: l.job.Table}
+}
+
+// release gives up what goes by a connection.
+func (l *loading) release(ctx context.Context) {
+	l.runner.reader.beside.CompareAndSwap(l.beside, nil)
+	l.beside = nil
+	if l.session != nil {
+		l.session.Close(ctx)
+		l.session = nil
+	}
+}
+
+// attach has the stream followed for the table, from here on.
+func (l *loading) attach(ctx context.Context) error {
+	if l.beside != nil {
+		select {
+		case <-l.beside.lost:
+			return errAgain
+		default:
+			return nil
+		}
+	}
+	if err := l.open(ctx); err != nil {
+		return err
+	}
+	first, err := l.session.BeginChunk(ctx, l.table(), l.columns())
+	if err != nil {
+		return err
+	}
+	if err := first.End(ctx); err != nil {
+		return err
+	}
+	b := newBeside(l.job, first.Key)
+	l.runner.reader.beside.Store(b)
+	l.beside = b
+	// The reader begins with the next message, so that one is written.
+	if _, err := l.session.Mark(ctx, "begin"); err != nil {
+		return err
+	}
+	select {
+	case <-b.began:
+	case <-b.lost:
+		return errAgain
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	bound, err := l.session.Bound(ctx)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.follower.Bound(bound)
+	return nil
+}
+
+func (l *loading) open(ctx context.Context) (err error) {
+	if l.session == nil {
+		l.session, err = rowread.Open(ctx, l.runner.Source)
+	}
+	return err
+}
+
+// forget keeps what is remembered of the stream small while nothing is read.
+func (l *loading) forget(ctx context.Context) error {
+	b := l.beside
+	if b == nil || l.session == nil {
+		return nil
+	}
+	b.mu.Lock()
+	many := b.follower != nil && b.follower.Unseen() > manyUnseen
+	b.mu.Unlock()
+	if !many {
+		return nil
+	}
+	now, err := l.session.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("look at what runs: %w", err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.follower.Forget(&now)
+	return nil
+}
+
+// announce says what is about to be sent, and what that costs.
+func (l *loading) announce(ctx context.Context) error {
+	rows := int64(len(l.job.Keys))
+	if rows == 0 {
+		if err := l.open(ctx); err != nil {
+			return err
+		}
+		var err error
+		if rows, err = l.session.CountRows(ctx, l.table()); err != nil {
+			return err
+		}
+	}
+	l.mu.Lock()
+	l.job.began, l.job.from, l.job.Estimate = time.Now(), l.place.Rows, max(rows, l.place.Rows)
+	left := l.job.Estimate - l.place.Rows
+	l.mu.Unlock()
+	cost := l.runner.backfillCost(left)
+	l.log.Info("backfill", "table", l.table().String(), "object", l.job.Object, "rows", left, "calls", cost.Calls,
+		"time_at_limits", cost.Time.Round(time.Second), "share_of_day", fmt.Sprintf("%.1f%%", 100*cost.Day),
+		"note", "objects that are created set off the campaigns that wait for them")
+	return nil
+}
+
+// backfillCost is what so many rows cost.
+func (r *Runner) backfillCost(rows int64) backfill.Cost {
+	return backfill.CostOf(rows, r.Config.Capacity.Objects, r.Config.Limits, r.Config.BackfillShare)
+}
