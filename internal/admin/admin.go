@@ -55,6 +55,8 @@ type Options struct {
 	// of them and the calls. Reserve asks for leave for one call to Marketo.
 	Release func(ctx context.Context, mappings []string) (Acted, error)
 	Reserve func(ctx context.Context) (Reserved, error)
+	// Backfills lists backfills, or has something done about them.
+	Backfills func(ctx context.Context, ask BackfillAsk) (Backfills, error)
 	// Act has the parked objects with these keys (checkpoint.Parked.Key) tried
 	// again, or gives them up.
 	Act func(ctx context.Context, keys []string, discard bool) (Acted, error)
@@ -80,6 +82,10 @@ func New(options Options) http.Handler {
 	mux.HandleFunc("POST /api/v1/parked/retry", options.acting(options.actOnParked(false)))
 	mux.HandleFunc("POST /api/v1/parked/discard", options.acting(options.actOnParked(true)))
 	mux.HandleFunc("POST /api/v1/release", options.acting(options.release))
+	mux.HandleFunc("GET /api/v1/backfills", options.local(options.listBackfills))
+	for _, action := range []BackfillAction{BackfillStart, BackfillPause, BackfillResume, BackfillCancel} {
+		mux.HandleFunc("POST /api/v1/backfills/"+string(action), options.acting(options.actOnBackfills(action)))
+	}
 	mux.HandleFunc("POST /api/v1/calls", options.acting(options.reserve))
 	return mux
 }
@@ -115,7 +121,8 @@ func (o Options) index(w http.ResponseWriter, _ *http.Request) {
 
 /api/v1/status       what is going on, as JSON
 /api/v1/parked       parked objects: ?mapping= &code= &key= &waits= &limit= &after=
-/api/v1/parked/{id}  one of them, with its payload`)
+/api/v1/parked/{id}  one of them, with its payload
+/api/v1/backfills    rows that tables have, on their way`)
 }
 
 // answer writes one plain text, which no cache may keep.

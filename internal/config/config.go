@@ -121,6 +121,9 @@ type Delivery struct {
 	// MaxDeletes is the most objects of one mapping that are deleted in an hour,
 	// 1,000 by default; 0 lifts the limit.
 	MaxDeletes int
+	// BackfillShare is the part of the limits that backfills may use, 0.5 by
+	// default, LiveReserve the part of a day's calls that they leave, 0.2.
+	BackfillShare, LiveReserve float64
 	// MaxRetainedWAL is how many bytes of WAL the slot may make PostgreSQL keep
 	// before the daemon is not ready, 10 GiB by default; 0 lifts the limit.
 	MaxRetainedWAL int
@@ -176,6 +179,8 @@ func Default() *Config {
 			MaxPendingBytes: 24 << 20,
 			MaxParked:       10_000,
 			MaxDeletes:      1000,
+			BackfillShare:   0.5,
+			LiveReserve:     0.2,
 			MaxRetainedWAL:  10 << 30,
 			UnknownHold:     150 * time.Second,
 			ShutdownTimeout: 30 * time.Second,

@@ -125,7 +125,7 @@ marketo:
   rest: {endpoint: "http://[::1]:8080/rest/", client_id: ci$$d, client_secret_file: secrets/client}
   timeout: 90s
   limits: {calls_per_20s: 0, concurrent_calls: ${CALLS}0, calls_per_day: 0}
-delivery: {max_wait: 0s, max_pending: 7, max_pending_bytes: 3MB, on_reject: halt, max_parked: 0, max_deletes: 0, max_retained_wal: 64MiB, unknown_hold: 90s, shutdown_timeout: 1m}
+delivery: {max_wait: 0s, max_pending: 7, max_pending_bytes: 3MB, on_reject: halt, max_parked: 0, max_deletes: 0, backfill_share: 0.25, live_reserve: 0, max_retained_wal: 64MiB, unknown_hold: 90s, shutdown_timeout: 1m}
 state: sqlite:/var/lib/cdcsync/state.db
 http: {listen: "localhost:0"}
 log: {level: debug, format: json}
@@ -172,7 +172,7 @@ mappings:
 	if got, want := c.Marketo.Limits, (config.Limits{ConcurrentCalls: 9}); got != want {
 		t.Errorf("got limits %v, want %v", got, want)
 	}
-	delivery := config.Delivery{MaxPending: 7, MaxPendingBytes: 3_000_000, OnReject: config.Halt, MaxRetainedWAL: 64 << 20, UnknownHold: 90 * time.Second, ShutdownTimeout: time.Minute}
+	delivery := config.Delivery{MaxPending: 7, MaxPendingBytes: 3_000_000, OnReject: config.Halt, BackfillShare: 0.25, MaxRetainedWAL: 64 << 20, UnknownHold: 90 * time.Second, ShutdownTimeout: time.Minute}
 	if c.Delivery != delivery || c.Marketo.Timeout != 90*time.Second {
 		t.Errorf("got %+v, want %+v", c.Delivery, delivery)
 	}

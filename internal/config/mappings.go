@@ -80,8 +80,11 @@ func (d *decoder) finish(n *yaml.Node, path string, m *draft) {
 	if m.Name == "" && !d.given(path+".name") {
 		m.Name = m.Table
 	}
-	if m.backfill {
-		d.under(path+".backfill", "is true, but backfill is not in this version: rows that a table already has are not sent; write false or leave it out")
+	if d.given(path + ".backfill") {
+		m.Backfill = mapping.BackfillNo
+		if m.backfill {
+			m.Backfill = mapping.BackfillYes
+		}
 	}
 }
 

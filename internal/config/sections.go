@@ -46,6 +46,8 @@ func (r *reading) schema() []field {
 			{name: "on_reject", decode: oneOf(&delivery.OnReject, []string{"park", "halt"}, []OnReject{Park, Halt})},
 			{name: "max_parked", decode: whole(&delivery.MaxParked, 0, 100_000_000)},
 			{name: "max_deletes", decode: whole(&delivery.MaxDeletes, 0, 1_000_000_000)},
+			{name: "backfill_share", decode: fraction(&delivery.BackfillShare, 0.01, 1)},
+			{name: "live_reserve", decode: fraction(&delivery.LiveReserve, 0, 0.99)},
 			{name: "max_retained_wal", decode: size(&delivery.MaxRetainedWAL, 0, 1<<50)},
 			{name: "unknown_hold", decode: duration(&delivery.UnknownHold, time.Second, time.Hour)},
 			{name: "shutdown_timeout", decode: duration(&delivery.ShutdownTimeout, time.Second, time.Hour)},

@@ -28,6 +28,10 @@ func wholeNumbers(least, most int) shape {
 	return shape{"anyOf": []shape{{"type": "integer", "minimum": least, "maximum": most}, fromVariable}}
 }
 
+func numbers(least, most float64) shape {
+	return shape{"anyOf": []shape{{"type": "number", "minimum": least, "maximum": most}, fromVariable}}
+}
+
 func words(allowed ...string) shape {
 	return shape{"anyOf": []shape{{"enum": allowed}, fromVariable}}
 }

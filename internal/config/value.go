@@ -131,6 +131,22 @@ func whole(into *int, least, most int) reader {
 	}, wholeNumbers(least, most)}
 }
 
+// fraction makes a reader for a number from least to most.
+func fraction(into *float64, least, most float64) reader {
+	return reader{func(d *decoder, n *yaml.Node, path string) {
+		s, ok := d.numeral(n, path)
+		if !ok {
+			return
+		}
+		v, err := strconv.ParseFloat(s, 64)
+		if err != nil || !(v >= least && v <= most) {
+			d.at(n, path, fmt.Sprintf("is %s; allowed is a number from %g to %g", found(n), least, most))
+			return
+		}
+		*into = v
+	}, numbers(least, most)}
+}
+
 // numeral reads the text of a number, which may come from a variable.
 func (d *decoder) numeral(n *yaml.Node, path string) (string, bool) {
 	if n.Kind == yaml.ScalarNode && n.Tag == "!!str" && strings.Contains(n.Value, "$") {

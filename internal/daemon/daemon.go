@@ -73,6 +73,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		return d.Config.Set.Needs(mapping.Table(table), column)
 	}
 	source.Renamed = d.renamed
+	source.Messages = true // those that mark chunks of tables
 	source.PublishNeeded = d.Config.Source.PublishMapped
 	store, err := sqlite.Open(ctx, d.Config.State.SQLite)
 	if err != nil {
@@ -89,7 +90,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		Metrics: registry, Alive: d.alive, Ready: d.ready, Version: d.Version.String(),
 		Listen:     d.Config.HTTP.Listen,
 		Status:     func(ctx context.Context) admin.Status { return d.status(ctx, store) },
-		EachParked: store.EachParked, Act: d.act, Release: d.release, Reserve: d.reserve,
+		EachParked: store.EachParked, Act: d.act, Release: d.release, Reserve: d.reserve, Backfills: d.backfills,
 	})
 
 	// The endpoints outlive the pipeline: its end is worth watching too.
@@ -128,7 +129,7 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 	}
 	d.describe(ctx, client, store, &f.state)
 	runner := &pipeline.Runner{
-		Source: source, Mappings: d.Config.Set, Client: client, Store: store,
+		Source: source, Mappings: d.Config.Set, Client: client, Store: store, Backfills: store,
 		State:           f.state,
 		PassOver:        d.passOver,
 		PassedOver:      d.passedOver,
@@ -148,6 +149,9 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 	if _, err := pipeline.NewMetrics(runner, registry); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
+	if err := d.beginBackfills(ctx, source, store, runner, &f.state); err != nil && ctx.Err() == nil {
+		return err
+	}
 	d.runner.Store(runner)
 	return runner.Run(ctx)
 }
@@ -164,6 +168,7 @@ func (d *Daemon) delivery(capacity marketo.Capacity) delivery.Config {
 	c.Limits = limits(d.Config.Marketo)
 	c.MaxWait, c.MaxPending, c.MaxPendingBytes = in.MaxWait, in.MaxPending, in.MaxPendingBytes
 	c.MaxParked, c.MaxDeletes, c.UnknownHold = in.MaxParked, in.MaxDeletes, in.UnknownHold
+	c.BackfillShare, c.LiveReserve = in.BackfillShare, in.LiveReserve
 	c.HaltOnReject = in.OnReject == config.Halt
 	c.Seed = rand.Uint64()
 	return c

@@ -35,6 +35,8 @@ type Definition struct {
 	BeyondBMP BeyondPolicy
 	// Separate turns coalescing off: every change is sent by itself.
 	Separate bool
+	// Backfill says whether the rows that the table has already are sent, once.
+	Backfill BackfillPolicy
 }
 
 // Rule says where one attribute's value comes from: exactly one of Column,
@@ -83,6 +85,18 @@ func (d *Definition) hadColumn(name string) bool {
 func (d Definition) HaltsOnTruncate() bool {
 	return d.OnTruncate == TruncateHalt || d.OnTruncate == TruncateByDefault && !d.OnDelete.Ignores()
 }
+
+// BackfillPolicy says whether rows that were there before are sent.
+type BackfillPolicy uint8
+
+const (
+	// BackfillUnsaid does not send them, and has somebody told.
+	BackfillUnsaid BackfillPolicy = iota
+	// BackfillNo does not.
+	BackfillNo
+	// BackfillYes does.
+	BackfillYes
+)
 
 // TruncatePolicy says what a TRUNCATE does.
 type TruncatePolicy uint8

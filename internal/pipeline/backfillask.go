@@ -74,9 +74,21 @@ func (r *Runner) StartBackfills(ctx context.Context, ask BackfillRequest) ([]Bac
 		if err := b.add(c); err != nil {
 			return reports, err
 		}
-		reports = append(reports, BackfillReport{Backfill: c, Cost: r.backfillCost(c.Estimate), Left: r.backfillCost(c.Estimate).Time})
+		reports = append(reports, BackfillReport{Backfill: c, Cost: r.BackfillCost(c.Estimate), Left: r.BackfillCost(c.Estimate).Time})
 	}
 	return reports, nil
+}
+
+// QueueBackfill records a backfill of all rows of a mapping, and begins.
+func (r *Runner) QueueBackfill(ctx context.Context, mapping int) error {
+	r.prepared.Do(r.prepare)
+	d := r.Mappings.Definition(mapping)
+	c := checkpoint.Backfill{Mapping: d.Name, MappingID: MappingID(d), State: checkpoint.BackfillWaiting, Added: time.Now().UTC()}
+	var err error
+	if c.ID, err = r.backfills.store.AddBackfill(ctx, c); err != nil {
+		return err
+	}
+	return r.backfills.add(c)
 }
 
 // checkRequest checks what can be checked without the table.
@@ -162,7 +174,7 @@ func (r *Runner) ListBackfills(ctx context.Context) ([]BackfillReport, error) {
 		}
 		report.Backfill = j.Backfill
 		left := max(j.Estimate-j.Rows, 0)
-		report.Cost = r.backfillCost(left)
+		report.Cost = r.BackfillCost(left)
 		report.Left = report.Cost.Time
 		if done := j.Rows - j.from; j.State == checkpoint.BackfillRunning && !j.began.IsZero() && done > 0 {
 			report.Left = time.Duration(float64(time.Since(j.began)) / float64(done) * float64(left))

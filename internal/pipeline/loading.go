@@ -296,14 +296,14 @@ func (l *loading) announce(ctx context.Context) error {
 	l.job.began, l.job.from, l.job.Estimate = time.Now(), l.place.Rows, max(rows, l.place.Rows)
 	left := l.job.Estimate - l.place.Rows
 	l.mu.Unlock()
-	cost := l.runner.backfillCost(left)
+	cost := l.runner.BackfillCost(left)
 	l.log.Info("backfill", "table", l.table().String(), "object", l.job.Object, "rows", left, "calls", cost.Calls,
 		"time_at_limits", cost.Time.Round(time.Second), "share_of_day", fmt.Sprintf("%.1f%%", 100*cost.Day),
 		"note", "objects that are created set off the campaigns that wait for them")
 	return nil
 }
 
-// backfillCost is what so many rows cost.
-func (r *Runner) backfillCost(rows int64) backfill.Cost {
+// BackfillCost is what so many rows cost.
+func (r *Runner) BackfillCost(rows int64) backfill.Cost {
 	return backfill.CostOf(rows, r.Config.Capacity.Objects, r.Config.Limits, r.Config.BackfillShare)
 }

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cdcsync/cdcsync/internal/admin"
+)
+
+func backfillCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "backfill",
+		Short: "Send the rows that tables have, beside their changes",
+		Long: `Send the rows that tables have, beside their changes.
+
+A table is read in parts while changes go on, which go first. How far it has come
+is kept: a restart goes on there, and repeats the last few calls at most. Rows
+that Marketo refuses are kept by their keys, and hold up nothing.
+
+These commands ask the running daemon.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(backfillStartCommand(), backfillListCommand(),
+		backfillActCommand(admin.BackfillPause, "Have backfills stand until they are resumed, also over restarts", "paused"),
+		backfillActCommand(admin.BackfillResume, "Have backfills go on that were paused, or that failed", "resumed"),
+		backfillActCommand(admin.BackfillCancel, "End backfills: what is on its way arrives, the rest is not sent", "cancelled"))
+	return cmd
+}
+
+func backfillStartCommand() *cobra.Command {
+	var ask asking
+	what := admin.BackfillAsk{Action: admin.BackfillStart}
+	var all bool
+	cmd := &cobra.Command{
+		Use:   "start MAPPING... | --all",
+		Short: "Send the rows of mappings, all of them or some",
+		Long: `Send the rows of mappings, all of them or some.
+
+--where takes an expression as a mapping's where does, and sends the rows for
+which both are true. --keys takes values of the mapping's key columns, those of a
+key of several columns with commas between them. Objects that Marketo does not
+have are created, which sets off the campaigns that wait for that.`,
+		Example: `  cdcsync backfill start roadshow
+  cdcsync backfill start roadshow --where 'state == "CA"'
+  cdcsync backfill start roadshow --keys 17 --keys 42
+  cdcsync backfill start --all`,
+		RunE: func(cmd *cobra.Command, names []string) error {
+			if all == (len(names) > 0) {
+				return usageError{errors.New("give the mappings whose rows are to be sent, or --all")}
+			}
+			what.Mappings = names
+			return ask.backfills(cmd, what, startedText)
+		},
+	}
+	ask.flags(cmd)
+	cmd.Flags().BoolVar(&all, "all", false, "every mapping")
+	cmd.Flags().StringVar(&what.Where, "where", "", "only rows for which this expression is true")
+	cmd.Flags().StringArrayVar(&what.Keys, "keys", nil, "only the row of this key; may be given again")
+	cmd.Flags().BoolVar(&what.Force, "force", false, "send objects although Marketo is known to have them as they are")
+	return cmd
+}
+
+func backfillListCommand() *cobra.Command {
+	var ask asking
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List backfills: how far they have come, and what is left",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return ask.backfills(cmd, admin.BackfillAsk{}, backfillsText)
+		},
+	}
+	ask.flags(cmd)
+	return cmd
+}
+
+func backfillActCommand(action admin.BackfillAction, short, done string) *cobra.Command {
+	var ask asking
+	cmd := &cobra.Command{
+		Use:   string(action) + " [MAPPING...]",
+		Short: short,
+		Long:  short + ". Without MAPPING it is so for all.",
+		RunE: func(cmd *cobra.Command, names []string) error {
+			return ask.backfills(cmd, admin.BackfillAsk{Action: action, Mappings: names}, func(b admin.Backfills) string {
+				if len(b.Backfills) == 0 {
+					return "no backfill could be " + done + "; cdcsync backfill list shows them\n"
+				}
+				var names []string
+				for _, one := range b.Backfills {
+					names = append(names, one.Mapping)
+				}
+				return done + ": " + strings.Join(names, ", ") + "\n"
+			})
+		},
+	}
+	ask.flags(cmd)
+	return cmd
+}
+
+// backfills asks the daemon, and prints the answer.
+func (a *asking) backfills(cmd *cobra.Command, what admin.BackfillAsk, text func(admin.Backfills) string) error {
+	client, err := a.client()
+	if err != nil {
+		return err
+	}
+	answer, err := client.Backfills(cmd.Context(), what)
+	if err != nil {
+		return fmt.Errorf("backfill: %w", explain(err))
+	}
+	if a.json {
+		return writeIndented(cmd.OutOrStdout(), answer)
+	}
+	_, err = io.WriteString(cmd.OutOrStdout(), text(answer))
+	return err
+}
+
+func startedText(b admin.Backfills) string {
+	var out strings.Builder
+	for _, one := range b.Backfills {
+		fmt.Fprintf(&out, "%s: about %s rows of %s, %s calls%s\n", one.Mapping, number(uint64(one.Estimate)), one.Table, number(uint64(one.CallsLeft)), costText(one))
+	}
+	out.WriteString("cdcsync backfill list shows how far it is\n")
+	return out.String()
+}
+
+func costText(b admin.Backfill) string {
+	text := ""
+	if b.SecondsLeft > 0 {
+		text += ", " + seconds(b.SecondsLeft) + " at the limits"
+	}
+	if b.Day > 0 {
+		text += fmt.Sprintf(", %.1f%% of a day's calls", 100*b.Day)
+	}
+	return text
+}
+
+func backfillsText(b admin.Backfills) string {
+	if len(b.Backfills) == 0 {
+		return "there were no backfills; cdcsync backfill start MAPPING sends the rows that a table has\n"
+	}
+	rows := [][]string{{"ID", "MAPPING", "STATE", "ROWS", "OF ABOUT", "OBJECTS", "REFUSED", "CALLS LEFT", "TIME LEFT"}}
+	var reasons strings.Builder
+	for _, one := range b.Backfills {
+		row := []string{fmt.Sprint(one.ID), one.Mapping, one.State, number(uint64(one.Rows)), number(uint64(one.Estimate)), number(uint64(one.Objects)), number(uint64(one.Refused)), "-", "-"}
+		if one.CallsLeft > 0 {
+			row[7] = number(uint64(one.CallsLeft))
+		}
+		if one.SecondsLeft > 0 {
+			row[8] = seconds(one.SecondsLeft)
+		}
+		rows = append(rows, row)
+		if one.Reason != "" {
+			fmt.Fprintf(&reasons, "%d %s: %s\n", one.ID, one.Mapping, printable(one.Reason))
+		}
+	}
+	var out strings.Builder
+	writeTable(&out, rows, 3)
+	return out.String() + reasons.String()
+}

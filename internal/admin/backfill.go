@@ -1,0 +1,99 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// BackfillAction is what is to become of backfills.
+type BackfillAction string
+
+const (
+	// BackfillList changes nothing.
+	BackfillList   BackfillAction = ""
+	BackfillStart  BackfillAction = "start"
+	BackfillPause  BackfillAction = "pause"
+	BackfillResume BackfillAction = "resume"
+	BackfillCancel BackfillAction = "cancel"
+)
+
+// BackfillAsk is the body of POST /api/v1/backfills/start, pause, resume and
+// cancel. No Mappings are all of them.
+type BackfillAsk struct {
+	Action   BackfillAction `json:"-"`
+	Mappings []string       `json:"mappings,omitempty"`
+	// Where, Keys and Force are for start: an expression as in a mapping, keys of
+	// rows, and to send objects although Marketo is known to have them so.
+	Where string   `json:"where,omitempty"`
+	Keys  []string `json:"keys,omitempty"`
+	Force bool     `json:"force,omitempty"`
+}
+
+// Backfills is the answer to GET /api/v1/backfills, and to what changes them:
+// those that were changed then.
+type Backfills struct {
+	Backfills []Backfill `json:"backfills"`
+}
+
+// Backfill is one sending of rows that a table has.
+type Backfill struct {
+	ID      int64  `json:"id"`
+	Mapping string `json:"mapping"`
+	Table   string `json:"table"`
+	Object  string `json:"object"`
+	// State is waiting, running, paused, failed, done or cancelled; Reason says
+	// why where that is not by somebody's wish.
+	State  string `json:"state"`
+	Reason string `json:"reason,omitempty"`
+	Where  string `json:"where,omitempty"`
+	// Keys counts the keys of rows that were asked for; 0 for all rows.
+	Keys  int  `json:"keys,omitempty"`
+	Force bool `json:"force,omitempty"`
+	// Rows were read, Objects handed in to be sent, Refused of them did Marketo
+	// not take. Estimate is how many rows there are in all.
+	Rows     int64 `json:"rows"`
+	Objects  int64 `json:"objects"`
+	Refused  int64 `json:"refused"`
+	Estimate int64 `json:"rows_estimate"`
+	// CallsLeft and SecondsLeft are what the rest takes, as far as that is known;
+	// Day is the part of a day's calls.
+	CallsLeft   int64      `json:"calls_left"`
+	SecondsLeft float64    `json:"seconds_left"`
+	Day         float64    `json:"share_of_day"`
+	Added       time.Time  `json:"added"`
+	Started     *time.Time `json:"started,omitempty"`
+	Ended       *time.Time `json:"ended,omitempty"`
+}
+
+func (o Options) listBackfills(w http.ResponseWriter, r *http.Request) {
+	act(w, r, func(ctx context.Context) (Backfills, error) { return o.Backfills(ctx, BackfillAsk{}) })
+}
+
+func (o Options) actOnBackfills(action BackfillAction) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		var ask BackfillAsk
+		if !read(w, r, &ask) {
+			return
+		}
+		ask.Action = action
+		act(w, r, func(ctx context.Context) (Backfills, error) { return o.Backfills(ctx, ask) })
+	}
+}
+
+// Backfills lists backfills, or has something done about them.
+func (c *Client) Backfills(ctx context.Context, ask BackfillAsk) (Backfills, error) {
+	var answer Backfills
+	if ask.Action == BackfillList {
+		err := c.get(ctx, "/api/v1/backfills", &answer)
+		return answer, err
+	}
+	body, err := json.Marshal(ask)
+	if err != nil {
+		return answer, fmt.Errorf("encode question: %w", err)
+	}
+	err = c.do(ctx, http.MethodPost, "/api/v1/backfills/"+string(ask.Action), body, &answer)
+	return answer, err
+}

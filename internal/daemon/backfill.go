@@ -1,0 +1,141 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/admin"
+	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/pipeline"
+	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/rowread"
+)
+
+// knownMappings are the configured mappings, as they are to be recorded. Those
+// that a store knows, or that one of an older release had, count as loaded where
+// they did: neither an upgrade nor another name sends a table.
+func knownMappings(set *mapping.Set, state *checkpoint.State, now time.Time) (all []checkpoint.KnownMapping) {
+	known := make(map[checkpoint.MappingID]checkpoint.KnownMapping)
+	for _, k := range state.Mappings {
+		known[k.MappingID] = k
+	}
+	for i := range set.Len() {
+		d := set.Definition(i)
+		k, ok := known[pipeline.MappingID(d)]
+		if !ok {
+			k = checkpoint.KnownMapping{MappingID: pipeline.MappingID(d), Loaded: state.OlderMappings, Since: now}
+		}
+		if rules := d.Record(); k.Rules != rules {
+			k.Rules, k.Changed = rules, now
+		}
+		k.Name = d.Name
+		all = append(all, k)
+	}
+	return all
+}
+
+// beginBackfills records the mappings, and begins the backfills that the
+// configuration asks for and that have not been begun. It tells of rows that
+// nothing sends.
+func (d *Daemon) beginBackfills(ctx context.Context, source *replication.Source, store *sqlite.Store, runner *pipeline.Runner, state *checkpoint.State) error {
+	known := knownMappings(d.Config.Set, state, time.Now().UTC())
+	if err := store.SaveMappings(ctx, known); err != nil {
+		return err
+	}
+	begun, err := store.Backfills(ctx)
+	if err != nil {
+		return err
+	}
+	for i, k := range known {
+		if k.Loaded || wasBegun(begun, k) {
+			continue
+		}
+		switch d.Config.Set.Definition(i).Backfill {
+		case mapping.BackfillYes:
+			if err := runner.QueueBackfill(ctx, i); err != nil {
+				return err
+			}
+		case mapping.BackfillUnsaid:
+			d.tellUnsent(ctx, source, runner, i)
+		}
+	}
+	return nil
+}
+
+// wasBegun reports whether all rows of a mapping were asked for since it is known.
+func wasBegun(all []checkpoint.Backfill, k checkpoint.KnownMapping) bool {
+	for i := range all {
+		if all[i].MappingID == k.MappingID && all[i].Whole() && !all[i].Added.Before(k.Since) {
+			return true
+		}
+	}
+	return false
+}
+
+// tellUnsent tells of rows that a table has and that nothing sends.
+func (d *Daemon) tellUnsent(ctx context.Context, source *replication.Source, runner *pipeline.Runner, i int) {
+	m := d.Config.Set.Definition(i)
+	rows, err := countRows(ctx, source, catalog.TableName{Schema: m.Schema, Name: m.Table})
+	if err != nil || rows == 0 {
+		return // reading the table will say what is wrong
+	}
+	cost := runner.BackfillCost(rows)
+	d.Log.Warn("rows that the table has already are not sent", "mapping", m.Name, "table", m.Schema+"."+m.Table, "rows", rows, "calls", cost.Calls,
+		"remedy", fmt.Sprintf("cdcsync backfill start %s sends them; backfill: true or false in the mapping says which is meant", m.Name))
+}
+
+func countRows(ctx context.Context, source *replication.Source, table catalog.TableName) (int64, error) {
+	session, err := rowread.Open(ctx, source)
+	if err != nil {
+		return 0, err
+	}
+	defer session.Close(ctx)
+	return session.CountRows(ctx, table)
+}
+
+// backfills answers what is asked of backfills.
+func (d *Daemon) backfills(ctx context.Context, ask admin.BackfillAsk) (admin.Backfills, error) {
+	runner := d.runner.Load()
+	if runner == nil {
+		return admin.Backfills{}, errStarting
+	}
+	var reports []pipeline.BackfillReport
+	var err error
+	switch ask.Action {
+	case admin.BackfillStart:
+		reports, err = runner.StartBackfills(ctx, pipeline.BackfillRequest{Mappings: ask.Mappings, Where: ask.Where, Keys: ask.Keys, Force: ask.Force})
+	case admin.BackfillPause:
+		reports, err = runner.PauseBackfills(ctx, ask.Mappings)
+	case admin.BackfillResume:
+		reports, err = runner.ResumeBackfills(ctx, ask.Mappings)
+	case admin.BackfillCancel:
+		reports, err = runner.CancelBackfills(ctx, ask.Mappings)
+	default:
+		reports, err = runner.ListBackfills(ctx)
+	}
+	answer := admin.Backfills{Backfills: []admin.Backfill{}}
+	for i := range reports {
+		answer.Backfills = append(answer.Backfills, translateBackfill(&reports[i]))
+	}
+	return answer, err
+}
+
+func translateBackfill(r *pipeline.BackfillReport) admin.Backfill {
+	b := admin.Backfill{
+		ID: r.ID, Mapping: r.Mapping, Table: r.Schema + "." + r.Table, Object: r.Object, State: string(r.State), Reason: r.Err,
+		Where: r.Where, Keys: len(r.Keys), Force: r.Force,
+		Rows: r.Rows, Objects: r.Objects, Refused: r.Refused, Estimate: r.Estimate, CallsLeft: r.Cost.Calls, SecondsLeft: r.Left.Seconds(), Day: r.Cost.Day,
+		Added: r.Added.UTC(),
+	}
+	for at, to := range map[*time.Time]**time.Time{&r.Started: &b.Started, &r.Ended: &b.Ended} {
+		if !at.IsZero() {
+			utc := at.UTC()
+			*to = &utc
+		}
+	}
+	return b
+}
