@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"time"
@@ -37,6 +38,9 @@ func (s BackfillState) Ended() bool { return s == BackfillDone || s == BackfillC
 func (s BackfillState) May(to BackfillState) bool {
 	return s == to || slices.Contains(moves[s], to)
 }
+
+// ErrNoBackfill is returned for an ID that no backfill has.
+var ErrNoBackfill = errors.New("there is no such backfill")
 
 // Backfill describes one sending of the rows that a table has.
 type Backfill struct {

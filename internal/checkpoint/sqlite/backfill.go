@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -84,9 +83,6 @@ func (s *Store) AddBackfill(ctx context.Context, b checkpoint.Backfill) (id int6
 	return id, nil
 }
 
-// ErrNoBackfill is returned for an ID that no backfill has.
-var ErrNoBackfill = errors.New("there is no such backfill")
-
 // MoveBackfill gives a backfill another state, durably, and returns it as it is
 // then; why replaces its Err. One that has ended has no cursor any more, and the
 // mapping of a whole one that is done counts as loaded. A move that
@@ -109,7 +105,7 @@ func (s *Store) moveBackfill(ctx context.Context, id int64, to checkpoint.Backfi
 	case err != nil:
 		return checkpoint.Backfill{}, err
 	case len(found) == 0:
-		return checkpoint.Backfill{}, ErrNoBackfill
+		return checkpoint.Backfill{}, checkpoint.ErrNoBackfill
 	case !found[0].State.May(to):
 		return checkpoint.Backfill{}, fmt.Errorf("it is %s, and cannot be %s then", found[0].State, to)
 	}

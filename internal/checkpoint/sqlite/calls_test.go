@@ -47,45 +47,6 @@ func TestCallsRecord(t *testing.T) {
 	}
 }
 
-// The calls in flight of a store are those of any sequence of saves, also
-// across lives, and whatever their number and size.
-func TestCallsComeAndGo(t *testing.T) {
-	s, path := identified(t)
-	var want []checkpoint.Call
-	life, id := uint64(1), uint64(0)
-	for step := range 60 {
-		var sv checkpoint.Save
-		for range step * 7 % 5 {
-			id++
-			call := checkpoint.Call{ID: id}
-			for k := range step * 31 % 400 {
-				call.Keys = append(call.Keys, fmt.Sprintf("visits\x00%d", 100*k+step))
-			}
-			sv.Started = append(sv.Started, call)
-			call.ID |= life << 40
-			want = append(want, call)
-		}
-		for i := 0; i < step%4 && len(want) > 0; i++ {
-			at := step * 13 % len(want)
-			sv.Ended = append(sv.Ended, want[at].ID)
-			want = append(want[:at:at], want[at+1:]...)
-		}
-		save(t, s, sv)
-		if step%9 == 8 {
-			s = reopen(t, s, path)
-			life++
-			save(t, s, checkpoint.Save{})
-		}
-		if got := load(t, s).InFlight; len(got)+len(want) > 0 && !reflect.DeepEqual(got, want) {
-			t.Fatalf("step %d: got %d calls, want %d", step, len(got), len(want))
-		}
-	}
-	var n int
-	if err := s.Writer().QueryRowContext(t.Context(), `SELECT inflight FROM state`).Scan(&n); err != nil || n != len(want) || n == 0 {
-		t.Errorf("number in the column: got %d, %v, want %d", n, err, len(want))
-	}
-}
-
 // A Save that fails leaves the calls in flight as they were, in memory too.
 func TestCallsAfterAFailedSave(t *testing.T) {
 	s, path := identified(t)

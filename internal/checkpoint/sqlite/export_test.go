@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -76,13 +77,6 @@ func PlainSettledRecord(key string, through pgoutput.Position) []byte {
 	return sealRecord(appendPosition(appendString(startRecord(nil), key), through))
 }
 
-// Notice tells the store of an error as a save would.
-func (s *Store) Notice(err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	_ = s.notice(err)
-}
-
 // Version is the one of this release's stores.
 const Version = schemaVersion
 
@@ -90,3 +84,9 @@ const Version = schemaVersion
 func Undo(to int) string {
 	return strings.Join(undone[:schemaVersion-to], ";") + fmt.Sprintf("; PRAGMA user_version = %d;", to)
 }
+
+// OpenInBoot opens a store as a machine does that was booted as boot.
+func OpenInBoot(ctx context.Context, path, boot string) (*Store, error) { return open(ctx, path, boot) }
+
+// OnLogWrittenAnew has told hear of a log that was written anew.
+func OnLogWrittenAnew(told func(path string)) { writtenAnew = told }

@@ -85,51 +85,6 @@ func TestSaveAgainstAMovedPosition(t *testing.T) {
 	}
 }
 
-// A Save that fails must not leave the marks of its life behind in memory.
-func TestFirstSaveOfALifeFails(t *testing.T) {
-	s, path := identified(t)
-	save(t, s, checkpoint.Save{Started: []checkpoint.Call{{ID: 1}}})
-	s = reopen(t, s, path)
-	wantError(t, s.Save(t.Context(), checkpoint.Save{Started: []checkpoint.Call{{ID: 1}, {ID: 1}}}), "save call")
-	save(t, s, checkpoint.Save{Started: []checkpoint.Call{{ID: 1}}})
-	want := []checkpoint.Call{{ID: 1<<40 | 1}, {ID: 2<<40 | 1}}
-	if got := load(t, s).InFlight; !reflect.DeepEqual(got, want) {
-		t.Errorf("calls: got %v, want %v", got, want)
-	}
-}
-
-// syncFailed is SQLite's error for an fsync that failed.
-type syncFailed struct{}
-
-func (syncFailed) Error() string { return "disk I/O error" }
-func (syncFailed) Code() int     { return 1034 } // SQLITE_IOERR_FSYNC
-
-// After a failed sync the kernel may report the next one as fine although data
-// is gone: no Save may trust it.
-func TestSaveAfterAFailedSync(t *testing.T) {
-	s, path := identified(t)
-	s.Notice(fmt.Errorf("commit: %w", syncFailed{}))
-	for range 2 {
-		err := s.Save(t.Context(), checkpoint.Save{Checkpoint: home.LSN + 1})
-		wantError(t, err, "closed to saves", "could not be synced", "start again")
-		if !errors.Is(err, checkpoint.ErrClosed) {
-			t.Errorf("%v is no checkpoint.ErrClosed", err)
-		}
-	}
-	wantError(t, s.Identify(t.Context(), home), "closed to saves")
-	s = reopen(t, s, path)
-	if got := load(t, s).Checkpoint.LSN; got != home.LSN {
-		t.Errorf("checkpoint: got %s, want %s", got, home.LSN)
-	}
-	save(t, s, checkpoint.Save{Checkpoint: home.LSN + 1})
-}
-
-func TestOtherErrorsDoNotCloseTheStore(t *testing.T) {
-	s, _ := identified(t)
-	s.Notice(os.ErrDeadlineExceeded)
-	save(t, s, checkpoint.Save{Checkpoint: home.LSN + 1})
-}
-
 // A file that is damaged, or gone from its place, takes nothing more in this
 // life: what was acknowledged after that could not be found by the next one.
 func TestWhatClosesTheStore(t *testing.T) {
@@ -166,5 +121,16 @@ func TestWhatClosesTheStore(t *testing.T) {
 				t.Errorf("a backfill: %v, want that the store is closed", err)
 			}
 		})
+	}
+}
+
+// What the disk could not sync is said with what to do.
+func TestFailedSyncIsExplained(t *testing.T) {
+	m := newMachine(t)
+	s := m.Open(t)
+	m.FailSync()
+	for range 2 {
+		err := s.Save(t.Context(), checkpoint.Save{Sync: true})
+		wantError(t, err, "closed to saves", "could not be synced", "start again")
 	}
 }

@@ -19,15 +19,15 @@ func (s *Store) Load(ctx context.Context) (checkpoint.State, error) {
 		return checkpoint.State{}, fmt.Errorf("load state: %w", explain(err))
 	}
 	defer tx.Rollback()
-	state, err := load(ctx, tx)
+	state, err := load(ctx, tx, s.boot)
 	if err != nil {
 		return checkpoint.State{}, fmt.Errorf("load state: %w", explain(err))
 	}
 	return state, nil
 }
 
-func load(ctx context.Context, db querier) (checkpoint.State, error) {
-	r, err := loadRow(ctx, db)
+func load(ctx context.Context, db querier, boot string) (checkpoint.State, error) {
+	r, err := loadRow(ctx, db, boot)
 	if err != nil {
 		return checkpoint.State{}, err
 	}

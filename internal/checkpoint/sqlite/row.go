@@ -39,7 +39,7 @@ type row struct {
 	calls    []checkpoint.Call
 }
 
-func loadRow(ctx context.Context, db querier) (row, error) {
+func loadRow(ctx context.Context, db querier, now string) (row, error) {
 	var r row
 	var saves int64
 	var boot, starts string
@@ -52,7 +52,7 @@ func loadRow(ctx context.Context, db querier) (row, error) {
 	if err != nil {
 		return row{}, err
 	}
-	r.sameBoot = saves == 0 || (boot != "" && boot == bootID())
+	r.sameBoot = saves == 0 || (boot != "" && boot == now)
 	if r.ck, err = ck.value(); err != nil {
 		return row{}, fmt.Errorf("checkpoint: %w", err)
 	}

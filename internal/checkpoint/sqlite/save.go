@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 )
@@ -170,16 +169,6 @@ func keepFrom(entries []checkpoint.Settled, floor checkpoint.LSN, n int) []check
 		}
 	}
 	return kept
-}
-
-// leftLog returns the size of the log that a killed life has left: lives that are
-// killed again and again must not each add to it.
-func leftLog(path string) int {
-	info, err := os.Stat(path + "-wal")
-	if err != nil {
-		return 0
-	}
-	return int(info.Size())
 }
 
 // emptyLog moves a log that has grown into the database file. What was saved

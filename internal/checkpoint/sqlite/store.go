@@ -82,14 +82,14 @@ const (
 // Errors say what to do: the store is in use, may be read by others, is
 // damaged, belongs to another program or to a newer release.
 func Open(ctx context.Context, path string) (*Store, error) {
-	s, err := open(ctx, path)
+	s, err := open(ctx, path, bootID())
 	if err != nil {
 		return nil, fmt.Errorf("open state file %s: %w", path, explain(err))
 	}
 	return s, nil
 }
 
-func open(ctx context.Context, path string) (*Store, error) {
+func open(ctx context.Context, path, boot string) (*Store, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -101,7 +101,7 @@ func open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{path: path, boot: bootID(), lock: l, spare: &calls{}, full: true}
+	s := &Store{path: path, boot: boot, lock: l, spare: &calls{}, full: true}
 	if err := s.connect(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -117,13 +117,16 @@ func (s *Store) connect(ctx context.Context) error {
 	if s.write, err = s.pool.Conn(ctx); err != nil {
 		return err
 	}
+	if err := s.writeLogAnew(ctx); err != nil {
+		return err
+	}
 	if s.from, err = checkSchema(ctx, s.write, s.path); err != nil {
 		return err
 	}
 	if s.read, err = database(s.path, 2, "query_only(1)"); err != nil {
 		return err
 	}
-	if s.known, err = loadKnown(ctx, s.write); err != nil {
+	if s.known, err = loadKnown(ctx, s.write, s.boot); err != nil {
 		return err
 	}
 	if s.file, err = os.Stat(s.path); err != nil {
@@ -133,8 +136,8 @@ func (s *Store) connect(ctx context.Context) error {
 	return s.prepare(ctx)
 }
 
-func loadKnown(ctx context.Context, db querier) (known, error) {
-	r, err := loadRow(ctx, db)
+func loadKnown(ctx context.Context, db querier, boot string) (known, error) {
+	r, err := loadRow(ctx, db, boot)
 	if err != nil {
 		return known{}, err
 	}

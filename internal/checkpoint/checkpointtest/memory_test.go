@@ -1,0 +1,7 @@
+package checkpointtest
+
+import "testing"
+
+func TestMemory(t *testing.T) {
+	Run(t, func(T) World { return &Memory{} })
+}
