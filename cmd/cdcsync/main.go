@@ -93,7 +93,8 @@ every key) and:
 	root.SetVersionTemplate("cdcsync {{.Version}}\n")
 	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(initCommand(), schemaCommand(), runCommand(), checkCommand(), statusCommand(), parkedCommand(), releaseCommand(), backfillCommand(), stateCommand(), simulateCommand(), demoCommand(), versionCommand())
+	root.AddCommand(initCommand(), schemaCommand(), runCommand(), checkCommand(), statusCommand(), parkedCommand(), releaseCommand(), backfillCommand(),
+		stateCommand(), simulateCommand(), demoCommand(), versionCommand(), teardownCommand())
 	strict(root)
 	return root
 }

@@ -161,11 +161,22 @@ func (a *acting) ask(cmd *cobra.Command, client *admin.Client, selectors []admin
 	if total == 0 {
 		return true, nil // the answer says so
 	}
-	unasked := fmt.Errorf("%s would be given up for good; add --yes to do it", objects(total))
+	what := objects(total) + " would be given up for good"
+	yes, err := agreed(cmd, groupsText(groups), what)
+	if err == nil && !yes {
+		err = errors.New("nothing was given up")
+	}
+	return yes, err
+}
+
+// agreed shows what is at stake and asks at a terminal whether what would happen
+// shall. Where nobody can be asked, the error says how to do without.
+func agreed(cmd *cobra.Command, shown, what string) (bool, error) {
+	unasked := fmt.Errorf("%s; add --yes to do it", what)
 	if !terminal(cmd.InOrStdin()) {
 		return false, unasked
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "%s\n%s would be given up for good. Go on? [y/N] ", groupsText(groups), objects(total))
+	fmt.Fprintf(cmd.ErrOrStderr(), "%s\n%s. Go on? [y/N] ", shown, what)
 	line, err := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
 	if line == "" && errors.Is(err, io.EOF) {
 		return false, unasked // nobody is there, as with /dev/null
@@ -177,5 +188,5 @@ func (a *acting) ask(cmd *cobra.Command, client *admin.Client, selectors []admin
 	case "y", "yes":
 		return true, nil
 	}
-	return false, errors.New("nothing was given up")
+	return false, nil
 }

@@ -46,6 +46,29 @@ func (s *Source) CreatePublication(ctx context.Context, tables []catalog.TableNa
 	return nil
 }
 
+// DropPublication drops the publication; one that is not there is no error. The
+// role must own it; an error about that holds the statement for somebody who
+// does.
+func (s *Source) DropPublication(ctx context.Context) error {
+	if err := s.Validate(); err != nil {
+		return err
+	}
+	conn, err := s.Connect(ctx)
+	if err != nil {
+		return fmt.Errorf("drop publication: %w", err)
+	}
+	defer closeQuietly(ctx, conn)
+	statement := "DROP PUBLICATION IF EXISTS " + pgx.Identifier{s.Publication}.Sanitize()
+	if _, err := conn.Exec(ctx, statement).ReadAll(); err != nil {
+		var server *pgconn.PgError
+		if errors.As(err, &server) && server.Code == "42501" {
+			return fmt.Errorf("drop publication %s: %w; as its owner, run: %s;", s.Publication, err, statement)
+		}
+		return fmt.Errorf("drop publication %s: %w", s.Publication, err)
+	}
+	return nil
+}
+
 func kindOf(ctx context.Context, conn *pgconn.PgConn, table catalog.TableName) (string, error) {
 	var kind string
 	err := queryJSON(ctx, conn, &kind, `SELECT to_jsonb(COALESCE((SELECT c.relkind::text FROM pg_class c

@@ -62,6 +62,9 @@ func explainCreate(path string, err error) error {
 // process, however that ends, so it never has to be removed by hand.
 type lock struct{ file *os.File }
 
+// ErrInUse is of a file that another process has open.
+var ErrInUse = errors.New("in use by another cdcsync")
+
 // takeLock locks path, a file beside the store that is never removed: removing
 // it would let two processes hold locks on two files of one name.
 func takeLock(path string) (*lock, error) {
@@ -71,7 +74,7 @@ func takeLock(path string) (*lock, error) {
 	}
 	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		err = fmt.Errorf("in use by another cdcsync%s: stop that one, or give this one a state file of its own", holder(f))
+		err = fmt.Errorf("%w%s: stop that one, or give this one a state file of its own", ErrInUse, holder(f))
 	}
 	if err == nil {
 		err = writeHolder(f)
