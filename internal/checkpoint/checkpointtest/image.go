@@ -21,6 +21,7 @@ type image struct {
 	boot      int
 	clean     bool
 	sent      pgoutput.Position
+	latest    checkpoint.Commit
 	calls     []checkpoint.Call
 	settled   map[string]pgoutput.Position
 	settledTo *checkpoint.SettledTo
@@ -80,6 +81,9 @@ func (m *image) save(sv *checkpoint.Save) error {
 	m.accepted = append(m.accepted, sv.Accepted...)
 	if m.sent.Compare(sv.Sent) < 0 {
 		m.sent = sv.Sent
+	}
+	if sv.Latest != nil {
+		m.latest = *sv.Latest
 	}
 	m.clean = sv.Clean
 	return nil
@@ -189,7 +193,7 @@ func (m *image) park(sv *checkpoint.Save) {
 
 // state is what is loaded of m in boot.
 func (m *image) state(boot int) checkpoint.State {
-	s := checkpoint.State{Clean: m.clean, SameBoot: m.saves == 0 || m.boot == boot, InFlight: slices.Clone(m.calls), Quota: m.quota, Sent: m.sent,
+	s := checkpoint.State{Clean: m.clean, SameBoot: m.saves == 0 || m.boot == boot, InFlight: slices.Clone(m.calls), Quota: m.quota, Sent: m.sent, Latest: m.latest,
 		Parked: m.list(checkpoint.Filter{}), Lacking: sortedKeys(m.lacking), Accepted: slices.Clone(m.accepted),
 		Relations: slices.Clone(m.relations), Mappings: slices.Clone(m.mappings)}
 	s.Quota.Starts = slices.Clone(m.quota.Starts)

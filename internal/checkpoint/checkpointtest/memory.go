@@ -200,6 +200,9 @@ func (s *memoryStore) Identify(ctx context.Context, c checkpoint.Checkpoint) err
 		case c.LSN < old.LSN:
 			return errors.New("the position goes back")
 		}
+		if old == nil || old.LSN != c.LSN {
+			next.latest = checkpoint.Commit{}
+		}
 		next.ck = &c
 		return nil
 	})
@@ -207,7 +210,7 @@ func (s *memoryStore) Identify(ctx context.Context, c checkpoint.Checkpoint) err
 
 func (s *memoryStore) Accept(ctx context.Context, c checkpoint.Checkpoint, a checkpoint.Accepted) error {
 	return s.save(ctx, checkpoint.Save{Sync: true}, func(next *image) error {
-		next.ck, next.sent, next.settledTo = &c, pgoutput.Position{}, nil
+		next.ck, next.sent, next.latest, next.settledTo = &c, pgoutput.Position{}, checkpoint.Commit{}, nil
 		clear(next.settled)
 		for key, p := range next.parked {
 			p.At = pgoutput.Position{}

@@ -13,6 +13,9 @@ import (
 func mistakes() map[string]mistake {
 	all := map[string]mistake{}
 	for i := range reflect.TypeFor[checkpoint.Save]().NumField() {
+		if elsewhere[reflect.TypeFor[checkpoint.Save]().Field(i).Name] {
+			continue
+		}
 		all["Save."+reflect.TypeFor[checkpoint.Save]().Field(i).Name+" is left out"] = with(func(sv *checkpoint.Save) { reflect.ValueOf(sv).Elem().Field(i).SetZero() })
 	}
 	for i := range reflect.TypeFor[checkpoint.State]().NumField() {

@@ -1,6 +1,8 @@
 package checkpointtest
 
 import (
+	"time"
+
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
@@ -53,6 +55,35 @@ func testIdentity(t T, w World) {
 	refused(t, s.Identify(t.Context(), other), "of its own")
 	refused(t, s.Identify(t.Context(), home), "goes back")
 	same(t, "identity after all that", load(t, s).Checkpoint, &promoted)
+}
+
+// testLatest: the latest transaction stays with its position, and is forgotten
+// with it.
+func testLatest(t T, w World) {
+	s := identified(t, w)
+	want := checkpoint.Commit{Final: home.LSN + 10, End: home.LSN + 20, XID: 1, At: moment.Truncate(time.Microsecond), Publication: "p"}
+	here := home
+	here.LSN += 30
+	for _, step := range []struct {
+		do   func() error
+		want checkpoint.Commit
+	}{
+		{func() error { return s.Save(t.Context(), checkpoint.Save{Checkpoint: home.LSN + 20, Latest: &want}) }, want},
+		{func() error { return s.Save(t.Context(), checkpoint.Save{Checkpoint: here.LSN}) }, want},
+		{func() error {
+			return s.Save(t.Context(), checkpoint.Save{Follow: &checkpoint.Following{Timeline: home.Timeline, Database: "other"}})
+		}, want},
+		{func() error { return s.Save(t.Context(), checkpoint.Save{Latest: &checkpoint.Commit{}}) }, checkpoint.Commit{}},
+		{func() error { return s.Save(t.Context(), checkpoint.Save{Latest: &want}) }, want},
+		{func() error { return s.Accept(t.Context(), here, checkpoint.Accepted{}) }, checkpoint.Commit{}},
+		{func() error { return s.Save(t.Context(), checkpoint.Save{Latest: &want}) }, want},
+		{func() error { return s.Identify(t.Context(), here) }, want},
+		{func() error { here.LSN++; return s.Identify(t.Context(), here) }, checkpoint.Commit{}},
+	} {
+		must(t, step.do())
+		s = reopen(t, w, s)
+		same(t, "latest", load(t, s).Latest, step.want)
+	}
 }
 
 // testFollow: the server may be promoted, and its database renamed; the position

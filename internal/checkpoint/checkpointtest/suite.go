@@ -99,6 +99,7 @@ var parts = []struct {
 	{"the slot", testIdentity},
 	{"following the server", testFollow},
 	{"accepted gaps", testAccept},
+	{"the latest transaction", testLatest},
 	{"parked objects", testParked},
 	{"refused rows", testRefused},
 	{"relations", testRelations},
