@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,6 @@ import (
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/daemon"
-	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/preflight"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -128,9 +128,14 @@ func (c *checkup) examine(ctx context.Context, file string, offline bool) {
 		c.add("Not looked at", preflight.Finding{Check: "offline", Level: preflight.Skipped, Detail: "PostgreSQL, the tables, Marketo and the state file"})
 		return
 	}
-	server, tables := c.examineSource(ctx, conf)
-	c.examineMarketo(ctx, conf, tables)
-	c.examineState(ctx, conf, server)
+	source, err := daemon.Source(conf.Source)
+	if err != nil {
+		c.add("PostgreSQL", preflight.Connection("connection", err))
+	}
+	kept := readState(ctx, conf.State.SQLite)
+	x := c.examineSource(ctx, conf, source, kept)
+	c.examineMarketo(ctx, conf, x)
+	c.examineState(ctx, conf, source, kept, x)
 }
 
 // examineConfig returns nil for a configuration with mistakes.
@@ -167,53 +172,36 @@ func mistakeFinding(level preflight.Level, m config.Mistake) preflight.Finding {
 	return preflight.Finding{Check: check, Level: level, Detail: m.Error()}
 }
 
-// examineSource returns the server, nil when it could not be looked at, and
-// the mapped tables.
-func (c *checkup) examineSource(ctx context.Context, conf *config.Config) (*replication.Server, []catalog.Table) {
-	const name = "PostgreSQL"
-	server, tables, findings, err := lookAtSource(ctx, conf)
-	if err != nil {
-		c.add(name, preflight.Connection("connection", err))
-		return nil, nil
+// examineSource holds PostgreSQL against configuration and state, as a start does.
+// It returns nil when that could not be done.
+func (c *checkup) examineSource(ctx context.Context, conf *config.Config, source *replication.Source, kept keptState) *daemon.Examination {
+	if source == nil {
+		return nil
+	}
+	x, err := daemon.Examine(ctx, conf, source, daemon.Known{State: kept.known()})
+	if err = cmp.Or(err, x.SourceErr); err != nil {
+		c.add("PostgreSQL", preflight.Connection("connection", err))
+		return nil
 	}
 	var general, perTable []preflight.Finding
-	for _, f := range findings {
+	for _, f := range append(x.Source.Findings, preflight.Replication(ctx, source, x.Server)) {
 		if f.Table != "" {
 			perTable = append(perTable, f)
 		} else {
 			general = append(general, f)
 		}
 	}
-	c.add(name, general...)
+	c.add("PostgreSQL", general...)
 	c.add("Tables", perTable...)
-	return server, tables
+	return &x
 }
 
-func lookAtSource(ctx context.Context, conf *config.Config) (*replication.Server, []catalog.Table, []preflight.Finding, error) {
-	source, err := daemon.Source(conf.Source)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	catalog, err := source.Catalog(ctx)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	defer catalog.Close(ctx)
-	server, err := catalog.Inspect(ctx)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	locate := func(m mapping.Mistake) string { return conf.Locate(m).Error() }
-	seen, err := preflight.Source(ctx, catalog, server, conf.Set, locate)
-	if err != nil {
-		return &server, nil, nil, err
-	}
-	findings := append(seen.Findings, preflight.Retention(server, int64(conf.Delivery.MaxRetainedWAL))...)
-	return &server, seen.Tables, append(findings, preflight.Replication(ctx, source, server)), nil
-}
-
-func (c *checkup) examineMarketo(ctx context.Context, conf *config.Config, tables []catalog.Table) {
+func (c *checkup) examineMarketo(ctx context.Context, conf *config.Config, x *daemon.Examination) {
 	const name = "Marketo"
+	var tables []catalog.Table
+	if x != nil {
+		tables = x.Source.Tables
+	}
 	admission := &admission{config: conf}
 	client, err := daemon.Client(conf.Marketo, admission.admit)
 	if err != nil {

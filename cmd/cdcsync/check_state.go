@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,82 +12,89 @@ import (
 	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/daemon"
-	"github.com/cdcsync/cdcsync/internal/pipeline"
 	"github.com/cdcsync/cdcsync/internal/preflight"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
 // examineState says what the state file holds, and how a start would begin
 // with it.
-func (c *checkup) examineState(ctx context.Context, conf *config.Config, server *replication.Server) {
+func (c *checkup) examineState(ctx context.Context, conf *config.Config, source *replication.Source, kept keptState, x *daemon.Examination) {
 	const name = "State"
-	if err := sqlite.Place(conf.State.SQLite); err != nil {
-		c.add(name, preflight.Finding{Check: "state file", Level: preflight.Fail, Detail: err.Error()})
-		return
-	}
-	state, found, err := loadState(ctx, conf.State.SQLite)
 	switch {
-	case err != nil && server != nil && server.Slot != nil && server.Slot.Active:
-		// Most likely the daemon is running, and this is its file.
-		c.add(name, preflight.Finding{Check: "state file", Level: preflight.Warn, Detail: err.Error(), Remedy: preflight.Remedy{Words: "nothing to do while cdcsync is running"}})
+	case kept.misplaced != nil:
+		c.add(name, preflight.Finding{Check: "state file", Level: preflight.Fail, Detail: kept.misplaced.Error()})
 		return
-	case err != nil:
-		c.add(name, preflight.Finding{Check: "state file", Level: preflight.Unseen, Detail: err.Error()})
+	case kept.err != nil && x != nil && x.Server.Slot != nil && x.Server.Slot.Active:
+		// Most likely the daemon is running, and this is its file.
+		c.add(name, preflight.Finding{Check: "state file", Level: preflight.Warn, Detail: kept.err.Error(), Remedy: preflight.Remedy{Words: "nothing to do while cdcsync is running"}})
+		return
+	case kept.err != nil:
+		c.add(name, preflight.Finding{Check: "state file", Level: preflight.Unseen, Detail: kept.err.Error()})
 		return
 	}
-	findings := []preflight.Finding{stateFinding(conf.State.SQLite, state, found)}
-	if server == nil {
+	findings := []preflight.Finding{stateFinding(conf.State.SQLite, kept.state, kept.found)}
+	if x == nil {
 		c.add(name, append(findings, preflight.Finding{Check: "start", Level: preflight.Skipped, Detail: "how a start would begin is not known without PostgreSQL"})...)
 		return
 	}
-	decision, err := decide(ctx, conf, *server, state)
-	if err != nil {
+	if err := cmp.Or(x.DecisionErr, lookBack(ctx, conf, source, kept.state, x)); err != nil {
 		c.add(name, append(findings, preflight.Finding{Check: "start", Level: preflight.Unseen, Detail: err.Error()})...)
 		return
 	}
-	decision = decision.At(conf.State.Path(), conf.File)
-	c.refusal = decision.Refusal
-	findings = append(findings, startFindings(decision, conf.Source.Slot)...)
-	c.add(name, append(findings, c.examineTables(ctx, conf, *server, state)...)...)
+	c.refusal = x.Decision.Refusal
+	findings = append(findings, startFindings(x.Decision, conf.Source.Slot)...)
+	c.add(name, append(findings, c.examineTables(ctx, conf, source, kept.state, x)...)...)
 }
 
-// historyPatience bounds the look at what a server that lags sends again.
-const historyPatience = 20 * time.Second
+// historyTimeout bounds the look at what a server that lags sends again.
+const historyTimeout = 20 * time.Second
 
-// decide says how a start would begin, or be refused.
-func decide(ctx context.Context, conf *config.Config, server replication.Server, state checkpoint.State) (checkpoint.Decision, error) {
-	source, err := daemon.Source(conf.Source)
-	if err != nil {
-		return checkpoint.Decision{}, err
+// lookBack looks whether the server is the one that changes were delivered from.
+func lookBack(ctx context.Context, conf *config.Config, source *replication.Source, state checkpoint.State, x *daemon.Examination) error {
+	if x.Server.Slot == nil || x.Server.Slot.Active {
+		return nil
 	}
-	decision, _, err := pipeline.Decide(ctx, source, server.Seen(), nil, state.Checkpoint, state.Reached())
-	if err == nil && server.Publication == nil {
-		decision = decision.WithoutPublication(source.Publication, source.Slot)
-	}
-	if err != nil || server.Slot == nil || server.Slot.Active {
-		return decision, err
-	}
-	look, cancel := context.WithTimeout(ctx, historyPatience)
+	look, cancel := context.WithTimeout(ctx, historyTimeout)
 	defer cancel()
-	decision, err = daemon.SameHistory(look, source, state, decision)
-	if err != nil && look.Err() != nil {
-		err = nil // a start takes the time that it needs
+	if err := x.SameHistory(look, conf, source, state); err != nil && look.Err() == nil {
+		return err
 	}
-	return decision, err
+	return nil // a start takes the time that it needs
 }
 
-// loadState returns what the file holds; false when there is none, which is
-// not made.
-func loadState(ctx context.Context, path string) (state checkpoint.State, found bool, err error) {
-	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return checkpoint.State{}, false, nil
+// keptState is what the state file holds.
+type keptState struct {
+	state checkpoint.State
+	// found is not set where there is no file, which is not made.
+	found bool
+	// misplaced is why a state file must not be there; err why it cannot be read.
+	misplaced, err error
+}
+
+// known is the state; nil where it is not known.
+func (k *keptState) known() *checkpoint.State {
+	if k.misplaced != nil || k.err != nil {
+		return nil
 	}
+	return &k.state
+}
+
+func readState(ctx context.Context, path string) (k keptState) {
+	if k.misplaced = sqlite.Place(path); k.misplaced != nil {
+		return k
+	}
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return k
+	}
+	k.found = true
 	store, err := sqlite.Open(ctx, path)
 	if err != nil {
-		return checkpoint.State{}, true, err
+		k.err = err
+		return k
 	}
-	state, err = store.Load(ctx)
-	return state, true, errors.Join(err, store.Close())
+	k.state, err = store.Load(ctx)
+	k.err = errors.Join(err, store.Close())
+	return k
 }
 
 func stateFinding(path string, state checkpoint.State, found bool) preflight.Finding {

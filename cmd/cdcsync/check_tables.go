@@ -16,15 +16,15 @@ import (
 
 // examineTables says what became of the mapped tables and of the mappings since
 // the last life.
-func (c *checkup) examineTables(ctx context.Context, conf *config.Config, server replication.Server, state checkpoint.State) []preflight.Finding {
+func (c *checkup) examineTables(ctx context.Context, conf *config.Config, source *replication.Source, state checkpoint.State, x *daemon.Examination) []preflight.Finding {
 	const check = "mapped tables"
-	if c.refusal != nil || state.Checkpoint == nil || server.Publication == nil {
+	if c.refusal != nil || state.Checkpoint == nil || x.Server.Publication == nil {
 		return nil
 	}
-	seen, err := lookAtTables(ctx, conf, server, state)
-	if err != nil {
-		return []preflight.Finding{{Check: check, Level: preflight.Unseen, Detail: err.Error()}}
+	if x.TablesErr != nil {
+		return []preflight.Finding{{Check: check, Level: preflight.Unseen, Detail: x.TablesErr.Error()}}
 	}
+	seen := x.Tables
 	var findings []preflight.Finding
 	for _, change := range slices.Concat(seen.Changes, seen.Unmapped) {
 		level := preflight.Warn
@@ -33,13 +33,13 @@ func (c *checkup) examineTables(ctx context.Context, conf *config.Config, server
 		}
 		findings = append(findings, preflight.Finding{Check: check, Level: level, Detail: change.Text, Remedy: preflight.Remedy{Words: daemon.Remedy(change, conf.File)}})
 	}
-	if refusal := seen.Refusal(nil, conf.File); refusal != nil && c.refusal == nil {
+	if refusal := seen.Refusal(nil, conf.File, ""); refusal != nil && c.refusal == nil {
 		c.refusal = refusal
 	}
 	if findings == nil && len(seen.Known) > 0 {
 		findings = append(findings, preflight.Finding{Check: check, Detail: "as they were when they were last seen"})
 	}
-	return append(findings, examineWaiting(ctx, conf, server, state, seen))
+	return append(findings, examineWaiting(ctx, conf, source, state, x))
 }
 
 const (
@@ -51,19 +51,19 @@ const (
 
 // examineWaiting says whether a start would halt over what waits in the slot, as
 // far as that can be seen without reading rows.
-func examineWaiting(ctx context.Context, conf *config.Config, server replication.Server, state checkpoint.State, seen daemon.Tables) preflight.Finding {
+func examineWaiting(ctx context.Context, conf *config.Config, source *replication.Source, state checkpoint.State, x *daemon.Examination) preflight.Finding {
 	f := preflight.Finding{Check: "waiting changes"}
-	if server.Slot == nil || state.Checkpoint.LSN == 0 {
+	if x.Server.Slot == nil || state.Checkpoint.LSN == 0 {
 		f.Detail = "none: there is no slot yet"
 		return f
 	}
-	if server.Slot.Active {
+	if x.Server.Slot.Active {
 		f.Level, f.Detail = preflight.Skipped, "the slot is in use, and only who reads from it sees what waits"
 		return f
 	}
 	ctx, cancel := context.WithTimeout(ctx, waitingTimeout)
 	defer cancel()
-	waiting, reason, err := lookAtWaiting(ctx, conf, state, seen)
+	waiting, reason, err := lookAtWaiting(ctx, conf, source, state, x.Tables)
 	cause := replication.Diagnose(err)
 	switch {
 	case cause == replication.WALMissing || cause == replication.PublicationMissing:
@@ -82,11 +82,7 @@ func examineWaiting(ctx context.Context, conf *config.Config, server replication
 	return f
 }
 
-func lookAtWaiting(ctx context.Context, conf *config.Config, state checkpoint.State, seen daemon.Tables) (replication.Waiting, string, error) {
-	source, err := daemon.Source(conf.Source)
-	if err != nil {
-		return replication.Waiting{}, "", err
-	}
+func lookAtWaiting(ctx context.Context, conf *config.Config, source *replication.Source, state checkpoint.State, seen daemon.Tables) (replication.Waiting, string, error) {
 	catalog, err := source.Catalog(ctx)
 	if err != nil {
 		return replication.Waiting{}, "", err
@@ -99,17 +95,4 @@ func lookAtWaiting(ctx context.Context, conf *config.Config, state checkpoint.St
 	dry := pipeline.DryRun{Source: source, Mappings: conf.Set, Identities: seen.Identities(), From: *state.Checkpoint}
 	reason, err := dry.Halt(ctx, waiting)
 	return waiting, reason, err
-}
-
-func lookAtTables(ctx context.Context, conf *config.Config, server replication.Server, state checkpoint.State) (daemon.Tables, error) {
-	source, err := daemon.Source(conf.Source)
-	if err != nil {
-		return daemon.Tables{}, err
-	}
-	catalog, err := source.Catalog(ctx)
-	if err != nil {
-		return daemon.Tables{}, err
-	}
-	defer catalog.Close(ctx)
-	return daemon.LookAtTables(ctx, catalog, server, conf.Set, state)
 }

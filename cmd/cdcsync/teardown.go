@@ -45,8 +45,8 @@ it by hand.`,
 func takeAway(cmd *cobra.Command, conf *config.Config, yes bool) error {
 	ctx := cmd.Context()
 	// A daemon that is between two connections holds its state file.
-	if _, _, err := loadState(ctx, conf.State.SQLite); errors.Is(err, sqlite.ErrInUse) {
-		return fmt.Errorf("teardown: %w", err)
+	if kept := readState(ctx, conf.State.SQLite); errors.Is(kept.err, sqlite.ErrInUse) {
+		return fmt.Errorf("teardown: %w", kept.err)
 	}
 	source, err := daemon.Source(conf.Source)
 	if err != nil {

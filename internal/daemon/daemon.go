@@ -137,7 +137,7 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 		Config:          d.delivery(client.Capacity()),
 		ShutdownTimeout: d.Config.Delivery.ShutdownTimeout,
 		LookAgain: func(ctx context.Context) (replication.Server, []delivery.Obstacle, error) {
-			return d.fits(ctx, source, store)
+			return d.lookAgain(ctx, source, store)
 		},
 		StateFile:      d.Config.State.Path(),
 		ConfigFile:     d.Config.File,

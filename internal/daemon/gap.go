@@ -65,15 +65,15 @@ func (d *Daemon) noGap(state checkpoint.State) error {
 
 // accept records the gap, and returns the state without what was known of the
 // stream before it.
-func (d *Daemon) accept(ctx context.Context, source *replication.Source, store *sqlite.Store, f found) (checkpoint.State, error) {
+func (d *Daemon) accept(ctx context.Context, source *replication.Source, store *sqlite.Store, b beginning) (checkpoint.State, error) {
 	here := checkpoint.Checkpoint{
-		System: f.server.System, Timeline: f.server.Timeline, Database: f.server.Database,
-		Slot: source.Slot, LSN: f.decision.LSN,
+		System: b.Server.System, Timeline: b.Server.Timeline, Database: b.Server.Database,
+		Slot: source.Slot, LSN: b.Decision.LSN,
 	}
-	if err := store.Accept(ctx, here, *f.accepted); err != nil {
-		return f.state, err
+	if err := store.Accept(ctx, here, *b.accepted); err != nil {
+		return b.state, err
 	}
-	d.Log.Warn("gap accepted: changes in it are not delivered", "gap", f.accepted.Span, "code", f.accepted.Code, "reason", f.accepted.Reason)
+	d.Log.Warn("gap accepted: changes in it are not delivered", "gap", b.accepted.Span, "code", b.accepted.Code, "reason", b.accepted.Reason)
 	for _, statement := range d.resend() {
 		d.Log.Warn("rows whose changes were in the gap are sent again by an update", "statement", statement)
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
-	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/identity"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/pipeline"
@@ -30,25 +29,27 @@ type Tables struct {
 	Changes, Unmapped []identity.Change
 }
 
-// LookAtTables holds the mapped tables against what the store knows of them.
-// Nothing is found in a store that knows none.
-func LookAtTables(ctx context.Context, session *replication.Catalog, server replication.Server, set *mapping.Set, state checkpoint.State) (Tables, error) {
-	var t Tables
-	for _, r := range state.Relations {
-		known, err := identity.Read(r.Record)
-		if err != nil {
-			return t, err
+// lookAtTables holds the mapped tables against what is known of them. Nothing is
+// found where nothing is known.
+func lookAtTables(ctx context.Context, session *replication.Catalog, server replication.Server, set *mapping.Set, known Known) (Tables, error) {
+	t := Tables{Known: known.Tables}
+	if known.State != nil && t.Known == nil {
+		for _, r := range known.State.Relations {
+			table, err := identity.Read(r.Record)
+			if err != nil {
+				return t, err
+			}
+			t.Known = append(t.Known, table)
 		}
-		t.Known = append(t.Known, known)
 	}
 	var err error
 	if t.View, err = identity.Look(ctx, session, server.Version, set, t.Known); err != nil {
 		return t, unreachable{err}
 	}
 	t.Changes = identity.Compare(t.Known, t.View, haltsIn(set))
-	if state.Checkpoint != nil {
+	if known.State != nil && known.State.Checkpoint != nil {
 		// A mapping whose table is not there is not gone.
-		t.Unmapped = slices.DeleteFunc(identity.Unmapped(t.Known, t.View, state.Checkpoint.LSN.String()), func(u identity.Change) bool {
+		t.Unmapped = slices.DeleteFunc(identity.Unmapped(t.Known, t.View, known.State.Checkpoint.LSN.String()), func(u identity.Change) bool {
 			return slices.ContainsFunc(t.Changes, func(c identity.Change) bool { return c.Absent && c.Table == u.Table })
 		})
 	}
@@ -65,8 +66,9 @@ func haltsIn(set *mapping.Set) func(identity.Table) bool {
 }
 
 // Refusal is why going on would pass changes over; nil when it would not, or
-// when that was accepted for the tables.
-func (t Tables) Refusal(accepted []string, config string) *checkpoint.Refusal {
+// when that was accepted for the tables. Flags are added to the command that goes
+// on all the same.
+func (t Tables) Refusal(accepted []string, config, flags string) *checkpoint.Refusal {
 	var reasons, remedies, names []string
 	for _, c := range t.Changes {
 		if !c.Loses || !c.Absent && accepts(accepted, c.Table) {
@@ -85,7 +87,7 @@ func (t Tables) Refusal(accepted []string, config string) *checkpoint.Refusal {
 	}
 	return &checkpoint.Refusal{
 		Code: checkpoint.TableChanged, Reason: strings.Join(reasons, "; "),
-		Remedy: strings.Join(remedies, "; ") + goingOn(names, config),
+		Remedy: strings.Join(remedies, "; ") + goingOn(names, config, flags),
 	}
 }
 
@@ -94,16 +96,15 @@ func Remedy(c identity.Change, config string) string {
 	if !c.Loses || c.Absent {
 		return c.Remedy
 	}
-	return c.Remedy + goingOn([]string{c.Table}, config)
+	return c.Remedy + goingOn([]string{c.Table}, config, "")
 }
 
-// goingOn says how to go on over what is missing of tables. It ends with the
-// command, to which more flags may be added.
-func goingOn(tables []string, config string) string {
+// goingOn says how to go on over what is missing of tables.
+func goingOn(tables []string, config, flags string) string {
 	if len(tables) == 0 {
 		return ""
 	}
-	return "; what is missing from the stream does not come by itself; to go on after that, or without it, start once with: " + checkpoint.RunOnce(config, "--accept-table "+quoted(tables))
+	return "; what is missing from the stream does not come by itself; to go on after that, or without it, start once with: " + checkpoint.RunOnce(config, "--accept-table "+quoted(tables)+flags)
 }
 
 func quoted(names []string) string {
@@ -214,23 +215,11 @@ func (d *Daemon) recordUnlogged(ctx context.Context, store *sqlite.Store, seen T
 	return d.record(ctx, store, seen.Known, marked)
 }
 
-// watchTables looks at the tables again, and returns what reading must halt for.
-func (d *Daemon) watchTables(ctx context.Context, session *replication.Catalog, server replication.Server, store *sqlite.Store) ([]delivery.Obstacle, error) {
+// knownTables are the tables as they were seen last.
+func (d *Daemon) knownTables() []identity.Table {
 	d.tables.mu.Lock()
-	known := d.tables.known
-	d.tables.mu.Unlock()
-	view, err := identity.Look(ctx, session, server.Version, d.Config.Set, known)
-	if err != nil {
-		return nil, err
-	}
-	seen := Tables{Known: known, View: view, Changes: identity.Compare(known, view, haltsIn(d.Config.Set))}
-	if refusal := seen.Refusal(nil, d.Config.File); refusal != nil {
-		if err := d.recordUnlogged(ctx, store, seen); err != nil {
-			return nil, err
-		}
-		return []delivery.Obstacle{{Condition: delivery.Halted, Reason: refusal.Reason, Remedy: refusal.Remedy}}, nil
-	}
-	return nil, d.settleTables(ctx, store, seen)
+	defer d.tables.mu.Unlock()
+	return d.tables.known
 }
 
 // identities are the tables for the reader of the stream.
