@@ -96,7 +96,7 @@ func TestInitPassesCheck(t *testing.T) {
 		`table: public."Road ""Show"`, `"no": "no"  # boolean`, "a_b_X: a$$b$${X}", "row_createdAt: createdAt", `"line\nbreak"`, "field_7th: 7th", "field_x: '*: #'", "field_x_2: 日本",
 		"- photo (bytea): ", "- price (money): ", "- net (numeric): PostgreSQL computes it",
 		"Link field: email (the lead's e-mail address), guessed by the column's name", "Link field: customer_id",
-		"email: email  # text; probably what links the object to a lead", "A partitioned table",
+		"email: email  # text; probably what links the object to a lead", "A partitioned table", "    backfill: true\n",
 		"id: id  # bigint; the primary key", "code: code  # text; a unique index", "  #- table: public.nokey\n",
 		`table: '"Sales".orders'`, "name: Sales_orders\n    object: Sales_orders_c")
 	if strings.Contains(text, "events_2026") {

@@ -94,7 +94,8 @@ every key) and:
 	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(initCommand(), schemaCommand(), runCommand(), checkCommand(), statusCommand(), parkedCommand(), releaseCommand(), backfillCommand(),
-		stateCommand(), simulateCommand(), demoCommand(), versionCommand(), teardownCommand())
+		stateCommand(), simulateCommand(), demoCommand(), versionCommand(), teardownCommand(), manCommand())
+	complete(root)
 	strict(root)
 	return root
 }

@@ -141,6 +141,7 @@ func (p *Proposal) body() string {
 			b.WriteString(comment("    ", "- "+l.What+": "+l.Why))
 		}
 	}
+	b.WriteString("    # Whether the rows that the table already has are sent.\n    backfill: true\n")
 	b.WriteString("    # What a deleted row does to its object: ignore, delete, or {set: {field: value}}.\n    on_delete: ignore\n")
 	return b.String()
 }
