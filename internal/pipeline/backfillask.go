@@ -2,12 +2,14 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/backfill"
+	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/mapping"
@@ -61,7 +63,7 @@ func (r *Runner) StartBackfills(ctx context.Context, ask BackfillRequest) ([]Bac
 			Mapping: d.Name, MappingID: MappingID(d), State: checkpoint.BackfillWaiting,
 			Where: ask.Where, Keys: ask.Keys, Force: ask.Force, Added: time.Now().UTC(),
 		}
-		if c.Estimate, err = r.estimate(ctx, d, ask.Keys); err != nil {
+		if c.Estimate, err = r.estimate(ctx, d, ask); err != nil {
 			return nil, err
 		}
 		all = append(all, c)
@@ -110,23 +112,32 @@ func checkRequest(d mapping.Definition, ask BackfillRequest) error {
 	return nil
 }
 
-// estimate looks at the table: whether it can be read in parts at all, and how
-// many rows there are.
-func (r *Runner) estimate(ctx context.Context, d mapping.Definition, keys []string) (int64, error) {
+// estimate looks at the table: whether it can be read in parts at all, whether the
+// expression fits it, and how many rows there are.
+func (r *Runner) estimate(ctx context.Context, d mapping.Definition, ask BackfillRequest) (int64, error) {
 	session, err := rowread.Open(ctx, r.Source)
 	if err != nil {
 		return 0, err
 	}
 	defer session.Close(ctx)
-	l := loading{backfiller: r.backfills, job: &job{Backfill: checkpoint.Backfill{MappingID: MappingID(d)}}}
-	c, err := session.BeginChunk(ctx, l.table(), nil)
+	table := catalog.TableName{Schema: d.Schema, Name: d.Table}
+	c, err := session.BeginChunk(ctx, table, nil)
 	if err != nil {
 		return 0, err
 	}
-	if err := c.End(ctx); err != nil || len(keys) > 0 {
-		return int64(len(keys)), err
+	if ask.Where != "" {
+		filter, err := compileWhere(d, ask.Where)
+		if err == nil {
+			err = filter.Bind(c.Table.Relation(), c.Table.Facts())
+		}
+		if err != nil {
+			return 0, errors.Join(fmt.Errorf("--where: %w", err), c.End(ctx))
+		}
 	}
-	return session.CountRows(ctx, l.table())
+	if err := c.End(ctx); err != nil || len(ask.Keys) > 0 {
+		return int64(len(ask.Keys)), err
+	}
+	return session.CountRows(ctx, table)
 }
 
 // named returns the mappings of these names, all of them for none.
