@@ -17,6 +17,8 @@ type mappingState struct {
 	keys     keyReuse
 	// refusals speak against the rows of its backfill.
 	refusals evidence
+	// shape stands for the names of what is remembered of its objects.
+	shape uint64
 	// paused is why its objects wait by somebody's word, by class; "" if not.
 	paused [classes]string
 	// unreadable is set while rows of the mapping cannot be read.
@@ -56,7 +58,7 @@ func (m *Machine) answered(now time.Time, ev Answered) {
 	}
 	m.prefetchItems(c.items)
 	for i, it := range c.items {
-		m.concluded(now, it, ev.Reply.Results[i], evidence)
+		m.concluded(now, c, it, ev.Reply.Results[i], evidence)
 	}
 	if c.group == nil {
 		m.recycle(c)
@@ -75,7 +77,7 @@ func (m *Machine) left(c *call, at time.Time) {
 
 // concluded acts on the status of one object. evidence is the call if what it
 // refuses may speak against the mapping, else 0.
-func (m *Machine) concluded(now time.Time, it *item, r marketo.Result, evidence uint64) {
+func (m *Machine) concluded(now time.Time, c *call, it *item, r marketo.Result, evidence uint64) {
 	count := &m.states[it.mapping].count
 	count.Statuses[r.Status]++
 	switch r.Outcome {
@@ -88,6 +90,7 @@ func (m *Machine) concluded(now time.Time, it *item, r marketo.Result, evidence 
 			m.complete(now, it)
 			return
 		}
+		m.remember(now, it, r.Status, c.id)
 		m.confirmed(now, it)
 	case marketo.Reject:
 		m.rejected(now, it, r, evidence)
@@ -100,6 +103,8 @@ func (m *Machine) concluded(now time.Time, it *item, r marketo.Result, evidence 
 	case marketo.Retry, marketo.Unknown:
 		if r.Outcome == marketo.Unknown {
 			m.unsure(it)
+		} else {
+			m.forgetRecord(it)
 		}
 		it.attempts++
 		if int(it.attempts) >= m.cfg.MaxAttempts {

@@ -33,6 +33,10 @@ type Config struct {
 	// of what the day has left that backfills may use. LiveReserve is the part of a
 	// day's calls below which they get none.
 	BackfillShare, LiveReserve float64
+	// Digest makes the hash that is remembered of the value with that number of an
+	// object: the key first. It should be keyed, and is never 0. Nil means that
+	// nothing is remembered, and every change sent.
+	Digest func(i int, v marketo.Value) uint64
 	// HaltOnReject stops all delivery at the first rejected object.
 	HaltOnReject bool
 	// UnknownHold is how long, from the start of a call with an unknown

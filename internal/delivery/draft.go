@@ -42,6 +42,8 @@ func joinDrafts(older, newer *checkpoint.Save) checkpoint.Save {
 	all.Resolved = append(older.Resolved, newer.Resolved...)
 	all.Lacking = append(older.Lacking, newer.Lacking...)
 	all.Deletions = append(older.Deletions, newer.Deletions...)
+	all.Confirmed = append(older.Confirmed, newer.Confirmed...)
+	all.Forgotten = append(older.Forgotten, newer.Forgotten...)
 	all.Cursors = append(older.Cursors, newer.Cursors...)
 	all.Refused = append(older.Refused, newer.Refused...)
 	all.Unrefused = append(older.Unrefused, newer.Unrefused...)

@@ -60,6 +60,8 @@ type Offered struct {
 	// Again says that they were refused before: those that are not again are
 	// taken out of what is kept as refused.
 	Again bool
+	// Force has them sent although Marketo is known to have them.
+	Force bool
 	// Last says that nothing follows soon: they need not wait for a full batch.
 	Last bool
 }
@@ -102,6 +104,7 @@ type ticket struct {
 	feed   string
 	cursor string
 	again  bool
+	force  bool
 	// left counts what is not settled.
 	left, bytes int
 }
@@ -120,7 +123,7 @@ func (m *Machine) Credits() int {
 
 // offered takes in what a backfill hands in.
 func (m *Machine) offered(now time.Time, ev *Offered) {
-	t := &ticket{id: ev.Ticket, feed: ev.Feed, cursor: ev.Cursor, again: ev.Again, left: 1}
+	t := &ticket{id: ev.Ticket, feed: ev.Feed, cursor: ev.Cursor, again: ev.Again, force: ev.Force, left: 1}
 	m.feeds.tickets = append(m.feeds.tickets, t)
 	m.feeds.writes++
 	m.feeds.last = ev.Last
@@ -271,6 +274,7 @@ func (m *Machine) refuseRow(now time.Time, it *item, r marketo.Result, waits boo
 	}
 	m.ledger.draft.Refused = append(m.ledger.draft.Refused, refused)
 	s.count.Refused++
+	m.forgetRecord(it)
 	it.refused = true
 	m.settle(it)
 }

@@ -35,7 +35,7 @@ func (m *Machine) load(now time.Time, l *lane, c *call, most int, size *int) {
 	m.prefetchNext(l, most)
 	for len(c.items) < most && l.n > 0 {
 		it := l.first()
-		if m.absorb(it); it.operation != l.operation || it.needs != 0 || it.feed.class() != l.class || m.precedesUndecided(it) {
+		if m.absorb(it); it.operation != l.operation || it.needs != 0 || it.feed.class() != l.class || m.precedesUndecided(it) || m.isUnchanged(it) {
 			m.promote(now, it)
 			continue
 		}

@@ -18,6 +18,7 @@ type known struct {
 	incomplete map[string]struct{}
 	// existing are the objects that are known to be there.
 	existing existing
+	looks    looks
 }
 
 // noteIncomplete remembers that Marketo may lack a part of an object: a change
@@ -58,8 +59,9 @@ func (m *Machine) complete(now time.Time, it *item) {
 
 // unsure notes that an attempt may have made an object of a part of its row:
 // the status of the next one will not tell. Nor is an object known to be there
-// that may have been deleted.
+// that may have been deleted; and what is remembered of it may not hold any more.
 func (m *Machine) unsure(it *item) {
+	m.forgetRecord(it)
 	if it.operation == marketo.Delete {
 		m.known.existing.forget(it)
 	}

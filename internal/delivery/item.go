@@ -110,6 +110,10 @@ type dealings struct {
 	made bool
 	// stale is set when the table has to be asked once more, whatever it says.
 	stale bool
+	// looked is set once it is known what is remembered of the object; found is
+	// that, nil for nothing.
+	looked bool
+	found  *checkpoint.Confirmed
 	// refused is set when the row of a backfill is kept as refused.
 	refused bool
 }

@@ -89,9 +89,12 @@ func New(cfg Config, state checkpoint.State, now time.Time) *Machine {
 		reads:  reads{asked: make(map[uint64]*item)},
 		holds:  holds{keys: make(map[string]time.Time)},
 		parked: parked{objects: make(map[string]*parkedObject)},
-		known:  known{incomplete: make(map[string]struct{}, len(state.Lacking))},
+		known:  known{incomplete: make(map[string]struct{}, len(state.Lacking)), looks: looks{asked: make(map[uint64]*item)}},
 		states: make([]mappingState, len(cfg.Mappings)),
 		stand:  standing{since: now},
+	}
+	for i := range m.states {
+		m.states[i].shape = shapeOf(&cfg.Mappings[i])
 	}
 	m.restore(state, now)
 	return m
@@ -121,6 +124,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.released(now, ev)
 	case *Offered:
 		m.offered(now, ev)
+	case Looked:
+		m.looked(now, ev)
 	case Pause:
 		m.pause(now, ev)
 	case Reserve:

@@ -32,6 +32,7 @@ type rig struct {
 	confirmed LSN
 	finished  *Finished
 	settled   []uint64 // tickets
+	look      func(Look)
 	refused   []BackfillRefused
 }
 
@@ -71,6 +72,8 @@ func (r *rig) step(ev Event) {
 			r.confirmed = e.LSN
 		case Read:
 			r.reads = append(r.reads, e)
+		case Look:
+			r.look(e)
 		case TicketSettled:
 			r.settled = append(r.settled, e.Ticket)
 		case BackfillRefused:

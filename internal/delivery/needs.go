@@ -40,12 +40,16 @@ const (
 	lacksEnd
 	// lacksRow: its table has to be read.
 	lacksRow
+	// lacksLook: it is not known whether Marketo has it already.
+	lacksLook
+	// isThere: Marketo has it already.
+	isThere
 	// isHeld: a call that carried an older value of its key may be executing.
 	isHeld
 )
 
-// lack returns what an item lacks. What is new to be waited for, such as a look
-// into another table, gets its place in this order.
+// lack returns what an item lacks. What is new to be waited for gets its place in
+// this order.
 func (m *Machine) lack(now time.Time, it *item) lack {
 	switch {
 	case it.covered:
@@ -58,6 +62,10 @@ func (m *Machine) lack(now time.Time, it *item) lack {
 		return lacksRow
 	case !it.repeat && m.heldUntil(it.key).After(now):
 		return isHeld
+	case m.wantsLook(it):
+		return lacksLook
+	case m.isUnchanged(it):
+		return isThere
 	}
 	return lacksNothing
 }
@@ -73,6 +81,10 @@ func (m *Machine) promote(now time.Time, it *item) {
 		m.awaitEnd(it)
 	case lacksRow:
 		m.move(it, reading)
+	case lacksLook:
+		m.move(it, looking)
+	case isThere:
+		m.suppress(it)
 	case isHeld:
 		m.later(it, m.heldUntil(it.key))
 	default:

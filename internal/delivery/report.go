@@ -56,8 +56,8 @@ func (l *Latency) Quantile(q float64) float64 {
 }
 
 // MappingCounts counts what became of the writes of one mapping since the
-// start. Received + Retried + Offered = Replayed + Coalesced + Confirmed + Parked +
-// Refused + Gone + Kept + what is pending, always.
+// start. Received + Retried + Offered = Replayed + Coalesced + Unchanged +
+// Confirmed + Parked + Refused + Gone + Kept + what is pending, always.
 type MappingCounts struct {
 	// Received counts the writes that came from the stream, Retried the
 	// parked objects that were put back into the queue.
@@ -71,6 +71,8 @@ type MappingCounts struct {
 	// Coalesced counts those merged into another before it was sent, and those
 	// that a row which was read and sent had already.
 	Coalesced uint64
+	// Unchanged counts objects settled without a call, as Marketo had them.
+	Unchanged uint64
 	// Confirmed counts objects settled by a status.
 	Confirmed uint64
 	// Parked counts objects put among the parked ones, Unmappable those of
@@ -204,18 +206,18 @@ func (m *Machine) Report(now time.Time) Report {
 }
 
 // Balance is the part of a MappingReport that must add up: Received +
-// Retried + Offered = Replayed + Coalesced + Confirmed + Parked + Refused + Gone +
-// Kept + Pending.
+// Retried + Offered = Replayed + Coalesced + Unchanged + Confirmed + Parked +
+// Refused + Gone + Kept + Pending.
 type Balance struct {
-	Received, Retried, Offered, Replayed, Coalesced, Confirmed, Parked, Refused, Gone, Kept uint64
-	Pending                                                                                 int
+	Received, Retried, Offered, Replayed, Coalesced, Unchanged, Confirmed, Parked, Refused, Gone, Kept uint64
+	Pending                                                                                            int
 }
 
 // Balance returns the books of one mapping.
 func (m *Machine) Balance(mapping int) Balance {
 	s := &m.states[mapping]
 	return Balance{
-		Received: s.count.Received, Retried: s.count.Retried, Offered: s.count.Offered, Refused: s.count.Refused, Replayed: s.count.Replayed, Coalesced: s.count.Coalesced,
+		Received: s.count.Received, Retried: s.count.Retried, Offered: s.count.Offered, Refused: s.count.Refused, Unchanged: s.count.Unchanged, Replayed: s.count.Replayed, Coalesced: s.count.Coalesced,
 		Confirmed: s.count.Confirmed, Parked: s.count.Parked, Gone: s.count.Gone, Kept: s.count.Kept, Pending: s.pending,
 	}
 }

@@ -19,6 +19,8 @@ const (
 	grouped
 	// reading: its row is being read from the table.
 	reading
+	// looking: what is remembered of its object is looked up.
+	looking
 	// sending: part of a call.
 	sending
 	// saving: settled or parked, until that is in the store.
@@ -47,6 +49,8 @@ func (m *Machine) move(it *item, to stage) {
 		m.queue.insert(it.lane, it)
 	case reading:
 		m.reads.wanted = append(m.reads.wanted, it)
+	case looking:
+		m.look(it)
 	case saving:
 		m.states[it.mapping].pending--
 		m.ledger.ends = append(m.ledger.ends, it)

@@ -121,6 +121,8 @@ func (m *Machine) lacksYet(now time.Time, it *item) (Condition, string) {
 	switch it.stage {
 	case reading:
 		return Stuck, "waits for its row to be read" + tries(it.faults)
+	case looking:
+		return Stuck, "waits until it is known whether marketo has it already"
 	case sending:
 		return Stuck, "is in a call to marketo" + tries(max(it.faults, int32(it.attempts)))
 	case grouped:

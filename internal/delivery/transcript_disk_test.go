@@ -65,6 +65,12 @@ func described(sv checkpoint.Save) string {
 	for _, c := range sv.Cursors {
 		line += fmt.Sprintf(" cursor=%s", c.Value)
 	}
+	for _, c := range sv.Confirmed {
+		line += fmt.Sprintf(" confirmed=%s", spoken(c.Key))
+	}
+	for _, k := range sv.Forgotten {
+		line += fmt.Sprintf(" forgotten=%s", spoken(k))
+	}
 	for _, f := range sv.Refused {
 		line += fmt.Sprintf(" refused=%s(%s)", spoken(f.Key), f.Code)
 	}
@@ -82,6 +88,12 @@ func described(sv checkpoint.Save) string {
 
 // keep has the disk take a save.
 func (s *story) keep(sv checkpoint.Save) {
+	for _, k := range sv.Forgotten {
+		delete(s.record, k)
+	}
+	for _, c := range sv.Confirmed {
+		s.record[c.Key] = &c
+	}
 	if sv.Checkpoint != 0 {
 		ck := *s.disk.Checkpoint
 		ck.LSN = sv.Checkpoint

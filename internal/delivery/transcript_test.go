@@ -60,6 +60,8 @@ type story struct {
 	hold bool
 	held []checkpoint.Save
 	told strings.Builder
+	// record is what is remembered of confirmed objects.
+	record map[string]*checkpoint.Confirmed
 }
 
 func newStory(t *testing.T) *story {
@@ -161,8 +163,12 @@ func (s *story) machine(d *datadriven.TestData) {
 		"max-attempts": func(n int) { s.cfg.MaxAttempts = n },
 	}
 	for _, arg := range d.CmdArgs {
-		if arg.Key == "halt-on-reject" {
+		switch arg.Key {
+		case "halt-on-reject":
 			s.cfg.HaltOnReject = true
+			continue
+		case "record":
+			s.cfg.Digest, s.record = digest, make(map[string]*checkpoint.Confirmed)
 			continue
 		}
 		set, known := settings[arg.Key]
@@ -217,6 +223,10 @@ func (s *story) effect(e Effect) {
 		s.say("%s acknowledge %s", s.clock(), e.LSN)
 	case Log:
 		s.say("%s log: %s%s", s.clock(), e.Message, arguments(e.Args))
+	case Look:
+		s.step(Looked{Look: e.Look, Found: s.record[e.Key]})
+	case Unchanged:
+		s.say("%s unchanged: %s", s.clock(), e.Object.Values()[0].Text)
 	case TicketSettled:
 		s.say("%s ticket %d is settled", s.clock(), e.Ticket)
 	case BackfillRefused:

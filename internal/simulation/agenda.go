@@ -21,6 +21,7 @@ const (
 	evRow
 	evChunk
 	evResume
+	evLooked
 )
 
 // event is something that is going to happen. Those with a life happen to the
@@ -123,6 +124,8 @@ func (s *Simulator) happen(e event) {
 		s.saved()
 	case evChunk:
 		s.readChunk()
+	case evLooked:
+		s.looked(int(e.n))
 	case evResume:
 		s.resumeBackfill()
 	case evRow:

@@ -52,6 +52,9 @@ type Coverage struct {
 	// newer, cursors that were saved.
 	Chunks, Offered, Touched, Cursors int
 	RowsRefused                       int
+	// What is remembered of objects: looks, those that found something, objects
+	// that were not sent for it, and that of all that was lost with the power.
+	Looks, Found, Unchanged, RecordsLost int
 	// Calls that were refused for the number of calls.
 	Throttled, Spent int
 }

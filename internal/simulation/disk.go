@@ -89,6 +89,7 @@ func copySave(sv *checkpoint.Save) checkpoint.Save {
 	c.Parked = slices.Clone(sv.Parked)
 	c.Resolved = slices.Clone(sv.Resolved)
 	c.Lacking = slices.Clone(sv.Lacking)
+	c.Confirmed, c.Forgotten = slices.Clone(sv.Confirmed), slices.Clone(sv.Forgotten)
 	c.Cursors, c.Refused = slices.Clone(sv.Cursors), slices.Clone(sv.Refused)
 	if sv.Quota != nil {
 		q := *sv.Quota
@@ -210,6 +211,7 @@ func (s *Simulator) finishSave() {
 		sv.Sync = true
 	}
 	sv.life = d.life
+	s.remember(sv)
 	s.apply(&d.now, sv)
 	d.unsynced = append(d.unsynced, *sv)
 	s.settleParked(sv)

@@ -96,7 +96,9 @@ func (s *Simulator) sum(k int32) (o object, optional bool) {
 		if c.partial && !o.present {
 			o.b, optional = c.rowB, s.keys[k].b == null
 		}
-		o.present, o.stamp = true, order[n]
+		if o.present = true; !c.suppressed {
+			o.stamp = order[n]
+		}
 		if c.a != omitted {
 			o.a = c.a
 		}

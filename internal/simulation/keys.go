@@ -128,7 +128,7 @@ func (s *Simulator) removes(i int32) bool {
 // effective is the newest change up to i that is more than a removal that was
 // not to be made.
 func (s *Simulator) effective(i int32) int32 {
-	for s.changes[i].held {
+	for s.changes[i].held || s.changes[i].suppressed {
 		i = s.changes[i].previous
 	}
 	return i

@@ -19,6 +19,10 @@ type plant struct {
 	forgetSkip bool
 	// keepTouched has rows of a backfill kept that the stream has newer.
 	keepTouched bool
+	// keepRecord has what is remembered of objects outlive a loss of power.
+	keepRecord bool
+	// lateRecord has it take a save over after the store.
+	lateRecord bool
 	// early has them handed in at once.
 	early bool
 	// wallTime has the machine go by a clock that is set.

@@ -48,6 +48,9 @@ func startPlants() []plant {
 		{name: "rows are handed in, and their cursor is saved at once", state: func(s *Simulator, _ *checkpoint.State) {
 			s.disk.now.cursor = max(s.disk.now.cursor, s.backfill.next)
 		}},
+		{name: "what is remembered of objects outlives a loss of power", keepRecord: true},
+		{name: "what is confirmed is remembered after the store has it", lateRecord: true},
+		{name: "what is deleted is remembered", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) { sv.Forgotten = nil })},
 		{name: "finished at once", effect: func(s *Simulator, e delivery.Effect) []delivery.Effect {
 			if s.process.stopping {
 				return []delivery.Effect{e, delivery.Finished{}}

@@ -61,6 +61,7 @@ func (s *Simulator) start() {
 	if !st.Clean && !st.SameBoot {
 		s.covered.PowerStarts++
 	}
+	s.beginRecord(powerLost)
 	s.beginLife(powerLost)
 	s.waste = waste{}
 	s.clock.base, s.clock.told = s.clock.ahead, 0
@@ -144,6 +145,10 @@ func (s *Simulator) carryOut(e delivery.Effect) {
 		}
 	case delivery.Tell:
 		s.told(e.Answer)
+	case delivery.Look:
+		s.look(e)
+	case delivery.Unchanged:
+		s.unchanged(e)
 	case delivery.TicketSettled:
 		s.ticketSettled(e.Ticket)
 	case delivery.BackfillRefused:
@@ -187,9 +192,15 @@ func (s *Simulator) die(power bool) {
 	p.wake = -1
 	s.reader.connected = false
 	if d := &s.disk; d.under != nil {
-		if d.full <= s.now && s.rng.IntN(2) == 0 {
+		switch {
+		case d.full <= s.now && s.rng.IntN(2) == 0:
+			if s.plant.lateRecord {
+				d.under.Confirmed, d.under.Forgotten = nil, nil
+			}
 			s.finishSave()
 			s.covered.SavesFinishedByDeath++
+		case s.profile.record && s.rng.IntN(2) == 0:
+			s.remember(d.under) // it has that first
 		}
 		d.under = nil
 	}

@@ -59,6 +59,8 @@ type profile struct {
 	config delivery.Config
 	// backfill: rows are sent that the tables have.
 	backfill bool
+	// record: what Marketo has confirmed is remembered.
+	record bool
 	// raised is set when the operator will have to raise a limit.
 	raised bool
 }
@@ -124,6 +126,10 @@ func (s *Simulator) newProfile(steps int) profile {
 		p.old = 0.7
 	}
 	p.hands(s)
+	switch s.options.Seed % 8 {
+	case 3, 5, 7:
+		p.record, p.config.Digest = true, digest
+	}
 	switch s.options.Seed % 8 {
 	case 4, 5:
 		p.backfill = !p.spellings

@@ -100,6 +100,7 @@ type Simulator struct {
 	acted   operator
 
 	backfill backfill
+	record   record
 }
 
 // New returns a Simulator.
@@ -154,7 +155,7 @@ func (s *Simulator) reset(o Options) {
 	s.resetSink()
 	s.disk.reset(len(s.keys))
 	s.resetProcess()
-	s.backfill = backfill{}
+	s.backfill, s.record = backfill{}, record{}
 	s.limits = limits{starts: s.limits.starts[:0]}
 	s.clock, s.acted = wallClock{}, operator{}
 	s.start()

@@ -34,6 +34,8 @@ type key struct {
 	a, b         int32
 	// differs is set while there is a row that does not match.
 	differs bool
+	// before is what a was before.
+	before int32
 	// old is set when the row is older than the slot.
 	old bool
 	// last is the newest change.
@@ -54,12 +56,14 @@ type change struct {
 	// has ended; hides: the row does not match any more, which the stream does
 	// not tell; respelled: the row has moved here from another spelling.
 	removal, held, hides, respelled bool
-	a, b                            int32
-	rowB                            int32 // b in the row, sent or not
-	partial                         bool
-	reread                          bool
-	problem                         bool
-	settled                         bool
+	// suppressed: it was settled without a call, as Marketo had its object.
+	suppressed bool
+	a, b       int32
+	rowB       int32 // b in the row, sent or not
+	partial    bool
+	reread     bool
+	problem    bool
+	settled    bool
 	// parkedBy is the save that settled it by parking.
 	parkedBy int32
 	object   marketo.Object
@@ -202,8 +206,10 @@ func (s *Simulator) update(k int32, seq uint64) {
 	next, row := int32(len(s.changes)), &s.keys[k]
 	row.bad = s.chance(s.profile.problem)
 	switch r := s.rng.IntN(10); {
+	case r < 3 && s.profile.record:
+		row.a, row.before = row.before, row.a // back and forth
 	case r < 7:
-		row.a = next
+		row.a, row.before = next, row.a
 	case s.chance(s.profile.null):
 		row.a = null
 	}

@@ -1,0 +1,186 @@
+package delivery
+
+import (
+	"testing"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+)
+
+func digest(_ int, v marketo.Value) uint64 {
+	return xxhash.Sum64String(v.Text)<<8 | uint64(v.Kind)<<1 | 1
+}
+
+// recordRig is a rig with a record of what was confirmed.
+type recordRig struct {
+	*rig
+	record map[string]*checkpoint.Confirmed
+	looked int
+}
+
+func newRecordRig(t *testing.T, change func(*Config)) *recordRig {
+	r := &recordRig{record: map[string]*checkpoint.Confirmed{}}
+	r.rig = newRig(t, func(c *Config) {
+		c.Digest = digest
+		if change != nil {
+			change(c)
+		}
+	})
+	r.rig.look = func(e Look) {
+		r.looked++
+		r.gather()
+		r.step(Looked{Look: e.Look, Found: r.record[e.Key]})
+	}
+	return r
+}
+
+// gather takes over what was saved.
+func (r *recordRig) gather() {
+	for _, s := range r.saves {
+		for _, key := range s.Forgotten {
+			delete(r.record, key)
+		}
+		for _, c := range s.Confirmed {
+			r.record[c.Key] = &c
+		}
+	}
+	r.saves = nil
+}
+
+// deliver commits writes and has them confirmed. It returns what was sent.
+func (r *recordRig) deliver(writes ...mapping.Write) string {
+	r.t.Helper()
+	end := r.commit(writes...)
+	r.pass(2 * time.Second)
+	calls := r.calls
+	r.calls = nil
+	sent := text(calls)
+	for _, call := range calls {
+		r.answer(call)
+	}
+	r.pass(2 * time.Second)
+	if r.confirmed != end {
+		r.t.Fatalf("%s is acknowledged, want %s", r.confirmed, end)
+	}
+	r.gather()
+	return sent
+}
+
+func TestUnchangedObjectCostsNoCall(t *testing.T) {
+	r := newRecordRig(t, nil)
+	row := upsert("1", "Bonn", "x")
+	if got := r.deliver(row); got == "" {
+		t.Fatal("nothing is sent of a new object")
+	}
+	if got := r.deliver(row); got != "" {
+		t.Errorf("sent %s although nothing has changed", got)
+	}
+	if n := r.m.Balance(0).Unchanged; n != 1 {
+		t.Errorf("%d objects are counted as unchanged, want 1", n)
+	}
+	part := upsert("1", "Bonn", "-")
+	part.Partial = true
+	if got := r.deliver(part); got != "" {
+		t.Errorf("sent %s although no attribute of it has changed", got)
+	}
+	if got := r.deliver(upsert("1", "Köln", "x")); got != "UPSERT[1,Köln,x]" {
+		t.Errorf("sent %q of a change", got)
+	}
+	// There and back before it is sent is no change.
+	r.commit(upsert("1", "Berlin", "x"))
+	if got := r.deliver(upsert("1", "Köln", "x")); got != "" {
+		t.Errorf("sent %s although it came back to what Marketo has", got)
+	}
+}
+
+func TestPartIsRememberedWithTheRest(t *testing.T) {
+	r := newRecordRig(t, nil)
+	r.deliver(upsert("1", "Bonn", "x"))
+	part := upsert("1", "Köln", "-")
+	part.Partial = true
+	r.deliver(part)
+	if got := r.deliver(upsert("1", "Köln", "x")); got != "" {
+		t.Errorf("sent %s although Marketo has all of it", got)
+	}
+}
+
+// TestUnknownIsNotSuppressed: what is not sure is sent.
+func TestUnknownIsNotSuppressed(t *testing.T) {
+	row := upsert("1", "Bonn", "x")
+	for name, doubt := range map[string]func(*recordRig){
+		"deleted": func(r *recordRig) {
+			gone := write(marketo.Delete, "1")
+			gone.Removal = true
+			r.deliver(gone)
+		},
+		"parked and given up": func(r *recordRig) {
+			r.commit(upsert("1", "Köln", "y"))
+			r.pass(2 * time.Second)
+			r.answer(r.take(1)[0], marketo.Reject)
+			r.pass(2 * time.Second)
+			reply := make(chan Acted, 1)
+			r.step(Act{Keys: []string{row.Key}, Discard: true, Reply: reply})
+			r.pass(2 * time.Second)
+		},
+		"an attempt without a status": func(r *recordRig) {
+			r.commit(upsert("1", "Köln", "y"))
+			r.pass(2 * time.Second)
+			r.answer(r.take(1)[0], marketo.Unknown)
+		},
+		"a call of unknown outcome": func(r *recordRig) {
+			r.commit(upsert("1", "Köln", "y"))
+			r.pass(2 * time.Second)
+			r.fail(r.take(1)[0], marketo.FaultUnknown)
+		},
+		"another shape": func(r *recordRig) { r.m.states[0].shape++ },
+		"another spelling": func(r *recordRig) {
+			r.record[mapping.Fold(row.Key)].Digests[0]++
+		},
+		"nothing remembered": func(r *recordRig) { clear(r.record) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRecordRig(t, nil)
+			r.deliver(row)
+			doubt(r)
+			r.commit(row)
+			for range 20 {
+				r.pass(20 * time.Second)
+			}
+			if len(r.calls) == 0 {
+				t.Error("nothing is sent")
+			}
+		})
+	}
+}
+
+// TestForcedRowsAreSent: whatever is remembered.
+func TestForcedRowsAreSent(t *testing.T) {
+	r := newRecordRig(t, nil)
+	r.deliver(upsert("1", "Bonn", "x"))
+	r.offer(1, "1", upsert("1", "Bonn", "x"))
+	r.pass(2 * time.Second)
+	r.take(0)
+	r.step(&Offered{Ticket: 2, Feed: "backfill:1", Writes: []mapping.Write{upsert("1", "Bonn", "x")}, Force: true, Last: true})
+	r.pass(2 * time.Second)
+	r.take(1)
+}
+
+// TestNothingIsLookedUpInVain: only what may be settled without a call.
+func TestNothingIsLookedUpInVain(t *testing.T) {
+	r := newRecordRig(t, nil)
+	gone := write(marketo.Delete, "1")
+	gone.Removal = true
+	r.deliver(gone)
+	r.deliver(write(marketo.Insert, "2", "Bonn", "x"))
+	if r.looked != 0 {
+		t.Errorf("%d looks, want none for a deletion and an insert", r.looked)
+	}
+	without := newRig(t, nil)
+	without.commit(upsert("1"))
+	without.pass(2 * time.Second)
+	without.take(1)
+}
