@@ -3,6 +3,7 @@ package acceptance_test
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +68,11 @@ func TestLookups(t *testing.T) {
 		w.wantOrders(map[string]string{
 			"1": "10 u2@example.com +2 u2 12.5", "2": "20 u3@example.com  u3 7.0", "3": "30    ", "4": "40    ", "5": "50 new@example.com 1 new 12.5",
 		})
+		// A user who was not there the first time.
+		w.exec(`INSERT INTO crm.users VALUES (77777, 'late@example.com', NULL)`)
+		w.exec(`UPDATE orders SET total = 41 WHERE id = 4`)
+		w.settle(p)
+		w.wantOrders(map[string]string{"4": "41 late@example.com  late "})
 		// A change of the other table sends nothing by itself. What a lookup
 		// does not find is cleared, or left as it is.
 		w.exec(`UPDATE crm.users SET email = 'changed@example.com', phone = NULL WHERE id = 2`)
@@ -266,4 +272,34 @@ func TestLookupBehindALock(t *testing.T) {
 		w.wantOrders(map[string]string{"1": "1 u1@example.com  u1 12.5", "600": "600 u600@example.com +600 u600 12.5"})
 		p.stop(t)
 	})
+}
+
+// TestLookupOfLargeValues takes a large value of few users for many orders: what
+// is looked up is in memory only as far as the limits allow, whatever comes at
+// once.
+func TestLookupOfLargeValues(t *testing.T) {
+	needServer(t)
+	t.Parallel()
+	busyPlace(t)
+	w := newWorld(t, server, "rest", simulator.Options{Dedupe: map[string][]string{"Order": {"id"}}})
+	w.config.mappings = `
+  - table: public.orders
+    object: Order
+    key: {id: id}
+    attributes: {note: {lookup: {table: users, column: note, match: {id: user_id}}}}
+`
+	w.exec(`CREATE TABLE users (id int PRIMARY KEY, note text); CREATE TABLE orders (id int PRIMARY KEY, user_id int);
+		INSERT INTO users SELECT i, repeat('n', 200000) || i FROM generate_series(1, 5) i`)
+	w.program = static
+	p := w.start()
+	w.exec(`INSERT INTO orders SELECT i, 1 + i % 5 FROM generate_series(1, 300) i`)
+	w.settle(p)
+	objects := w.sim.Objects("Order")
+	for i := 1; i <= 300; i++ {
+		if note := objects[strconv.Itoa(i)]["note"]; len(note) != 200_001 || note[200_000:] != strconv.Itoa(1+i%5) {
+			t.Fatalf("order %d has a note of %d bytes", i, len(note))
+		}
+	}
+	p.atMost(t, 96*mebibyte)
+	p.stop(t)
 }

@@ -62,21 +62,52 @@ func (c *completing) run(life context.Context) error {
 		if r.writes != nil {
 			c.gather(life, &r, began.Add(c.every))
 			began = time.Now()
-			if c.lookups.Complete(life, r.writes, r.xids) != nil {
-				return nil
-			}
 			idle = time.After(lookupIdle)
 		}
-		for _, b := range r.buffers {
-			end := reach(b)
-			select {
-			case c.out <- b:
-				c.gone(end)
-			case <-life.Done():
+		for len(r.buffers) > 0 {
+			if len(r.writes) > 0 {
+				n, err := c.lookups.Complete(life, r.writes, r.xids)
+				if err != nil {
+					return nil
+				}
+				r.writes = r.writes[n:]
+			}
+			if !c.pass(life, &r) {
 				return nil
 			}
 		}
 	}
+}
+
+// pass hands over what is complete, in order: values may be so large that it is a
+// part of a buffer. It reports whether life goes on.
+func (c *completing) pass(life context.Context, r *round) bool {
+	for len(r.buffers) > 0 {
+		entries := r.buffers[0].entries
+		n := 0
+		for n < len(entries) && entries[n].Write.Sought == nil {
+			n++
+		}
+		b, whole := r.buffers[0], n == len(entries)
+		switch {
+		case !whole && n == 0:
+			return true
+		case !whole:
+			b = entryBuffer{append(*entryBuffers.Get().(*[]delivery.Entry), entries[:n]...)}
+			clear(entries[:n])
+			r.buffers[0].entries = entries[n:]
+		default:
+			r.buffers = r.buffers[1:]
+		}
+		end := reach(b)
+		select {
+		case c.out <- b:
+			c.passedOn(end, whole)
+		case <-life.Done():
+			return false
+		}
+	}
+	return true
 }
 
 // round is what is looked up at once.
@@ -151,10 +182,14 @@ func reach(b entryBuffer) (end delivery.LSN) {
 	return end
 }
 
-func (c *completing) gone(end delivery.LSN) {
+// passedOn notes that the machine gets what reaches so far, and whether that was
+// the rest of a buffer.
+func (c *completing) passedOn(end delivery.LSN, whole bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.held--
+	if whole {
+		c.held--
+	}
 	c.passed = max(c.passed, end)
 }
 

@@ -12,38 +12,81 @@ import (
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
-// lookupsAtOnce is the most keys that are looked up in one query.
-const lookupsAtOnce = 1000
+const (
+	// firstAtOnce and mostAtOnce are how many writes are looked up at once, at
+	// first and at most: more as long as what they take is small.
+	firstAtOnce, mostAtOnce = 256, 2048
+	// maxTaken bounds the bytes of values that are taken at once, about.
+	maxTaken = 1 << 20
+	// lookupsAtOnce is the most keys that are looked up in one query.
+	lookupsAtOnce = 1000
+)
 
 // LookUp completes writes with what they take from other tables: all that has to
 // be found in one table is read together, each key once. It is the way of every
 // write, of whatever feed: one that is not completed must not be delivered. The
 // transactions xids are visible to what is read, which may be newer than they
-// are; ErrNotVisible says that one is not visible yet. After an error the writes
-// are as they were.
+// are; ErrNotVisible says that one is not visible yet. After an error some of the
+// writes may be complete.
 func (r *Session) LookUp(ctx context.Context, set *mapping.Set, writes []*mapping.Write, xids []uint32) error {
+	for len(writes) > 0 {
+		n, err := r.LookUpSome(ctx, set, writes, xids)
+		if err != nil {
+			return err
+		}
+		writes = writes[n:]
+	}
+	return nil
+}
+
+// LookUpSome is LookUp of the first of these writes, at least one: no more than
+// take about a megabyte. It says how many.
+func (r *Session) LookUpSome(ctx context.Context, set *mapping.Set, writes []*mapping.Write, xids []uint32) (int, error) {
+	if r.atOnce == 0 {
+		r.atOnce = firstAtOnce
+	}
+	writes = writes[:min(len(writes), r.atOnce)]
 	l := lookups{set: set, xids: xids, columns: make(map[place]*mapping.LookupColumn)}
 	for _, w := range writes {
 		for _, sought := range w.Sought {
 			l.add(w.Mapping, sought)
 		}
+		l.firstAdded()
 	}
 	for _, g := range l.groups {
 		if err := l.read(ctx, r, g); err != nil {
-			return fmt.Errorf("look up values in %s.%s: %w", g.table.Schema, g.table.Name, withRemedy(err))
+			return 0, fmt.Errorf("look up values in %s.%s: %w", g.table.Schema, g.table.Name, withRemedy(err))
 		}
 	}
-	for _, w := range writes {
+	n := l.supply(writes)
+	if n < len(writes) {
+		r.atOnce = n
+	} else {
+		r.atOnce = min(2*r.atOnce, mostAtOnce)
+	}
+	return n, nil
+}
+
+// supply completes writes, as long as that takes no more than it may, and says how
+// many.
+func (l *lookups) supply(writes []*mapping.Write) int {
+	taken := 0
+	for n, w := range writes {
 		if w.Sought == nil {
 			continue
 		}
 		found := make([]mapping.Found, len(w.Sought))
 		for i, sought := range w.Sought {
-			found[i] = l.found(w.Mapping, sought)
+			var left bool
+			if found[i], left = l.found(w.Mapping, sought); left || n > 0 && taken >= maxTaken {
+				return n
+			}
 		}
-		set.Supply(w, found)
+		before := w.Bytes
+		l.set.Supply(w, found)
+		taken += w.Bytes - before
 	}
-	return nil
+	return len(writes)
 }
 
 // place names an attribute: of which mapping, and which one.
@@ -69,6 +112,9 @@ type group struct {
 	keys    []Key
 	// number is the place among keys of the values, which are joined.
 	number map[string]int
+	// first is how many of keys are those of the first write, which are read
+	// whatever they take; taken is what was.
+	first, taken int
 	// at is where each of columns is in a row.
 	at   []int
 	rows []answer
@@ -78,6 +124,8 @@ type group struct {
 type answer struct {
 	rows [][]pgoutput.Value
 	err  error
+	// left is set when it was not kept, as others take enough.
+	left bool
 }
 
 func (l *lookups) add(index int, sought mapping.Sought) {
@@ -90,6 +138,30 @@ func (l *lookups) add(index int, sought mapping.Sought) {
 		g.number[joined] = len(g.keys)
 		g.keys = append(g.keys, Key{Values: sought.Values})
 	}
+}
+
+// firstAdded notes, behind the first write that seeks anything, which keys are its.
+func (l *lookups) firstAdded() {
+	if slices.ContainsFunc(l.groups, func(g *group) bool { return g.first > 0 }) {
+		return
+	}
+	for _, g := range l.groups {
+		g.first = len(g.keys)
+	}
+}
+
+// keep keeps what was found for a key, while there is room.
+func (g *group) keep(i int, rows [][]pgoutput.Value, err error) {
+	if i >= g.first && g.taken >= maxTaken {
+		g.rows[i] = answer{left: true}
+		return
+	}
+	for _, row := range rows {
+		for _, value := range row {
+			g.taken += len(value.Text)
+		}
+	}
+	g.rows[i] = answer{rows: rows, err: err}
 }
 
 // group returns the group of an attribute's lookup.
@@ -147,25 +219,26 @@ func (l *lookups) readIn(ctx context.Context, s *Snapshot, g *group) error {
 	}
 	sql := s.lookupQuery()
 	for part := range slices.Chunk(these, lookupsAtOnce) {
-		if err := s.readAll(ctx, sql, g.keys, part, func(i int, rows [][]pgoutput.Value, err error) {
-			g.rows[i] = answer{rows, err}
-		}); err != nil {
+		if err := s.readAll(ctx, sql, g.keys, part, g.keep); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// found is what was found for one value that a write of a mapping seeks.
-func (l *lookups) found(index int, sought mapping.Sought) mapping.Found {
-	found := mapping.Found{Column: l.columns[place{index, sought.Attribute}]}
+// found is what was found for one value that a write of a mapping seeks; left says
+// that it was not kept.
+func (l *lookups) found(index int, sought mapping.Sought) (found mapping.Found, left bool) {
+	found.Column = l.columns[place{index, sought.Attribute}]
 	if sought.Values == nil {
-		return found
+		return found, false
 	}
 	g := l.group(index, sought.Attribute)
 	answer := g.rows[g.number[strings.Join(sought.Values, "\x00")]]
 	var broken *RowError
 	switch {
+	case answer.left:
+		return found, true
 	case errors.As(answer.err, &broken):
 		found.Broken = "cannot be read by the server (SQLSTATE " + broken.State + "; its log says more)"
 	case len(answer.rows) > 1:
@@ -174,5 +247,5 @@ func (l *lookups) found(index int, sought mapping.Sought) mapping.Found {
 		column := slices.Index(g.columns, l.rule(index, sought.Attribute).Column)
 		found.Value = answer.rows[0][g.at[column]]
 	}
-	return found
+	return found, false
 }

@@ -49,18 +49,18 @@ func NewLookups(source *replication.Source, mappings *mapping.Set, log *slog.Log
 	return &Lookups{source: source, mappings: mappings, log: log}
 }
 
-// Complete completes writes of these transactions, as LookUp does. What is in
-// the way is waited for. It returns an error only when life ends.
-func (l *Lookups) Complete(life context.Context, writes []*mapping.Write, xids []uint32) error {
+// Complete completes the first of these writes, as LookUpSome does, and says how
+// many. What is in the way is waited for. It returns an error only when life ends.
+func (l *Lookups) Complete(life context.Context, writes []*mapping.Write, xids []uint32) (int, error) {
 	l.note(time.Now(), nil)
 	for attempt := 0; ; attempt++ {
-		err := l.try(life, writes, xids)
+		n, err := l.try(life, writes, xids)
 		if life.Err() != nil {
-			return life.Err()
+			return 0, life.Err()
 		}
 		if err == nil {
 			l.done()
-			return nil
+			return n, nil
 		}
 		first := firstPause
 		if errors.Is(err, ErrNotVisible) {
@@ -72,26 +72,26 @@ func (l *Lookups) Complete(life context.Context, writes []*mapping.Write, xids [
 		select {
 		case <-time.After(pause/2 + rand.N(pause/2+1)):
 		case <-life.Done():
-			return life.Err()
+			return 0, life.Err()
 		}
 	}
 }
 
-func (l *Lookups) try(life context.Context, writes []*mapping.Write, xids []uint32) error {
+func (l *Lookups) try(life context.Context, writes []*mapping.Write, xids []uint32) (int, error) {
 	ctx, cancel := context.WithTimeout(life, lookupPatience)
 	defer cancel()
 	if l.session == nil {
 		session, err := Open(ctx, l.source)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		l.session = session
 	}
-	err := l.session.LookUp(ctx, l.mappings, writes, xids)
+	n, err := l.session.LookUpSome(ctx, l.mappings, writes, xids)
 	if err != nil && !errors.Is(err, ErrNotVisible) {
 		l.Close(life)
 	}
-	return err
+	return n, err
 }
 
 // Close ends the session; the next Complete opens another.

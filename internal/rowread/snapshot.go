@@ -19,6 +19,8 @@ import (
 type Session struct {
 	*replication.Catalog
 	conn *pgconn.PgConn
+	// atOnce is how many writes are looked up at once; zero for firstAtOnce.
+	atOnce int
 }
 
 // Open opens a session to read rows over.
@@ -27,7 +29,7 @@ func Open(ctx context.Context, source *replication.Source) (*Session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read rows: %w", err)
 	}
-	return &Session{session, session.Conn()}, nil
+	return &Session{Catalog: session, conn: session.Conn()}, nil
 }
 
 // Snapshot is a table as of one moment, to read rows of. Its table is locked
