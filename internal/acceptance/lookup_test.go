@@ -1,6 +1,7 @@
 package acceptance_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -302,4 +303,32 @@ func TestLookupOfLargeValues(t *testing.T) {
 	}
 	p.atMost(t, 96*mebibyte)
 	p.stop(t)
+}
+
+// TestLookupsOfABackfill sends the rows that a table has, while orders and users
+// change: each object has what its order and its user have in the end, as far as
+// the order changed after the user did.
+func TestLookupsOfABackfill(t *testing.T) {
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		w := newOrders(t, server, api)
+		w.config.mappings += "    backfill: true\n"
+		w.exec(`INSERT INTO orders SELECT i, 1 + i % 1000, 'eu', 'a', 0 FROM generate_series(1, 3000) i`)
+		p := w.start()
+		for i := range 40 {
+			w.exec(`UPDATE crm.users SET email = 'x' || id || '@example.com' WHERE id % 40 = $1`, i)
+			w.exec(`UPDATE orders SET total = total + 1 WHERE (user_id % 40) = $1`, i)
+		}
+		w.awaitBackfill(p, "done")
+		w.settle(p)
+		objects := w.sim.Objects("Order")
+		for i := 1; i <= 3000; i++ {
+			o, user := objects[strconv.Itoa(i)], 1+i%1000
+			if o["total"] != "1" || o["email"] != fmt.Sprintf("x%d@example.com", user) || o["mailbox"] != fmt.Sprintf("x%d", user) || o["percent"] != "12.5" {
+				t.Fatalf("order %d is %v", i, o)
+			}
+		}
+		w.noViolations()
+		p.stop(t)
+	})
 }

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,7 +13,9 @@ import (
 
 // Where mappings take values from other tables, what was read is completed on its
 // way to the machine, in order: many writes at once, as each look at a table
-// costs the server the same for one key and for a thousand.
+// costs the server the same for one key and for a thousand. Rows of a backfill are
+// completed at their place among the changes, and not when they are read: a value
+// that a change has brought must not give way to an older one.
 
 const (
 	// lookupEvery is the shortest time between two looks at other tables, unless
@@ -83,21 +86,18 @@ func (c *completing) run(life context.Context) error {
 // part of a buffer. It reports whether life goes on.
 func (c *completing) pass(life context.Context, r *round) bool {
 	for len(r.buffers) > 0 {
-		entries := r.buffers[0].entries
-		n := 0
-		for n < len(entries) && entries[n].Write.Sought == nil {
-			n++
-		}
-		b, whole := r.buffers[0], n == len(entries)
+		b := r.buffers[0]
+		n, whole := b.complete()
 		switch {
-		case !whole && n == 0:
-			return true
-		case !whole:
-			b = entryBuffer{append(*entryBuffers.Get().(*[]delivery.Entry), entries[:n]...)}
-			clear(entries[:n])
-			r.buffers[0].entries = entries[n:]
-		default:
+		case whole:
 			r.buffers = r.buffers[1:]
+		case n == 0:
+			return true
+		default:
+			all := b.entries
+			b.entries = append(*entryBuffers.Get().(*[]delivery.Entry), all[:n]...)
+			clear(all[:n])
+			r.buffers[0].entries = all[n:]
 		}
 		end := reach(b)
 		select {
@@ -108,6 +108,18 @@ func (c *completing) pass(life context.Context, r *round) bool {
 		}
 	}
 	return true
+}
+
+// complete says how many entries come before the first that lacks anything, and
+// whether nothing is lacking. What a backfill hands in is one.
+func (b entryBuffer) complete() (n int, whole bool) {
+	if b.offered != nil {
+		return 0, !slices.ContainsFunc(b.offered.Writes, func(w mapping.Write) bool { return w.Sought != nil })
+	}
+	for n < len(b.entries) && b.entries[n].Write.Sought == nil {
+		n++
+	}
+	return n, n == len(b.entries)
 }
 
 // round is what is looked up at once.
@@ -124,6 +136,15 @@ func (c *completing) take(r *round, b entryBuffer) {
 	c.mu.Lock()
 	c.held++
 	c.mu.Unlock()
+	if b.offered != nil {
+		for i := range b.offered.Writes {
+			if w := &b.offered.Writes[i]; w.Sought != nil {
+				r.writes = append(r.writes, w)
+				r.bytes += w.Bytes
+			}
+		}
+		r.entries += len(b.offered.Writes)
+	}
 	r.entries += len(b.entries)
 	if b.offered != nil {
 		r.entries += len(b.offered.Writes)
