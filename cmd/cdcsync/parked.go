@@ -27,7 +27,7 @@ the state file has the same, for sqlite3 to read.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(parkedListCommand(), parkedShowCommand(), parkedActCommand(false), parkedActCommand(true))
+	cmd.AddCommand(parkedListCommand(), parkedShowCommand(), parkedExportCommand(), parkedActCommand(false), parkedActCommand(true))
 	return cmd
 }
 
