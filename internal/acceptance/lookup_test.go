@@ -1,6 +1,7 @@
 package acceptance_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/cdcsync/cdcsync/internal/cluster"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
@@ -329,6 +332,37 @@ func TestLookupsOfABackfill(t *testing.T) {
 			}
 		}
 		w.noViolations()
+		p.stop(t)
+	})
+}
+
+// TestLookupBeforeTheRowIsVisible commits an order and its user while a
+// synchronous standby is waited for that never comes: both are streamed, and
+// nobody can see them. The user must not be taken for missing.
+func TestLookupBeforeTheRowIsVisible(t *testing.T) {
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		w := newOrders(t, ownServer(t, map[string]string{"synchronous_standby_names": "nobody", "synchronous_commit": "local"}), api)
+		p := w.start()
+		hidden, err := pgx.Connect(t.Context(), w.cluster.URL(w.database))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		waiting := make(chan error, 1)
+		go func() {
+			_, err := hidden.Exec(ctx, `SET synchronous_commit = on; BEGIN; INSERT INTO crm.users VALUES (5000, 'hidden@example.com', '5');
+				INSERT INTO orders VALUES (1, 5000, 'eu', 'a', 10); COMMIT`)
+			waiting <- err
+		}()
+		time.Sleep(2 * time.Second)
+		if objects := w.sim.Objects("Order"); len(objects) != 0 {
+			t.Errorf("sent before anybody can see it: %v", objects)
+		}
+		cancel() // the wait ends with the session, and the rows are there
+		<-waiting
+		await(t, time.Minute, func() (bool, string) { return w.sim.Count("Order") == 1, "the object does not come" })
+		w.wantOrders(map[string]string{"1": "10 hidden@example.com 5 hidden 12.5"})
 		p.stop(t)
 	})
 }

@@ -2,9 +2,11 @@ package rowread
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -24,6 +26,8 @@ type keyColumn struct {
 	Operator string `json:"operator"`
 	// Text is set where a value may be written in upper and lower case.
 	Text bool `json:"text"`
+	// base is the name of the base type in pg_type, for built-in ones.
+	base string
 	// domain is set where the column's own type is a domain: operators of enums,
 	// ranges, arrays and composites do not take one.
 	domain bool
@@ -74,7 +78,7 @@ func (r *Session) keyColumns(ctx context.Context, t *catalog.Table, key []string
 	}
 	for i := range columns {
 		c := t.Column(key[i])
-		columns[i].name, columns[i].domain = key[i], c.Type != c.Base
+		columns[i].name, columns[i].domain, columns[i].base = key[i], c.Type != c.Base, c.BuiltIn()
 	}
 	return columns, nil
 }
@@ -91,3 +95,31 @@ func (c *keyColumn) exactly(i int) string {
 	}
 	return column + " " + c.Operator + " " + value + "::" + c.Type
 }
+
+// takes reports whether a text may be a value of the column's type. False spares
+// the server an error, and its log a line; a text of a type that is not looked at
+// here may be refused by the server yet.
+func (c *keyColumn) takes(text string) bool {
+	text = strings.TrimSpace(text)
+	switch bits := integerBits[c.base]; {
+	case bits > 0:
+		_, err := strconv.ParseInt(text, 10, bits)
+		if err != nil {
+			_, err = strconv.ParseInt(text, 0, bits) // 0x1f, from PostgreSQL 16 on
+		}
+		return err == nil
+	case c.base == "uuid":
+		digits := strings.Map(func(r rune) rune {
+			if strings.ContainsRune("{}-", r) {
+				return -1
+			}
+			return r
+		}, text)
+		_, err := hex.DecodeString(digits)
+		return err == nil && len(digits) == 32
+	}
+	return true
+}
+
+// integerBits are the sizes of the integer types.
+var integerBits = map[string]int{"int2": 16, "int4": 32, "int8": 64}

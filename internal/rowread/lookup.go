@@ -213,9 +213,11 @@ func (l *lookups) readIn(ctx context.Context, s *Snapshot, g *group) error {
 		g.at = append(g.at, slices.IndexFunc(s.Relation.Columns, func(c pgoutput.Column) bool { return c.Name == name }))
 	}
 	g.rows = make([]answer, len(g.keys))
-	these := make([]int, len(g.keys))
-	for i := range these {
-		these[i] = i
+	var these []int
+	for i, key := range g.keys {
+		if s.takes(key.Values) { // of others there is no row
+			these = append(these, i)
+		}
 	}
 	sql := s.lookupQuery()
 	for part := range slices.Chunk(these, lookupsAtOnce) {
@@ -224,6 +226,16 @@ func (l *lookups) readIn(ctx context.Context, s *Snapshot, g *group) error {
 		}
 	}
 	return nil
+}
+
+// takes reports whether a row may have these values in the columns of the key.
+func (s *Snapshot) takes(values []string) bool {
+	for i := range s.key {
+		if !s.key[i].takes(values[i]) {
+			return false
+		}
+	}
+	return true
 }
 
 // found is what was found for one value that a write of a mapping seeks; left says

@@ -99,6 +99,32 @@ func TestLookUp(t *testing.T) {
 	}
 }
 
+// Texts that are no values of the other column's type find nothing, and cost the
+// server no error each.
+func TestLookUpOfTextsThatAreNoValues(t *testing.T) {
+	d := newDatabase(t, `CREATE TABLE users (id bigint PRIMARY KEY, u uuid UNIQUE, s smallint UNIQUE, v text);
+		INSERT INTO users VALUES (7, '11111111-1111-1111-1111-11111111111a', -3, 'seven')`)
+	session := newReader(t, d.source)
+	d.exec(`DO $$ BEGIN RAISE LOG 'from here on'; END $$`) // the log is that of all tests
+	for theirs, ours := range map[string][][2]string{
+		"id": {{"7"}, {" 7 "}, {"+7"}, {"007"}, {"seven"}, {"7.0"}, {""}, {"99999999999999999999"}},
+		"u":  {{"11111111-1111-1111-1111-11111111111A"}, {"{11111111111111111111111111111111a}"}, {"1111111111111111111111111111111a"}, {"x"}, {"11111111-1111"}},
+		"s":  {{"-3"}, {"40000"}, {"-"}},
+	} {
+		set, writes := orders(t, lookup("public.users", "v", match(theirs, "a")), ours...)
+		if err := session.LookUp(t.Context(), set, writes, nil); err != nil {
+			t.Fatal(err)
+		}
+		got := strings.Join(values(writes), ",")
+		if want := map[string]string{"id": "seven,seven,seven,seven,,,,", "u": "seven,,seven,,", "s": "seven,,"}[theirs]; got != want {
+			t.Errorf("%s: got %s, want %s", theirs, got, want)
+		}
+	}
+	if _, log, found := strings.Cut(d.cluster.Log(), "from here on"); !found || strings.Contains(log, "invalid input syntax") || strings.Contains(log, "out of range") {
+		t.Errorf("the server's log has errors:\n%s", log)
+	}
+}
+
 // A transaction that has been streamed is waited for until it can be seen, and
 // what cannot be looked up is an error, with its reason: no value is taken for
 // missing.
