@@ -16,11 +16,12 @@ import (
 	"github.com/cdcsync/cdcsync/internal/admin"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
+	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
 
 // office is a daemon that only has a status and parked objects.
 type office struct {
-	status admin.Status
+	status snapshot.Status
 	parked []checkpoint.Parked
 	// keys are those of the last action, problems what it answers.
 	keys      []string
@@ -50,7 +51,7 @@ func (o *office) open(t *testing.T) (file string) {
 	web := httptest.NewServer(admin.New(admin.Options{
 		Metrics: prometheus.NewRegistry(), Alive: func(context.Context) error { return nil },
 		Ready:  func(context.Context) (bool, string) { return true, "" },
-		Status: func(context.Context) admin.Status { return o.status }, EachParked: o.each, Act: o.act,
+		Status: func(context.Context) snapshot.Status { return o.status }, EachParked: o.each, Act: o.act,
 	}))
 	t.Cleanup(web.Close)
 	o.address = strings.TrimPrefix(web.URL, "http://")

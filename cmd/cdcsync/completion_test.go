@@ -4,15 +4,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/cdcsync/cdcsync/internal/admin"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
 
 // Shells get the names of mappings, and codes and keys of parked objects, from
 // the running daemon; without one nothing, and no error.
 func TestCompletion(t *testing.T) {
 	o := &office{
-		status: admin.Status{State: "delivering", Ready: true, Report: &admin.Report{Mappings: []admin.Mapping{{Name: "roadshow"}, {Name: "orders"}, {Name: "orders_old"}}}},
+		status: snapshot.Status{State: "delivering", Ready: true, Report: &snapshot.Report{Mappings: []snapshot.Mapping{{Name: "roadshow"}, {Name: "orders"}, {Name: "orders_old"}}}},
 		parked: []checkpoint.Parked{
 			{Key: "a", Mapping: "orders", Fields: `{"id":1}`, Code: "1003"},
 			{Key: "b", Mapping: "orders", Fields: `{"id":2}`, Code: "1004"},

@@ -8,12 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cdcsync/cdcsync/internal/admin"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
 
 func TestParkedExport(t *testing.T) {
-	o := &office{status: admin.Status{State: "delivering", Ready: true}}
+	o := &office{status: snapshot.Status{State: "delivering", Ready: true}}
 	noon := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	park := func(key, mapping, fields, code, message string) {
 		o.parked = append(o.parked, checkpoint.Parked{Key: key, Mapping: mapping, Object: "Order_c", Fields: fields, Code: code, Message: message,

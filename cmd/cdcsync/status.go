@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/cdcsync/cdcsync/internal/admin"
+	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
 
 // watchEvery is how often --watch asks.
@@ -73,7 +73,7 @@ var errNotReady = errors.New("status: not ready")
 
 // statusSource is a daemon, or what a test takes for one.
 type statusSource interface {
-	Status(ctx context.Context) (admin.Status, error)
+	Status(ctx context.Context) (snapshot.Status, error)
 }
 
 // watchStatus shows the status again and again until ctx ends: in place on a

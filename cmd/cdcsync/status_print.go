@@ -7,11 +7,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cdcsync/cdcsync/internal/admin"
+	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
 
 // statusText is a status for people: the state and its reason first.
-func statusText(s admin.Status) string {
+func statusText(s snapshot.Status) string {
 	var b strings.Builder
 	switch {
 	case s.Ready && s.State == "current":
@@ -42,7 +42,7 @@ func statusText(s admin.Status) string {
 	return b.String()
 }
 
-func writeReport(b *strings.Builder, s admin.Status) {
+func writeReport(b *strings.Builder, s snapshot.Status) {
 	r := s.Report
 	line := func(name, text string) { fmt.Fprintf(b, "%-14s%s\n", name, text) }
 	line("in Marketo", freshness(r, s.Time))
@@ -63,7 +63,7 @@ func writeReport(b *strings.Builder, s admin.Status) {
 	writeMappings(b, r.Mappings)
 }
 
-func freshness(r *admin.Report, now time.Time) string {
+func freshness(r *snapshot.Report, now time.Time) string {
 	switch {
 	case r.Through == nil:
 		return "not known yet: what the server had at the start is still being read"
@@ -77,7 +77,7 @@ func freshness(r *admin.Report, now time.Time) string {
 const clock = "2006-01-02 15:04:05 MST"
 
 // except says what everything leaves out.
-func except(r *admin.Report) string {
+func except(r *snapshot.Report) string {
 	switch {
 	case r == nil || r.Parked == 0:
 		return ""
@@ -87,7 +87,7 @@ func except(r *admin.Report) string {
 	return " except " + number(r.Parked) + " parked objects"
 }
 
-func waiting(r *admin.Report) string {
+func waiting(r *snapshot.Report) string {
 	text := fmt.Sprintf("%s objects (%s)", number(r.Pending), amount(r.PendingBytes))
 	if r.Held > 0 {
 		text += fmt.Sprintf("; newer values of %s keys are held until a call with unknown outcome is over", number(r.Held))
@@ -105,7 +105,7 @@ func parkedLine(n int) string {
 	return number(n) + " objects; see cdcsync parked list"
 }
 
-func callsToday(c admin.Calls, now time.Time) string {
+func callsToday(c snapshot.Calls, now time.Time) string {
 	text := number(c.Today)
 	if c.Limit > 0 {
 		text += fmt.Sprintf(" of %s", number(c.Limit))
@@ -122,7 +122,7 @@ func callsToday(c admin.Calls, now time.Time) string {
 	return text
 }
 
-func calls(c admin.Calls) string {
+func calls(c snapshot.Calls) string {
 	text := fmt.Sprintf("%s since the start, %s in flight", number(c.Sent), number(c.InFlight))
 	if c.PerCall != nil {
 		text += fmt.Sprintf(", %.1f objects per call", *c.PerCall)
@@ -147,7 +147,7 @@ func faults(f map[string]uint64) string {
 	return strings.Join(parts, ", ")
 }
 
-func slot(s admin.Source) string {
+func slot(s snapshot.Source) string {
 	text := fmt.Sprintf("%s: received %s, checkpoint %s", printable(s.Slot), s.Received, s.Checkpoint)
 	if s.Confirmed != "" {
 		text += ", acknowledged " + s.Confirmed
@@ -166,12 +166,12 @@ func slot(s admin.Source) string {
 }
 
 // transaction is how far a large one has been read.
-func transaction(t admin.Transaction) string {
+func transaction(t snapshot.Transaction) string {
 	return fmt.Sprintf("%s changes read in %s of the one committed at %s (%s)", number(t.Changes), seconds(t.Seconds), t.Commit, t.Committed.Local().Format(clock))
 }
 
 // kept is the WAL that waits for us on the server, and how long that goes well.
-func kept(s admin.Source) string {
+func kept(s snapshot.Source) string {
 	text := amount(uint64(max(s.Retained, 0)))
 	if s.MostRetained > 0 {
 		text += " of " + amount(uint64(s.MostRetained))
@@ -191,9 +191,9 @@ var order = []string{"CREATED", "UPDATED", "UNCHANGED", "SKIPPED", "DELETED", "F
 
 // writeMappings writes a line for each mapping. Statuses that none of them has
 // had take no room.
-func writeMappings(b *strings.Builder, mappings []admin.Mapping) {
+func writeMappings(b *strings.Builder, mappings []snapshot.Mapping) {
 	shown := slices.DeleteFunc(slices.Clone(order), func(status string) bool {
-		return !slices.ContainsFunc(mappings, func(m admin.Mapping) bool { return m.Statuses[status] > 0 })
+		return !slices.ContainsFunc(mappings, func(m snapshot.Mapping) bool { return m.Statuses[status] > 0 })
 	})
 	rows := [][]string{slices.Concat([]string{"MAPPING", "ROWS", "FILTERED", "COALESCED", "CONFIRMED"}, shown, []string{"PENDING", "PARKED", "P50", "P99"})}
 	for _, m := range mappings {

@@ -10,24 +10,25 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/admin"
+	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
 
 // well is the status of a daemon that delivers.
-func well() admin.Status {
+func well() snapshot.Status {
 	through, behind, perCall, perChange := noon.Add(-90*time.Second), 90.0, 99.5, 10.04
 	safe := int64(1 << 30)
-	return admin.Status{
+	return snapshot.Status{
 		State: "delivering", Ready: true, Version: "1.2.3", Time: noon,
-		Report: &admin.Report{
+		Report: &snapshot.Report{
 			Through: &through, Behind: &behind, Pending: 1234, PendingBytes: 2 << 20, Parked: 3,
-			Calls: admin.Calls{
+			Calls: snapshot.Calls{
 				InFlight: 2, Today: 3120, Limit: 10000, Resets: noon.Add(6 * time.Hour), Sent: 20, Objects: 1990,
 				PerCall: &perCall, PerChange: &perChange, Faults: map[string]uint64{"retry http_503": 2, "rate 606": 1},
 			},
-			Source: admin.Source{Slot: "cdcsync", Connected: true, Received: "0/30", Checkpoint: "0/20", Confirmed: "0/10", Lag: 1536, CatchUp: 120, Retained: 2048, MostRetained: 10 << 30, Safe: &safe, Drop: 7200},
-			Mappings: []admin.Mapping{
+			Source: snapshot.Source{Slot: "cdcsync", Connected: true, Received: "0/30", Checkpoint: "0/20", Confirmed: "0/10", Lag: 1536, CatchUp: 120, Retained: 2048, MostRetained: 10 << 30, Safe: &safe, Drop: 7200},
+			Mappings: []snapshot.Mapping{
 				{Name: "roadshow", Object: "RoadShow", Rows: 12345, Filtered: 6, Coalesced: 7, Confirmed: 11111,
-					Statuses: map[string]uint64{"CREATED": 11000, "FAILED": 3}, Pending: 1234, Parked: 3, Latency: &admin.Latency{P50: 0.25, P99: 75}},
+					Statuses: map[string]uint64{"CREATED": 11000, "FAILED": 3}, Pending: 1234, Parked: 3, Latency: &snapshot.Latency{P50: 0.25, P99: 75}},
 				{Name: "orders", Object: "Order", Statuses: map[string]uint64{}, Blocked: "marketo rejects every object"},
 			},
 		},
@@ -61,14 +62,14 @@ func TestStatusOfADaemonThatIsReady(t *testing.T) {
 		t.Errorf("got exit code %d %s\n%s\nwant 0\n%s", code, mistake, output, wellText)
 	}
 	output, _, code = command(t, "status", "--address", o.address, "--json")
-	var got admin.Status
+	var got snapshot.Status
 	if err := json.Unmarshal([]byte(output), &got); err != nil || code != 0 || got.State != "delivering" || len(got.Report.Mappings) != 2 {
 		t.Errorf("as JSON: got exit code %d, %v\n%s", code, err, output)
 	}
 }
 
 func TestStatusOfADaemonThatIsNotReady(t *testing.T) {
-	o := &office{status: admin.Status{
+	o := &office{status: snapshot.Status{
 		State: "disconnected", Reason: "not connected to postgresql: refused\x1b[2J", Advice: "it tries again by itself", Version: "1.2.3",
 	}}
 	output, mistake, code := command(t, "status", "-c", o.open(t))
@@ -84,7 +85,7 @@ func TestStatusOfADaemonThatIsNotReady(t *testing.T) {
 func TestStatusTellsAllObstacles(t *testing.T) {
 	s := well()
 	s.Ready, s.State, s.Reason, s.Advice = false, "unfit", "table is out", "put it back"
-	s.Obstacles = []admin.Obstacle{
+	s.Obstacles = []snapshot.Obstacle{
 		{State: "unfit", Reason: "table is out", Advice: "put it back"},
 		{State: "mapping_blocked", Reason: "refused", Advice: "mend it"}, {State: "holding", Reason: "held"},
 	}
@@ -97,27 +98,27 @@ func TestStatusTellsAllObstacles(t *testing.T) {
 func TestStatusLines(t *testing.T) {
 	tests := []struct {
 		name   string
-		change func(*admin.Status)
+		change func(*snapshot.Status)
 		want   string
 	}{
-		{"nothing behind", func(s *admin.Status) { *s.Report.Behind = 0 }, "in Marketo    everything except 3 parked objects, as of 2026-03-01 12:00:00 UTC\n"},
-		{"not known", func(s *admin.Status) { s.Report.Through, s.Report.Behind = nil, nil }, "in Marketo    not known yet"},
-		{"nothing parked", func(s *admin.Status) { s.Report.Parked = 0 }, "parked        0 objects\n"},
-		{"held", func(s *admin.Status) { s.Report.Held = 2 }, "; newer values of 2 keys are held"},
-		{"memory is used up", func(s *admin.Status) { s.Report.Backpressure = true }, "; reading waits, PostgreSQL keeps the WAL\n"},
-		{"no limit of calls", func(s *admin.Status) { s.Report.Calls.Limit = 0 }, "3,120, no limit; the day ends"},
-		{"calls run short", func(s *admin.Status) { s.Report.Calls.Pace = 30 }, "leave every 30s\n"},
-		{"Marketo's word", func(s *admin.Status) { s.Report.Calls.Exhausted = true }, "Marketo says that they are used up"},
-		{"unknown outcomes", func(s *admin.Status) { s.Report.Calls.Unknown = 4 }, ", 4 with an unknown outcome"},
-		{"limited", func(s *admin.Status) { s.Report.Calls.Limited = "rate" }, "waits for the limit: rate"},
-		{"nothing confirmed yet", func(s *admin.Status) { s.Report.Source.Confirmed = "" }, "checkpoint 0/20, lag"},
-		{"no connection", func(s *admin.Status) { s.Report.Source.Connected = false }, "; not connected\n"},
-		{"all delivered", func(s *admin.Status) { s.State, s.Report.Parked = "current", 0 }, "ready: everything is delivered\n"},
-		{"all delivered but one", func(s *admin.Status) { s.State, s.Report.Parked = "current", 1 }, "ready: everything except 1 parked object is delivered\n"},
-		{"all delivered but nine", func(s *admin.Status) { s.State, s.Report.Parked = "current", 9 }, "ready: everything except 9 parked objects is delivered\n"},
-		{"lag grows", func(s *admin.Status) { s.Report.Source.Growing = true }, "lag 1.5 KiB and growing\n"},
-		{"WAL without limit", func(s *admin.Status) { s.Report.Source.Safe = nil }, "WAL kept      2.0 KiB of 10.0 GiB; PostgreSQL keeps it without limit"},
-		{"a state of a newer release", func(s *admin.Status) { s.State = "dreaming" }, "ready: dreaming\n"},
+		{"nothing behind", func(s *snapshot.Status) { *s.Report.Behind = 0 }, "in Marketo    everything except 3 parked objects, as of 2026-03-01 12:00:00 UTC\n"},
+		{"not known", func(s *snapshot.Status) { s.Report.Through, s.Report.Behind = nil, nil }, "in Marketo    not known yet"},
+		{"nothing parked", func(s *snapshot.Status) { s.Report.Parked = 0 }, "parked        0 objects\n"},
+		{"held", func(s *snapshot.Status) { s.Report.Held = 2 }, "; newer values of 2 keys are held"},
+		{"memory is used up", func(s *snapshot.Status) { s.Report.Backpressure = true }, "; reading waits, PostgreSQL keeps the WAL\n"},
+		{"no limit of calls", func(s *snapshot.Status) { s.Report.Calls.Limit = 0 }, "3,120, no limit; the day ends"},
+		{"calls run short", func(s *snapshot.Status) { s.Report.Calls.Pace = 30 }, "leave every 30s\n"},
+		{"Marketo's word", func(s *snapshot.Status) { s.Report.Calls.Exhausted = true }, "Marketo says that they are used up"},
+		{"unknown outcomes", func(s *snapshot.Status) { s.Report.Calls.Unknown = 4 }, ", 4 with an unknown outcome"},
+		{"limited", func(s *snapshot.Status) { s.Report.Calls.Limited = "rate" }, "waits for the limit: rate"},
+		{"nothing confirmed yet", func(s *snapshot.Status) { s.Report.Source.Confirmed = "" }, "checkpoint 0/20, lag"},
+		{"no connection", func(s *snapshot.Status) { s.Report.Source.Connected = false }, "; not connected\n"},
+		{"all delivered", func(s *snapshot.Status) { s.State, s.Report.Parked = "current", 0 }, "ready: everything is delivered\n"},
+		{"all delivered but one", func(s *snapshot.Status) { s.State, s.Report.Parked = "current", 1 }, "ready: everything except 1 parked object is delivered\n"},
+		{"all delivered but nine", func(s *snapshot.Status) { s.State, s.Report.Parked = "current", 9 }, "ready: everything except 9 parked objects is delivered\n"},
+		{"lag grows", func(s *snapshot.Status) { s.Report.Source.Growing = true }, "lag 1.5 KiB and growing\n"},
+		{"WAL without limit", func(s *snapshot.Status) { s.Report.Source.Safe = nil }, "WAL kept      2.0 KiB of 10.0 GiB; PostgreSQL keeps it without limit"},
+		{"a state of a newer release", func(s *snapshot.Status) { s.State = "dreaming" }, "ready: dreaming\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -133,10 +134,10 @@ func TestStatusLines(t *testing.T) {
 // flaky is a daemon that does not answer every second time.
 type flaky struct{ asked int }
 
-func (f *flaky) Status(context.Context) (admin.Status, error) {
+func (f *flaky) Status(context.Context) (snapshot.Status, error) {
 	f.asked++
 	if f.asked%2 == 0 {
-		return admin.Status{}, admin.ErrUnreachable
+		return snapshot.Status{}, admin.ErrUnreachable
 	}
 	return well(), nil
 }
@@ -166,7 +167,7 @@ func TestWatchAsJSONIsOneLineEach(t *testing.T) {
 		if err := watchStatus(ctx, &out, &flaky{}, true); err != nil {
 			t.Errorf("got %v, want none at the end", err)
 		}
-		var s admin.Status
+		var s snapshot.Status
 		if err := json.Unmarshal(out.Bytes(), &s); err != nil || strings.Count(out.String(), "\n") != 1 {
 			t.Errorf("got %v\n%s", err, out.String())
 		}

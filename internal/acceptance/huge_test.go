@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/cdcsync/cdcsync/internal/admin"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
 
 // TestHugeTransaction commits very many rows at once and kills the program in
@@ -74,7 +74,7 @@ func (w *world) awaitConfirmed(n uint64, limit time.Duration) {
 	w.t.Helper()
 	await(w.t, limit, func() (bool, string) {
 		_, body := w.get("/api/v1/status")
-		var status admin.Status
+		var status snapshot.Status
 		if err := json.NewDecoder(strings.NewReader(body)).Decode(&status); err != nil {
 			return false, err.Error()
 		}

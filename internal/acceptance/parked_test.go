@@ -11,6 +11,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/admin"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
 
 // command runs the program once on the world's configuration, and returns what
@@ -157,7 +158,7 @@ func (w *world) parkedIsToldOf(refused int) {
 
 // ready asks for the status, which must be ready, twice: for people and as
 // JSON.
-func (w *world) ready() admin.Status {
+func (w *world) ready() snapshot.Status {
 	t := w.t
 	t.Helper()
 	output, code := w.command("status")
@@ -165,7 +166,7 @@ func (w *world) ready() admin.Status {
 		t.Errorf("status: exit code %d:\n%s", code, output)
 	}
 	output, code = w.command("status", "--json")
-	var s admin.Status
+	var s snapshot.Status
 	if err := json.Unmarshal([]byte(output), &s); err != nil || code != 0 || !s.Ready || s.Report == nil || s.Report.Through == nil {
 		t.Fatalf("status: exit code %d, %v: %s", code, err, output)
 	}

@@ -14,14 +14,14 @@ import (
 	"github.com/jackc/pglogrepl"
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"github.com/cdcsync/cdcsync/internal/admin"
 	"github.com/cdcsync/cdcsync/internal/cluster"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
+	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
 
 // status returns what the API says.
-func (w *world) status() (s admin.Status) {
+func (w *world) status() (s snapshot.Status) {
 	w.t.Helper()
 	_, body := w.get("/api/v1/status")
 	if err := json.Unmarshal([]byte(body), &s); err != nil {
@@ -40,7 +40,7 @@ func (w *world) awaitState(state string) {
 		return status == http.StatusServiceUnavailable && line.MatchString(body), strconv.Itoa(status) + " " + body + ", want " + state
 	})
 	s := w.status()
-	if s.Ready || !slices.ContainsFunc(s.Obstacles, func(o admin.Obstacle) bool { return o.State == state && o.Reason != "" && o.Advice != "" }) {
+	if s.Ready || !slices.ContainsFunc(s.Obstacles, func(o snapshot.Obstacle) bool { return o.State == state && o.Reason != "" && o.Advice != "" }) {
 		w.t.Errorf("the API does not tell %s: %+v", state, s)
 	}
 	if _, body := w.get("/metrics"); !strings.Contains(body, `cdcsync_state{state="`+state+`"} 1`) || !strings.Contains(body, "\ncdcsync_ready 0\n") {

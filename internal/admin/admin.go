@@ -21,6 +21,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
 
 // aliveTimeout is how long the pipeline may take to answer before /healthz
@@ -48,7 +49,7 @@ type Options struct {
 	Listen string
 	// Status is what /api/v1/status shows. It never fails: that nothing can be
 	// known is a status too.
-	Status func(ctx context.Context) Status
+	Status func(ctx context.Context) snapshot.Status
 	// EachParked visits parked objects, as sqlite.Store does.
 	EachParked func(ctx context.Context, filter checkpoint.Filter, visit func(checkpoint.Parked)) error
 	// Release has the mappings named go on that wait for somebody's word, or all

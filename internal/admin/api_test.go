@@ -18,6 +18,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/admin"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
+	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
 
 var update = flag.Bool("update", false, "write testdata/*.json instead of comparing with it")
@@ -78,7 +79,7 @@ func (l *lot) options() admin.Options {
 	o := options()
 	o.Listen = "127.0.0.1:9640"
 	o.EachParked, o.Act = l.each, l.act
-	o.Status = func(context.Context) admin.Status { return admin.Status{State: "current", Ready: true} }
+	o.Status = func(context.Context) snapshot.Status { return snapshot.Status{State: "current", Ready: true} }
 	return o
 }
 
@@ -119,20 +120,20 @@ func golden(t *testing.T, name, got string) {
 func TestStatusIsServed(t *testing.T) {
 	o := full().options()
 	through, behind, perCall, perChange := noon, 1.5, 99.5, 10.25
-	o.Status = func(context.Context) admin.Status {
-		return admin.Status{
+	o.Status = func(context.Context) snapshot.Status {
+		return snapshot.Status{
 			State: "quota_used", Reason: "the calls of the day are used up", Advice: "wait", Version: "1.2.3", Time: noon,
-			Report: &admin.Report{
+			Report: &snapshot.Report{
 				Through: &through, Behind: &behind, Pending: 5, PendingBytes: 4096, Held: 1, Parked: 6,
-				Calls: admin.Calls{
+				Calls: snapshot.Calls{
 					InFlight: 2, Today: 10000, Limit: 10000, Resets: noon.Add(18 * time.Hour), Sent: 10, Objects: 995,
 					Limited: "quota", Faults: map[string]uint64{"retry http_503": 3}, PerCall: &perCall, PerChange: &perChange,
 				},
-				Source: admin.Source{Slot: "cdcsync", Connected: true, Connects: 1, Received: "0/20", Checkpoint: "0/10", Confirmed: "0/10", Lag: 16},
-				Mappings: []admin.Mapping{{
+				Source: snapshot.Source{Slot: "cdcsync", Connected: true, Connects: 1, Received: "0/20", Checkpoint: "0/10", Confirmed: "0/10", Lag: 16},
+				Mappings: []snapshot.Mapping{{
 					Name: "roadshow", Object: "RoadShow", Rows: 1000, Filtered: 3, Coalesced: 2, Confirmed: 984,
 					Statuses: map[string]uint64{"CREATED": 900, "UPDATED": 84, "FAILED": 6}, Pending: 5, Parked: 6,
-					Latency: &admin.Latency{P50: 0.2, P99: 1.5},
+					Latency: &snapshot.Latency{P50: 0.2, P99: 1.5},
 				}},
 			},
 		}

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
 
 // Client asks a running daemon. It keeps no connections open and goes through
@@ -51,8 +53,8 @@ func NewClient(address string) (*Client, error) {
 var ErrUnreachable = errors.New("no answer")
 
 // Status asks how the daemon is.
-func (c *Client) Status(ctx context.Context) (Status, error) {
-	var s Status
+func (c *Client) Status(ctx context.Context) (snapshot.Status, error) {
+	var s snapshot.Status
 	err := c.get(ctx, "/api/v1/status", &s)
 	if err == nil && s.State == "" {
 		err = c.foreign()

@@ -30,6 +30,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/pipeline"
 	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/snapshot"
 	"github.com/cdcsync/cdcsync/internal/supervisor"
 	"github.com/cdcsync/cdcsync/internal/version"
 )
@@ -89,7 +90,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	handler := admin.New(admin.Options{
 		Metrics: registry, Alive: d.alive, Ready: d.ready, Version: d.Version.String(),
 		Listen:     d.Config.HTTP.Listen,
-		Status:     func(ctx context.Context) admin.Status { return d.status(ctx, store) },
+		Status:     func(ctx context.Context) snapshot.Status { return d.status(ctx, store) },
 		EachParked: store.EachParked, Act: d.act, Release: d.release, Reserve: d.reserve, Backfills: d.backfills,
 	})
 
@@ -146,7 +147,7 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 		Pulse:          pipeline.Pulse{Every: d.Supervisor.Every(), Beat: d.Supervisor.Alive},
 	}
 	f.state.Settled, f.state.SettledTo = nil, nil // the runner lets go of it, too
-	if _, err := pipeline.NewMetrics(runner, registry); err != nil {
+	if err := registry.Register(snapshot.Metrics{Ask: d.snapshot}); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
 	if err := d.beginBackfills(ctx, source, store, runner, &f.state); err != nil && ctx.Err() == nil {
@@ -179,7 +180,7 @@ func (d *Daemon) delivery(capacity marketo.Capacity) delivery.Config {
 func (d *Daemon) Report(ctx context.Context) (delivery.Report, error) {
 	runner := d.runner.Load()
 	if runner == nil {
-		return delivery.Report{}, fmt.Errorf("%s: %s", stateStarting, d.startingReason())
+		return delivery.Report{}, fmt.Errorf("%s: %s", snapshot.Starting, d.startingReason())
 	}
 	return runner.Report(ctx)
 }

@@ -1,7 +1,7 @@
 // Package pipeline is the shell around delivery's Machine: a Runner reads the
 // stream and maps its changes, carries out what the machine decides, and brings
 // back what came of it. It owns the goroutines, the clock, the connection, the
-// calls, the store and the metrics.
+// calls and the store.
 //
 // The promise: the machine gets everything that was read, in order, and the
 // answer to each of its effects; a position is acknowledged to PostgreSQL only

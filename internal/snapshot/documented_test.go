@@ -1,6 +1,7 @@
-package pipeline
+package snapshot_test
 
 import (
+	"cmp"
 	"os"
 	"regexp"
 	"slices"
@@ -17,14 +18,18 @@ func TestMetricsAndStatesAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	code, err := os.ReadFile("metrics.go")
-	if err != nil {
-		t.Fatal(err)
+	var code strings.Builder
+	for _, file := range []string{"metrics.go", "calls.go", "source.go", "mapping.go"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code.Write(text)
 	}
 	names := func(pattern, text string) []string {
 		var found []string
 		for _, m := range regexp.MustCompile(pattern).FindAllStringSubmatch(text, -1) {
-			found = append(found, m[1])
+			found = append(found, cmp.Or(m[1:]...))
 		}
 		slices.Sort(found)
 		return found
@@ -33,7 +38,7 @@ func TestMetricsAndStatesAreDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := append(names(`describe\("([a-z_]+)"`, string(code)), names(`Name: "cdcsync_([a-z_]+)"`, string(build))...)
+	want := append(names(`(?:gauge|counter|flag|labelled|ofMapping)\("([a-z_]+)"|NewDesc\("cdcsync_"\+"([a-z_]+)"`, code.String()), names(`Name: "cdcsync_([a-z_]+)"`, string(build))...)
 	slices.Sort(want)
 	got := names("(?m)^\\| `cdcsync_([a-z_]+)` \\|", string(docs))
 	if len(want) == 0 || !slices.Equal(got, want) {
