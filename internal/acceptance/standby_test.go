@@ -38,6 +38,13 @@ func TestStandbyDecodes(t *testing.T) {
 	}()
 	p = w.start()
 	stop()
+	if output, code := w.command("backfill", "start", "--all"); code != 0 {
+		t.Fatalf("backfill start: exit code %d: %s", code, output)
+	}
+	w.fill("d", 50)
+	w.awaitBackfill(p, "done")
+	w.settleOn(p, second.URL(w.database))
+	w.agree()
 	w.exec(`UPDATE pages SET n = n + 1`) // the memo is read again, from the standby
 	w.exec(`UPDATE pages SET code = 'b' || code WHERE n % 2 = 0`)
 	w.fill("c", 100)
