@@ -47,6 +47,8 @@ type chunk struct {
 	// before is the cursor that holds while some of the rows are to be read again,
 	// after the one behind them.
 	before, after backfill.Cursor
+	// silent is set where no message marks its place.
+	silent bool
 	// again says that its rows were refused before; last that none follow.
 	again, last bool
 }
@@ -231,6 +233,13 @@ func (b *beside) keyOf(values, before []pgoutput.Value) (string, bool) {
 		texts[i] = string(v.Text)
 	}
 	return backfill.Key(texts...), true
+}
+
+// ask has the server say how far it has read.
+func (r *reader) ask() {
+	if s := r.stream.Load(); s != nil {
+		s.Ask()
+	}
 }
 
 // loseBeside ends what goes by the connection.

@@ -30,6 +30,9 @@ const (
 	chunkPatience = 2 * time.Minute
 	// manyUnseen is how many transactions may be remembered while nothing is read.
 	manyUnseen = 20_000
+	// signEvery is how often the server is asked how far it is, where no message of
+	// ours tells.
+	signEvery = 200 * time.Millisecond
 )
 
 // loading is the work on one backfill, until that is interrupted.
@@ -230,16 +233,18 @@ func (l *loading) attach(ctx context.Context) error {
 	b := newBeside(l.job, first.Key)
 	l.runner.reader.beside.Store(b)
 	l.beside = b
-	// The reader begins with the next message, so that one is written.
-	if _, err := l.session.Mark(ctx, "begin"); err != nil {
-		return err
-	}
-	select {
-	case <-b.began:
-	case <-b.lost:
-		return errAgain
-	case <-ctx.Done():
-		return ctx.Err()
+	// The reader begins with the next message.
+	for began := false; !began; {
+		l.runner.reader.ask()
+		select {
+		case <-b.began:
+			began = true
+		case <-time.After(signEvery):
+		case <-b.lost:
+			return errAgain
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 	bound, err := l.session.Bound(ctx)
 	if err != nil {

@@ -144,7 +144,7 @@ func (l *loading) load(ctx context.Context, p *part) (*chunk, error) {
 	l.ticket++
 	c := &chunk{
 		keys: p.rows, writes: p.writes, ticket: l.ticket, feed: l.job.Feed(),
-		before: l.place, after: p.next, last: p.done,
+		before: l.place, after: p.next, last: p.done, silent: mark.Name == "",
 	}
 	l.mu.Unlock()
 	b := l.beside
@@ -161,9 +161,12 @@ func (l *loading) load(ctx context.Context, p *part) (*chunk, error) {
 // ends is waited for, as it must be known whether the machine has it.
 func (l *loading) passed(ctx context.Context, c *chunk) (backfill.Verdict, error) {
 	b, done := l.beside, ctx.Done()
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTicker(signEvery)
 	defer tick.Stop()
 	for {
+		if c.silent {
+			l.runner.reader.ask()
+		}
 		select {
 		case verdict := <-b.passed:
 			return verdict, nil

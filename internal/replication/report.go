@@ -64,7 +64,7 @@ func (s *Stream) report(ctx context.Context) {
 			return
 		}
 		last = time.Now()
-		report := s.status(waited >= s.silence/2)
+		report := s.status(s.asking.Swap(false) || waited >= s.silence/2)
 		told, buf = report.flush, report.append(buf[:0])
 		failpoint.Hit("status.before")
 		if err := s.write(buf); err != nil {

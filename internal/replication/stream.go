@@ -56,7 +56,9 @@ type Stream struct {
 	received, acknowledged atomic.Uint64
 	messages               atomic.Uint64
 
-	wake     chan struct{} // something to tell the server soon
+	wake chan struct{} // something to tell the server soon
+	// asking is set when somebody wants a sign of life.
+	asking   atomic.Bool
 	leaving  chan struct{} // closed by Close
 	leave    sync.Once
 	broken   chan struct{} // closed by fail
@@ -195,6 +197,13 @@ func (s *Stream) TypeName(oid uint32) (pgoutput.TypeName, bool) { return s.decod
 
 // Server returns what the stream is connected to.
 func (s *Stream) Server() Endpoint { return s.server }
+
+// Ask has the server send a Keepalive now, which says how far it has read. It
+// comes by itself only when something was written.
+func (s *Stream) Ask() {
+	s.asking.Store(true)
+	s.nudge()
+}
 
 // Acknowledge says that everything up to lsn is settled and that the server may
 // forget it: lsn is a Commit's End, or a Keepalive's WALEnd when everything
