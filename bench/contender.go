@@ -22,8 +22,9 @@ type contender struct {
 	name string
 	// api is what it posts over; "" when it posts nothing.
 	api string
-	// ours is set for cdcsync itself, which goes on until it is stopped.
-	ours bool
+	// ours is set for cdcsync itself, which goes on until it is stopped; before
+	// for another release of it.
+	ours, before bool
 }
 
 var contenders = []contender{
@@ -33,6 +34,8 @@ var contenders = []contender{
 	{name: "post-rest", api: "rest"},
 	{name: "cdcsync-soap", api: "soap", ours: true},
 	{name: "cdcsync-rest", api: "rest", ours: true},
+	{name: "before-soap", api: "soap", ours: true, before: true},
+	{name: "before-rest", api: "rest", ours: true, before: true},
 }
 
 func contenderNames() []string {
@@ -121,7 +124,14 @@ func (s *stage) daemon(ctx context.Context, c contender, set setting) (*exec.Cmd
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, s.binary, "run", "-c", file)
+	binary := s.binary
+	if c.before {
+		if err := s.downgrade(ctx, filepath.Join(dir, "cdcsync.db")); err != nil {
+			return nil, err
+		}
+		binary = s.before
+	}
+	cmd := exec.CommandContext(ctx, binary, "run", "-c", file)
 	cmd.Stderr = log
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	return cmd, nil
@@ -158,6 +168,15 @@ func (s *stage) identify(ctx context.Context, file string, set setting) error {
 	return store.Identify(ctx, checkpoint.Checkpoint{
 		System: server.System, Timeline: server.Timeline, Database: server.Database, Slot: set.slot, LSN: server.Slot.Confirmed,
 	})
+}
+
+// downgrade takes a state file back to what the other release reads.
+func (s *stage) downgrade(ctx context.Context, file string) error {
+	out, err := exec.CommandContext(ctx, s.binary, "state", "downgrade", "--to", strconv.Itoa(s.beforeState), file).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("take the state file back for -before: %w: %s", err, out)
+	}
+	return nil
 }
 
 // configuration is the daemon's, with the defaults wherever it can have them.

@@ -67,6 +67,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 // options are the flags.
 type options struct {
 	binary      string
+	before      string
+	beforeState int
 	full        bool
 	repeats     int
 	rows        int
@@ -84,6 +86,8 @@ func parseOptions(args []string) (options, error) {
 	var workloads, contenders string
 	set := flag.NewFlagSet("bench", flag.ContinueOnError)
 	set.StringVar(&o.binary, "cdcsync", "bin/cdcsync", "the binary to measure")
+	set.StringVar(&o.before, "before", "", "another release, to be measured in turns with it as before-soap and before-rest")
+	set.IntVar(&o.beforeState, "before-state", 4, "version of the state file that -before reads")
 	set.BoolVar(&o.full, "full", false, "the sizes of docs/performance.md, five repeats: an hour and 20 GB of disk")
 	set.IntVar(&o.repeats, "repeats", 0, "runs of each contender; 0 means 3, or 5 with -full")
 	set.IntVar(&o.rows, "rows", 0, "changes in each backlog; 0 means each workload's own number")
@@ -127,6 +131,9 @@ func (o options) check(rest []string) error {
 	}
 	if _, err := os.Stat(o.binary); err != nil {
 		return fmt.Errorf("the binary to measure: %w; run make build, or name it with -cdcsync", err)
+	}
+	if _, err := os.Stat(o.before); o.before != "" && err != nil {
+		return fmt.Errorf("the binary of -before: %w", err)
 	}
 	return nil
 }

@@ -97,6 +97,9 @@ func (s *stage) field(w workload) []contender {
 	var field []contender
 	for _, c := range contenders {
 		named := len(s.options.contenders) == 0 || slices.Contains(s.options.contenders, c.name)
+		if c.before && s.before == "" {
+			continue
+		}
 		if named && (c.ours || !w.pair) {
 			field = append(field, c)
 		}
