@@ -157,7 +157,7 @@ func (m *Machine) offer(now time.Time, t *ticket, w *mapping.Write) {
 	it := m.blankItem()
 	*it = item{
 		content: contentOf(w), mapping: int32(w.Mapping), feed: fromBackfill, ticket: t,
-		key: w.Key, hash: hash, bytes: w.Bytes + itemBytes,
+		key: w.Key, hash: hash, bytes: sizeOf(w),
 		origin: origin{sequence: m.queue.sequence, since: stampOf(now)},
 	}
 	m.add(it)
@@ -187,7 +187,7 @@ func (m *Machine) mergeOffered(now time.Time, it *item, t *ticket, w *mapping.Wr
 		return false
 	}
 	operation, before := it.operation, it.bytes
-	it.take(&next, w.Bytes+itemBytes)
+	it.take(&next, sizeOf(w))
 	it.ticket = t
 	m.resized(it, before)
 	if it.stage == ready && operation != it.operation {
@@ -234,7 +234,7 @@ func (m *Machine) ticketsSaved() {
 
 // adopt makes an item of a backfill one of the stream, as a change of its key has
 // joined it: the open transaction waits for it from now on.
-func (m *Machine) adopt(it *item, ref checkpoint.Ref, from uint64, committed stamp) {
+func (m *Machine) adopt(it *item, ref checkpoint.Ref, from uint32, committed stamp) {
 	if it.feed != fromBackfill {
 		return
 	}

@@ -11,7 +11,8 @@ import (
 // changes of its key: they settle together.
 //
 // An object's way through the machine is mostly waiting for memory. So an item
-// is three cache lines, and what filling a batch has to see of it is the first.
+// is little more than three cache lines, and what filling a batch has to see of it is
+// the first: see TestItemIsSmall.
 type item struct {
 	content
 	// after is the next item of the same key.
@@ -20,6 +21,8 @@ type item struct {
 	mapping int32
 	stage   stage
 	feed    feed
+	// queued says which lane it is in, while it is ready.
+	queued queued
 	// covered is set while a row that was read, and sent or about to be sent
 	// before it, has what it stands for.
 	covered bool
@@ -28,16 +31,13 @@ type item struct {
 	hash uint64 // of key, as keyIndex has it
 	origin
 	dealings
-	// lane is the one that it is in, while it is ready.
-	lane *lane
 	// ticket is what its backfill gets back; nil for none.
 	ticket *ticket
 	// last, kept by the first item of a key's chain only, is the end of it.
 	last *item
 	// bytes is what the item holds in memory, about; fetched what it held when
 	// its row had been read.
-	bytes   int
-	fetched int32
+	bytes, fetched int32
 }
 
 // content is what an item asks Marketo for, and what it lacks for that.
@@ -91,18 +91,22 @@ type origin struct {
 	// pass it, hence none of the later ones either: they need no ref. from is
 	// the place of the oldest change in it.
 	ref  checkpoint.Ref
-	from uint64
+	from uint32
 	xid  uint32
 }
 
 // dealings is what came of an item so far.
 type dealings struct {
+	// failed is when the first of the faults was.
+	failed stamp
+	// found is what is remembered of the object, nil for nothing; looked is set
+	// once that is known.
+	found *checkpoint.Confirmed
 	// attempts counts what Marketo said of the object itself, faults the calls
-	// and reads that failed as a whole, of which failed is when the first was:
-	// those are tried without end.
-	attempts int16
+	// and reads that failed as a whole: those are tried without end.
 	faults   int32
-	failed   stamp
+	attempts int16
+	looked   bool
 	// repeat is set once a call with this content had an unknown outcome: the
 	// same content goes again, so nothing may be merged into it.
 	repeat bool
@@ -110,10 +114,6 @@ type dealings struct {
 	made bool
 	// stale is set when the table has to be asked once more, whatever it says.
 	stale bool
-	// looked is set once it is known what is remembered of the object; found is
-	// that, nil for nothing.
-	looked bool
-	found  *checkpoint.Confirmed
 	// refused is set when the row of a backfill is kept as refused.
 	refused bool
 }

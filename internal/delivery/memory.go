@@ -1,5 +1,7 @@
 package delivery
 
+import "github.com/cdcsync/cdcsync/internal/mapping"
+
 // memory is what the items hold.
 type memory struct {
 	items, bytes int
@@ -28,12 +30,15 @@ func (m *Machine) Load() (objects, bytes int) { return m.memory.items, m.memory.
 // add counts a new item.
 func (m *Machine) add(it *item) {
 	m.memory.items++
-	m.memory.bytes += it.bytes
+	m.memory.bytes += int(it.bytes)
 	m.states[it.mapping].pending++
 }
 
+// sizeOf is what an item of a write holds in memory, about.
+func sizeOf(w *mapping.Write) int32 { return int32(w.Bytes + itemBytes) }
+
 // resized accounts for an item that held so many bytes before.
-func (m *Machine) resized(it *item, before int) { m.memory.bytes += it.bytes - before }
+func (m *Machine) resized(it *item, before int32) { m.memory.bytes += int(it.bytes) - int(before) }
 
 // blankItem returns an item with nothing in it, in the memory of one that is over.
 func (m *Machine) blankItem() *item {

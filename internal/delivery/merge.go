@@ -54,13 +54,13 @@ func (m *Machine) merge(now time.Time, it *item, w *mapping.Write, at pgoutput.P
 		return false
 	}
 	operation, before := it.operation, it.bytes
-	it.take(&next, w.Bytes+itemBytes)
+	it.take(&next, sizeOf(w))
 	m.resized(it, before)
 	it.at, it.xid, it.newest = at, m.stream.xid, stampOf(m.stream.time)
 	adopted := it.feed == fromBackfill
 	if adopted {
 		m.window.Add(m.stream.open)
-		m.adopt(it, m.stream.open, at.Seq, it.newest)
+		m.adopt(it, m.stream.open, uint32(at.Seq), it.newest)
 	}
 	if it.stage == ready && (adopted || operation != it.operation) {
 		m.promote(now, it)
@@ -94,7 +94,7 @@ func (m *Machine) absorbNext(it *item) {
 		it.take(&next.content, next.bytes)
 	}
 	m.resized(it, before)
-	m.memory.bytes -= next.bytes
+	m.memory.bytes -= int(next.bytes)
 	m.joinOrigin(it, next)
 	it.after = next.after
 	if it.last == next {
@@ -147,7 +147,7 @@ func merged(older, newer marketo.Operation) (marketo.Operation, bool) {
 
 // take makes it the object that it and next, which comes after it, make together.
 // size is what next holds in memory.
-func (it *item) take(next *content, size int) {
+func (it *item) take(next *content, size int32) {
 	operation, _ := merged(it.operation, next.operation)
 	older := it.content
 	it.content = *next

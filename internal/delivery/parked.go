@@ -146,7 +146,7 @@ func (m *Machine) retry(now time.Time, p *checkpoint.Parked) error {
 	it := m.blankItem()
 	*it = item{
 		content: content{object: object, operation: operationOf(p.Operation), needs: itsRow, partial: true, ends: p.Operation == marketo.Update.String()},
-		mapping: int32(index), feed: fromParked, key: p.Key, hash: hash, bytes: itemBytes + len(p.Payload),
+		mapping: int32(index), feed: fromParked, key: p.Key, hash: hash, bytes: int32(itemBytes + len(p.Payload)),
 		origin: origin{
 			at: p.At, xid: p.XID, sequence: m.queue.sequence,
 			since: stampOf(now), committed: stampOf(p.Committed), newest: stampOf(p.Committed),

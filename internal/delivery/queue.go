@@ -37,6 +37,16 @@ func (m *Machine) lane(c class, mapping int, op marketo.Operation) *lane {
 	return &m.queue.lanes[(int(c)*len(m.states)+mapping)*operations+int(op)]
 }
 
+// queued names a lane among those of a mapping.
+type queued uint8
+
+func queuedAs(c class, op marketo.Operation) queued { return queued(int(c)*operations + int(op)) }
+
+// laneOf is the lane that a ready item is in.
+func (m *Machine) laneOf(it *item) *lane {
+	return m.lane(class(int(it.queued)/operations), int(it.mapping), marketo.Operation(int(it.queued)%operations))
+}
+
 // insert puts an item into its lane.
 func (q *queue) insert(l *lane, it *item) {
 	l.insert(it)
@@ -77,9 +87,9 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at pgoutput.Position) {
 	it := m.blankItem()
 	*it = item{
 		content: contentOf(w), mapping: int32(w.Mapping), covered: covered,
-		key: w.Key, hash: hash, bytes: w.Bytes + itemBytes,
+		key: w.Key, hash: hash, bytes: sizeOf(w),
 		origin: origin{
-			at: at, xid: m.stream.xid, ref: m.stream.open, from: at.Seq,
+			at: at, xid: m.stream.xid, ref: m.stream.open, from: uint32(at.Seq),
 			sequence: m.queue.sequence, since: stampOf(now), committed: stampOf(m.stream.time), newest: stampOf(m.stream.time),
 		},
 	}
@@ -122,7 +132,7 @@ func (m *Machine) begin(now time.Time, it *item) {
 // its key go on.
 func (m *Machine) release(now time.Time, it *item) {
 	m.memory.items--
-	m.memory.bytes -= it.bytes
+	m.memory.bytes -= int(it.bytes)
 	m.memory.fetched -= int(it.fetched)
 	if next := it.after; next != nil {
 		next.last = it.last

@@ -142,7 +142,7 @@ func (m *Machine) supersede(now time.Time, it *item, w *mapping.Write, at pgoutp
 			it.operation = marketo.Upsert
 		}
 	}
-	it.bytes = w.Bytes + itemBytes
+	it.bytes = sizeOf(w)
 	m.resized(it, before)
 	it.at, it.xid, it.newest = at, m.stream.xid, stampOf(m.stream.time)
 	if it.stage == unended {

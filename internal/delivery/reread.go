@@ -146,10 +146,10 @@ func (m *Machine) removed(it *item, w *mapping.Write) {
 // refill gives it the content of w, whose row was read.
 func (m *Machine) refill(it *item, w *mapping.Write) {
 	before := it.bytes
-	it.bytes = w.Bytes + itemBytes
+	it.bytes = sizeOf(w)
 	m.resized(it, before)
-	m.memory.fetched += it.bytes - int(it.fetched)
-	it.fetched = int32(it.bytes)
+	m.memory.fetched += int(it.bytes) - int(it.fetched)
+	it.fetched = it.bytes
 	it.object, it.problem = w.Object, w.Problem
 }
 

@@ -89,7 +89,7 @@ func (m *Machine) settledTo() *checkpoint.SettledTo {
 		if it == nil {
 			continue
 		}
-		from := pgoutput.Position{Commit: m.window.Final(it.ref), Seq: it.from}
+		from := pgoutput.Position{Commit: m.window.Final(it.ref), Seq: uint64(it.from)}
 		if from.Compare(to.Through) <= 0 {
 			to.Except = append(to.Except, checkpoint.Unsettled{Key: it.key, From: from})
 		}

@@ -31,7 +31,7 @@ const (
 // items there. No other function sets a stage.
 func (m *Machine) move(it *item, to stage) {
 	if it.stage == ready {
-		it.lane.remove(it)
+		m.laneOf(it).remove(it)
 	}
 	if it.feed == fromBackfill && (it.stage < sending) != (to < sending) {
 		if to < sending {
@@ -45,8 +45,8 @@ func (m *Machine) move(it *item, to stage) {
 	case unended:
 		m.await(it)
 	case ready:
-		it.lane = m.lane(it.feed.class(), int(it.mapping), it.operation)
-		m.queue.insert(it.lane, it)
+		it.queued = queuedAs(it.feed.class(), it.operation)
+		m.queue.insert(m.laneOf(it), it)
 	case reading:
 		m.reads.wanted = append(m.reads.wanted, it)
 	case looking:
