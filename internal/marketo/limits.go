@@ -123,10 +123,12 @@ func (l *Limiter) Start(now time.Time) {
 }
 
 // Again tells that the call that was started then left only at the time given,
-// which may be in the past: the window counts both times, so that neither can
-// exceed it.
+// which may be in the past: it counts then, and no more when it was started.
 func (l *Limiter) Again(started, at time.Time) {
 	l.cross(started, at)
+	if i := slices.IndexFunc(l.starts, started.Equal); i >= 0 {
+		l.starts = slices.Delete(l.starts, i, i+1)
+	}
 	if i := slices.IndexFunc(l.flying, started.Equal); i >= 0 {
 		l.flying[i] = at
 	}
