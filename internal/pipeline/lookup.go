@@ -136,15 +136,6 @@ func (c *completing) take(r *round, b entryBuffer) {
 	c.mu.Lock()
 	c.held++
 	c.mu.Unlock()
-	if b.offered != nil {
-		for i := range b.offered.Writes {
-			if w := &b.offered.Writes[i]; w.Sought != nil {
-				r.writes = append(r.writes, w)
-				r.bytes += w.Bytes
-			}
-		}
-		r.entries += len(b.offered.Writes)
-	}
 	r.entries += len(b.entries)
 	if b.offered != nil {
 		r.entries += len(b.offered.Writes)
@@ -212,6 +203,16 @@ func (c *completing) passedOn(end delivery.LSN, whole bool) {
 		c.held--
 	}
 	c.passed = max(c.passed, end)
+}
+
+// holds reports whether anything is on its way to the machine.
+func (c *completing) holds() bool {
+	if c == nil {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.held > 0
 }
 
 // received is how far the machine has what was received, at least; all of it

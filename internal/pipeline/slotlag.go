@@ -161,6 +161,9 @@ func (r *Runner) noteServer(server replication.Server) {
 func (r *Runner) sourceReport(saved delivery.LSN) delivery.SourceReport {
 	s := r.reader.status()
 	end, current, silent := r.slotLag.advance(time.Now(), s.Received)
+	if r.completing.holds() {
+		silent = time.Time{} // what is held here has come
+	}
 	s.Server, s.Silent, s.Lag = max(s.Server, end), silent, r.slotLag.report(saved)
 	if current.After(s.Current) {
 		s.Current = current

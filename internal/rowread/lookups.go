@@ -3,6 +3,7 @@ package rowread
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -88,6 +89,9 @@ func (l *Lookups) try(life context.Context, writes []*mapping.Write, xids []uint
 		l.session = session
 	}
 	n, err := l.session.LookUpSome(ctx, l.mappings, writes, xids)
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		err = fmt.Errorf("%w; the server has not answered within %s: see that an index covers the columns of match, as cdcsync check does", err, lookupPatience)
+	}
 	if err != nil && !errors.Is(err, ErrNotVisible) {
 		l.Close(life)
 	}
