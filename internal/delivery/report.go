@@ -141,6 +141,9 @@ type Report struct {
 	// Saved is the checkpoint in the store, Synced the one that is acknowledged.
 	Saved, Synced LSN
 	SavedAt       time.Time
+	// Settled is where everything before is settled and in the store, though the
+	// checkpoint may not say so yet. It is never less than Saved.
+	Settled LSN
 	// Through is the commit time up to which everything is settled; zero when
 	// nothing is unsettled.
 	Through time.Time
@@ -181,7 +184,7 @@ func (m *Machine) Report(now time.Time) Report {
 		Counts: m.count, Pending: m.memory.items, Bytes: m.memory.bytes,
 		InFlight: len(m.calls.sent), Parked: len(m.parked.objects), Held: len(m.holds.keys),
 		Backpressure: !m.end.stopping && !m.Accepting(),
-		Saved:        m.ledger.saved, Synced: m.ledger.synced,
+		Saved:        m.ledger.saved, Synced: m.ledger.synced, Settled: m.settledThrough(),
 		Quota: m.calls.limiter.Snapshot(), Pace: m.pace.every,
 	}
 	if !m.ledger.savedAt.IsZero() {

@@ -5,6 +5,8 @@ import "time"
 // SourceReport is the part of a Report on the replication connection.
 type SourceReport struct {
 	Connected bool
+	// Timeline is that of the server at the newest connection; 0 before the first.
+	Timeline int32
 	// Problem is why nothing is read, in plain words; "" when all is well.
 	Problem string
 	// Halted is set once reading has halted, whether or not the connection stands.

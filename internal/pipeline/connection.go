@@ -16,6 +16,7 @@ import (
 type connection struct {
 	mu          sync.Mutex
 	connected   bool
+	timeline    int32
 	problem     string
 	halted      string // why nothing more is read; it stays
 	connects    uint64
@@ -43,7 +44,7 @@ func (r *reader) connected(seen replication.Seen, from delivery.LSN) {
 	c.connected, c.problem = true, c.halted
 	c.connects++
 	c.since = time.Now()
-	c.server = seen.End
+	c.server, c.timeline = seen.End, seen.Timeline
 	r.runner.Log.Info("streaming", "slot", r.runner.Source.Slot, "from", from, "database", seen.Database, "timeline", seen.Timeline)
 }
 
@@ -110,7 +111,7 @@ func (r *reader) status() delivery.SourceReport {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	report := delivery.SourceReport{
-		Connected: c.connected, Problem: c.problem, Halted: c.halted != "", Connects: c.connects,
+		Connected: c.connected, Timeline: c.timeline, Problem: c.problem, Halted: c.halted != "", Connects: c.connects,
 		Disconnects: make(map[string]uint64, len(c.disconnects)),
 		Bytes:       c.bytes, Messages: c.messages, Server: c.server, Received: c.received, Current: c.current,
 		Transaction: r.progress.current(),

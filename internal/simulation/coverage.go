@@ -55,6 +55,8 @@ type Coverage struct {
 	// What is remembered of objects: looks, those that found something, objects
 	// that were not sent for it, and that of all that was lost with the power.
 	Looks, Found, Unchanged, RecordsLost int
+	// Waits that were answered with a yes, and with a no.
+	WaitsOver, WaitsOn int
 	// Calls that were refused for the number of calls.
 	Throttled, Spent int
 }

@@ -25,6 +25,8 @@ type plant struct {
 	lateRecord bool
 	// early has them handed in at once.
 	early bool
+	// received has who waits be told what was received, not what is settled.
+	received bool
 	// wallTime has the machine go by a clock that is set.
 	wallTime bool
 }

@@ -44,6 +44,7 @@ func startPlants() []plant {
 		{name: "time is what the wall clock says", wallTime: true},
 		{name: "limits are forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Quota = checkpoint.Quota{} }},
 		{name: "parked objects are forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Parked = nil }},
+		{name: "who waits is answered by what was received", received: true},
 		{name: "every end is clean", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) { sv.Clean = true })},
 		{name: "rows are handed in, and their cursor is saved at once", state: func(s *Simulator, _ *checkpoint.State) {
 			s.disk.now.cursor = max(s.disk.now.cursor, s.backfill.next)

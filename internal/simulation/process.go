@@ -114,6 +114,7 @@ func (s *Simulator) step(ev delivery.Event) {
 		}
 		s.checkStep()
 		s.checkStand()
+		s.checkWait()
 		p.wake = -1
 		if at := p.machine.Deadline(); !at.IsZero() {
 			p.wake = s.fromProcess(at)
