@@ -46,7 +46,7 @@ func TestImage(t *testing.T) {
 	if err := os.Chown(root+volume, 65532, 65532); err != nil {
 		t.Fatal(err)
 	}
-	build := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-o", root+entry[0], "../cmd/cdcsync")
+	build := exec.Command("go", "build", "-o", root+entry[0], "../cmd/cdcsync")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)

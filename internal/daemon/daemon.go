@@ -62,6 +62,7 @@ type Daemon struct {
 // *preflight.Error when database and mappings do not fit, and otherwise what
 // ended it.
 func (d *Daemon) Run(ctx context.Context) error {
+	d.announce()
 	client, err := Client(d.Config.Marketo, nil)
 	if err != nil {
 		return err
