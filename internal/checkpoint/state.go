@@ -163,6 +163,9 @@ type Save struct {
 	// Sent is the newest change that any call so far has carried. One that is
 	// not newer than the saved one changes nothing.
 	Sent pgoutput.Position
+	// Lags replaces what was known of object types that lag; nil leaves it, an
+	// empty one says that none does.
+	Lags []Lag
 }
 
 // State is what the store holds at start.
@@ -210,4 +213,6 @@ type State struct {
 	// value of an object that was sent may stand for several changes, of which
 	// the first alone would be a step back.
 	Sent pgoutput.Position
+	// Lags are the object types for which something else counts.
+	Lags []Lag
 }

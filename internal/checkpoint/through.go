@@ -14,6 +14,8 @@ type SettledTo struct {
 	// order; see mapping.Definition.Rules. Others may make writes of changes, or
 	// give them keys, that were never looked at.
 	Rules []uint64
+	// Stopped are the object types of mappings that are stopped.
+	Stopped []Stopped
 }
 
 // Unsettled says that no change of Key is settled from From on.

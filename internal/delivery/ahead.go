@@ -46,7 +46,7 @@ func (m *Machine) prepare(now time.Time) {
 
 // mayPrepare reports whether nothing but other calls stands in the way of one.
 func (m *Machine) mayPrepare(now time.Time) bool {
-	if m.memory.items == 0 || m.behind() || m.end.halted != "" || m.end.stopping || m.pauses.outage.failures > 0 || m.pauses.throttle.refusals > 0 || m.pauses.wish.After(now) || m.holds.all.After(now) || m.ledger.down() {
+	if m.memory.items == 0 || m.allBehind() || m.end.halted != "" || m.end.stopping || m.pauses.outage.failures > 0 || m.pauses.throttle.refusals > 0 || m.pauses.wish.After(now) || m.holds.all.After(now) || m.ledger.down() {
 		return false
 	}
 	ok, _, why := m.calls.limiter.Ready(now)

@@ -18,7 +18,9 @@ type mappingState struct {
 	// refusals speak against the rows of its backfill.
 	refusals evidence
 	// shape stands for the names of what is remembered of its objects.
-	shape uint64
+	shape   uint64
+	stopped stopped
+	lag     lag
 	// paused is why its objects wait by somebody's word, by class; "" if not.
 	paused [classes]string
 	// unreadable is set while rows of the mapping cannot be read.

@@ -69,7 +69,7 @@ func (m *Machine) dispatch(now time.Time) {
 // maySend reports whether a call may start now, and sees to it that the
 // Machine wakes when time alone will change that.
 func (m *Machine) maySend(now time.Time) bool {
-	if m.memory.items == 0 || m.behind() || !m.maySendLater(now) || m.ledger.down() || m.ledger.late(now) {
+	if m.memory.items == 0 || m.allBehind() || !m.maySendLater(now) || m.ledger.down() || m.ledger.late(now) {
 		return false
 	}
 	if m.holds.all.After(now) {
@@ -160,7 +160,7 @@ func (m *Machine) crowded() bool {
 func (m *Machine) fullest(now time.Time) *lane {
 	var best *lane
 	for _, l := range m.queue.listed {
-		if l.class == live && !m.silent(l.mapping) && (l.operation != marketo.Delete || m.mayDelete(now, l.mapping, 1) > 0) && (best == nil || l.n > best.n) {
+		if l.class == live && !m.behindOf(l.mapping) && !m.silent(l.mapping) && (l.operation != marketo.Delete || m.mayDelete(now, l.mapping, 1) > 0) && (best == nil || l.n > best.n) {
 			best = l
 		}
 	}
@@ -173,6 +173,9 @@ func (m *Machine) fullest(now time.Time) *lane {
 // due reports whether l has a batch to send, and sets the alarm for when it
 // will have.
 func (m *Machine) due(now time.Time, l *lane) bool {
+	if m.behindOf(l.mapping) || l.class == bulk && m.states[l.mapping].stopped.reason != "" {
+		return false // rows are newer than what comes again
+	}
 	if l.class == bulk {
 		return m.bulkDue(now, l)
 	}
@@ -218,10 +221,15 @@ func (m *Machine) admit(now time.Time, c *call) {
 // record has the store keep the call as in flight.
 func (m *Machine) record(now time.Time, c *call) {
 	m.calls.inStore++
+	news := false
 	for _, it := range c.items {
 		if m.ledger.draft.Sent.Compare(it.at) < 0 {
 			m.ledger.draft.Sent = it.at
 		}
+		news = m.sentNow(it) || news
+	}
+	if news {
+		m.recordLags()
 	}
 	if len(m.ledger.draft.Started) == 0 {
 		m.ledger.draftSince = now

@@ -46,6 +46,9 @@ const (
 	WALRetained Condition = "wal_retained"
 	// Stopping: the daemon ends in order.
 	Stopping Condition = "stopping"
+	// MappingStopped: a change of its table does not fit one mapping, or more, of
+	// which nothing more is received.
+	MappingStopped Condition = "mapping_stopped"
 	// DeletesHeld: one mapping, or more, wants to delete more objects than it may,
 	// and waits for somebody's word.
 	DeletesHeld Condition = "deletes_held"
@@ -60,7 +63,7 @@ const (
 // Conditions are all of them, the worst first: what may lose changes, what waits
 // for a person, what stops everything, what stops a part.
 var Conditions = []Condition{
-	Unfit, Halted, Synchronous, WALRetained, StoreFailing, Stopping, Disconnected, MarketoFailing, QuotaUsed, Throttled, DeletesHeld, MappingBlocked, MappingPaused, Unreadable, Holding, QuotaShort, Stuck,
+	Unfit, Halted, Synchronous, WALRetained, StoreFailing, Stopping, Disconnected, MarketoFailing, QuotaUsed, Throttled, MappingStopped, DeletesHeld, MappingBlocked, MappingPaused, Unreadable, Holding, QuotaShort, Stuck,
 	Delivering, Current,
 }
 
@@ -155,6 +158,9 @@ func (m *Machine) obstacles(now time.Time) []Obstacle {
 		add(Throttled, "marketo refuses calls, as too many are made, by all integrations together: "+m.pauses.throttle.fault.Error())
 	}
 	for i := range m.states {
+		if m.states[i].stopped.reason != "" {
+			all = append(all, m.stoppedObstacle(i))
+		}
 		if m.states[i].brake.held {
 			all = append(all, m.heldObstacle(i))
 		}

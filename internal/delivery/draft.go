@@ -17,7 +17,7 @@ func above(settled []checkpoint.Settled, frontier LSN) []checkpoint.Settled {
 func emptyDraft(s *checkpoint.Save) bool {
 	return len(s.Started) == 0 && len(s.Ended) == 0 && len(s.Settled) == 0 &&
 		len(s.Parked) == 0 && len(s.Resolved) == 0 && len(s.Lacking) == 0 && len(s.Deletions) == 0 &&
-		len(s.Cursors) == 0 && len(s.Refused) == 0 && len(s.Unrefused) == 0
+		len(s.Cursors) == 0 && len(s.Refused) == 0 && len(s.Unrefused) == 0 && s.Lags == nil
 }
 
 // reset empties s and keeps its memory for the next draft.
@@ -47,5 +47,8 @@ func joinDrafts(older, newer *checkpoint.Save) checkpoint.Save {
 	all.Cursors = append(older.Cursors, newer.Cursors...)
 	all.Refused = append(older.Refused, newer.Refused...)
 	all.Unrefused = append(older.Unrefused, newer.Unrefused...)
+	if all.Lags == nil {
+		all.Lags = older.Lags
+	}
 	return all
 }

@@ -37,6 +37,9 @@ const (
 	// EntryFiltered says that the open transaction goes on with many changes
 	// that ask for nothing to be written.
 	EntryFiltered
+	// EntryStop stops the mapping of Write at a change of the open transaction, for
+	// the reason in its Problem: nothing of it comes any more.
+	EntryStop
 )
 
 // Entry is one step of the stream, mapped.
@@ -50,7 +53,7 @@ type Entry struct {
 	// server's history it is of.
 	XID      uint32
 	Timeline int32
-	// Seq is the place of an EntryWrite's change in its transaction, Hash that
+	// Seq is the place of the change of an EntryWrite or EntryStop in its transaction, Hash that
 	// of its key; zero when it is not worked out yet.
 	Seq, Hash uint64
 	Write     mapping.Write

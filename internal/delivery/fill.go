@@ -18,7 +18,7 @@ func (m *Machine) fill(now time.Time, l *lane) *call {
 	}
 	c, size := m.blankCall(), m.cfg.Capacity.Envelope
 	m.load(now, l, c, m.cfg.Capacity.Objects, &size)
-	if l.class == live && l.operation != marketo.Delete && len(c.items) > 0 && m.states[l.mapping].paused[bulk] == "" && !m.end.stopping {
+	if l.class == live && l.operation != marketo.Delete && len(c.items) > 0 && m.states[l.mapping].paused[bulk] == "" && m.states[l.mapping].stopped.reason == "" && !m.end.stopping {
 		m.load(now, m.lane(bulk, l.mapping, l.operation), c, m.cfg.Capacity.Objects, &size)
 	}
 	return m.filled(now, l, c)

@@ -155,7 +155,7 @@ func (m *Machine) Accepting() bool {
 		// What an earlier life held at once, this one can hold, too, once it has
 		// the rows that it asked for: they cover changes. While nothing is sent
 		// as calls are unknown, what they may have carried is read: see enqueue.
-		return !m.full() || len(m.reads.asked) == 0
+		return !m.full() || len(m.reads.asked) == 0 && !m.catchesUp()
 	}
 	return !m.full() && !(m.supplied() && m.holds.all.IsZero())
 }

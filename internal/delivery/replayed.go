@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
@@ -19,6 +20,8 @@ type replayed struct {
 	through pgoutput.Position
 	except  map[uint64]pgoutput.Position
 	known   []bool
+	// stopped says of mappings from where on it does not.
+	stopped map[int]pgoutput.Position
 	// to is the newest change that it tells of.
 	to pgoutput.Position
 }
@@ -45,6 +48,7 @@ func newReplayed(state checkpoint.State, mappings []Mapping) replayed {
 	if r.to.Compare(to.Through) < 0 {
 		r.to = to.Through
 	}
+	r.stopped = make(map[int]pgoutput.Position, len(to.Stopped))
 	r.except = make(map[uint64]pgoutput.Position, len(to.Except))
 	for _, e := range to.Except {
 		hash := KeyHash(e.Key)
@@ -54,6 +58,11 @@ func newReplayed(state checkpoint.State, mappings []Mapping) replayed {
 	}
 	for i := range mappings {
 		r.known[i] = slices.Contains(to.Rules, mappings[i].Rules)
+		for _, s := range to.Stopped {
+			if s.Object == strings.ToLower(mappings[i].Object) {
+				r.stopped[i] = s.From
+			}
+		}
 	}
 	return r
 }
@@ -70,6 +79,9 @@ func (r *replayed) has(w *mapping.Write, hash uint64, at pgoutput.Position) bool
 		}
 	}
 	if at.Compare(r.through) > 0 || !r.known[w.Mapping] {
+		return false
+	}
+	if from, ok := r.stopped[w.Mapping]; ok && at.Compare(from) >= 0 {
 		return false
 	}
 	from, ok := r.except[hash]

@@ -168,6 +168,9 @@ type MappingReport struct {
 	// Waits is set while full batches wait, as their keys come again.
 	Waits   bool
 	Blocked string
+	// Stopped is why nothing more of the mapping is received in this life; "" while
+	// it is.
+	Stopped string
 	// Paused is why its objects wait by somebody's word, PausedBackfill why those
 	// of its backfill do; "" when they do not.
 	Paused, PausedBackfill string
@@ -201,7 +204,7 @@ func (m *Machine) Report(now time.Time) Report {
 	for i, s := range m.states {
 		r.Mappings = append(r.Mappings, MappingReport{
 			Mapping: m.cfg.Mappings[i], MappingCounts: s.count, Pending: s.pending,
-			Waits: m.waitingPays(i), Blocked: s.block.reason, Braked: s.brake.held,
+			Waits: m.waitingPays(i), Blocked: s.block.reason, Stopped: s.stopped.reason, Braked: s.brake.held,
 			Paused: s.paused[live], PausedBackfill: s.paused[bulk],
 		})
 	}

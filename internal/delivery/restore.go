@@ -18,6 +18,7 @@ func (m *Machine) restore(state checkpoint.State, now time.Time) {
 	m.ledger.settledTo = m.replayed.to
 	m.ledger.beyond.restore(state, m.replayed.to)
 	m.stream.sentBefore, m.ledger.draft.Sent = state.Sent, state.Sent
+	m.restoreLags(&state)
 	m.passed(pgoutput.Position{Commit: m.ledger.saved})
 	for _, key := range state.Lacking {
 		m.known.incomplete[key] = struct{}{}

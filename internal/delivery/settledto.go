@@ -64,12 +64,12 @@ func (b *beyond) passed(frontier LSN) {
 // gatherSettled counts what the save that is being made keeps as settled, and
 // has it keep what is not settled in the place of all that, when it is too much.
 // Until all has come again that an earlier life knew of, what is not settled is
-// not known.
+// not known; of a mapping that is stopped before, it never is.
 func (m *Machine) gatherSettled(frontier LSN) {
 	l := &m.ledger
 	l.beyond.passed(frontier)
 	l.beyond.add(l.current.Settled)
-	if l.beyond.n > max(m.cfg.MaxSettled, l.beyond.except) && m.replayed.over() {
+	if l.beyond.n > max(m.cfg.MaxSettled, l.beyond.except) && m.replayed.over() && !m.anyShort() {
 		l.current.SettledTo = m.settledTo()
 	}
 }
@@ -77,7 +77,7 @@ func (m *Machine) gatherSettled(frontier LSN) {
 // settledTo says which changes are not settled, but for those of the save that
 // is being made.
 func (m *Machine) settledTo() *checkpoint.SettledTo {
-	to := &checkpoint.SettledTo{Through: m.ledger.settledTo}
+	to := &checkpoint.SettledTo{Through: m.ledger.settledTo, Stopped: m.stoppedTo()}
 	for i := range m.cfg.Mappings {
 		to.Rules = append(to.Rules, m.cfg.Mappings[i].Rules)
 	}

@@ -84,7 +84,12 @@ func (m *Machine) standstill(now time.Time) Obstacle {
 	prefix := "the slot has not moved for " + now.Sub(m.stand.since).Round(time.Second).String() + ": "
 	it := m.oldest()
 	if it == nil {
-		if _, unsettled := m.window.Oldest(); unsettled {
+		if ref, unsettled := m.window.Oldest(); unsettled {
+			for i := range m.states {
+				if s := &m.states[i].stopped; s.reason != "" && s.at.Commit == m.window.Final(ref) {
+					return m.stoppedObstacle(i)
+				}
+			}
 			return Obstacle{Condition: Stuck, Reason: prefix + "the rest of a transaction has not come from postgresql"}
 		}
 		return Obstacle{Condition: Stuck, Reason: prefix + "the store has not taken yet what is settled"}
@@ -146,7 +151,7 @@ func (m *Machine) lacksYet(now time.Time, it *item) (Condition, string) {
 // unsendable says why an item that could be sent is not.
 func (m *Machine) unsendable(now time.Time, it *item) (Condition, string) {
 	switch {
-	case m.behind():
+	case m.behindOf(int(it.mapping)):
 		return Stuck, "waits until the stream has come again to what was sent last before the start"
 	case m.holds.all.After(now):
 		return Holding, "waits until calls of the last life can no longer be executing, " + left(m.holds.all, now)

@@ -22,6 +22,8 @@ type stream struct {
 	// sentBefore is the newest change that an earlier life has sent, until the
 	// stream has come to it again; see passed.
 	sentBefore pgoutput.Position
+	// lags is set while a mapping may lag behind the others: see lag.
+	lags bool
 }
 
 // received takes a piece of the stream into the queue.
@@ -49,6 +51,8 @@ func (m *Machine) received(now time.Time, entries []Entry) {
 			m.stream.inside = false
 			m.count.Transactions++
 			m.endOfTransaction(now)
+		case EntryStop:
+			m.stopMapping(now, e)
 		case EntryFiltered:
 			m.advanced(m.stream.open)
 		case EntryMark:
@@ -59,7 +63,7 @@ func (m *Machine) received(now time.Time, entries []Entry) {
 			m.ledger.urgent = m.ledger.urgent || e.Urgent
 		}
 	}
-	if m.behind() && m.full() && m.replayed.foreign() {
+	if m.behind() && m.full() && m.replayed.foreign() && !m.catchesUp() {
 		// More comes again than an earlier life can have held.
 		m.stream.sentBefore = pgoutput.Position{}
 		m.log(slog.LevelWarn, "mappings are not what they were in the middle of what was being delivered: what was settled of it is sent again, and objects may go back for a moment")
@@ -78,4 +82,7 @@ func (m *Machine) passed(at pgoutput.Position) {
 		m.stream.sentBefore = pgoutput.Position{}
 	}
 	m.replayed.passed(at)
+	if m.stream.lags {
+		m.passedOf(at)
+	}
 }

@@ -172,6 +172,8 @@ type Past struct {
 	Now *catalog.Table
 	// Before is the description that the new one replaces; nil for none.
 	Before *pgoutput.Relation
+	// Without are mappings of the table that are not bound, whatever it is like.
+	Without []int
 }
 
 // BindPast is Bind for a description in the stream. A column that it lacks and
@@ -236,6 +238,9 @@ func (s *Set) bind(fit binder) error {
 	var plans []*plan
 	var mistakes Mistakes
 	for _, i := range s.Mappings(fit.table) {
+		if fit.past != nil && slices.Contains(fit.past.Without, i) {
+			continue
+		}
 		b := fit
 		b.compiled = s.mappings[i]
 		plans = append(plans, b.bind())

@@ -157,6 +157,9 @@ func (r *reader) drop(stream *replication.Stream) {
 // countRow counts a change for every mapping of its table.
 func (r *reader) countRow(m *pgoutput.Change, writes []mapping.Write) {
 	for _, i := range r.relations.of(m.Relation, r.runner.Mappings).mappings {
+		if r.stops.has(i) {
+			continue
+		}
 		r.rowCounts[i].operations[m.Operation].Add(1)
 		if !slices.ContainsFunc(writes, func(w mapping.Write) bool { return w.Mapping == i }) {
 			r.rowCounts[i].filtered.Add(1)

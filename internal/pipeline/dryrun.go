@@ -82,7 +82,7 @@ func (f DryRun) row(ctx context.Context, r *reader, decoder *pgoutput.Decoder, n
 		return err
 	}
 	if described.child != nil && rel == described.root {
-		return r.haltViaRoot(described)
+		return r.stopViaRoot(described)
 	}
 	if message[0] != 'D' || message[5] != 'K' || r.relations.of(rel, f.Mappings).withoutOldKey == nil {
 		return nil

@@ -23,7 +23,7 @@ type Identity struct {
 
 // tableOf returns the mapped table that a description is of, and its OID now;
 // where it is of none, the name it has. A mapped table that comes under
-// another name, and another table that comes under a mapped name, halt reading
+// another name, and another table that comes under a mapped name, stop their mappings
 // at that place: by name alone the one would be passed over without a word,
 // and the other taken for what it is not.
 func (r *reader) tableOf(life context.Context, m *pgoutput.Relation) (mapping.Table, uint32, error) {
@@ -41,7 +41,7 @@ func (r *reader) tableOf(life context.Context, m *pgoutput.Relation) (mapping.Ta
 	}
 	for _, known := range r.runner.Identities {
 		if name == known.Table {
-			return name, m.ID, r.halt(fmt.Sprintf("a change of transaction %s is of another table that had the name %s.%s then (OID %d, the mapped table has %d): it was dropped and created anew, or two tables have changed their names; "+
+			return name, m.ID, r.stop(r.seq+1, r.runner.Mappings.Mappings(name), fmt.Sprintf("a change of transaction %s is of another table that had the name %s.%s then (OID %d, the mapped table has %d): it was dropped and created anew, or two tables have changed their names; "+
 				"compare the objects in marketo with the table; to take such changes for the table's, start once with: %s", r.final, name.Schema, name.Name, m.ID, known.OID, r.acceptTable(name.Schema+"."+name.Name)))
 		}
 	}
@@ -58,7 +58,7 @@ func (r *reader) renamed(life context.Context, known Identity, name mapping.Tabl
 	if now.Exists && now.Schema == known.Table.Schema && now.Name == known.Table.Name {
 		return nil
 	}
-	return r.halt(fmt.Sprintf("table %s.%s came under the name %s.%s in transaction %s: it was renamed, or moved to another schema; set table: %s.%s in its mapping, or rename it back, and start again",
+	return r.stop(r.seq+1, r.runner.Mappings.Mappings(known.Table), fmt.Sprintf("table %s.%s came under the name %s.%s in transaction %s: it was renamed, or moved to another schema; set table: %s.%s in its mapping, or rename it back, and start again",
 		known.Table.Schema, known.Table.Name, name.Schema, name.Name, r.final, name.Schema, name.Name))
 }
 
@@ -80,10 +80,20 @@ func (p viaRoot) next(m *pgoutput.Relation, mapped bool) viaRoot {
 	return next
 }
 
-// haltViaRoot deals with a change of a mapped table that comes as one of another
+// nameOf returns the mapped table that a description of the same number is of.
+func (r *reader) nameOf(m *pgoutput.Relation) mapping.Table {
+	for _, known := range r.runner.Identities {
+		if known.OID == m.ID {
+			return known.Table
+		}
+	}
+	return mapping.Table{Schema: m.Schema, Name: m.Name}
+}
+
+// stopViaRoot deals with a change of a mapped table that comes as one of another
 // table: it was a partition of that one then, for a while perhaps. No later
 // change is described so, so that the first must not be passed over.
-func (r *reader) haltViaRoot(p viaRoot) error {
+func (r *reader) stopViaRoot(p viaRoot) error {
 	table, root := p.child.Schema+"."+p.child.Name, p.root.Schema+"."+p.root.Name
 	for _, known := range r.runner.Identities {
 		if known.OID == p.child.ID && known.AcceptAny {
@@ -91,7 +101,7 @@ func (r *reader) haltViaRoot(p viaRoot) error {
 			return nil
 		}
 	}
-	return r.halt(fmt.Sprintf("a change of table %s came as one of %s in transaction %s: it was attached to that table as a partition then, and the publication sends what partitions have by their root; "+
+	return r.stop(r.seq, r.runner.Mappings.Mappings(r.nameOf(p.child)), fmt.Sprintf("a change of table %s came as one of %s in transaction %s: it was attached to that table as a partition then, and the publication sends what partitions have by their root; "+
 		"where it is still attached, detach it, or map %s instead; what came so is not delivered: update the rows once more that may have changed meanwhile, so that they come again; "+
 		"to go on after that, or without it, start once with: %s", table, root, r.final, root, r.acceptTable(table)))
 }

@@ -18,15 +18,21 @@ type leavingOut struct {
 	transaction delivery.LSN
 	done        bool
 	// unmapped says of relations why their changes cannot be mapped. Only those of
-	// the transaction are left out: the next one halts.
-	unmapped map[*pgoutput.Relation]string
+	// the transaction are left out: the next one stops its mappings.
+	unmapped map[*pgoutput.Relation]unmapped
 }
 
-// haltAt halts reading at a change that cannot be delivered, unless it is to be
-// left out; then it returns nil.
-func (r *reader) haltAt(life context.Context, reason string) error {
+// unmapped says why changes of a table cannot be mapped, and by which mappings.
+type unmapped struct {
+	reason   string
+	mappings []int
+}
+
+// stopAt stops mappings at a change that cannot be delivered, or halts reading
+// there: see stop. Where the change is to be left out, it does neither.
+func (r *reader) stopAt(life context.Context, seq uint64, mappings []int, reason string) error {
 	if !r.leavesOut() {
-		return r.halt(reason + "; or leave out what halts here of this transaction, once, with: " + checkpoint.Transaction(r.final).Command(r.runner.ConfigFile))
+		return r.stop(seq, mappings, reason+"; or leave out what halts here of this transaction, once, with: "+checkpoint.Transaction(r.final).Command(r.runner.ConfigFile))
 	}
 	return r.leaveOut(life, reason)
 }
@@ -64,21 +70,24 @@ func (r *reader) endLeavingOut(next delivery.LSN) {
 }
 
 // mappable reports whether a change can be mapped. One that cannot, as what its
-// description has was left out before, is left out where its transaction is, and halts
-// reading elsewhere.
+// description has was left out before, is left out where its transaction is, and stops
+// its mappings elsewhere.
 func (r *reader) mappable(m *pgoutput.Change) (bool, error) {
 	if len(r.leavingOut.unmapped) == 0 {
 		return true, nil
 	}
-	reason, unfit := r.leavingOut.unmapped[m.Relation]
+	left, unfit := r.leavingOut.unmapped[m.Relation]
 	if !unfit {
 		return true, nil
 	}
 	if r.leavesOut() {
 		return false, nil
 	}
-	r.seq--
-	return false, r.halt(reason)
+	if err := r.stop(r.seq, left.mappings, left.reason); err != nil {
+		r.seq--
+		return false, err
+	}
+	return false, nil
 }
 
 // skipUndecoded ends the transaction that the server fails to decode, when it is

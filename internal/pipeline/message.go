@@ -76,7 +76,7 @@ func (r *reader) change(life context.Context, m *pgoutput.Change) error {
 		return nil
 	}
 	if described.child != nil && m.Relation == described.root {
-		if err := r.haltViaRoot(described); err != nil {
+		if err := r.stopViaRoot(described); err != nil {
 			r.seq--
 			return err
 		}
@@ -90,6 +90,7 @@ func (r *reader) change(life context.Context, m *pgoutput.Change) error {
 			return err
 		}
 	}
+	r.writes = r.going(r.writes)
 	r.countRow(m, r.writes)
 	for i := range r.writes {
 		w := &r.writes[i]
@@ -140,8 +141,11 @@ func (r *reader) truncate(life context.Context, m *pgoutput.Truncate) error {
 	for _, rel := range m.Relations {
 		for _, i := range r.runner.Mappings.Of(rel) {
 			d := r.runner.Mappings.Definition(i)
+			if r.stops.has(i) {
+				continue
+			}
 			if d.HaltsOnTruncate() {
-				err := r.haltAt(life, fmt.Sprintf("table %s.%s was truncated, and mapping %s has no way to know which objects that takes away; "+
+				err := r.stopAt(life, r.seq, []int{i}, fmt.Sprintf("table %s.%s was truncated, and mapping %s has no way to know which objects that takes away; "+
 					"remove them in marketo, then set on_truncate: ignore and start again", rel.Schema, rel.Name, d.Name))
 				if err != nil {
 					r.seq--

@@ -61,6 +61,7 @@ type reader struct {
 	haltReason atomic.Pointer[string]
 	leavingOut leavingOut
 	history    history
+	stops      stops
 	// viaRoot is what the newest descriptions may have to do with each other.
 	viaRoot viaRoot
 	// beside is the backfill that the stream is followed for; nil for none.
@@ -83,7 +84,7 @@ func newReader(r *Runner) *reader {
 		runner:  r, reachedBefore: r.State.Reached(), timeline: r.State.Checkpoint.Timeline, database: r.State.Checkpoint.Database, received: r.State.Checkpoint.LSN, reading: make(chan struct{}, 1),
 		rowCounts:  make([]rowCount, r.Mappings.Len()),
 		described:  make(map[uint32]*pgoutput.Relation),
-		leavingOut: leavingOut{transaction: r.PassOver, unmapped: make(map[*pgoutput.Relation]string)},
+		leavingOut: leavingOut{transaction: r.PassOver, unmapped: make(map[*pgoutput.Relation]unmapped)},
 	}
 }
 

@@ -50,14 +50,7 @@ func (r *reader) relation(life context.Context, names typeNames, m *pgoutput.Rel
 	if err != nil {
 		return err
 	}
-	if err := set.BindPast(past, m, facts); err != nil {
-		reason := fmt.Sprintf("a change of table %s.%s does not fit its mapping: %v; mend the mapping or the table and start again", past.Table.Schema, past.Table.Name, err)
-		if err := r.haltAt(life, reason); err != nil {
-			return err
-		}
-		r.leavingOut.unmapped[m] = reason
-	}
-	return nil
+	return r.bind(life, past, m, facts)
 }
 
 // describe asks the catalog what a table is now. The stream waits for it.
@@ -109,7 +102,7 @@ func (r *reader) withoutOldKey(life context.Context, m *pgoutput.Change) error {
 	set := r.runner.Mappings
 	for _, i := range r.relations.withoutOldKey {
 		d := set.Definition(i)
-		if d.OnDelete.Ignores() {
+		if d.OnDelete.Ignores() || r.stops.has(i) {
 			continue
 		}
 		table := d.Schema + "." + d.Table
@@ -118,7 +111,7 @@ func (r *reader) withoutOldKey(life context.Context, m *pgoutput.Change) error {
 		})
 		switch {
 		case m.Operation == pgoutput.Delete && lost:
-			err := r.haltAt(life, fmt.Sprintf("a row of table %s was deleted in transaction %s while its replica identity did not have the key (%s), so that the stream does not tell which object of mapping %s that takes away; "+
+			err := r.stopAt(life, r.seq, []int{i}, fmt.Sprintf("a row of table %s was deleted in transaction %s while its replica identity did not have the key (%s), so that the stream does not tell which object of mapping %s that takes away; "+
 				"remove it in marketo, then set on_delete: ignore until this place has been passed, and start again", table, r.final, strings.Join(d.KeyColumns(), ", "), d.Name))
 			if err != nil {
 				r.seq--

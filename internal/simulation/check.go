@@ -164,6 +164,9 @@ func (s *Simulator) settledTo(to *checkpoint.SettledTo, k, stamp int32) bool {
 	if to == nil || s.position(stamp).Compare(to.Through) > 0 {
 		return false
 	}
+	if s.stoppedFrom(to, k, stamp) {
+		return false
+	}
 	return !slices.ContainsFunc(to.Except, func(e checkpoint.Unsettled) bool {
 		key := parseKey(e.Key)
 		return (key == k || key == s.twin(k)) && e.From.Compare(s.position(stamp)) <= 0

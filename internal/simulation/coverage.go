@@ -34,7 +34,10 @@ type Coverage struct {
 	Saves, SyncedSaves, Confirms, Reads, Logs, Finished  int
 	CleanEnds, Started, Ended, Settled, Parked, Resolved int
 	SettledTo, SettledToLoaded, Excepted                 int
-	Retries, ReadErrors, RowsGone, RowsAhead             int
+	// Mappings that were stopped, what stands for settled changes beside one, and
+	// what a life found to lag.
+	MappingsStopped, SettledBeside, Lagging  int
+	Retries, ReadErrors, RowsGone, RowsAhead int
 	// Completed counts objects that came to be from a part of their rows, or
 	// may have.
 	Completed int
@@ -97,6 +100,7 @@ func (c *Coverage) save(sv *checkpoint.Save) {
 	if sv.SettledTo != nil {
 		c.SettledTo++
 		c.Excepted += len(sv.SettledTo.Except)
+		c.SettledBeside += min(1, len(sv.SettledTo.Stopped))
 	}
 	c.Resolved += len(sv.Resolved)
 }

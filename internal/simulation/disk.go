@@ -29,6 +29,7 @@ type state struct {
 	// with the changes that they had.
 	cursor  int32
 	refused map[int32]int32
+	lags    []checkpoint.Lag
 }
 
 // save is one group commit.
@@ -83,7 +84,7 @@ func copySave(sv *checkpoint.Save) checkpoint.Save {
 	c.Settled = slices.Clone(sv.Settled)
 	if sv.SettledTo != nil {
 		to := *sv.SettledTo
-		to.Except, to.Rules = slices.Clone(to.Except), slices.Clone(to.Rules)
+		to.Except, to.Rules, to.Stopped = slices.Clone(to.Except), slices.Clone(to.Rules), slices.Clone(to.Stopped)
 		c.SettledTo = &to
 	}
 	c.Parked = slices.Clone(sv.Parked)
@@ -91,6 +92,7 @@ func copySave(sv *checkpoint.Save) checkpoint.Save {
 	c.Lacking = slices.Clone(sv.Lacking)
 	c.Confirmed, c.Forgotten = slices.Clone(sv.Confirmed), slices.Clone(sv.Forgotten)
 	c.Cursors, c.Refused = slices.Clone(sv.Cursors), slices.Clone(sv.Refused)
+	c.Lags = slices.Clone(sv.Lags)
 	if sv.Quota != nil {
 		q := *sv.Quota
 		c.Quota = &q
@@ -155,6 +157,9 @@ func (s *Simulator) apply(st *state, sv *save) {
 	}
 	if st.sent.Compare(sv.Sent) < 0 {
 		st.sent = sv.Sent
+	}
+	if sv.Lags != nil {
+		st.lags = sv.Lags
 	}
 	st.clean, st.boot = sv.Clean, s.disk.boot
 }
@@ -262,7 +267,7 @@ func (s *Simulator) load() checkpoint.State {
 	st := checkpoint.State{
 		Checkpoint: &checkpoint.Checkpoint{LSN: d.now.lsn},
 		Clean:      d.now.clean, SameBoot: d.saves == 0 || d.now.boot == d.boot,
-		InFlight: slices.Clone(d.now.inFlight), Quota: d.now.quota, Sent: d.now.sent,
+		InFlight: slices.Clone(d.now.inFlight), Quota: d.now.quota, Sent: d.now.sent, Lags: slices.Clone(d.now.lags),
 	}
 	if to := d.now.to; to != nil && to.Through.Commit >= d.now.lsn {
 		st.SettledTo = to
@@ -279,6 +284,7 @@ func (s *Simulator) load() checkpoint.State {
 			st.Lacking = append(st.Lacking, s.text(int32(k)))
 		}
 	}
+	s.covered.Lagging += len(st.Lags)
 	d.begun = false
 	return st
 }

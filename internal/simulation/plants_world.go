@@ -38,6 +38,18 @@ func startPlants() []plant {
 				st.SettledTo = &checkpoint.SettledTo{Through: st.SettledTo.Through, Rules: st.SettledTo.Rules}
 			}
 		}},
+		{name: "where a mapping was stopped is forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) {
+			if st.SettledTo != nil {
+				to := *st.SettledTo
+				to.Stopped, st.SettledTo = nil, &to
+			}
+		}},
+		{name: "which mappings lag is forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Lags = nil }},
+		{name: "what was sent of a mapping that lags is forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) {
+			for i := range st.Lags {
+				st.Lags[i].Sent = pgoutput.Position{}
+			}
+		}},
 		{name: "what was sent is forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Sent = pgoutput.Position{} }},
 		{name: "what was sent is not saved", effect: onSave(func(_ *Simulator, sv *checkpoint.Save) { sv.Sent = pgoutput.Position{} })},
 		{name: "what Marketo lacks is forgotten at a start", state: func(_ *Simulator, st *checkpoint.State) { st.Lacking = nil }},
@@ -96,6 +108,9 @@ func streamPlants() []plant {
 			return slices.DeleteFunc(entries, func(e delivery.Entry) bool {
 				return e.Kind == delivery.EntryWrite && s.rng.IntN(40) == 0
 			})
+		})},
+		{name: "a mapping is stopped without a word", event: onEntries(func(_ *Simulator, entries []delivery.Entry) []delivery.Entry {
+			return slices.DeleteFunc(entries, func(e delivery.Entry) bool { return e.Kind == delivery.EntryStop })
 		})},
 		{name: "a change is taken for one before it", event: onEntries(func(s *Simulator, entries []delivery.Entry) []delivery.Entry {
 			for i := range entries {

@@ -308,5 +308,8 @@ func (s *Simulator) heal() {
 			s.die(false)
 		}
 	}
+	if s.reader.anyStopped() && s.process.alive() {
+		s.die(false) // somebody has mended what was broken
+	}
 	s.notice()
 }

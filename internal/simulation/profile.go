@@ -61,6 +61,8 @@ type profile struct {
 	backfill bool
 	// record: what Marketo has confirmed is remembered.
 	record bool
+	// broken is the share of changes that break their mapping.
+	broken float64
 	// raised is set when the operator will have to raise a limit.
 	raised bool
 }
@@ -134,6 +136,9 @@ func (s *Simulator) newProfile(steps int) profile {
 	case 4, 5:
 		p.backfill = !p.spellings
 		p.old = 0.7
+	}
+	if s.options.Seed%16 == 9 {
+		p.breaks(s)
 	}
 	return p
 }

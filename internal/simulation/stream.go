@@ -26,6 +26,8 @@ type reader struct {
 	change  int32
 	begun   bool
 	entries []delivery.Entry
+	// stops are the mappings of which nothing more is handed over.
+	stops [len(mappings)]bool
 }
 
 // connect starts streaming.
@@ -153,9 +155,14 @@ func (s *Simulator) send(t *transaction) {
 func (s *Simulator) sendChange(t *transaction) {
 	r := &s.reader
 	r.seq = s.changes[r.change].seq
+	s.breakAt(int(s.keys[s.changes[r.change].key].mapping))
 	for r.change < t.first+t.n && s.changes[r.change].seq == r.seq {
 		if r.seq > r.skip {
 			w := s.write(r.change)
+			if r.stops[w.Mapping] {
+				r.change++
+				continue
+			}
 			r.entries = append(r.entries, delivery.Entry{Kind: delivery.EntryWrite, Seq: r.seq, Write: w})
 			s.process.delivered[w.Mapping]++
 			s.covered.change(&s.changes[r.change])

@@ -45,7 +45,7 @@ func (s *Store) accept(ctx context.Context, c checkpoint.Checkpoint, a checkpoin
 		if err := s.identify(ctx, c); err != nil {
 			return err
 		}
-		_, err := s.write.ExecContext(ctx, `UPDATE state SET sent = x'', latest = x''; DELETE FROM settled; DELETE FROM settled_to; UPDATE parked SET position = 0, seq = 0`)
+		_, err := s.write.ExecContext(ctx, `UPDATE state SET sent = x'', latest = x''; DELETE FROM settled; DELETE FROM settled_to; DELETE FROM lags; UPDATE parked SET position = 0, seq = 0`)
 		return err
 	})
 }

@@ -39,6 +39,9 @@ func load(ctx context.Context, db querier, boot string) (checkpoint.State, error
 	if state.SettledTo, err = loadSettledTo(ctx, db, floorOf(r.ck)); err != nil {
 		return checkpoint.State{}, fmt.Errorf("settled to: %w", err)
 	}
+	if state.Lags, err = loadLags(ctx, db); err != nil {
+		return checkpoint.State{}, fmt.Errorf("lags: %w", err)
+	}
 	if state.Parked, err = listParked(ctx, db, checkpoint.Filter{}); err != nil {
 		return checkpoint.State{}, fmt.Errorf("parked: %w", err)
 	}

@@ -55,10 +55,10 @@ func versionFive(ctx context.Context, tx *sql.Tx) error {
 const backfillTables = cursorsTable + refusedTable + backfillTable + mappingsTable
 
 // versionSix adds what identifies the latest transaction, which is not known yet,
-// and what backfills need. The mappings of a store that an older
+// the object types that lag, of which there is none, and what backfills need. The mappings of a store that an older
 // release made count as loaded: an upgrade never sends a table.
 func versionSix(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, latestColumn+backfillTables+ofOlderRelease)
+	_, err := tx.ExecContext(ctx, latestColumn+stoppedColumn+lagsTable+backfillTables+ofOlderRelease)
 	return err
 }
 

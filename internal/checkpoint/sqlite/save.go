@@ -64,7 +64,7 @@ func (s *Store) checkMove(to checkpoint.LSN) error {
 
 // fills reports whether sv may have something for fill to write.
 func (s *Store) fills(sv *checkpoint.Save) bool {
-	return min(s.known.oldest, s.known.settledTo) < int64(sv.Checkpoint) || sv.SettledTo != nil || sv.Follow != nil || len(sv.Settled)+len(sv.Parked)+len(sv.Resolved)+len(sv.Lacking)+len(sv.Deletions)+len(sv.Cursors)+len(sv.Refused)+len(sv.Unrefused)+len(sv.Accepted) > 0
+	return min(s.known.oldest, s.known.settledTo) < int64(sv.Checkpoint) || sv.SettledTo != nil || sv.Follow != nil || sv.Lags != nil || len(sv.Settled)+len(sv.Parked)+len(sv.Resolved)+len(sv.Lacking)+len(sv.Deletions)+len(sv.Cursors)+len(sv.Refused)+len(sv.Unrefused)+len(sv.Accepted) > 0
 }
 
 // fill writes what is not in the row of the table state.
@@ -87,6 +87,9 @@ func (s *Store) fill(ctx context.Context, sv *checkpoint.Save, next *known) erro
 	}
 	if err := s.saveDeletions(ctx, sv.Deletions); err != nil {
 		return fmt.Errorf("save deletions: %w", err)
+	}
+	if err := s.saveLags(ctx, sv.Lags); err != nil {
+		return fmt.Errorf("save lags: %w", err)
 	}
 	if err := s.saveCursors(ctx, sv.Cursors); err != nil {
 		return fmt.Errorf("save cursors: %w", err)

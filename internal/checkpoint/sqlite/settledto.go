@@ -74,7 +74,8 @@ func (f *fields) fixed() uint64 {
 // loadSettledTo returns nil where there is none, or the position has passed it.
 func loadSettledTo(ctx context.Context, db querier, floor checkpoint.LSN) (*checkpoint.SettledTo, error) {
 	var data []byte
-	err := db.QueryRowContext(ctx, `SELECT data FROM settled_to`).Scan(&data)
+	var stopped string
+	err := db.QueryRowContext(ctx, `SELECT data, stopped FROM settled_to`).Scan(&data, &stopped)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -85,18 +86,23 @@ func loadSettledTo(ctx context.Context, db querier, floor checkpoint.LSN) (*chec
 	if err != nil || to.Through.Commit < floor {
 		return nil, err
 	}
-	return to, nil
+	to.Stopped, err = readStopped(stopped)
+	return to, err
 }
 
 // saveSettledTo puts to in the place of all that was saved as settled before.
 func (s *Store) saveSettledTo(ctx context.Context, to *checkpoint.SettledTo, next *known) error {
+	stopped, err := stoppedText(to.Stopped)
+	if err != nil {
+		return err
+	}
 	s.buf = appendSettledTo(s.buf, to)
 	s.grown += 4*pageSize + len(s.buf)
 	if _, err := s.stmts.unsettle.ExecContext(ctx); err != nil {
 		return err
 	}
 	next.oldest, next.settledTo = noneSettled, int64(to.Through.Commit)
-	_, err := s.stmts.settleTo.ExecContext(ctx, int64(to.Through.Commit), len(to.Except), s.buf)
+	_, err = s.stmts.settleTo.ExecContext(ctx, int64(to.Through.Commit), len(to.Except), s.buf, stopped)
 	return err
 }
 

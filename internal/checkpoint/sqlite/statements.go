@@ -19,6 +19,7 @@ type statements struct {
 	lack, regain, deletions *sql.Stmt
 	setCursor, dropCursor   *sql.Stmt
 	refuse, unrefuse        *sql.Stmt
+	setLag, dropLags        *sql.Stmt
 }
 
 // prepare fills in the statements that are given with their text.
@@ -46,7 +47,7 @@ func (st *statements) texts() []statementText {
 		{&st.settle, `INSERT INTO settled (max_commit, entries, data) VALUES (?, ?, ?)`},
 		{&st.prune, `DELETE FROM settled WHERE max_commit < ?`},
 		{&st.unsettle, `DELETE FROM settled`},
-		{&st.settleTo, `INSERT OR REPLACE INTO settled_to (id, position, excepted, data) VALUES (1, ?, ?, ?)`},
+		{&st.settleTo, `INSERT OR REPLACE INTO settled_to (id, position, excepted, data, stopped) VALUES (1, ?, ?, ?, ?)`},
 		{&st.pruneTo, `DELETE FROM settled_to WHERE position < ?`},
 		{&st.oldest, oldestSQL},
 		{&st.park, parkSQL},
@@ -57,6 +58,8 @@ func (st *statements) texts() []statementText {
 		{&st.setCursor, `INSERT OR REPLACE INTO cursors (feed, value) VALUES (?, ?)`},
 		{&st.dropCursor, `DELETE FROM cursors WHERE feed = ?`},
 		{&st.refuse, `INSERT OR REPLACE INTO refused (feed, key, operation, code, message, waits, at, next) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`},
+		{&st.setLag, `INSERT INTO lags (object, sent) VALUES (?, ?)`},
+		{&st.dropLags, `DELETE FROM lags`},
 		{&st.unrefuse, `DELETE FROM refused WHERE feed = ? AND key = ?`},
 	}
 }
