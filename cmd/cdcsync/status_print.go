@@ -209,6 +209,9 @@ func writeMappings(b *strings.Builder, mappings []snapshot.Mapping) {
 	}
 	writeTable(b, rows, 1)
 	for _, m := range mappings {
+		if m.Stopped != "" {
+			fmt.Fprintf(b, "\n%s is stopped: %s\n", printable(m.Name), printable(m.Stopped))
+		}
 		if m.Blocked != "" {
 			fmt.Fprintf(b, "\n%s is blocked: %s\n", printable(m.Name), printable(m.Blocked))
 		}

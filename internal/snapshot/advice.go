@@ -29,5 +29,6 @@ var advice = map[string]string{
 	string(delivery.Stopping):       "wait: it takes no longer than delivery.shutdown_timeout; what is left is sent at the next start",
 	string(delivery.DeletesHeld):    "see whether these rows were to be deleted; cdcsync release MAPPING lets it go on",
 	string(delivery.MappingPaused):  "resume the mapping once the reason is mended",
+	string(delivery.MappingStopped): "mend what the reason says, then start the daemon again: all of the mapping comes from there on; other mappings go on meanwhile, as long as the server has room for the WAL",
 	string(delivery.MappingBlocked): "cdcsync parked list shows what Marketo says; once the cause is mended the next probe, within five minutes, opens the mapping, and cdcsync parked retry probes at once",
 }

@@ -26,6 +26,8 @@ type Mapping struct {
 	// Pending and Parked count what is so now.
 	Pending int `json:"pending"`
 	Parked  int `json:"parked"`
+	// Stopped is why nothing more of the mapping is received.
+	Stopped string `json:"stopped,omitempty"`
 	// Blocked is why the mapping sends probes only.
 	Blocked string `json:"blocked,omitempty"`
 	// DeletesHeld is set while the mapping is held, as it wants to delete more
@@ -51,7 +53,7 @@ func mappingOf(m delivery.MappingReport, rows delivery.RowReport) Mapping {
 		Name: m.Name, Object: m.Object,
 		Rows: rows.Inserts + rows.Updates + rows.Deletes, Filtered: rows.Filtered,
 		Coalesced: m.Coalesced, Confirmed: m.Confirmed, Statuses: map[string]uint64{},
-		Retries: m.Retries, Gone: m.Gone, Pending: m.Pending, Blocked: m.Blocked, DeletesHeld: m.Braked,
+		Retries: m.Retries, Gone: m.Gone, Pending: m.Pending, Stopped: m.Stopped, Blocked: m.Blocked, DeletesHeld: m.Braked,
 		from: m, rows: rows,
 	}
 	for status, n := range m.Statuses {
@@ -89,6 +91,7 @@ var mappingMetrics = []metric{
 	ofMapping("objects_incomplete_total", "Objects sent without values that only their row had, which had gone.", prometheus.CounterValue, func(m *Mapping) float64 { return float64(m.from.Incomplete) }),
 	ofMapping("pending_objects", "Objects received and not yet settled.", prometheus.GaugeValue, func(m *Mapping) float64 { return float64(m.Pending) }),
 	ofMapping("mapping_full_batches_wait", "1 while full batches of the mapping wait for max_wait, as its keys come again meanwhile.", prometheus.GaugeValue, func(m *Mapping) float64 { return oneIf(m.from.Waits) }),
+	ofMapping("mapping_stopped", "1 while nothing of the mapping is received, as a change does not fit it.", prometheus.GaugeValue, func(m *Mapping) float64 { return oneIf(m.Stopped != "") }),
 	ofMapping("mapping_blocked", "1 while the mapping sends probes only.", prometheus.GaugeValue, func(m *Mapping) float64 { return oneIf(m.Blocked != "") }),
 	ofMapping("mapping_deletes_held", "1 while the mapping is held, as it wants to delete more than delivery.max_deletes allows.", prometheus.GaugeValue, func(m *Mapping) float64 { return oneIf(m.DeletesHeld) }),
 	labelled("object_statuses_total", "Statuses that Marketo gave, by status.", prometheus.CounterValue, []string{"mapping", "status"}, func(r *Report, put put) {

@@ -27,7 +27,8 @@ func whole() checkpoint.Save {
 		Ended:      []uint64{3},
 		Settled:    []checkpoint.Settled{{Key: "", Through: position(201, 1<<64-1)}, {Key: odd, Through: position(300, 1)}, {Key: "covered", Through: position(200, 9)}},
 		SettledTo: &checkpoint.SettledTo{Through: position(200, 1<<63), Rules: []uint64{1<<64 - 1, 7},
-			Except: []checkpoint.Unsettled{{Key: odd, From: position(9, 1<<40)}, {Key: "x", From: position(1, 1)}}},
+			Except:  []checkpoint.Unsettled{{Key: odd, From: position(9, 1<<40)}, {Key: "x", From: position(1, 1)}},
+			Stopped: []checkpoint.Stopped{{Object: "visit \"\u00fc\"", From: position(1<<62, 1<<63+9)}}},
 		Parked: []checkpoint.Parked{
 			{Mapping: "roadshow", Object: "RoadShow", Key: odd, Fields: `{"a":"` + "\x00" + `"}`, Payload: "{}", Operation: "UPSERT",
 				At: position(4, 1<<63+5), XID: 1<<32 - 1, Committed: moment, Code: "1006", Message: "Field not found \x00 \u00fc",
@@ -46,6 +47,7 @@ func whole() checkpoint.Save {
 		Accepted:  []checkpoint.Accepted{{At: moment, Span: "0/1..0/2", Code: checkpoint.PassedOver, Reason: "an odd\n\"change\""}},
 		Sync:      true,
 		Sent:      position(400, 1<<63+7),
+		Lags:      []checkpoint.Lag{{Object: "roadshow", Sent: position(300, 1<<63+8)}, {Object: "visit \"\u00fc\""}},
 	}
 }
 
@@ -59,7 +61,7 @@ func wholeState() checkpoint.State {
 		InFlight: []checkpoint.Call{{ID: 1<<40 | 1, Keys: sv.Started[0].Keys}, {ID: 1<<40 | 2}},
 		Settled:  sv.Settled[:2], SettledTo: sv.SettledTo, Parked: sv.Parked, Deletions: sv.Deletions,
 		Lacking: sv.Lacking[:1], Cursors: sv.Cursors, Refused: map[string]int{"backfill:1": 2}, Accepted: sv.Accepted,
-		Quota: *sv.Quota, Sent: sv.Sent,
+		Quota: *sv.Quota, Sent: sv.Sent, Lags: sv.Lags,
 	}
 }
 
@@ -108,6 +110,7 @@ func testLeftOut(t T, w World) {
 	sv.Follow, sv.Checkpoint, sv.Started, sv.Accepted, sv.Latest = nil, 0, nil, nil, nil
 	save(t, s, sv)
 	sv.Parked[0].Key, sv.Settled[0].Key, sv.Settled[1].Key, sv.Cursors[0].Value, sv.Refused[0].Key = "?", "?", "?", "?", "?"
+	sv.Lags[0].Object, sv.SettledTo.Stopped[0].Object = "?", "?"
 	sv.SettledTo.Except[0].Key, sv.SettledTo.Rules[0], sv.Quota.Starts[0], sv.Deletions[0].Minutes[29_000_000] = "?", 0, time.Time{}, 0
 	same(t, "after the memory of a save was used again", load(t, s), want)
 }

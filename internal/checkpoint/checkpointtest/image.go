@@ -22,6 +22,7 @@ type image struct {
 	clean     bool
 	sent      pgoutput.Position
 	latest    checkpoint.Commit
+	lags      []checkpoint.Lag
 	calls     []checkpoint.Call
 	settled   map[string]pgoutput.Position
 	settledTo *checkpoint.SettledTo
@@ -84,6 +85,9 @@ func (m *image) save(sv *checkpoint.Save) error {
 	}
 	if sv.Latest != nil {
 		m.latest = *sv.Latest
+	}
+	if sv.Lags != nil {
+		m.lags = slices.Clone(sv.Lags)
 	}
 	m.clean = sv.Clean
 	return nil
@@ -151,7 +155,7 @@ func (m *image) call(sv *checkpoint.Save) error {
 
 func (m *image) settle(sv *checkpoint.Save) {
 	if to := sv.SettledTo; to != nil {
-		m.settledTo = &checkpoint.SettledTo{Through: to.Through, Except: slices.Clone(to.Except), Rules: slices.Clone(to.Rules)}
+		m.settledTo = &checkpoint.SettledTo{Through: to.Through, Except: slices.Clone(to.Except), Rules: slices.Clone(to.Rules), Stopped: slices.Clone(to.Stopped)}
 		clear(m.settled)
 	}
 	for _, e := range sv.Settled {
@@ -193,7 +197,7 @@ func (m *image) park(sv *checkpoint.Save) {
 
 // state is what is loaded of m in boot.
 func (m *image) state(boot int) checkpoint.State {
-	s := checkpoint.State{Clean: m.clean, SameBoot: m.saves == 0 || m.boot == boot, InFlight: slices.Clone(m.calls), Quota: m.quota, Sent: m.sent, Latest: m.latest,
+	s := checkpoint.State{Clean: m.clean, SameBoot: m.saves == 0 || m.boot == boot, InFlight: slices.Clone(m.calls), Quota: m.quota, Sent: m.sent, Latest: m.latest, Lags: append([]checkpoint.Lag(nil), m.lags...),
 		Parked: m.list(checkpoint.Filter{}), Lacking: sortedKeys(m.lacking), Accepted: slices.Clone(m.accepted),
 		Relations: slices.Clone(m.relations), Mappings: slices.Clone(m.mappings)}
 	s.Quota.Starts = slices.Clone(m.quota.Starts)

@@ -210,7 +210,7 @@ func (s *memoryStore) Identify(ctx context.Context, c checkpoint.Checkpoint) err
 
 func (s *memoryStore) Accept(ctx context.Context, c checkpoint.Checkpoint, a checkpoint.Accepted) error {
 	return s.save(ctx, checkpoint.Save{Sync: true}, func(next *image) error {
-		next.ck, next.sent, next.latest, next.settledTo = &c, pgoutput.Position{}, checkpoint.Commit{}, nil
+		next.ck, next.sent, next.latest, next.settledTo, next.lags = &c, pgoutput.Position{}, checkpoint.Commit{}, nil, nil
 		clear(next.settled)
 		for key, p := range next.parked {
 			p.At = pgoutput.Position{}

@@ -57,6 +57,23 @@ func testIdentity(t T, w World) {
 	same(t, "identity after all that", load(t, s).Checkpoint, &promoted)
 }
 
+// testLags: the object types that lag are replaced as a whole, and forgotten with
+// the stream that they lag in.
+func testLags(t T, w World) {
+	s := identified(t, w)
+	one := []checkpoint.Lag{{Object: "a", Sent: position(5, 1)}}
+	for _, step := range []struct{ lags, want []checkpoint.Lag }{
+		{[]checkpoint.Lag{{Object: "b", Sent: position(9, 1)}, {Object: "c"}}, []checkpoint.Lag{{Object: "b", Sent: position(9, 1)}, {Object: "c"}}},
+		{one, one}, {nil, one}, {[]checkpoint.Lag{}, nil}, {one, one},
+	} {
+		save(t, s, checkpoint.Save{Lags: step.lags})
+		same(t, "lags", load(t, s).Lags, step.want)
+		s = reopen(t, w, s)
+	}
+	must(t, s.Accept(t.Context(), home, checkpoint.Accepted{At: moment, Span: "0/1..0/2", Code: checkpoint.Gap}))
+	same(t, "lags behind a gap", load(t, s).Lags, []checkpoint.Lag(nil))
+}
+
 // testLatest: the latest transaction stays with its position, and is forgotten
 // with it.
 func testLatest(t T, w World) {

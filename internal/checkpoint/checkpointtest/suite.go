@@ -100,6 +100,7 @@ var parts = []struct {
 	{"following the server", testFollow},
 	{"accepted gaps", testAccept},
 	{"the latest transaction", testLatest},
+	{"object types that lag", testLags},
 	{"parked objects", testParked},
 	{"refused rows", testRefused},
 	{"relations", testRelations},
