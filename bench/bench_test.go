@@ -69,11 +69,11 @@ func TestSinkConfirmsEveryObject(t *testing.T) {
 	ctx := t.Context()
 	sink := serveSink(t)
 	secret := func() (string, error) { return "secret", nil }
-	soap, err := soap.New(soap.Config{Endpoint: sink.url + "/soap/mktows/2_3", UserID: "bench", Secret: secret})
+	soap, err := soap.New(soap.Config{Endpoint: sink.url + "/soap/mktows/2_3", User: "bench", Secret: secret})
 	if err != nil {
 		t.Fatal(err)
 	}
-	rest, err := rest.New(rest.Config{Endpoint: sink.url, ClientID: "bench", Secret: secret})
+	rest, err := rest.New(rest.Config{Endpoint: sink.url, User: "bench", Secret: secret})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestSinkConfirmsEveryObject(t *testing.T) {
 func TestSinkLatencyAndLastRow(t *testing.T) {
 	ctx := t.Context()
 	sink := serveSink(t)
-	rest, err := rest.New(rest.Config{Endpoint: sink.url, ClientID: "bench", Secret: func() (string, error) { return "s", nil }})
+	rest, err := rest.New(rest.Config{Endpoint: sink.url, User: "bench", Secret: func() (string, error) { return "s", nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

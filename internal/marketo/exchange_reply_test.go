@@ -56,7 +56,7 @@ func TestReplyLimit(t *testing.T) {
 		ok    bool
 	}{{len(listReply), true}, {len(listReply) - 1, false}} {
 		c, err := soap.New(soap.Config{
-			Endpoint: serve(t, &recorder{reply: respond(200, "text/xml", listReply)}), UserID: userID, Secret: literally(secret), ReplyLimit: tt.limit,
+			Endpoint: serve(t, &recorder{reply: respond(200, "text/xml", listReply)}), User: userID, Secret: literally(secret), ReplyLimit: tt.limit,
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -327,7 +327,7 @@ func TestTimeout(t *testing.T) {
 	}
 	for name, h := range map[string]http.HandlerFunc{"silence": wait, "drip": drip} {
 		t.Run(name, func(t *testing.T) {
-			c, err := soap.New(soap.Config{Endpoint: serve(t, readFirst(h)), UserID: userID, Secret: literally(secret), Timeout: 200 * time.Millisecond})
+			c, err := soap.New(soap.Config{Endpoint: serve(t, readFirst(h)), User: userID, Secret: literally(secret), Timeout: 200 * time.Millisecond})
 			if err != nil {
 				t.Fatal(err)
 			}

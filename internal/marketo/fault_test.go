@@ -96,7 +96,7 @@ func TestClockSkew(t *testing.T) {
 			w.WriteHeader(500)
 			_, _ = w.Write([]byte(soapFaultReply("20016", "Request expired")))
 		}))
-		c, err := soap.New(soap.Config{Endpoint: url, UserID: userID, Secret: literally(secret), Now: func() time.Time { return ours }})
+		c, err := soap.New(soap.Config{Endpoint: url, User: userID, Secret: literally(secret), Now: func() time.Time { return ours }})
 		if err != nil {
 			t.Fatal(err)
 		}

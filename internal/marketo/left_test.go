@@ -32,7 +32,7 @@ func TestReplyTellsWhenTheRequestLeft(t *testing.T) {
 		}
 		url := serve(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 		c, err := soap.New(soap.Config{
-			Endpoint: url + "/soap/mktows/2_3", UserID: userID, Secret: func() (string, error) { return secret, nil },
+			Endpoint: url + "/soap/mktows/2_3", User: userID, Secret: func() (string, error) { return secret, nil },
 			Transport: &http.Transport{DialContext: dial},
 		})
 		if err != nil {

@@ -62,7 +62,7 @@ func FuzzRESTSize(f *testing.F) {
 	f.Add("", "", uint8(3))
 	var body string
 	c, err := rest.New(rest.Config{
-		Endpoint: "https://example.com", ClientID: "id", Secret: literally(secret),
+		Endpoint: "https://example.com", User: "id", Secret: literally(secret),
 		Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 			w := &recorder{reply: respond(200, "", emptySuccess)}
 			return inProcess(withTokens(w), r, func() {
@@ -171,7 +171,7 @@ func TestTokenLife(t *testing.T) {
 		t.Run(fmt.Sprintf("%d seconds, after %v", tt.life, tt.wait), func(t *testing.T) {
 			id := &identity{life: tt.life, accept: accepts}
 			now := time.Now()
-			c, err := rest.New(rest.Config{Endpoint: serve(t, id), ClientID: "id", Secret: literally(secret), Now: func() time.Time { return now }})
+			c, err := rest.New(rest.Config{Endpoint: serve(t, id), User: "id", Secret: literally(secret), Now: func() time.Time { return now }})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -231,7 +231,7 @@ func TestTokenRefusedAndHandedOutAgain(t *testing.T) {
 		return `{"success":false,"errors":[{"code":"601","message":"Access token invalid"}]}`
 	}}
 	c, err := rest.New(rest.Config{
-		Endpoint: serve(t, id), ClientID: "client-id-canary", Secret: func() (string, error) { return secret, nil },
+		Endpoint: serve(t, id), User: "client-id-canary", Secret: func() (string, error) { return secret, nil },
 		Now: func() time.Time { return now },
 	})
 	if err != nil {

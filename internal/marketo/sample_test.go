@@ -130,7 +130,7 @@ func soapAt(t *testing.T, endpoint string) *soap.Client {
 	t.Helper()
 	when := time.Date(2013, 8, 20, 10, 26, 7, 0, time.FixedZone("", -7*60*60))
 	c, err := soap.New(soap.Config{
-		Endpoint: endpoint, UserID: userID, Secret: literally(secret), Timeout: 10 * time.Second,
+		Endpoint: endpoint, User: userID, Secret: literally(secret), Timeout: 10 * time.Second,
 		Now: func() time.Time { return when },
 	})
 	if err != nil {
@@ -142,7 +142,7 @@ func soapAt(t *testing.T, endpoint string) *soap.Client {
 
 func restAt(t *testing.T, endpoint string) *rest.Client {
 	t.Helper()
-	c, err := rest.New(rest.Config{Endpoint: endpoint, ClientID: "client-id-canary", Secret: literally(secret), Timeout: 10 * time.Second})
+	c, err := rest.New(rest.Config{Endpoint: endpoint, User: "client-id-canary", Secret: literally(secret), Timeout: 10 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -100,7 +100,7 @@ func TestSOAPSecretPerAttempt(t *testing.T) {
 	rec := &recorder{reply: respond(200, "text/xml", listReply)}
 	secrets := []string{"secret", "second", ""}
 	c, err := soap.New(soap.Config{
-		Endpoint: serve(t, rec), UserID: userID,
+		Endpoint: serve(t, rec), User: userID,
 		Secret: func() (string, error) {
 			s := secrets[0]
 			secrets = secrets[1:]
@@ -136,7 +136,7 @@ func TestSOAPSignatureOfASecond(t *testing.T) {
 	rec := &recorder{reply: respond(200, "text/xml", listReply)}
 	now := time.Date(2013, 8, 20, 10, 26, 7, 0, time.UTC)
 	c, err := soap.New(soap.Config{
-		Endpoint: serve(t, rec), UserID: userID, Secret: literally(secret),
+		Endpoint: serve(t, rec), User: userID, Secret: literally(secret),
 		Now: func() time.Time { return now },
 	})
 	if err != nil {
@@ -159,12 +159,12 @@ func TestSOAPSignatureOfASecond(t *testing.T) {
 }
 
 func TestNewSOAPRefuses(t *testing.T) {
-	good := soap.Config{Endpoint: "https://123-ABC-456.mktoapi.com/soap/mktows/2_3", UserID: userID, Secret: literally(secret)}
+	good := soap.Config{Endpoint: "https://123-ABC-456.mktoapi.com/soap/mktows/2_3", User: userID, Secret: literally(secret)}
 	if _, err := soap.New(good); err != nil {
 		t.Fatalf("a good configuration: %v", err)
 	}
 	for name, change := range map[string]func(*soap.Config){
-		"no user":   func(c *soap.Config) { c.UserID = "" },
+		"no user":   func(c *soap.Config) { c.User = "" },
 		"no secret": func(c *soap.Config) { c.Secret = nil },
 		"endpoint":  func(c *soap.Config) { c.Endpoint = "" },
 	} {
@@ -197,8 +197,8 @@ func TestEndpoints(t *testing.T) {
 		"https://example.com/%zz" + secret:        false,
 		"":                                        false,
 	} {
-		_, restErr := rest.New(rest.Config{Endpoint: endpoint, ClientID: "id", Secret: literally(secret)})
-		_, soapErr := soap.New(soap.Config{Endpoint: endpoint, UserID: "id", Secret: literally(secret)})
+		_, restErr := rest.New(rest.Config{Endpoint: endpoint, User: "id", Secret: literally(secret)})
+		_, soapErr := soap.New(soap.Config{Endpoint: endpoint, User: "id", Secret: literally(secret)})
 		for _, err := range []error{restErr, soapErr} {
 			if (err == nil) != ok {
 				t.Errorf("endpoint %q: %v, want accepted=%v", endpoint, err, ok)

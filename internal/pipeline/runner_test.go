@@ -112,12 +112,12 @@ func (b *bench) client() marketo.Client {
 	var err error
 	if b.api == "soap" {
 		client, err = soap.New(soap.Config{
-			Endpoint: b.address + "/soap/mktows/2_3", UserID: simulator.DefaultUserID,
+			Endpoint: b.address + "/soap/mktows/2_3", User: simulator.DefaultUserID,
 			Secret: func() (string, error) { return simulator.DefaultSecretKey, nil },
 		})
 	} else {
 		client, err = rest.New(rest.Config{
-			Endpoint: b.address, ClientID: simulator.DefaultClientID,
+			Endpoint: b.address, User: simulator.DefaultClientID,
 			Secret: func() (string, error) { return simulator.DefaultClientSecret, nil },
 		})
 	}

@@ -42,7 +42,7 @@ func instance(t *testing.T) (sim *simulator.Simulator, url string) {
 func restClient(t *testing.T, url, secret string) marketo.Client {
 	t.Helper()
 	client, err := rest.New(rest.Config{
-		Endpoint: url, ClientID: simulator.DefaultClientID, Secret: func() (string, error) { return secret, nil },
+		Endpoint: url, User: simulator.DefaultClientID, Secret: func() (string, error) { return secret, nil },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +54,7 @@ func restClient(t *testing.T, url, secret string) marketo.Client {
 func soapClient(t *testing.T, url, secret string) marketo.Client {
 	t.Helper()
 	client, err := soap.New(soap.Config{
-		Endpoint: url + "/soap/mktows/2_3", UserID: simulator.DefaultUserID, Secret: func() (string, error) { return secret, nil },
+		Endpoint: url + "/soap/mktows/2_3", User: simulator.DefaultUserID, Secret: func() (string, error) { return secret, nil },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -38,8 +38,8 @@ type Caller struct {
 }
 
 // New fills the defaults in.
-func New(rt http.RoundTripper, timeout time.Duration, limit int, agent string, now func() time.Time) Caller {
-	x := Caller{transport: rt, timeout: timeout, limit: limit, agent: agent, Now: now}
+func New(c Config) Caller {
+	x := Caller{transport: c.Transport, timeout: c.Timeout, limit: c.ReplyLimit, agent: c.UserAgent, Now: c.Now}
 	if x.timeout <= 0 {
 		x.timeout = DefaultTimeout
 	}

@@ -56,7 +56,7 @@ func TestPayloadInOnePiece(t *testing.T) {
 		return countingConn{conn, &writes}, err
 	}
 	defer transport.CloseIdleConnections()
-	x := New(transport, 0, 0, "", nil)
+	x := New(Config{Transport: transport})
 	const size = 60_000
 	for call := int32(1); call <= 3; call++ {
 		buf := NewBuffer()

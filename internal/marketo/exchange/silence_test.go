@@ -44,7 +44,7 @@ func TestSilentConnection(t *testing.T) {
 	transport.TLSClientConfig = s.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 	transport.TLSClientConfig.MinVersion = tls.VersionTLS12
 	defer transport.CloseIdleConnections()
-	x := New(transport, timeout, 0, "", nil)
+	x := New(Config{Transport: transport, Timeout: timeout})
 	call := func() *marketo.Fault {
 		buf := NewBuffer()
 		buf.B = append(buf.B, strings.Repeat("x", 1000)...)

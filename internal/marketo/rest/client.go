@@ -8,42 +8,14 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/marketo/exchange"
 )
 
-// Config is what a REST client needs.
-type Config struct {
-	// Endpoint is the address of the REST API, such as
-	// https://123-ABC-456.mktorest.com; the "/rest" that Marketo shows at its
-	// end may be there or not. http is allowed to a loopback address only.
-	Endpoint string
-	// ClientID is that of a LaunchPoint service.
-	ClientID string
-	// ID, when set, returns the client id in place of ClientID. Like Secret it
-	// is asked for each token.
-	ID func() (string, error)
-	// Secret returns the client secret. It is asked for each token.
-	Secret func() (string, error)
-	// Timeout bounds a whole call, the reply's body included, and likewise
-	// the token call that may precede it. Zero means DefaultTimeout.
-	Timeout time.Duration
-	// ReplyLimit bounds a reply's body after decompression, in bytes. Zero
-	// means DefaultReplyLimit.
-	ReplyLimit int
-	// Admit, when set, is asked before each counted call but those of Sync, which
-	// whoever calls Sync counts. Its error says why there is to be none.
-	Admit func(ctx context.Context) error
-	// UserAgent is sent with each call; empty means DefaultUserAgent.
-	UserAgent string
-	// Transport makes the HTTP exchange. Nil means one of our own. It must
-	// not repeat requests, and tell their httptrace what http.Transport does.
-	Transport http.RoundTripper
-	// Now is the clock of tokens; nil means time.Now.
-	Now func() time.Time
-}
+// Config is what a REST client needs. The "/rest" that Marketo shows at the end of
+// an endpoint may be there or not.
+type Config = exchange.Config
 
 // Client is a Client that speaks Marketo's REST API.
 type Client struct {
@@ -67,10 +39,8 @@ func New(c Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("rest: %w", err)
 	}
-	if c.ID == nil {
-		c.ID = func() (string, error) { return c.ClientID, nil }
-	}
-	if id, err := c.ID(); err != nil || id == "" {
+	identity := c.Identity()
+	if id, err := identity(); err != nil || id == "" {
 		return nil, errors.New("rest: no client id; set marketo.rest.client_id")
 	}
 	if c.Secret == nil {
@@ -79,9 +49,9 @@ func New(c Config) (*Client, error) {
 	base := strings.TrimRight(u.String(), "/")
 	base = strings.TrimRight(strings.TrimSuffix(base, "/rest"), "/")
 	return &Client{
-		exchange: exchange.New(c.Transport, c.Timeout, c.ReplyLimit, c.UserAgent, c.Now),
+		exchange: exchange.New(c),
 		base:     base,
-		id:       c.ID,
+		id:       identity,
 		secret:   c.Secret,
 		tokens:   newTokens(),
 		admit:    c.Admit,

@@ -21,13 +21,13 @@ func secret(text string) func() (string, error) {
 func (in *instance) clients() map[string]marketo.Client {
 	in.t.Helper()
 	soap, err := soap.New(soap.Config{
-		Endpoint: in.server.URL + "/soap/mktows/2_3", UserID: simulator.DefaultUserID, Secret: secret(simulator.DefaultSecretKey),
+		Endpoint: in.server.URL + "/soap/mktows/2_3", User: simulator.DefaultUserID, Secret: secret(simulator.DefaultSecretKey),
 	})
 	if err != nil {
 		in.t.Fatal(err)
 	}
 	rest, err := rest.New(rest.Config{
-		Endpoint: in.server.URL + "/rest", ClientID: simulator.DefaultClientID, Secret: secret(simulator.DefaultClientSecret),
+		Endpoint: in.server.URL + "/rest", User: simulator.DefaultClientID, Secret: secret(simulator.DefaultClientSecret),
 	})
 	if err != nil {
 		in.t.Fatal(err)

@@ -14,36 +14,7 @@ import (
 )
 
 // Config is what a SOAP client needs.
-type Config struct {
-	// Endpoint is the address of the SOAP API, such as
-	// https://123-ABC-456.mktoapi.com/soap/mktows/2_3. http is allowed to a
-	// loopback address only.
-	Endpoint string
-	// UserID is Marketo's mktowsUserId.
-	UserID string
-	// ID, when set, returns the user id in place of UserID. Like Secret it is
-	// asked for each attempt.
-	ID func() (string, error)
-	// Secret returns the secret key. It is asked for each attempt, so that a
-	// secret that was replaced is used without a restart.
-	Secret func() (string, error)
-	// Timeout bounds a whole call, the reply's body included. Zero means
-	// DefaultTimeout.
-	Timeout time.Duration
-	// ReplyLimit bounds a reply's body after decompression, in bytes. Zero
-	// means DefaultReplyLimit.
-	ReplyLimit int
-	// Admit, when set, is asked before each counted call but those of Sync, which
-	// whoever calls Sync counts. Its error says why there is to be none.
-	Admit func(ctx context.Context) error
-	// UserAgent is sent with each call; empty means DefaultUserAgent.
-	UserAgent string
-	// Transport makes the HTTP exchange. Nil means one of our own. It must
-	// not repeat requests, and tell their httptrace what http.Transport does.
-	Transport http.RoundTripper
-	// Now is the clock that signatures are made by; nil means time.Now.
-	Now func() time.Time
-}
+type Config = exchange.Config
 
 // Client is a Client that speaks Marketo's SOAP API.
 type Client struct {
@@ -68,19 +39,17 @@ func New(c Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("soap: %w", err)
 	}
-	if c.ID == nil {
-		c.ID = func() (string, error) { return c.UserID, nil }
-	}
-	if id, err := c.ID(); err != nil || id == "" || !validXML([]byte(id)) {
+	identity := c.Identity()
+	if id, err := identity(); err != nil || id == "" || !validXML([]byte(id)) {
 		return nil, errors.New("soap: no user id, or one that XML cannot carry; set marketo.soap.user_id")
 	}
 	if c.Secret == nil {
 		return nil, errors.New("soap: no secret key; set marketo.soap.secret_key")
 	}
 	return &Client{
-		exchange: exchange.New(c.Transport, c.Timeout, c.ReplyLimit, c.UserAgent, c.Now),
+		exchange: exchange.New(c),
 		endpoint: u.String(),
-		id:       c.ID,
+		id:       identity,
 		secret:   c.Secret,
 		admit:    c.Admit,
 	}, nil
