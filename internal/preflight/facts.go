@@ -93,12 +93,6 @@ const identityIndexes = `(SELECT jsonb_agg(jsonb_build_object('name', x.relname,
 			JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
 			WHERE k.ord <= i.indnkeyatts AND NOT a.attnotnull))`
 
-const identityOf = `CASE r.relreplident
-	WHEN 'f' THEN (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a
-		WHERE a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped)
-	ELSE (SELECT ` + replication.IndexColumns + ` FROM pg_index i WHERE i.indrelid = r.oid
-		AND (r.relreplident = 'd' AND i.indisprimary OR r.relreplident = 'i' AND i.indisreplident)) END`
-
 // memberOf is the publication's row of relation r, as JSON: older versions know
 // neither filter nor list.
 const memberOf = `FROM (SELECT to_jsonb(pr) AS row FROM pg_publication_rel pr JOIN pg_publication p ON p.oid = pr.prpubid
@@ -147,7 +141,7 @@ SELECT jsonb_build_object(
 				JOIN pg_namespace an ON an.oid = a.relnamespace WHERE a.oid <> r.oid),
 			'leaves', (SELECT jsonb_agg(l.leaf ORDER BY l.oid) FROM (
 				SELECT r.oid, jsonb_build_object('schema', n.nspname, 'name', r.relname, 'kind', r.relkind, 'persistence', r.relpersistence,
-					'identity', ` + identityOf + `, 'indexes', ` + identityIndexes + `) AS leaf
+					'identity', (SELECT ` + replication.IdentityColumns + ` FROM pg_class c WHERE c.oid = r.oid), 'indexes', ` + identityIndexes + `) AS leaf
 				FROM pg_partition_tree(mapped.oid) t JOIN pg_class r ON r.oid = t.relid JOIN pg_namespace n ON n.oid = r.relnamespace
 				WHERE t.isleaf AND r.oid <> mapped.oid) l))
 			ORDER BY n.nspname, r.relname)

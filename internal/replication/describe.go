@@ -16,6 +16,16 @@ const IndexColumns = `(SELECT jsonb_agg(a.attname ORDER BY k.ord)
 	FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord)
 	JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum WHERE k.ord <= i.indnkeyatts)`
 
+// isIdentity is SQL that says whether index i is the replica identity of relation c.
+const isIdentity = `(c.relreplident = 'd' AND i.indisprimary OR c.relreplident = 'i' AND i.indisreplident)`
+
+// IdentityColumns is SQL for the columns of the replica identity of relation c, a
+// row of pg_class: NULL for none.
+const IdentityColumns = `CASE c.relreplident
+		WHEN 'f' THEN (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a
+			WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+		ELSE (SELECT ` + IndexColumns + ` FROM pg_index i WHERE i.indrelid = c.oid AND ` + isIdentity + `) END`
+
 // tablesByName takes the names as a JSON array, and returns one of the tables in
 // their order: null for one that does not exist. It is one statement, because
 // planning it takes the server longer than a look at a table, and is asked
@@ -29,11 +39,7 @@ const tablesJSON = `
 SELECT COALESCE(jsonb_agg(d.description ORDER BY w.ord), '[]')
 FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY w(name, ord) LEFT JOIN LATERAL (SELECT jsonb_build_object(
 	'schema', n.nspname, 'name', c.relname, 'oid', c.oid::bigint, 'kind', c.relkind, 'persistence', c.relpersistence, 'identity', c.relreplident,
-	'identity_columns', CASE c.relreplident
-		WHEN 'f' THEN (SELECT jsonb_agg(a.attname ORDER BY a.attnum) FROM pg_attribute a
-			WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
-		ELSE (SELECT ` + IndexColumns + ` FROM pg_index i WHERE i.indrelid = c.oid
-			AND (c.relreplident = 'd' AND i.indisprimary OR c.relreplident = 'i' AND i.indisreplident)) END,
+	'identity_columns', ` + IdentityColumns + `,
 	'primary_key', (SELECT ` + IndexColumns + ` FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary),
 	'unique', (SELECT jsonb_agg(` + IndexColumns + ` ORDER BY i.indexrelid) FROM pg_index i WHERE i.indrelid = c.oid
 		AND i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL),

@@ -99,7 +99,7 @@ func (s *Source) columnLists(ctx context.Context, conn *pgconn.PgConn, tables []
 		err := queryJSON(ctx, conn, &columns, `SELECT COALESCE(jsonb_agg(jsonb_build_object('name', a.attname,
 				'full', c.relreplident = 'f' OR current_setting('server_version_num')::int < 150000,
 				'key', EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY (i.indkey::int2[])
-					AND (c.relreplident = 'd' AND i.indisprimary OR c.relreplident = 'i' AND i.indisreplident))) ORDER BY a.attnum), '[]')
+					AND `+isIdentity+`)) ORDER BY a.attnum), '[]')
 			FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
 			WHERE n.nspname = $1 AND c.relname = $2 AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''`, table.Schema, table.Name)
 		if err != nil {
