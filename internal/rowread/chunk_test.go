@@ -341,7 +341,9 @@ func TestMarks(t *testing.T) {
 	if !f.Admits(&now) {
 		t.Error("not admitted")
 	}
-	d.exec(`REVOKE EXECUTE ON FUNCTION pg_logical_emit_message(boolean, text, text) FROM PUBLIC`, `CREATE ROLE mute LOGIN`)
+	// Its arguments are others from PostgreSQL 17 on.
+	d.exec(`DO $$ DECLARE f regprocedure; BEGIN FOR f IN SELECT oid FROM pg_proc WHERE proname = 'pg_logical_emit_message' LOOP
+		EXECUTE 'REVOKE EXECUTE ON FUNCTION ' || f || ' FROM PUBLIC'; END LOOP; END $$`, `CREATE ROLE mute LOGIN`)
 	defer d.exec(`DROP OWNED BY mute`, `DROP ROLE mute`)
 	other := &replication.Source{URL: strings.Replace(strings.Replace(d.source.URL, "user=postgres", "user=mute", 1), "postgres@", "mute@", 1), Slot: d.name, Publication: d.name}
 	m, err = openSession(t, other).Mark(t.Context(), "here")
