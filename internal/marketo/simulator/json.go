@@ -7,9 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// jsonScanner walks over a document that json.Valid has accepted. It exists
-// because encoding/json lets the same member stand twice, and because maps
-// per object would make the simulator the slowest part of a benchmark.
+// jsonScanner walks over a document that json.Valid has accepted: the grammar is
+// the library's. It exists because encoding/json lets the same member stand twice,
+// takes names in another case for the same, and loses the order of members, all of
+// which a client could get wrong unseen. Its tokens would tell, at 25,000 pieces of
+// memory for a call of 300 objects (maps: 6,300) in place of 22. A fuzz test holds
+// what is read against encoding/json.
 type jsonScanner struct {
 	src string
 	pos int

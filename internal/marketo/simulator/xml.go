@@ -9,8 +9,11 @@ import (
 
 // xmlScanner reads XML 1.0 with namespaces as strictly as SOAP 1.1 asks: no
 // document type, no processing instructions, UTF-8 only, one root. It exists
-// because encoding/xml is lenient in places and slow in all; a fuzz test
-// holds it against encoding/xml.
+// because encoding/xml is lenient: of the documents in TestXMLRefusals it takes
+// half, such as an attribute that stands twice, a prefix that nothing declares or a
+// second root, and a client that writes one would pass here and fail at Marketo. It
+// also takes ten times as long for a call of 100 objects (7 ms, against 0.7). A fuzz
+// test holds what is accepted against encoding/xml.
 //
 // A token's text aliases the source unless it had references to resolve.
 type xmlScanner struct {
