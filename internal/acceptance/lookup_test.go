@@ -3,6 +3,7 @@ package acceptance_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -363,6 +364,33 @@ func TestLookupBeforeTheRowIsVisible(t *testing.T) {
 		<-waiting
 		await(t, time.Minute, func() (bool, string) { return w.sim.Count("Order") == 1, "the object does not come" })
 		w.wantOrders(map[string]string{"1": "10 hidden@example.com 5 hidden 12.5"})
+		p.stop(t)
+	})
+}
+
+// TestLookupsOverKills kills the program while changes wait for values of other
+// tables: no change is lost with them.
+func TestLookupsOverKills(t *testing.T) {
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		w := newOrders(t, server, api)
+		w.config.hold = 10 * time.Second
+		w.exec(`INSERT INTO orders SELECT i, i, 'eu', 'a', 0 FROM generate_series(1, 1000) i`)
+		p := w.start()
+		for range 4 {
+			w.exec(`DO $$ BEGIN FOR i IN 1..1000 LOOP UPDATE orders SET total = total + 1 WHERE id = i; IF i % 3 = 0 THEN COMMIT; END IF; END LOOP; END $$`)
+			time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond)
+			w.killed(p)
+			p = w.launch()
+		}
+		w.awaitReady(p)
+		w.settle(p)
+		objects := w.sim.Objects("Order")
+		for i := 1; i <= 1000; i++ {
+			if o := objects[strconv.Itoa(i)]; o["total"] != "4" || o["email"] != fmt.Sprintf("u%d@example.com", i) {
+				t.Fatalf("order %d is %v", i, o)
+			}
+		}
 		p.stop(t)
 	})
 }
