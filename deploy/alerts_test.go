@@ -52,21 +52,27 @@ func promtool(t *testing.T, stdin []byte, args ...string) {
 	}
 }
 
+var alertTests = []string{"prometheus/alerts_test.yaml", "prometheus/alerts_day_test.yaml"}
+
 func TestAlerts(t *testing.T) {
 	promtool(t, nil, "check", "rules", "prometheus/alerts.yaml")
-	promtool(t, nil, "test", "rules", "prometheus/alerts_test.yaml")
+	promtool(t, nil, append([]string{"test", "rules"}, alertTests...)...)
 }
 
 // Every alert has a test in which it fires and one in which it does not.
 func TestEveryAlertIsTried(t *testing.T) {
-	data, err := os.ReadFile("prometheus/alerts_test.yaml")
-	if err != nil {
-		t.Fatal(err)
+	var data []byte
+	for _, file := range alertTests {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data = append(data, text...)
 	}
 	for _, a := range alerts(t) {
 		for _, name := range []string{"- name: " + a.Alert + " fires\n", "- name: " + a.Alert + " stays quiet\n"} {
 			if !strings.Contains(string(data), name) {
-				t.Errorf("alerts_test.yaml has no %q", strings.TrimSpace(name))
+				t.Errorf("no test %q", strings.TrimSpace(name))
 			}
 		}
 	}
