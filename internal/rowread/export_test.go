@@ -1,6 +1,12 @@
 package rowread
 
-import "context"
+import (
+	"context"
+	"time"
+)
+
+// SetPatience has a Reader wait less for a server, before it runs.
+func (r *Reader) SetPatience(d time.Duration) { r.patience = d }
 
 // FoldedPlan is how the server would look for another spelling of a key.
 func (s *Snapshot) FoldedPlan(ctx context.Context, key ...string) (string, error) {

@@ -43,6 +43,8 @@ type Reader struct {
 	// start asks for one more goroutine that reads.
 	start chan struct{}
 	log   *slog.Logger
+	// patience is readPatience, but for tests.
+	patience time.Duration
 	// searching has the mappings of which it was told that their tables are
 	// searched.
 	searching sync.Map
@@ -52,9 +54,10 @@ type Reader struct {
 func New(source *replication.Source, mappings *mapping.Set, log *slog.Logger) *Reader {
 	return &Reader{
 		source: source, mappings: mappings, log: log,
-		queue:   queue{more: make(chan struct{}, mostSessions)},
-		answers: make(chan delivery.RowRead, 16),
-		start:   make(chan struct{}, mostSessions),
+		patience: readPatience,
+		queue:    queue{more: make(chan struct{}, mostSessions)},
+		answers:  make(chan delivery.RowRead, 16),
+		start:    make(chan struct{}, mostSessions),
 	}
 }
 
@@ -123,7 +126,7 @@ func (r *Reader) read(life context.Context) {
 // readBatch reads rows of one mapping as of one moment, and returns those that
 // are not answered.
 func (r *Reader) readBatch(life context.Context, session *Session, reads []delivery.Read) ([]delivery.Read, error) {
-	ctx, cancel := context.WithTimeout(life, readPatience)
+	ctx, cancel := context.WithTimeout(life, r.patience)
 	defer cancel()
 	index := reads[0].Mapping
 	d := r.mappings.Definition(index)

@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"testing"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/delivery"
+	"github.com/cdcsync/cdcsync/internal/faultproxy"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/replication"
 	"github.com/cdcsync/cdcsync/internal/rowread"
 )
 
@@ -99,4 +102,65 @@ func TestEveryReadIsAnsweredOnce(t *testing.T) {
 	eventually(t, "all sessions have ended", func() bool {
 		return d.value("SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()") == "0"
 	})
+}
+
+// A connection that is half-open, without a byte and without an end, holds rows up
+// for as long as the server may take, and no longer: the read is answered with an
+// error, which has it asked again, over another connection.
+func TestHalfOpenSessionIsGivenUp(t *testing.T) {
+	d := newDatabase(t, `CREATE TABLE a (id int PRIMARY KEY, v text); INSERT INTO a VALUES (1, 'one')`)
+	set, err := mapping.Compile([]mapping.Definition{{Name: "a", Schema: "public", Table: "a", Object: "A",
+		Key: []mapping.Rule{{Attribute: "id", Column: "id"}}, Attributes: []mapping.Rule{{Attribute: "v", Column: "v"}}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	target, err := url.Parse(d.cluster.URL(d.name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy, err := faultproxy.Listen(target.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer proxy.Close()
+	target.Host = proxy.Addr()
+	r := rowread.New(&replication.Source{URL: target.String(), Slot: d.name, Publication: d.name, ConnectTimeout: time.Second}, set, slog.New(slog.DiscardHandler))
+	r.SetPatience(500 * time.Millisecond)
+	life, end := context.WithCancel(t.Context())
+	defer end()
+	done := make(chan error, 1)
+	go func() { done <- r.Run(life) }()
+	ask := func(n uint64) delivery.RowRead {
+		t.Helper()
+		r.Ask(delivery.Read{Read: n, Object: marketo.NewObject(set.Shape(0), []marketo.Value{{Kind: marketo.Number, Text: "1"}, {}})})
+		select {
+		case row := <-r.Answers():
+			return row
+		case <-time.After(20 * time.Second):
+			t.Fatalf("read %d is not answered", n)
+		}
+		panic("unreachable")
+	}
+	if row := ask(1); row.Err != nil || row.State != delivery.RowMatches {
+		t.Fatalf("got %+v", row)
+	}
+	lost := faultproxy.Flow{Lose: true}
+	proxy.Set(faultproxy.Faults{Up: lost, Down: lost})
+	for n := uint64(2); n <= 3; n++ { // over the session that stood, and over a new one
+		if row := ask(n); row.Err == nil || row.SetUp {
+			t.Errorf("read %d over a connection that is half-open: %+v", n, row)
+		}
+	}
+	proxy.Set(faultproxy.Faults{})
+	row := ask(4)
+	for n := uint64(5); row.Err != nil && n < 20; n++ { // connections that were being made end with the fault
+		row = ask(n)
+	}
+	if row.Err != nil || row.State != delivery.RowMatches {
+		t.Errorf("once it is mended: %+v", row)
+	}
+	end()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }
