@@ -95,17 +95,24 @@ func (b *backfiller) run(life context.Context, stop <-chan struct{}) error {
 		}
 		return fmt.Errorf("backfills: %w", err)
 	}
+	var looked time.Time
 	for life.Err() == nil {
 		b.sweep(life)
-		j, ctx := b.next(life)
-		if j == nil {
-			select {
-			case <-b.wake:
-			case <-life.Done():
+		if time.Since(looked) >= refusedEvery {
+			looked = time.Now()
+			if err := b.sendRefused(life, life); err != nil && life.Err() == nil {
+				b.runner.Log.Warn("rows that marketo refused cannot be sent once more; it is tried again", "err", err)
 			}
+		}
+		if j, ctx := b.next(life); j != nil {
+			b.work(ctx, life, j)
 			continue
 		}
-		b.work(ctx, life, j)
+		select {
+		case <-b.wake:
+		case <-time.After(refusedEvery):
+		case <-life.Done():
+		}
 	}
 	return nil
 }

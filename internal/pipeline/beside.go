@@ -49,8 +49,9 @@ type chunk struct {
 	before, after backfill.Cursor
 	// silent is set where no message marks its place.
 	silent bool
-	// again says that its rows were refused before; last that none follow.
-	again, last bool
+	// again says that its rows were refused before, after the end of the backfill;
+	// force that they are sent whatever Marketo has; last that none follow.
+	again, force, last bool
 }
 
 func newBeside(j *job, key []string) *beside {
@@ -140,13 +141,15 @@ func (r *reader) noteBeside(b *beside, message pgoutput.Message) *handing {
 // hand makes what is handed to the machine of the rows that are kept.
 func (c *chunk) hand(v backfill.Verdict) *handing {
 	h := &handing{
-		offered: &delivery.Offered{Ticket: c.ticket, Feed: c.feed, Again: c.again, Last: c.last},
+		offered: &delivery.Offered{Ticket: c.ticket, Feed: c.feed, Again: c.again, Force: c.force, Last: c.last},
 		cursor:  c.after, verdict: v,
 	}
 	if len(v.Again) > 0 {
 		h.cursor, h.offered.Last = c.before, false
 	}
-	h.offered.Cursor = h.cursor.String()
+	if !c.again {
+		h.offered.Cursor = h.cursor.String()
+	}
 	h.offered.Writes = make([]mapping.Write, len(v.Kept))
 	for i, at := range v.Kept {
 		h.offered.Writes[i] = c.writes[at]

@@ -50,7 +50,11 @@ type loading struct {
 	place backfill.Cursor
 	// patience is how long one look for rows may take.
 	patience time.Duration
-	told     map[replication.Reason]bool
+	// most is how many rows are looked at for the next chunk; passBy is set where
+	// the next row cannot be read.
+	most   int
+	passBy bool
+	told   map[replication.Reason]bool
 }
 
 // errAgain has a chunk read again at once: what was read of it is of no use.
@@ -58,7 +62,7 @@ var errAgain = errors.New("the chunk is read again")
 
 // run reads and hands in until the end of the table is settled.
 func (l *loading) run(ctx context.Context) error {
-	l.patience, l.told = time.Second, map[replication.Reason]bool{}
+	l.patience, l.most, l.told = time.Second, scannedRows, map[replication.Reason]bool{}
 	defer l.release(context.WithoutCancel(ctx))
 	if err := l.compile(); err != nil {
 		return err
@@ -77,13 +81,17 @@ func (l *loading) run(ctx context.Context) error {
 		case final(err):
 			return err
 		}
-		failures++
-		if !errors.Is(err, errAgain) {
-			l.trouble(err)
+		wait := signEvery
+		if lost := l.beside != nil && ended(l.beside.lost); lost || !errors.Is(err, errAgain) {
+			l.release(ctx)
 		}
-		l.release(ctx)
+		if !errors.Is(err, errAgain) {
+			failures++
+			l.trouble(err)
+			wait = pause(err, failures)
+		}
 		select {
-		case <-time.After(pause(err, failures)):
+		case <-time.After(wait):
 		case <-ctx.Done():
 		}
 	}

@@ -25,6 +25,8 @@ type part struct {
 	columns []string
 	keys    [][]string
 	again   bool
+	// refused says that they were refused before.
+	refused bool
 	// next is the cursor behind the rows, done is set when there are no more.
 	next backfill.Cursor
 	done bool
@@ -57,7 +59,7 @@ func (l *loading) chunk(ctx context.Context) (done bool, err error) {
 		if len(left) == 0 {
 			return p.done, nil
 		}
-		p = &part{room: room, columns: p.key, keys: left, again: true, next: p.next, done: p.done}
+		p = &part{room: room, columns: p.key, keys: left, again: true, refused: p.refused, next: p.next, done: p.done}
 	}
 }
 
@@ -136,6 +138,7 @@ func (l *loading) load(ctx context.Context, p *part) (*chunk, error) {
 	if err := l.read(ctx, p); err != nil {
 		return nil, err
 	}
+	l.passBy = false
 	mark, err := l.session.Mark(ctx, "backfill "+rand.Text())
 	if err != nil {
 		return nil, err
@@ -144,7 +147,7 @@ func (l *loading) load(ctx context.Context, p *part) (*chunk, error) {
 	l.ticket++
 	c := &chunk{
 		keys: p.rows, writes: p.writes, ticket: l.ticket, feed: l.job.Feed(),
-		before: l.place, after: p.next, last: p.done, silent: mark.Name == "",
+		before: l.place, after: p.next, again: p.refused, force: l.job.Force || len(l.job.Keys) > 0, last: p.done, silent: mark.Name == "",
 	}
 	l.mu.Unlock()
 	b := l.beside
@@ -211,6 +214,9 @@ func (l *loading) read(ctx context.Context, p *part) error {
 		return err
 	}
 	p.snapshot, p.key = chunk.Snapshot, chunk.Key
+	if l.passBy && p.keys == nil {
+		return errors.Join(chunk.End(ctx), l.passedBy(ctx, p))
+	}
 	return errors.Join(l.rows(ctx, chunk, p), chunk.End(ctx))
 }
 
@@ -279,9 +285,38 @@ func (l *loading) rows(ctx context.Context, chunk *rowread.Chunk, p *part) error
 	if p.keys != nil {
 		return errors.Join(chunk.Rows(ctx, p.columns, p.keys, found), wrong)
 	}
-	last, ended, err := chunk.Next(ctx, l.place.After, scannedRows, found)
+	last, ended, err := chunk.Next(ctx, l.place.After, l.most, found)
+	if rowread.OfRow(err) {
+		return l.narrow(err)
+	}
+	l.most = min(10*l.most, scannedRows)
 	p.next.Columns, p.next.After, p.done = chunk.Key, last, ended
 	return errors.Join(err, wrong)
+}
+
+// narrow deals with a row that the server cannot read: fewer rows are read, until
+// it is the only one, and then it is passed by.
+func (l *loading) narrow(err error) error {
+	if l.most == 1 {
+		l.passBy = true
+		l.log.Warn("a row cannot be read, and is left out of the backfill", "err", err,
+			"remedy", "the server's log says more; mend the row, and update it")
+	}
+	l.most = max(1, l.most/10)
+	return errAgain
+}
+
+// passedBy goes on behind the next row.
+func (l *loading) passedBy(ctx context.Context, p *part) error {
+	chunk, err := l.session.BeginChunk(ctx, l.table(), nil)
+	if err != nil {
+		return err
+	}
+	chunk.KeysOnly = true
+	last, _, err := chunk.Next(ctx, l.place.After, 1, func(rowread.Row) bool { return true })
+	p.next.Columns, p.next.After = chunk.Key, last
+	p.next.Rows++
+	return errors.Join(err, chunk.End(ctx))
 }
 
 // row makes a write of one row, unless where leaves it out.

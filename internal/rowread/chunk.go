@@ -44,6 +44,9 @@ type Chunk struct {
 	Snapshot backfill.Snapshot
 	// Patience is how long one fetch of rows may take; BeginChunk sets a second.
 	Patience time.Duration
+	// KeysOnly leaves out everything that may fail for a row: the publication's
+	// row filter is taken to have all rows.
+	KeysOnly bool
 
 	session *Session
 	key     chunkKey
@@ -187,7 +190,7 @@ func (c *Chunk) Rows(ctx context.Context, columns []string, keys [][]string, fou
 // the whole table looked at under one snapshot.
 func (c *Chunk) selectRows(from string) string {
 	columns := []string{"true"}
-	if c.filter != "" {
+	if c.filter != "" && !c.KeysOnly {
 		columns[0] = "(" + c.filter + ") IS TRUE"
 	}
 	for _, col := range c.Relation.Columns {

@@ -213,6 +213,10 @@ func ofValue(err error) bool {
 	return ofRow(err) && (sqlState(err)[:2] == "22" || sqlState(err)[:2] == "42")
 }
 
+// OfRow reports whether an error of reading may be that of one row: its data is
+// damaged, or what the table computes of it fails.
+func OfRow(err error) bool { return err != nil && ofRow(err) && sqlState(err)[:2] != "42" }
+
 // ofRow reports whether an error of a query over a locked table may be that of
 // one row: not the connection's, not of a kind that passes, and not one that
 // every row would have. For the classes see the appendix "PostgreSQL Error
