@@ -212,6 +212,9 @@ func writeMappings(b *strings.Builder, mappings []snapshot.Mapping) {
 		if m.Stopped != "" {
 			fmt.Fprintf(b, "\n%s is stopped: %s\n", printable(m.Name), printable(m.Stopped))
 		}
+		if m.Paused != "" {
+			fmt.Fprintf(b, "\n%s is paused %s; %s of WAL are kept for it\n", printable(m.Name), printable(m.Paused), amount(m.PausedWAL))
+		}
 		if m.Blocked != "" {
 			fmt.Fprintf(b, "\n%s is blocked: %s\n", printable(m.Name), printable(m.Blocked))
 		}

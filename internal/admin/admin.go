@@ -58,6 +58,8 @@ type Options struct {
 	Reserve func(ctx context.Context) (Reserved, error)
 	// Backfills lists backfills, or has something done about them.
 	Backfills func(ctx context.Context, ask BackfillAsk) (Backfills, error)
+	// Pause has mappings wait, or go on.
+	Pause func(ctx context.Context, ask PauseAsk) (Paused, error)
 	// Act has the parked objects with these keys (checkpoint.Parked.Key) tried
 	// again, or gives them up.
 	Act func(ctx context.Context, keys []string, discard bool) (Acted, error)
@@ -83,6 +85,8 @@ func New(options Options) http.Handler {
 	mux.HandleFunc("POST /api/v1/parked/retry", options.acting(options.actOnParked(false)))
 	mux.HandleFunc("POST /api/v1/parked/discard", options.acting(options.actOnParked(true)))
 	mux.HandleFunc("POST /api/v1/release", options.acting(options.release))
+	mux.HandleFunc("POST /api/v1/pause", options.acting(options.pause(false)))
+	mux.HandleFunc("POST /api/v1/resume", options.acting(options.pause(true)))
 	mux.HandleFunc("GET /api/v1/backfills", options.local(options.listBackfills))
 	for _, action := range []BackfillAction{BackfillStart, BackfillPause, BackfillResume, BackfillCancel} {
 		mux.HandleFunc("POST /api/v1/backfills/"+string(action), options.acting(options.actOnBackfills(action)))

@@ -53,6 +53,7 @@ type Daemon struct {
 	passOver pgoutput.LSN
 	accepted atomic.Pointer[[]checkpoint.Accepted]
 	tables   tables
+	pauses   pauses
 	runner   atomic.Pointer[pipeline.Runner]
 	starting atomic.Pointer[string]
 }
@@ -93,6 +94,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 		Listen:     d.Config.HTTP.Listen,
 		Status:     func(ctx context.Context) snapshot.Status { return d.status(ctx, store) },
 		EachParked: store.EachParked, Act: d.act, Release: d.release, Reserve: d.reserve, Backfills: d.backfills,
+		Pause: func(ctx context.Context, ask admin.PauseAsk) (admin.Paused, error) { return d.pause(ctx, store, ask) },
 	})
 
 	// The endpoints outlive the pipeline: its end is worth watching too.
@@ -129,10 +131,15 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 	if err != nil {
 		return err
 	}
+	paused, err := d.loadPauses(ctx, store)
+	if err != nil {
+		return err
+	}
 	d.describe(ctx, client, store, &f.state)
 	runner := &pipeline.Runner{
 		Source: source, Mappings: d.Config.Set, Client: client, Store: store, Backfills: store,
 		State:           f.state,
+		Pauses:          paused,
 		PassOver:        d.passOver,
 		PassedOver:      d.passedOver,
 		Identities:      d.identities(),

@@ -183,7 +183,7 @@ func (m *Machine) finish(now time.Time) {
 	if !m.end.stopping || m.end.finished || len(m.calls.sent) > 0 || m.ledger.busy() {
 		return
 	}
-	if m.liveItems() > 0 && m.maySendLater(now) {
+	if m.unsent() > 0 && m.maySendLater(now) {
 		return
 	}
 	m.end.finished = true

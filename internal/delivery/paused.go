@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -38,4 +39,38 @@ func (m *Machine) pause(now time.Time, ev Pause) {
 		m.dissolve(ev.Mapping)
 	}
 	m.dropPreparedOf(now, ev.Mapping)
+}
+
+// unsent counts the items that the end waits for: what belongs to a paused mapping
+// and is in no call stays where it is.
+func (m *Machine) unsent() int {
+	n := m.liveItems()
+	m.eachPaused(func(*item) { n-- })
+	return n
+}
+
+// oldestPaused is the transaction of the oldest change of a paused mapping that
+// waits; zero for none.
+func (m *Machine) oldestPaused(mapping int) (oldest LSN) {
+	m.eachPaused(func(it *item) {
+		if at := it.at.Commit; int(it.mapping) == mapping && it.windowed() && (oldest == 0 || at < oldest) {
+			oldest = at
+		}
+	})
+	return oldest
+}
+
+// eachPaused visits the items, but those of backfills, that wait as their mapping
+// is paused.
+func (m *Machine) eachPaused(visit func(*item)) {
+	if !slices.ContainsFunc(m.states, func(s mappingState) bool { return s.paused[live] != "" }) {
+		return
+	}
+	for i := range m.keys.slots {
+		for it := m.keys.slots[i].first; it != nil; it = it.after {
+			if it.feed != fromBackfill && it.stage < sending && m.states[it.mapping].paused[live] != "" {
+				visit(it)
+			}
+		}
+	}
 }

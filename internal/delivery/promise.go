@@ -95,7 +95,7 @@ func (m *Machine) save(now time.Time) {
 	}
 	m.recordBrakes(now)
 	frontier := m.window.Frontier()
-	last := m.end.stopping && len(m.calls.sent) == 0 && (m.liveItems() == len(l.ends) || !m.maySendLater(now))
+	last := m.end.stopping && len(m.calls.sent) == 0 && (m.unsent() == len(l.ends) || !m.maySendLater(now))
 	sync := last || m.syncDue(now, frontier)
 	if !sync && len(l.reserved) == 0 && (emptyDraft(&l.draft) || m.joined(now)) {
 		return

@@ -174,6 +174,9 @@ type MappingReport struct {
 	// Paused is why its objects wait by somebody's word, PausedBackfill why those
 	// of its backfill do; "" when they do not.
 	Paused, PausedBackfill string
+	// Oldest is the transaction of the oldest change that waits, of a mapping that
+	// is Paused; zero for none.
+	Oldest LSN
 	// Braked is set while the mapping is held, as it wants to delete too much.
 	Braked bool
 }
@@ -205,7 +208,7 @@ func (m *Machine) Report(now time.Time) Report {
 		r.Mappings = append(r.Mappings, MappingReport{
 			Mapping: m.cfg.Mappings[i], MappingCounts: s.count, Pending: s.pending,
 			Waits: m.waitingPays(i), Blocked: s.block.reason, Stopped: s.stopped.reason, Braked: s.brake.held,
-			Paused: s.paused[live], PausedBackfill: s.paused[bulk],
+			Paused: s.paused[live], PausedBackfill: s.paused[bulk], Oldest: m.oldestPaused(i),
 		})
 	}
 	return r

@@ -117,3 +117,20 @@ func TestPausedMappingWaits(t *testing.T) {
 		t.Errorf("sent %s after it was resumed", text(got))
 	}
 }
+
+// TestPausedMappingIsNotWaitedFor: the end leaves its changes for the next life,
+// at once, and none of them is lost.
+func TestPausedMappingIsNotWaitedFor(t *testing.T) {
+	r := newRig(t, nil)
+	r.step(Pause{Mapping: 0, Reason: "somebody wants it"})
+	r.commit(upsert("1"), upsert("2"))
+	if report := r.m.Report(r.now); report.Mappings[0].Oldest == 0 || report.Mappings[1].Oldest != 0 {
+		t.Errorf("oldest changes that wait: %s and %s", report.Mappings[0].Oldest, report.Mappings[1].Oldest)
+	}
+	saved := r.m.Report(r.now).Saved
+	r.step(Stop{SendUntil: r.now.Add(time.Minute)})
+	r.drain()
+	if !r.m.end.finished || r.m.Pending() != 2 || r.m.Report(r.now).Saved != saved {
+		t.Errorf("finished %v, %d pending, saved %s of %s", r.m.end.finished, r.m.Pending(), r.m.Report(r.now).Saved, saved)
+	}
+}

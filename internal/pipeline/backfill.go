@@ -48,6 +48,9 @@ type backfiller struct {
 	// that have ended while a chunk was on its way.
 	cursors map[string]string
 	left    []string
+	// held are the mappings that are paused: their jobs wait, whatever state they
+	// are in.
+	held map[int]bool
 }
 
 // onTheWay is a chunk that is not settled.
@@ -74,7 +77,7 @@ var errNoBackfills = errors.New("backfills are not kept here")
 func newBackfiller(r *Runner) *backfiller {
 	b := &backfiller{
 		runner: r, store: r.Backfills, wake: make(chan struct{}, 1), settled: make(chan struct{}, 1),
-		cursors: make(map[string]string),
+		cursors: make(map[string]string), held: make(map[int]bool),
 	}
 	for _, c := range r.State.Cursors {
 		b.cursors[c.Feed] = c.Value
@@ -171,7 +174,7 @@ func (b *backfiller) next(life context.Context) (*job, context.Context) {
 	defer b.mu.Unlock()
 	for _, state := range []checkpoint.BackfillState{checkpoint.BackfillRunning, checkpoint.BackfillWaiting} {
 		for _, j := range b.jobs {
-			if j.State == state {
+			if j.State == state && !b.held[j.mapping] {
 				ctx, interrupt := context.WithCancel(life)
 				b.running, b.interrupt = j, interrupt
 				return j, ctx

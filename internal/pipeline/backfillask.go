@@ -184,6 +184,9 @@ func (r *Runner) ListBackfills(ctx context.Context) ([]BackfillReport, error) {
 			continue
 		}
 		report.Backfill = j.Backfill
+		if b.held[j.mapping] {
+			report.Err = "its mapping is paused; cdcsync resume " + j.Mapping + " has it go on"
+		}
 		left := max(j.Estimate-j.Rows, 0)
 		report.Cost = r.BackfillCost(left)
 		report.Left = report.Cost.Time

@@ -42,6 +42,8 @@ type Runner struct {
 	// tables are known by their names alone.
 	Identities []Identity
 	Config     delivery.Config
+	// Pauses are the mappings that wait from the start on, by somebody's word.
+	Pauses []delivery.Pause
 	// PassOver is the start of the commit record of a transaction of which what
 	// halts reading is left out, once; zero for none. PassedOver, when set, is
 	// told of it.
@@ -167,12 +169,20 @@ func (r *Runner) prepare() {
 	r.acknowledged.Store(uint64(r.State.Checkpoint.LSN))
 	r.reader = newReader(r)
 	r.backfills = newBackfiller(r)
+	for _, pause := range r.Pauses {
+		r.backfills.hold(pause)
+	}
 }
 
 // runMachine runs the machine until it has finished or life ends.
 func (r *Runner) runMachine(stop <-chan struct{}, life context.Context, group *errgroup.Group) error {
 	clock := startClock()
 	m := delivery.New(r.Config, r.State, clock.now())
+	for _, pause := range r.Pauses {
+		for _, e := range m.Step(clock.now(), pause) {
+			r.carryOut(e, life, group)
+		}
+	}
 	r.State.Settled, r.State.SettledTo = nil, nil // the machine has it in a form of its own
 	alarm := time.NewTimer(0)
 	defer alarm.Stop()

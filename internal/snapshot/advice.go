@@ -28,7 +28,7 @@ var advice = map[string]string{
 	string(delivery.Unfit):          "do what the reason says; the log tells the time in which changes may have been missed",
 	string(delivery.Stopping):       "wait: it takes no longer than delivery.shutdown_timeout; what is left is sent at the next start",
 	string(delivery.DeletesHeld):    "see whether these rows were to be deleted; cdcsync release MAPPING lets it go on",
-	string(delivery.MappingPaused):  "resume the mapping once the reason is mended",
+	string(delivery.MappingPaused):  "cdcsync resume MAPPING has it go on; until then PostgreSQL keeps the WAL from its oldest change on, and delivery.max_retained_wal bounds what is called well",
 	string(delivery.MappingStopped): "mend what the reason says, then start the daemon again: all of the mapping comes from there on; other mappings go on meanwhile, as long as the server has room for the WAL",
 	string(delivery.MappingBlocked): "cdcsync parked list shows what Marketo says; once the cause is mended the next probe, within five minutes, opens the mapping, and cdcsync parked retry probes at once",
 }

@@ -33,6 +33,11 @@ type Mapping struct {
 	// DeletesHeld is set while the mapping is held, as it wants to delete more
 	// than delivery.max_deletes allows.
 	DeletesHeld bool `json:"deletes_held,omitempty"`
+	// Paused says since when it waits by somebody's word, by which command and
+	// why; PausedWAL is the WAL from its oldest change that waits to the end of the
+	// server's, which the slot keeps for it.
+	Paused    string `json:"paused,omitempty"`
+	PausedWAL uint64 `json:"paused_wal_bytes,omitempty"`
 	// Latency is missing before the first confirmed object.
 	Latency *Latency `json:"latency,omitempty"`
 	// from and rows are what it was made of, for metrics.
@@ -48,13 +53,16 @@ type Latency struct {
 }
 
 // mappingOf fills a Mapping in.
-func mappingOf(m delivery.MappingReport, rows delivery.RowReport) Mapping {
+func mappingOf(m delivery.MappingReport, rows delivery.RowReport, end delivery.LSN) Mapping {
 	out := Mapping{
 		Name: m.Name, Object: m.Object,
 		Rows: rows.Inserts + rows.Updates + rows.Deletes, Filtered: rows.Filtered,
 		Coalesced: m.Coalesced, Confirmed: m.Confirmed, Statuses: map[string]uint64{},
-		Retries: m.Retries, Gone: m.Gone, Pending: m.Pending, Stopped: m.Stopped, Blocked: m.Blocked, DeletesHeld: m.Braked,
+		Retries: m.Retries, Gone: m.Gone, Pending: m.Pending, Stopped: m.Stopped, Blocked: m.Blocked, DeletesHeld: m.Braked, Paused: m.Paused,
 		from: m, rows: rows,
+	}
+	if m.Oldest != 0 && end > m.Oldest {
+		out.PausedWAL = uint64(end - m.Oldest)
 	}
 	for status, n := range m.Statuses {
 		if n > 0 {
@@ -94,6 +102,8 @@ var mappingMetrics = []metric{
 	ofMapping("mapping_stopped", "1 while nothing of the mapping is received, as a change does not fit it.", prometheus.GaugeValue, func(m *Mapping) float64 { return oneIf(m.Stopped != "") }),
 	ofMapping("mapping_blocked", "1 while the mapping sends probes only.", prometheus.GaugeValue, func(m *Mapping) float64 { return oneIf(m.Blocked != "") }),
 	ofMapping("mapping_deletes_held", "1 while the mapping is held, as it wants to delete more than delivery.max_deletes allows.", prometheus.GaugeValue, func(m *Mapping) float64 { return oneIf(m.DeletesHeld) }),
+	ofMapping("mapping_paused", "1 while the mapping waits until cdcsync resume.", prometheus.GaugeValue, func(m *Mapping) float64 { return oneIf(m.Paused != "") }),
+	ofMapping("mapping_paused_wal_bytes", "WAL from the oldest change that waits of a paused mapping to the end of the WAL of the server.", prometheus.GaugeValue, func(m *Mapping) float64 { return float64(m.PausedWAL) }),
 	labelled("object_statuses_total", "Statuses that Marketo gave, by status.", prometheus.CounterValue, []string{"mapping", "status"}, func(r *Report, put put) {
 		for _, m := range r.Mappings {
 			for status, n := range m.from.Statuses {

@@ -93,7 +93,7 @@ func Of(r delivery.Report, set Settings, now time.Time) *Report {
 		out.Through, out.Behind = &through, &behind
 	}
 	for i, m := range r.Mappings {
-		out.Mappings = append(out.Mappings, mappingOf(m, r.Source.Rows[i]))
+		out.Mappings = append(out.Mappings, mappingOf(m, r.Source.Rows[i], max(r.Source.Received, r.Source.Server)))
 	}
 	return out
 }

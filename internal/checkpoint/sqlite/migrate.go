@@ -54,11 +54,14 @@ func versionFive(ctx context.Context, tx *sql.Tx) error {
 // backfillTables are those of version 6.
 const backfillTables = cursorsTable + refusedTable + backfillTable + mappingsTable
 
+// controlTables are those of version 6 that have what somebody wants of mappings.
+const controlTables = pausedTable
+
 // versionSix adds what identifies the latest transaction, which is not known yet,
-// the object types that lag, of which there is none, and what backfills need. The mappings of a store that an older
-// release made count as loaded: an upgrade never sends a table.
+// the object types that lag, of which there is none, what backfills need, and what is paused. The mappings of a
+// store that an older release made count as loaded: an upgrade never sends a table.
 func versionSix(ctx context.Context, tx *sql.Tx) error {
-	_, err := tx.ExecContext(ctx, latestColumn+stoppedColumn+lagsTable+backfillTables+ofOlderRelease)
+	_, err := tx.ExecContext(ctx, latestColumn+stoppedColumn+lagsTable+backfillTables+controlTables+ofOlderRelease)
 	return err
 }
 

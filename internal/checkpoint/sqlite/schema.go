@@ -65,7 +65,7 @@ CREATE TABLE relations (       -- mapped tables as they were last seen
 // schema is meant to be read by people too, also while the daemon runs. Keys
 // may hold any byte and are blobs; positions are integers, with their usual
 // text beside them; times are RFC 3339 in UTC.
-const schema = stateTable + latestColumn + relationsTable + acceptedTable + deletionsTable + settledToTable + stoppedColumn + lagsTable + backfillTables + `
+const schema = stateTable + latestColumn + relationsTable + acceptedTable + deletionsTable + settledToTable + stoppedColumn + lagsTable + backfillTables + controlTables + `
 CREATE TABLE parked (          -- objects that were not confirmed
   key       BLOB    PRIMARY KEY,
   mapping   TEXT    NOT NULL,
