@@ -10,14 +10,15 @@
 // is wrong with one row is told of that row alone. The server is a guest's: a
 // table is locked as weakly as there is (ACCESS SHARE), before the snapshot, no
 // lock is waited for longer than Source.LockTimeout, a snapshot is held for a
-// hundred rows or two seconds at most, and there are four sessions at most beside
+// hundred rows or one query at most, and there are four sessions at most beside
 // the one that reads chunks and the one that looks up what the stream lacks.
 //
 // Every write goes through LookUp before it is delivered, of whatever feed: it
-// puts in what the mapping takes from other tables, all of them or none.
+// puts in what the mapping takes from other tables, of each write all or nothing.
 //
-// The limits: it decides nothing of an object, and tries nothing again. What
-// cannot be read is answered with an error, and whoever asked asks again. Answers
-// come in any order. A search for other spellings of a key costs the server a
+// The limits: it decides nothing of an object. A row that cannot be read is
+// answered with an error, and whoever asked asks again; only Lookups waits for what
+// is in the way, as the stream cannot go on without. Answers come in any order. A
+// value that is looked up may be newer than the change that it is for. A search for other spellings of a key costs the server a
 // look at the whole table where it has no index of the expression.
 package rowread
