@@ -24,7 +24,7 @@ func (d *Daemon) lookAgain(ctx context.Context, source *replication.Source, stor
 		found = slices.Insert(found, 0, delivery.Obstacle{Condition: delivery.Halted, Reason: refusal.Reason, Remedy: refusal.Remedy})
 		return x.Server, found, d.recordUnlogged(ctx, store, x.Tables)
 	}
-	return x.Server, found, d.settleTables(ctx, store, x.Tables)
+	return x.Server, found, d.recordTables(ctx, store, x.Tables)
 }
 
 // conditions are what findings of a scope come to while changes stream. The others

@@ -72,14 +72,14 @@ func (d *Daemon) begin(ctx context.Context, source *replication.Source, store *s
 		}
 		return b, err
 	}
-	// All else stays as the last life left it: settling in marks the store as
-	// ours.
+	// All else stays as the last life left it: what is made from here on marks the
+	// store as ours.
 	if b.accepted != nil {
 		if b.state, err = d.accept(ctx, source, store, b); err != nil {
 			return b, err
 		}
 	}
-	if b.state.Checkpoint, err = d.settleIn(ctx, source, store, b); err != nil {
+	if b.state.Checkpoint, err = d.establish(ctx, source, store, b); err != nil {
 		return b, err
 	}
 	d.noteAccepted(b.state.Accepted)
@@ -93,7 +93,7 @@ func (d *Daemon) begin(ctx context.Context, source *replication.Source, store *s
 			return b, err
 		}
 	}
-	return b, d.settleTables(ctx, store, b.Tables)
+	return b, d.recordTables(ctx, store, b.Tables)
 }
 
 // examine holds server, store and mappings against each other, and changes
@@ -156,9 +156,9 @@ func (d *Daemon) tellStart(x Examination) {
 	}
 }
 
-// settleIn makes what the decision asks for, and returns the checkpoint to go
+// establish makes what the decision asks for, and returns the checkpoint to go
 // on from.
-func (d *Daemon) settleIn(ctx context.Context, source *replication.Source, store *sqlite.Store, b beginning) (*checkpoint.Checkpoint, error) {
+func (d *Daemon) establish(ctx context.Context, source *replication.Source, store *sqlite.Store, b beginning) (*checkpoint.Checkpoint, error) {
 	here := &checkpoint.Checkpoint{
 		System: b.Server.System, Timeline: b.Server.Timeline, Database: b.Server.Database,
 		Slot: source.Slot, LSN: b.Decision.LSN,

@@ -127,9 +127,9 @@ type tables struct {
 	notices []string
 }
 
-// settleTables records the tables as they are now, and tells what became of
+// recordTables records the tables as they are now, and tells what became of
 // them.
-func (d *Daemon) settleTables(ctx context.Context, store *sqlite.Store, seen Tables) error {
+func (d *Daemon) recordTables(ctx context.Context, store *sqlite.Store, seen Tables) error {
 	for _, c := range slices.Concat(seen.Changes, seen.Unmapped) {
 		if c.Loses {
 			d.Log.Warn("accepted: changes of a table may be missing", "table", c.Table, "reason", c.Text, "remedy", c.Remedy)
@@ -137,7 +137,7 @@ func (d *Daemon) settleTables(ctx context.Context, store *sqlite.Store, seen Tab
 		}
 		d.notice(c)
 	}
-	return d.record(ctx, store, seen.Known, seen.accepted())
+	return d.saveTables(ctx, store, seen.Known, seen.accepted())
 }
 
 // accepted are the tables as they are now, with what is known of their past.
@@ -173,9 +173,9 @@ func (d *Daemon) notice(c identity.Change) {
 // mostNotices bounds what status lists.
 const mostNotices = 50
 
-// record saves the tables where they are not as known, and knows them as they
+// saveTables saves the tables where they are not as known, and knows them as they
 // are from then on.
-func (d *Daemon) record(ctx context.Context, store *sqlite.Store, known, now []identity.Table) error {
+func (d *Daemon) saveTables(ctx context.Context, store *sqlite.Store, known, now []identity.Table) error {
 	before, after := map[string]bool{}, []checkpoint.Relation{}
 	for i := range known {
 		text, err := known[i].Record()
@@ -212,7 +212,7 @@ func (d *Daemon) recordUnlogged(ctx context.Context, store *sqlite.Store, seen T
 	if !more {
 		return nil
 	}
-	return d.record(ctx, store, seen.Known, marked)
+	return d.saveTables(ctx, store, seen.Known, marked)
 }
 
 // knownTables are the tables as they were seen last.

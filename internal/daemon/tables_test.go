@@ -17,13 +17,13 @@ func TestTablesThatWereNotSavedAreNotKnown(t *testing.T) {
 	now := []identity.Table{{Schema: "public", Name: "thing", OID: 7}}
 	ended, end := context.WithCancel(t.Context())
 	end()
-	if err := d.record(ended, store, nil, now); err == nil {
+	if err := d.saveTables(ended, store, nil, now); err == nil {
 		t.Fatal("a save that failed is no error")
 	}
 	if d.tables.known != nil {
 		t.Errorf("known: got %v, want nothing", d.tables.known)
 	}
-	if err := d.record(t.Context(), store, d.tables.known, now); err != nil {
+	if err := d.saveTables(t.Context(), store, d.tables.known, now); err != nil {
 		t.Fatal(err)
 	}
 	state, err := store.Load(t.Context())

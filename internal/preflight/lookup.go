@@ -176,13 +176,13 @@ const (
 
 func sortOf(c *catalog.TableColumn) sort {
 	switch familyOf(c) {
-	case whole, decimal, floating:
+	case integer, decimal, floating:
 		return numbers
-	case truth:
+	case boolean:
 		return truths
-	case day, moment:
+	case date, datetime:
 		return times
-	case structure:
+	case structured:
 		return others
 	}
 	switch name := c.BuiltIn(); {

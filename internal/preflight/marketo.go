@@ -160,10 +160,10 @@ func (c *comparison) compareField(f *marketo.Field) {
 		level, detail := OK, ""
 		switch {
 		case r.Constant != nil:
-			level, detail = fitConstant(*r.Constant, f)
+			level, detail = compareConstant(*r.Constant, f)
 		default:
 			if column := c.column(r); column != nil {
-				level, detail = Fit(column, f)
+				level, detail = CompareColumn(column, f)
 			}
 		}
 		if detail != "" {

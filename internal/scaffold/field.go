@@ -38,7 +38,7 @@ func (p *Proposal) nameByFields(columns []*catalog.TableColumn, d *marketo.Descr
 			continue
 		}
 		used = append(used, f.Name)
-		level, fit := preflight.Fit(c, f)
+		level, fit := preflight.CompareColumn(c, f)
 		if level == preflight.Fail {
 			p.leave(c, fit)
 			continue

@@ -55,7 +55,7 @@ func TestFitColumn(t *testing.T) {
 	}
 	for _, tt := range tests {
 		c := &catalog.TableColumn{Name: "c", BaseName: tt.column, Formatted: tt.column, Modifier: tt.modifier, Array: strings.HasPrefix(tt.column, "_")}
-		level, detail := Fit(c, &marketo.Field{Name: "f", DataType: tt.field, Length: tt.length})
+		level, detail := CompareColumn(c, &marketo.Field{Name: "f", DataType: tt.field, Length: tt.length})
 		got := ""
 		if detail != "" {
 			got = level.String() + " " + detail
@@ -90,7 +90,7 @@ func TestFitConstant(t *testing.T) {
 		{marketo.String, "anything", "reference", true},
 	}
 	for _, tt := range tests {
-		level, detail := fitConstant(marketo.Value{Kind: tt.kind, Text: tt.text}, &marketo.Field{DataType: tt.field, Length: 3})
+		level, detail := compareConstant(marketo.Value{Kind: tt.kind, Text: tt.text}, &marketo.Field{DataType: tt.field, Length: 3})
 		if fits := detail == "" && level == OK; fits != tt.fits {
 			t.Errorf("fitConstant(%q, %s) = %s %q, want fits = %t", tt.text, tt.field, level, detail, tt.fits)
 		}
@@ -123,7 +123,7 @@ func TestUses(t *testing.T) {
 func TestFitColumnOfItsOwnType(t *testing.T) {
 	for _, name := range []string{"_mood", "int4"} {
 		c := &catalog.TableColumn{Name: "c", Base: 16400, BaseName: name, Formatted: name, Modifier: -1}
-		if level, detail := Fit(c, &marketo.Field{Name: "f", DataType: "boolean"}); level != Warn {
+		if level, detail := CompareColumn(c, &marketo.Field{Name: "f", DataType: "boolean"}); level != Warn {
 			t.Errorf("%s: %v %s, want a warning as for text", name, level, detail)
 		}
 	}

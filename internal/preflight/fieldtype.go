@@ -16,26 +16,26 @@ import (
 type family uint8
 
 const (
-	words family = iota
-	whole
+	textual family = iota
+	integer
 	decimal
 	floating
-	truth
-	day
-	moment
-	structure
+	boolean
+	date
+	datetime
+	structured
 )
 
 // families are those of pg_type's names; all others are words.
 var families = map[string]family{
-	"int2": whole, "int4": whole, "int8": whole, "oid": whole,
-	"numeric": decimal, "float4": floating, "float8": floating, "bool": truth,
-	"date": day, "timestamp": moment, "timestamptz": moment, "json": structure, "jsonb": structure,
+	"int2": integer, "int4": integer, "int8": integer, "oid": integer,
+	"numeric": decimal, "float4": floating, "float8": floating, "bool": boolean,
+	"date": date, "timestamp": datetime, "timestamptz": datetime, "json": structured, "jsonb": structured,
 }
 
 func familyOf(c *catalog.TableColumn) family {
 	if c.Array {
-		return structure
+		return structured
 	}
 	return families[c.BuiltIn()]
 }
@@ -43,13 +43,13 @@ func familyOf(c *catalog.TableColumn) family {
 // fields are Marketo's data types, in lower case; what is not here is not
 // judged.
 var fields = map[string]family{
-	"string": words, "text": words, "email": words, "phone": words, "link": words, "url": words,
-	"integer": whole, "float": floating, "currency": floating, "boolean": truth, "date": day, "datetime": moment,
+	"string": textual, "text": textual, "email": textual, "phone": textual, "link": textual, "url": textual,
+	"integer": integer, "float": floating, "currency": floating, "boolean": boolean, "date": date, "datetime": datetime,
 }
 
-// Fit says how the values of a column fit a field: Fail when none would
+// CompareColumn says how the values of a column fit a field: Fail when none would
 // be accepted, Warn when some may not be or lose something; "" when all fit.
-func Fit(c *catalog.TableColumn, f *marketo.Field) (Level, string) {
+func CompareColumn(c *catalog.TableColumn, f *marketo.Field) (Level, string) {
 	target, known := fields[strings.ToLower(f.DataType)]
 	if !known {
 		return OK, ""
@@ -59,21 +59,21 @@ func Fit(c *catalog.TableColumn, f *marketo.Field) (Level, string) {
 		return level, fmt.Sprintf("column %s is %s and the field %s: %s", c.Name, c.Formatted, f.DataType, what)
 	}
 	switch {
-	case target == words:
-		return fitLength(c, f, says)
+	case target == textual:
+		return compareLength(c, f, says)
 	case from == target:
 		return OK, ""
-	case from == words && target == truth:
+	case from == textual && target == boolean:
 		return says(Warn, "t, true, y, yes, on and 1 are sent as true, their opposites as false, any other text is refused")
-	case from == words && (target == whole || target == floating):
+	case from == textual && (target == integer || target == floating):
 		return says(Warn, "a text that is a number is sent as one, any other is refused")
-	case from == words:
+	case from == textual:
 		return says(Warn, "a text that is none of that type is refused")
-	case target == whole && from == decimal && scaleOf(c) == 0:
+	case target == integer && from == decimal && scaleOf(c) == 0:
 		return OK, ""
-	case target == whole && (from == decimal || from == floating):
+	case target == integer && (from == decimal || from == floating):
 		return says(Warn, "a value with a fraction is refused")
-	case target == floating && from == whole:
+	case target == floating && from == integer:
 		if c.BuiltIn() == "int8" {
 			return says(Warn, "of more than 15 digits the last may be lost")
 		}
@@ -83,21 +83,21 @@ func Fit(c *catalog.TableColumn, f *marketo.Field) (Level, string) {
 			return OK, ""
 		}
 		return says(Warn, "of more than 15 digits the last may be lost")
-	case target == day && from == moment, target == moment && from == day:
+	case target == date && from == datetime, target == datetime && from == date:
 		return says(Warn, "Marketo may refuse a date with a time where it wants none, or without one where it wants one")
-	case target == truth && from == whole:
+	case target == boolean && from == integer:
 		return says(Warn, "0 and 1 are sent as false and true, anything else is refused")
 	}
 	return says(Fail, "no value would be accepted")
 }
 
-// fitLength judges columns that become text.
-func fitLength(c *catalog.TableColumn, f *marketo.Field, says func(Level, string) (Level, string)) (Level, string) {
+// compareLength judges columns that become text.
+func compareLength(c *catalog.TableColumn, f *marketo.Field, says func(Level, string) (Level, string)) (Level, string) {
 	most := limit(c)
 	switch {
 	case f.Length == 0 || most > 0 && most <= f.Length:
 		return OK, ""
-	case most > 0, familyOf(c) == structure:
+	case most > 0, familyOf(c) == structured:
 		return says(Warn, fmt.Sprintf("a value of more than %d characters is refused", f.Length))
 	case c.BuiltIn() == "text" || c.BuiltIn() == "varchar":
 		return says(OK, fmt.Sprintf("a value of more than %d characters is refused", f.Length))
@@ -139,29 +139,29 @@ func scaleOf(c *catalog.TableColumn) int {
 	return scale
 }
 
-// fitConstant judges a value that is the same for every row.
-func fitConstant(v marketo.Value, f *marketo.Field) (Level, string) {
+// compareConstant judges a value that is the same for every row.
+func compareConstant(v marketo.Value, f *marketo.Field) (Level, string) {
 	target, known := fields[strings.ToLower(f.DataType)]
 	if !known || v.Kind == marketo.Null || v.Kind == marketo.Omitted {
 		return OK, ""
 	}
 	var err error
 	switch target {
-	case words:
+	case textual:
 		if f.Length > 0 && utf8.RuneCountInString(v.Text) > f.Length {
 			return Fail, fmt.Sprintf("the constant has more than the %d characters of the field", f.Length)
 		}
-	case whole:
+	case integer:
 		_, err = strconv.ParseInt(v.Text, 10, 64)
 	case floating:
 		_, err = strconv.ParseFloat(v.Text, 64)
-	case truth:
+	case boolean:
 		if v.Text != "true" && v.Text != "false" && v.Text != "0" && v.Text != "1" {
 			err = strconv.ErrSyntax
 		}
-	case day:
+	case date:
 		_, err = time.Parse(time.DateOnly, v.Text)
-	case moment:
+	case datetime:
 		_, err = time.Parse(time.RFC3339, v.Text)
 	}
 	if err != nil {
