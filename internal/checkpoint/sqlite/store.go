@@ -17,6 +17,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/boot"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
@@ -82,7 +83,7 @@ const (
 // Errors say what to do: the store is in use, may be read by others, is
 // damaged, belongs to another program or to a newer release.
 func Open(ctx context.Context, path string) (*Store, error) {
-	s, err := open(ctx, path, bootID())
+	s, err := open(ctx, path, boot.ID())
 	if err != nil {
 		return nil, fmt.Errorf("open state file %s: %w", path, explain(err))
 	}

@@ -1,10 +1,10 @@
-package sqlite
+package boot
 
 import "syscall"
 
-// bootID names this run of the machine's kernel; "" when it is not known.
+// ID names this run of the machine's kernel; "" when it is not known.
 // Unlike kern.boottime, this one does not change when the clock is set.
-func bootID() string {
+func ID() string {
 	id, err := syscall.Sysctl("kern.bootsessionuuid")
 	if err != nil {
 		return ""

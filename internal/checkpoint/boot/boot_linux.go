@@ -1,13 +1,13 @@
-package sqlite
+package boot
 
 import (
 	"os"
 	"strings"
 )
 
-// bootID names this run of the machine's kernel; "" when it is not known. It
+// ID names this run of the machine's kernel; "" when it is not known. It
 // comes from the kernel and changes with each boot, and only then.
-func bootID() string {
+func ID() string {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return ""
