@@ -4,7 +4,7 @@
 // The command wires the rooms under internal together and does nothing else.
 // It exits with 0 when all went well, 1 when something failed, 2 for wrong
 // usage or configuration, and 3 when it refuses to go on because changes
-// would be lost.
+// would be lost. wait has two more: 4 when its time is up, 5 for parked objects.
 package main
 
 import (
@@ -35,11 +35,17 @@ func execute() int {
 func exitCode(err error) int {
 	var usage usageError
 	var refused *checkpoint.Refusal
+	var notYet notYetError
+	var parked parkedError
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &refused):
 		return 3
+	case errors.As(err, &notYet):
+		return exitNotYet
+	case errors.As(err, &parked):
+		return exitParked
 	case errors.As(err, &usage), misconfigured(err):
 		return 2
 	case loses(err):
@@ -93,7 +99,7 @@ every key) and:
 	root.SetVersionTemplate("cdcsync {{.Version}}\n")
 	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(initCommand(), schemaCommand(), runCommand(), checkCommand(), statusCommand(), parkedCommand(), releaseCommand(), pauseCommand(), resumeCommand(), backfillCommand(),
+	root.AddCommand(initCommand(), schemaCommand(), runCommand(), checkCommand(), statusCommand(), waitCommand(), parkedCommand(), releaseCommand(), pauseCommand(), resumeCommand(), backfillCommand(),
 		stateCommand(), simulateCommand(), demoCommand(), versionCommand(), teardownCommand(), manCommand())
 	complete(root)
 	strict(root)

@@ -56,6 +56,9 @@ type Options struct {
 	// of them and the calls. Reserve asks for leave for one call to Marketo.
 	Release func(ctx context.Context, mappings []string) (Acted, error)
 	Reserve func(ctx context.Context) (Reserved, error)
+	// Wait says whether everything committed before a place is in Marketo, as soon
+	// as it is, or when the time to hold has passed.
+	Wait func(ctx context.Context, ask WaitAsk) (Waited, error)
 	// Backfills lists backfills, or has something done about them.
 	Backfills func(ctx context.Context, ask BackfillAsk) (Backfills, error)
 	// Pause has mappings wait, or go on.
@@ -80,6 +83,7 @@ func New(options Options) http.Handler {
 	mux.HandleFunc("GET /readyz", options.readyz)
 	mux.HandleFunc("GET /{$}", options.index)
 	mux.HandleFunc("GET /api/v1/status", options.local(options.status))
+	mux.HandleFunc("GET /api/v1/wait", options.local(options.wait))
 	mux.HandleFunc("GET /api/v1/parked", options.local(options.listParked))
 	mux.HandleFunc("GET /api/v1/parked/{id}", options.local(options.showParked))
 	mux.HandleFunc("POST /api/v1/parked/retry", options.acting(options.actOnParked(false)))
@@ -127,6 +131,7 @@ func (o Options) index(w http.ResponseWriter, _ *http.Request) {
 /api/v1/status       what is going on, as JSON
 /api/v1/parked       parked objects: ?mapping= &code= &key= &waits= &limit= &after=
 /api/v1/parked/{id}  one of them, with its payload
+/api/v1/wait         whether a commit is in Marketo: ?lsn= &timeline= &hold=
 /api/v1/backfills    rows that tables have, on their way`)
 }
 

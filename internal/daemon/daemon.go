@@ -89,16 +89,21 @@ func (d *Daemon) Run(ctx context.Context) error {
 
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(d.Version.Collector(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	// The endpoints outlive the pipeline: its end is worth watching too.
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	handler := admin.New(admin.Options{
 		Metrics: registry, Alive: d.alive, Ready: d.ready, Version: d.Version.String(),
 		Listen:     d.Config.HTTP.Listen,
 		Status:     func(ctx context.Context) snapshot.Status { return d.status(ctx, store) },
 		EachParked: store.EachParked, Act: d.act, Release: d.release, Reserve: d.reserve, Backfills: d.backfills,
 		Pause: func(ctx context.Context, ask admin.PauseAsk) (admin.Paused, error) { return d.pause(ctx, store, ask) },
+		Wait: func(ctx context.Context, ask admin.WaitAsk) (admin.Waited, error) {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			defer context.AfterFunc(serving, cancel)()
+			return d.wait(ctx, source, store, ask)
+		},
 	})
-
-	// The endpoints outlive the pipeline: its end is worth watching too.
-	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	group, failed := errgroup.WithContext(serving)
 	group.Go(func() error { return admin.Serve(serving, d.Config.HTTP.Listen, handler) })
 	group.Go(func() error {

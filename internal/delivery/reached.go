@@ -16,7 +16,7 @@ const (
 	// Reached: all of it is in Marketo, parked objects aside, as far as it is in
 	// the stream: that begins where the slot was made.
 	Reached
-	// OtherHistory: the server is on another timeline, in which the place is
+	// OtherHistory: the server is on a later timeline, in which the place is
 	// another one, if it is there at all.
 	OtherHistory
 )
@@ -29,9 +29,9 @@ func (r Report) Reached(p Place) Reach {
 	switch {
 	case !r.Source.Connected || r.Source.Timeline == 0:
 		return NotYet
-	case p.Timeline != 0 && p.Timeline != r.Source.Timeline:
+	case p.Timeline != 0 && p.Timeline < r.Source.Timeline:
 		return OtherHistory
-	case r.leavesOut() || r.Settled < p.LSN:
+	case p.Timeline > r.Source.Timeline || r.leavesOut() || r.Settled < p.LSN:
 		return NotYet
 	}
 	return Reached

@@ -14,7 +14,7 @@ func TestReached(t *testing.T) {
 		{"settled, on the same timeline", Place{LSN: 99, Timeline: 2}, nil, Reached},
 		{"not settled", Place{LSN: 101}, nil, NotYet},
 		{"of a timeline that is not the server's any more", Place{LSN: 50, Timeline: 1}, nil, OtherHistory},
-		{"of a timeline that the server does not have yet", Place{LSN: 50, Timeline: 3}, nil, OtherHistory},
+		{"of a timeline that the server does not have yet", Place{LSN: 50, Timeline: 3}, nil, NotYet},
 		{"before the first connection", Place{LSN: 50}, func(r *Report) { r.Source = SourceReport{} }, NotYet},
 		{"connected, to nobody knows what", Place{LSN: 50}, func(r *Report) { r.Source.Timeline = 0 }, NotYet},
 		{"not connected", Place{LSN: 50, Timeline: 2}, func(r *Report) { r.Source.Connected = false }, NotYet},

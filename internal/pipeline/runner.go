@@ -92,6 +92,8 @@ type Runner struct {
 	asking  sync.Mutex
 	// retainsTooMuch is set while the slot keeps more WAL than it may.
 	retainsTooMuch atomic.Bool
+	// moved is told of every save.
+	moved moved
 	// found is the last answer of Fits.
 	found atomic.Pointer[[]delivery.Obstacle]
 }
@@ -240,6 +242,9 @@ func (r *Runner) runMachine(stop <-chan struct{}, life context.Context, group *e
 				return r.finish(life, done)
 			}
 			r.carryOut(e, life, group)
+		}
+		if _, ok := ev.(delivery.Saved); ok {
+			r.moved.tell()
 		}
 		r.backfills.credits.Store(int64(m.Credits()))
 		used.recycle()

@@ -32,3 +32,6 @@ var advice = map[string]string{
 	string(delivery.MappingStopped): "mend what the reason says, then start the daemon again: all of the mapping comes from there on; other mappings go on meanwhile, as long as the server has room for the WAL",
 	string(delivery.MappingBlocked): "cdcsync parked list shows what Marketo says; once the cause is mended the next probe, within five minutes, opens the mapping, and cdcsync parked retry probes at once",
 }
+
+// Advice says what to do about a condition; "" where there is nothing to do.
+func Advice(c delivery.Condition) string { return advice[string(c)] }
