@@ -5,15 +5,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/backfill"
 	"github.com/cdcsync/cdcsync/internal/mapping"
-	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
-	"github.com/cdcsync/cdcsync/internal/rowread"
 )
 
 // part is what is read as of one snapshot: the next rows of a table, or those of
@@ -218,126 +215,4 @@ func (l *loading) read(ctx context.Context, p *part) error {
 		return errors.Join(chunk.End(ctx), l.passedBy(ctx, p))
 	}
 	return errors.Join(l.rows(ctx, chunk, p), chunk.End(ctx))
-}
-
-// admitted opens the window, and takes snapshots until one sees all that the
-// stream had brought by then.
-func (l *loading) admitted(ctx context.Context) (*rowread.Chunk, error) {
-	b := l.beside
-	began, told := time.Now(), false
-	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		b.mu.Lock()
-		b.follower.Open()
-		b.mu.Unlock()
-		chunk, err := l.session.BeginChunk(ctx, l.table(), l.columns())
-		if err != nil {
-			return nil, err
-		}
-		b.mu.Lock()
-		admitted, unclear := b.follower.Admits(&chunk.Snapshot), slices.Clone(b.follower.Unclear())
-		b.mu.Unlock()
-		timeline := chunk.Snapshot.Timeline
-		elsewhere := timeline != 0 && timeline != b.timeline
-		if admitted && !elsewhere {
-			chunk.Patience = l.patience
-			return chunk, nil
-		}
-		if err := chunk.End(ctx); err != nil {
-			return nil, err
-		}
-		if elsewhere {
-			return nil, fmt.Errorf("read rows of %s: the server is on timeline %d, the stream on %d", l.table(), timeline, b.timeline)
-		}
-		if !told && time.Since(began) > 10*time.Second {
-			told = true
-			l.log.Warn("backfill waits for transactions that are open since before it began", "transactions", unclear,
-				"remedy", "they end by themselves; SELECT * FROM pg_stat_activity WHERE backend_xid IS NOT NULL shows them")
-		}
-		select {
-		case <-time.After(wait):
-		case <-b.lost:
-			return nil, errAgain
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-}
-
-// rows reads the rows of a chunk, and makes writes of them.
-func (l *loading) rows(ctx context.Context, chunk *rowread.Chunk, p *part) error {
-	if !l.place.Fits(chunk.Key) || !slices.Equal(chunk.Key, l.beside.key) {
-		return &replication.Error{Reason: replication.Unreadable, Err: fmt.Errorf("the table is read by another key now (%s); cancel the backfill and start it again", strings.Join(chunk.Key, ", "))}
-	}
-	for _, s := range []*mapping.Set{l.runner.Mappings, l.filter} {
-		if s == nil {
-			continue
-		}
-		if err := s.Bind(chunk.Relation, chunk.Table.Facts()); err != nil {
-			return err
-		}
-		defer s.Unbind(chunk.Relation)
-	}
-	var wrong error
-	found := func(row rowread.Row) bool {
-		wrong = l.row(chunk.Relation, p, row)
-		return wrong == nil && len(p.writes) < p.room && p.bytes < chunkBytes
-	}
-	if p.keys != nil {
-		return errors.Join(chunk.Rows(ctx, p.columns, p.keys, found), wrong)
-	}
-	last, ended, err := chunk.Next(ctx, l.place.After, l.most, found)
-	if rowread.OfRow(err) {
-		return l.narrow(err)
-	}
-	l.most = min(10*l.most, scannedRows)
-	p.next.Columns, p.next.After, p.done = chunk.Key, last, ended
-	return errors.Join(err, wrong)
-}
-
-// narrow deals with a row that the server cannot read: fewer rows are read, until
-// it is the only one, and then it is passed by.
-func (l *loading) narrow(err error) error {
-	if l.most == 1 {
-		l.passBy = true
-		l.log.Warn("a row cannot be read, and is left out of the backfill", "err", err,
-			"remedy", "the server's log says more; mend the row, and update it")
-	}
-	l.most = max(1, l.most/10)
-	return errAgain
-}
-
-// passedBy goes on behind the next row.
-func (l *loading) passedBy(ctx context.Context, p *part) error {
-	chunk, err := l.session.BeginChunk(ctx, l.table(), nil)
-	if err != nil {
-		return err
-	}
-	chunk.KeysOnly = true
-	last, _, err := chunk.Next(ctx, l.place.After, 1, func(rowread.Row) bool { return true })
-	p.next.Columns, p.next.After = chunk.Key, last
-	p.next.Rows++
-	return errors.Join(err, chunk.End(ctx))
-}
-
-// row makes a write of one row, unless where leaves it out.
-func (l *loading) row(relation *pgoutput.Relation, p *part, row rowread.Row) error {
-	if !p.again {
-		p.next.Rows++
-	}
-	if l.filter != nil {
-		w, matches, err := l.filter.Row(0, relation, row.Values)
-		if err != nil || !matches || w.Problem != nil && w.Problem.Code == "expression" {
-			return err
-		}
-	}
-	w, matches, err := l.runner.Mappings.Row(l.job.mapping, relation, row.Values)
-	if err != nil || !matches {
-		return err
-	}
-	if !p.again {
-		p.next.Objects++
-	}
-	p.rows, p.writes = append(p.rows, row.Key), append(p.writes, w)
-	p.bytes += w.Bytes
-	return nil
 }

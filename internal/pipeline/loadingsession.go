@@ -1,0 +1,123 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/backfill"
+	"github.com/cdcsync/cdcsync/internal/rowread"
+)
+
+// announce says what is about to be sent, and what that costs.
+func (l *loading) announce(ctx context.Context) error {
+	rows := int64(len(l.job.Keys))
+	if rows == 0 {
+		if err := l.open(ctx); err != nil {
+			return err
+		}
+		var err error
+		if rows, err = l.session.CountRows(ctx, l.table()); err != nil {
+			return err
+		}
+	}
+	l.mu.Lock()
+	l.job.began, l.job.from, l.job.Estimate = time.Now(), l.place.Rows, max(rows, l.place.Rows)
+	left := l.job.Estimate - l.place.Rows
+	l.mu.Unlock()
+	cost := l.runner.BackfillCost(left)
+	l.log.Info("backfill", "table", l.table().String(), "object", l.job.Object, "rows", left, "calls", cost.Calls,
+		"time_at_limits", cost.Time.Round(time.Second), "share_of_day", fmt.Sprintf("%.1f%%", 100*cost.Day),
+		"note", "objects that are created set off the campaigns that wait for them")
+	return nil
+}
+
+// BackfillCost is what so many rows cost.
+func (r *Runner) BackfillCost(rows int64) backfill.Cost {
+	return backfill.CostOf(rows, r.Config.Capacity.Objects, r.Config.Limits, r.Config.BackfillShare)
+}
+
+// attach has the stream followed for the table, from here on.
+func (l *loading) attach(ctx context.Context) error {
+	if l.beside != nil {
+		select {
+		case <-l.beside.lost:
+			return errAgain
+		default:
+			return nil
+		}
+	}
+	if err := l.open(ctx); err != nil {
+		return err
+	}
+	first, err := l.session.BeginChunk(ctx, l.table(), l.columns())
+	if err != nil {
+		return err
+	}
+	if err := first.End(ctx); err != nil {
+		return err
+	}
+	b := newBeside(l.job, first.Key)
+	l.runner.reader.beside.Store(b)
+	l.beside = b
+	// The reader begins with the next message.
+	for began := false; !began; {
+		l.runner.reader.ask()
+		select {
+		case <-b.began:
+			began = true
+		case <-time.After(signEvery):
+		case <-b.lost:
+			return errAgain
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	bound, err := l.session.Bound(ctx)
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.follower.Bound(bound)
+	return nil
+}
+
+func (l *loading) open(ctx context.Context) (err error) {
+	if l.session == nil {
+		l.session, err = rowread.Open(ctx, l.runner.Source)
+	}
+	return err
+}
+
+// forget keeps what is remembered of the stream small while nothing is read.
+func (l *loading) forget(ctx context.Context) error {
+	b := l.beside
+	if b == nil || l.session == nil {
+		return nil
+	}
+	b.mu.Lock()
+	many := b.follower != nil && b.follower.Unseen() > manyUnseen
+	b.mu.Unlock()
+	if !many {
+		return nil
+	}
+	now, err := l.session.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("look at what runs: %w", err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.follower.Forget(&now)
+	return nil
+}
+
+// release gives up what goes by a connection.
+func (l *loading) release(ctx context.Context) {
+	l.runner.reader.beside.CompareAndSwap(l.beside, nil)
+	l.beside = nil
+	if l.session != nil {
+		l.session.Close(ctx)
+		l.session = nil
+	}
+}
