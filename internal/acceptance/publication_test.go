@@ -41,3 +41,41 @@ func TestTableLeavesThePublication(t *testing.T) {
 		w.itemsAgree()
 	})
 }
+
+// TestPublicationIsMadeAnew drops the publication and creates it again under the
+// same name: what was committed in between the server cannot send, nor what came
+// after. The start says how to go on, what came before is delivered, and what comes.
+func TestPublicationIsMadeAnew(t *testing.T) {
+	needServer(t)
+	t.Parallel()
+	w := newHistory(t, "rest")
+	w.start().stop(t)
+	w.exec(`INSERT INTO thing VALUES ('a', 1, 'one')`)
+	w.exec(`DROP PUBLICATION ` + w.config.publication)
+	w.exec(`INSERT INTO thing VALUES ('b', 2, 'two')`)
+	w.exec(`CREATE PUBLICATION ` + w.config.publication + ` FOR TABLE thing`)
+	w.exec(`INSERT INTO thing VALUES ('c', 3, 'three')`)
+	p := w.launch()
+	if got := p.exit(t, time.Minute); got != 3 || !strings.Contains(p.output.String(), "--accept-table 'public.thing'") {
+		t.Errorf("exit code = %d, want 3, with the table to accept", got)
+	}
+	p = launch(t, program, "run", "-c", w.configure(), "--accept-table", "public.thing")
+	if got := p.exit(t, time.Minute); got != 3 {
+		t.Errorf("exit code without the publication = %d, want 3", got)
+	}
+	gap := named(t, p.output.String())
+	p = w.launchAccepting(gap)
+	w.awaitReady(p)
+	w.settle(p)
+	if _, body := w.get("/api/v1/status"); !strings.Contains(body, "left out of the stream, as accepted ("+gap) {
+		t.Errorf("the status does not tell of what was left out: %s", body)
+	}
+	w.wantThing("a", "n=1 name=one")
+	w.exec(`UPDATE thing SET n = n`) // what is asked for
+	w.settle(p)
+	for code, want := range map[string]string{"a": "n=1 name=one", "b": "n=2 name=two", "c": "n=3 name=three"} {
+		w.wantThing(code, want)
+	}
+	p.stop(t)
+	w.start().stop(t)
+}

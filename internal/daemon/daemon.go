@@ -51,6 +51,9 @@ type Daemon struct {
 
 	// passOver is the transaction of which what halts reading is left out.
 	passOver pgoutput.LSN
+	// passUnpublished is what is left out as there was no publication.
+	passUnpublished checkpoint.Span
+
 	accepted atomic.Pointer[[]checkpoint.Accepted]
 	tables   tables
 	pauses   pauses
@@ -146,6 +149,7 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 		State:           f.state,
 		Pauses:          paused,
 		PassOver:        d.passOver,
+		PassUnpublished: d.passUnpublished,
 		PassedOver:      d.passedOver,
 		Identities:      d.identities(),
 		Config:          d.delivery(client.Capacity()),

@@ -60,6 +60,10 @@ func (d *Daemon) noGap(state checkpoint.State) error {
 		d.passOver = asked.From
 		return nil
 	}
+	if ck := state.Checkpoint; ck != nil && ck.LSN != 0 && !asked.New && asked.From >= ck.LSN && asked.To > asked.From {
+		d.passUnpublished = asked
+		return nil
+	}
 	return &NoGapError{fmt.Sprintf("--accept-gap %s: there is no such gap; start without it, and a start that is refused, or /readyz, names what may be accepted", asked)}
 }
 

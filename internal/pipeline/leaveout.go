@@ -45,11 +45,16 @@ func (r *reader) leavesOut() bool {
 
 // leaveOut records that something is left out.
 func (r *reader) leaveOut(life context.Context, reason string) error {
-	a := checkpoint.Accepted{At: time.Now().UTC(), Span: checkpoint.Transaction(r.final).String(), Code: checkpoint.PassedOver, Reason: reason}
+	r.leavingOut.done = true
+	return r.record(life, checkpoint.Transaction(r.final), reason)
+}
+
+// record records that what gap names, as somebody has accepted, is left out.
+func (r *reader) record(life context.Context, gap checkpoint.Span, reason string) error {
+	a := checkpoint.Accepted{At: time.Now().UTC(), Span: gap.String(), Code: checkpoint.PassedOver, Reason: reason}
 	if err := r.runner.Store.Save(life, checkpoint.Save{Accepted: []checkpoint.Accepted{a}, Sync: true}); err != nil {
 		return err
 	}
-	r.leavingOut.done = true
 	r.runner.Log.Warn("left out of the stream, as accepted", "gap", a.Span, "reason", reason)
 	if r.runner.PassedOver != nil {
 		r.runner.PassedOver(a)

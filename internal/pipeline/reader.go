@@ -104,13 +104,16 @@ func (r *reader) run(life context.Context, stop <-chan struct{}) error {
 			continue
 		}
 		skipped, skipErr := r.skipUndecoded(life, err)
+		if !skipped && skipErr == nil {
+			skipped, skipErr = r.skipUnpublished(life, err)
+		}
 		if skipped {
 			continue
 		}
 		if skipErr != nil {
 			err = skipErr
 		}
-		if ends(err) {
+		if err = r.nameUnpublished(err); ends(err) {
 			return err
 		}
 		failures = countFailure(failures, r.received > before, time.Since(began))

@@ -47,8 +47,11 @@ type Runner struct {
 	// PassOver is the start of the commit record of a transaction of which what
 	// halts reading is left out, once; zero for none. PassedOver, when set, is
 	// told of it.
-	PassOver   delivery.LSN
-	PassedOver func(checkpoint.Accepted)
+	PassOver delivery.LSN
+	// PassUnpublished is what may be left out where the server cannot send it, as
+	// there was no publication then; zero for nothing.
+	PassUnpublished checkpoint.Span
+	PassedOver      func(checkpoint.Accepted)
 	// ShutdownTimeout bounds the orderly end. Zero means
 	// DefaultShutdownTimeout.
 	ShutdownTimeout time.Duration
