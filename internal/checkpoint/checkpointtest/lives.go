@@ -80,6 +80,32 @@ func testRefusedCalls(t T, w World) {
 	same(t, "calls", load(t, s).InFlight, []checkpoint.Call{{ID: 1<<40 | 1, Keys: []string{"a"}}, {ID: 2<<40 | 1}})
 }
 
+// testSaves: every save counts, of all lives; one that is refused does not.
+func testSaves(t T, w World) {
+	s := identified(t, w)
+	count := func() uint64 {
+		n, err := s.Saves(t.Context())
+		must(t, err)
+		return n
+	}
+	for life := range 4 {
+		before := count()
+		for n := range 3 {
+			save(t, s, checkpoint.Save{Sync: n == 1})
+			refused(t, s.Save(t.Context(), checkpoint.Save{Checkpoint: 1}), "goes back")
+		}
+		if life%2 == 0 {
+			w.Kill(t)
+			s = w.Open(t)
+		} else {
+			s = reopen(t, w, s)
+		}
+		if got := count(); got != before+3 {
+			t.Fatalf("life %d: %d saves after %d and 3 more", life, got, before)
+		}
+	}
+}
+
 func testClean(t T, w World) {
 	s := identified(t, w)
 	save(t, s, checkpoint.Save{Started: []checkpoint.Call{{ID: 1, Keys: []string{"a"}}}})

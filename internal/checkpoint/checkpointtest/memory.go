@@ -169,6 +169,12 @@ func (s *memoryStore) Save(ctx context.Context, sv checkpoint.Save) error {
 	return s.save(ctx, sv, nothing)
 }
 
+func (s *memoryStore) Saves(context.Context) (uint64, error) {
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	return uint64(s.m.now().saves), nil
+}
+
 func (s *memoryStore) Load(context.Context) (checkpoint.State, error) {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()

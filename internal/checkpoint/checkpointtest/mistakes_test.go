@@ -49,6 +49,7 @@ func mistakes() map[string]mistake {
 	})
 	all["loading begins a life"] = mistake{load: func(s Store, _ *checkpoint.State) { _ = s.Save(context.Background(), checkpoint.Save{}) }}
 	all["every end is called orderly"] = mistake{close: func(s Store) { _ = s.Save(context.Background(), checkpoint.Save{Clean: true}) }}
+	all["saves are not counted"] = mistake{saves: func(uint64) uint64 { return 7 }}
 	all["always the same boot"] = mistake{load: func(_ Store, state *checkpoint.State) { state.SameBoot = true }}
 	all["calls of all lives have one number"] = mistake{load: func(_ Store, state *checkpoint.State) {
 		for i := range state.InFlight {

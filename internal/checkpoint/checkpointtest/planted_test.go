@@ -75,6 +75,7 @@ func (f *flawed) CutPower(t T, rng *rand.Rand) {
 type mistake struct {
 	save  func(s Store, ctx context.Context, sv checkpoint.Save) error
 	load  func(s Store, state *checkpoint.State)
+	saves func(n uint64) uint64
 	err   func(err error) error
 	close func(s Store)
 	add   func(s Store, b *checkpoint.Backfill)
@@ -100,6 +101,14 @@ func (s *flawedStore) Save(ctx context.Context, sv checkpoint.Save) error {
 		return s.mistake.err(err)
 	}
 	return err
+}
+
+func (s *flawedStore) Saves(ctx context.Context) (uint64, error) {
+	n, err := s.Store.Saves(ctx)
+	if s.mistake.saves != nil {
+		n = s.mistake.saves(n)
+	}
+	return n, err
 }
 
 func (s *flawedStore) Load(ctx context.Context) (checkpoint.State, error) {

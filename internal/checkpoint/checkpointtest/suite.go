@@ -30,6 +30,7 @@ type T interface {
 type Store interface {
 	Load(ctx context.Context) (checkpoint.State, error)
 	Save(ctx context.Context, sv checkpoint.Save) error
+	Saves(ctx context.Context) (uint64, error)
 	Intend(ctx context.Context, c checkpoint.Checkpoint) error
 	Identify(ctx context.Context, c checkpoint.Checkpoint) error
 	Accept(ctx context.Context, c checkpoint.Checkpoint, a checkpoint.Accepted) error
@@ -92,6 +93,7 @@ var parts = []struct {
 	{"calls of several lives", testCalls},
 	{"calls that come and go", testManyCalls},
 	{"calls of a save that fails", testRefusedCalls},
+	{"saves are counted", testSaves},
 	{"the end of a life", testClean},
 	{"the boot", testBoot},
 	{"a life that only looks", testLook},

@@ -43,6 +43,8 @@ type head struct {
 	Nodes   int    `json:"nodes"`
 	Sum     uint32 `json:"index_crc32c"`
 	Entries int64  `json:"entries"`
+	// Number is that of the save for which something was written last.
+	Number uint64 `json:"number"`
 
 	secret  uint64
 	entries int64

@@ -6,10 +6,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/cespare/xxhash/v2"
-
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
-	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
 // Record is what is remembered. Its methods may be called from several goroutines.
@@ -21,6 +18,8 @@ type Record struct {
 	n     int64
 	hot   hot
 	wants []want // of the call at hand
+	// saving is the number of the save that the next Write is for.
+	saving uint64
 }
 
 // hot is the page that was used last.
@@ -48,26 +47,6 @@ func Open(path, identity, boot string) (*Record, error) {
 		return nil, fmt.Errorf("open record of confirmed objects %s: %w", path, err)
 	}
 	return &Record{file: f, n: f.head.entries}, nil
-}
-
-// Digest is a keyed hash of the i-th attribute's value. It is never 0, and means
-// nothing in another record.
-func (r *Record) Digest(i int, v marketo.Value) uint64 {
-	var d xxhash.Digest
-	d.ResetWithSeed(r.file.head.secret ^ uint64(i)<<8 ^ uint64(v.Kind))
-	_, _ = d.WriteString(v.Text)
-	return max(d.Sum64(), 1)
-}
-
-// hashOf is a keyed hash of an object's key.
-func (r *Record) hashOf(key string) hash {
-	var d xxhash.Digest
-	d.ResetWithSeed(^r.file.head.secret)
-	_, _ = d.WriteString(key)
-	a := d.Sum64()
-	d.ResetWithSeed(r.file.head.secret + a)
-	_, _ = d.WriteString(key)
-	return hash{a, d.Sum64()}
 }
 
 // Look returns what is remembered of objects, in the order of their keys, nil for
@@ -124,6 +103,12 @@ func (r *Record) Write(confirmed []checkpoint.Confirmed, forgotten []string) err
 func (r *Record) write(confirmed []checkpoint.Confirmed, forgotten []string) error {
 	if err := r.file.begin(); err != nil {
 		return err
+	}
+	if r.saving > r.file.head.Number {
+		r.file.head.Number = r.saving
+		if err := r.file.writeHead(); err != nil {
+			return err
+		}
 	}
 	r.wants = r.wants[:0]
 	for i, key := range forgotten {
@@ -255,6 +240,23 @@ func (r *Record) flush() error {
 	return r.file.write(r.hot.number, &r.hot.page)
 }
 
+// Saving tells for which save of the store the next Write is: how many the store
+// has taken will be n at least, once that save is done. Write has to come before it.
+func (r *Record) Saving(n uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.saving = max(r.saving, n)
+}
+
+// Ahead reports whether the record has something of later saves than a store has
+// that has taken so many: that store is an older copy, and what it knows of calls
+// is older than what is remembered. The record is to be emptied then.
+func (r *Record) Ahead(saves uint64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.file.head.Number > saves+1
+}
+
 // Len is about how many objects are remembered.
 func (r *Record) Len() int64 {
 	r.mu.Lock()
@@ -267,7 +269,7 @@ func (r *Record) Len() int64 {
 func (r *Record) Empty(identity string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.hot, r.n = hot{}, 0
+	r.hot, r.n, r.saving = hot{}, 0, 0
 	if err := r.file.empty(identity); err != nil {
 		return fmt.Errorf("empty record of confirmed objects: %w", r.file.fail(err))
 	}

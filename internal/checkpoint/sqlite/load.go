@@ -26,6 +26,16 @@ func (s *Store) Load(ctx context.Context) (checkpoint.State, error) {
 	return state, nil
 }
 
+// Saves is how many saves the store has taken, of all lives. A copy that was made
+// earlier has fewer.
+func (s *Store) Saves(ctx context.Context) (uint64, error) {
+	var n int64
+	if err := s.read.QueryRowContext(ctx, `SELECT saves FROM state`).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count saves: %w", explain(err))
+	}
+	return uint64(n), nil
+}
+
 func load(ctx context.Context, db querier, boot string) (checkpoint.State, error) {
 	r, err := loadRow(ctx, db, boot)
 	if err != nil {
