@@ -26,8 +26,8 @@ func checkCommand() *cobra.Command {
 	var asJSON, offline bool
 	cmd := &cobra.Command{
 		Use:   "check -c FILE",
-		Short: "Look at everything a start needs, and say how to mend what is wrong",
-		Long: `Look at everything a start needs, and say how to mend what is wrong.
+		Short: "Look at everything a start needs, and say how to fix what is wrong",
+		Long: `Look at everything a start needs, and say how to fix what is wrong.
 
 Check reads the configuration, looks at PostgreSQL (server, role, slot,
 publication, every mapped table), at Marketo (credentials; over REST also the
@@ -39,7 +39,7 @@ over REST one more for each mapping. They are counted with those of the daemon:
 by it while it runs, else in its state file.
 
 It exits with 0 when nothing is wrong, 1 when something could not be looked
-at, 2 when something must be mended, and 3 when a start would be refused
+at, 2 when something must be fixed, and 3 when a start would be refused
 because changes would be lost.`,
 		Example: `  cdcsync check -c cdcsync.yaml
   cdcsync check -c cdcsync.yaml --offline
@@ -111,7 +111,7 @@ func (c *checkup) verdict() error {
 	case c.refusal != nil:
 		return refusedStart{c.refusal}
 	case failed > 0:
-		return usageError{fmt.Errorf("check: %d of the findings must be mended", failed)}
+		return usageError{fmt.Errorf("check: %d of the findings must be fixed", failed)}
 	case unseen > 0:
 		return fmt.Errorf("check: %d of the checks could not be made", unseen)
 	}

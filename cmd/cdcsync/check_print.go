@@ -56,12 +56,12 @@ func (c *checkup) writeText(w io.Writer) error {
 // summary counts the findings and says what follows.
 func (c *checkup) summary() string {
 	warnings, failed, unseen := c.count(preflight.Warn), c.count(preflight.Fail), c.count(preflight.Unseen)
-	conclusion := "nothing stands against a start"
+	conclusion := "nothing stands in the way of a start"
 	switch {
 	case c.refusal != nil:
 		conclusion = "a start would be refused"
 	case failed > 0:
-		conclusion = "this must be mended first"
+		conclusion = "this must be fixed first"
 	case unseen > 0:
 		conclusion = "not everything could be looked at"
 	case c.count(preflight.Skipped) > 0 && len(c.sections) == 2:

@@ -69,7 +69,7 @@ func TestCheckOffline(t *testing.T) {
 	if code != 2 {
 		t.Errorf("exit code %d with mistakes, want 2", code)
 	}
-	wantLines(t, output, "FAIL  extra", "FAIL  mappings[0].objekt", "cdcsync.yaml:6:1: ", "this must be mended first")
+	wantLines(t, output, "FAIL  extra", "FAIL  mappings[0].objekt", "cdcsync.yaml:6:1: ", "this must be fixed first")
 
 	output, code = checkFile(t, filepath.Join(t.TempDir(), "none.yaml"))
 	if code != 2 {
@@ -88,7 +88,7 @@ func TestCheckUnreachable(t *testing.T) {
 	wantLines(t, output, "PostgreSQL\n  ????  connection  connect as nobody", "check that the server runs and can be reached\n", "Marketo\n  ????  login", "skip  start", "failed: 0, not seen: 2, ")
 }
 
-// One set-up, broken and mended step by step.
+// One set-up, broken and fixed step by step.
 func TestCheck(t *testing.T) {
 	pg := clustertest.Start(t, cluster.Options{})
 	sim := simulator.New(simulator.Options{Types: []simulator.Type{{Name: "Order", Dedupe: []string{"oid"}, Fields: []simulator.Field{

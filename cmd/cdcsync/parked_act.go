@@ -32,7 +32,7 @@ The row of each is read from its table, so that an old value never takes the
 place of a newer one, and goes through the same queue as all changes. An object
 that is refused again is parked again. One whose row has gone is done with: the
 delete that took it away says what becomes of its object. One without a key
-cannot be retried: mend its row, then discard it.`,
+cannot be retried: fix its row, then discard it.`,
 		Example: `  cdcsync parked retry id=42
   cdcsync parked retry --code 1004
   cdcsync parked retry --all`,

@@ -87,9 +87,9 @@ func TestStatusTellsAllObstacles(t *testing.T) {
 	s.Ready, s.State, s.Reason, s.Advice = false, "unfit", "table is out", "put it back"
 	s.Obstacles = []snapshot.Obstacle{
 		{State: "unfit", Reason: "table is out", Advice: "put it back"},
-		{State: "mapping_blocked", Reason: "refused", Advice: "mend it"}, {State: "holding", Reason: "held"},
+		{State: "mapping_blocked", Reason: "refused", Advice: "fix it"}, {State: "holding", Reason: "held"},
 	}
-	const want = "NOT READY (unfit): table is out\nWhat to do: put it back\nALSO (mapping_blocked): refused\nWhat to do: mend it\nALSO (holding): held\n\nin Marketo"
+	const want = "NOT READY (unfit): table is out\nWhat to do: put it back\nALSO (mapping_blocked): refused\nWhat to do: fix it\nALSO (holding): held\n\nin Marketo"
 	if got := statusText(s); !strings.HasPrefix(got, want) {
 		t.Errorf("got:\n%s\nwant at its start:\n%s", got, want)
 	}

@@ -61,7 +61,7 @@ func TestReplyCutAtEveryByte(t *testing.T) {
 }
 
 // cutReply changes the row while replies are cut in place of byte number at,
-// and mends the connection once the program has seen that.
+// and fixes the connection once the program has seen that.
 func (w *proxied) cutReply(t *testing.T, at int64, touch func()) {
 	t.Helper()
 	before := w.metrics()

@@ -62,7 +62,7 @@ func both(t *testing.T, database string, servers ...*cluster.Cluster) string {
 
 // TestFailoverSlot loses the primary, and goes on at the standby, which has a
 // copy of the slot. The program makes its slot with FAILOVER; one that was made
-// without is mended as check says.
+// without is fixed as check says.
 func TestFailoverSlot(t *testing.T) {
 	t.Parallel()
 	busyPlace(t)

@@ -49,7 +49,7 @@ func (w *world) awaitParked(want int) {
 }
 
 // TestParkedObjects has Marketo refuse two of every hundred objects. All the
-// others arrive, the slot goes on, and once the cause is mended the rows are
+// others arrive, the slot goes on, and once the cause is fixed the rows are
 // delivered as they are by then.
 func TestParkedObjects(t *testing.T) {
 	const rows, refused = 2000, 40
@@ -77,7 +77,7 @@ func TestParkedObjects(t *testing.T) {
 
 		w.sim.Heal()
 		before := w.parkedNow("--limit", "0").Total
-		w.exec(`UPDATE items SET version = 4, pad = 'mended' WHERE id = 407`)
+		w.exec(`UPDATE items SET version = 4, pad = 'fixed' WHERE id = 407`)
 		w.settle(p)
 		w.awaitParked(before - 1) // a newer change that is confirmed needs no retry
 		output, code := w.command("parked", "retry", "--all")

@@ -50,7 +50,7 @@ func TestPausedOverRestarts(t *testing.T) {
 		if output, code := w.command("pause", "nothing"); code == 0 || !strings.Contains(output, "there is no mapping nothing; there are items, others") {
 			t.Errorf("an unknown mapping: exit code %d: %s", code, output)
 		}
-		if output := w.succeeds("pause", "items", "--reason", "type is mended"); !strings.Contains(output, "paused: items\n") {
+		if output := w.succeeds("pause", "items", "--reason", "type is fixed"); !strings.Contains(output, "paused: items\n") {
 			t.Errorf("pause: %s", output)
 		}
 		w.exec(`UPDATE items SET version = 1`)
@@ -73,7 +73,7 @@ func TestPausedOverRestarts(t *testing.T) {
 				return w.sim.Objects("Other")["5"]["version"] == want, "the other mapping stands"
 			})
 			output, _ := w.command("status")
-			for _, text := range []string{"items is paused", "by cdcsync pause items: type is mended", "of WAL are kept for it", "cdcsync resume"} {
+			for _, text := range []string{"items is paused", "by cdcsync pause items: type is fixed", "of WAL are kept for it", "cdcsync resume"} {
 				if !strings.Contains(output, text) {
 					t.Errorf("status does not say %q:\n%s", text, output)
 				}

@@ -65,7 +65,7 @@ var lost = faultproxy.Flow{Lose: true}
 
 // TestMarketoConnectionFaults breaks the connections to Marketo in every way,
 // one after the other, under load. While they are broken no status may be
-// taken for an answer; once they are mended everything goes on by itself.
+// taken for an answer; once they are fixed everything goes on by itself.
 func TestMarketoConnectionFaults(t *testing.T) {
 	const keys = 1000
 	faults := []struct {
@@ -120,7 +120,7 @@ func TestMarketoConnectionFaults(t *testing.T) {
 				})
 			}
 			w.marketo.Set(faultproxy.Faults{})
-			w.awaitMetric(f.name+": confirmations once mended", evidence.Metrics.Confirmations, broken.Confirmations()+1)
+			w.awaitMetric(f.name+": confirmations once fixed", evidence.Metrics.Confirmations, broken.Confirmations()+1)
 			w.awaitReady(p)
 		}
 		w.slow(t, load)
@@ -185,8 +185,8 @@ func TestServerConnectionFaults(t *testing.T) {
 			await(t, time.Minute, w.senderBack)
 			w.awaitReady(p)
 			now := w.metrics().Confirmations()
-			w.awaitMetric(f.name+": confirmations once mended", evidence.Metrics.Confirmations, now+1)
-			t.Logf("%s: mended", f.name)
+			w.awaitMetric(f.name+": confirmations once fixed", evidence.Metrics.Confirmations, now+1)
+			t.Logf("%s: fixed", f.name)
 		}
 		w.bigTransaction(t, keys)
 		load.stop()

@@ -79,8 +79,8 @@ func TestNoErrorLeavesTheDaemonReady(t *testing.T) {
 			return rest
 		}
 		steps := []struct {
-			name, state  string
-			inject, mend func()
+			name, state string
+			inject, fix func()
 		}{
 			{"marketo is down", "marketo_failing", func() {
 				w.fail(simulator.Rule{Status: 503})
@@ -109,17 +109,17 @@ func TestNoErrorLeavesTheDaemonReady(t *testing.T) {
 		}
 		var thief *pgconn.PgConn
 		steps[4].inject = func() { thief = w.steal() }
-		steps[4].mend = func() { _ = thief.Close(t.Context()) }
+		steps[4].fix = func() { _ = thief.Close(t.Context()) }
 		for _, s := range steps {
 			began := time.Now()
 			s.inject()
 			w.awaitState(s.state)
 			told := time.Since(began)
-			s.mend()
+			s.fix()
 			w.awaitReady(p)
 			change()
 			w.settle(p)
-			t.Logf("%s: %s after %s, mended after %s", s.name, s.state, told.Round(100*time.Millisecond), time.Since(began).Round(100*time.Millisecond))
+			t.Logf("%s: %s after %s, fixed after %s", s.name, s.state, told.Round(100*time.Millisecond), time.Since(began).Round(100*time.Millisecond))
 		}
 
 		// A kill with a call on its way: newer values of its keys wait.

@@ -46,7 +46,7 @@ func TestManyRefusalsBesideConfirmations(t *testing.T) {
 	})
 }
 
-// TestBlockedMappingIsProbedAtOnce blocks a mapping, mends the cause, and
+// TestBlockedMappingIsProbedAtOnce blocks a mapping, fixes the cause, and
 // retries: it goes on without waiting for the next probe.
 func TestBlockedMappingIsProbedAtOnce(t *testing.T) {
 	eachAPI(t, func(t *testing.T, api string) {

@@ -16,7 +16,7 @@ import (
 const (
 	soakKeys = 5000
 	// soakEvery is the time from one fault to the next, soakFault how long
-	// one lasts that has to be mended.
+	// one lasts that has to be fixed.
 	soakEvery, soakFault = 20 * time.Second, 5 * time.Second
 	// soakCalls is how many calls a second of the soak its day allows: less
 	// than the load can use, so that the quota binds.
@@ -100,7 +100,7 @@ func (s *soak) misbehave(rules ...simulator.Rule) {
 	}
 }
 
-// fault is something that goes wrong, and is mended where that takes somebody.
+// fault is something that goes wrong, and is fixed where that takes somebody.
 type fault struct {
 	name string
 	do   func()
@@ -170,7 +170,7 @@ func (s *soak) withinLimits() {
 	s.holds(limits.Hold(evidence.Counted(s.sim)), 1)
 }
 
-// conclude mends everything, gives the day more calls, waits for the end and
+// conclude fixes everything, gives the day more calls, waits for the end and
 // checks it.
 func (s *soak) conclude(duration time.Duration) {
 	t := s.t

@@ -56,8 +56,8 @@ func (w *world) arrives(object, id, n string) {
 
 // TestMappingIsStoppedAndOthersGoOn breaks one mapping in the middle of a
 // transaction: that one stands at the change, says so, and the other goes on, over
-// a restart that mends nothing, too, and with more changes than are kept one by one.
-// Once it is mended all of it comes, in order, and nothing of the other goes again.
+// a restart that fixes nothing, too, and with more changes than are kept one by one.
+// Once it is fixed all of it comes, in order, and nothing of the other goes again.
 func TestMappingIsStoppedAndOthersGoOn(t *testing.T) {
 	eachAPI(t, func(t *testing.T, api string) {
 		t.Parallel()
@@ -65,7 +65,7 @@ func TestMappingIsStoppedAndOthersGoOn(t *testing.T) {
 			name, sql, reason string
 			// starts is set where a start does not find what is wrong.
 			starts bool
-			mend   func(w *world)
+			fix    func(w *world)
 		}{
 			{"a column is dropped", `ALTER TABLE "left" DROP n`, `column "n"`, false, func(w *world) { w.mapSides("m", "") }},
 			{"the table is truncated", `TRUNCATE "left"; INSERT INTO "left" (id, m) VALUES (1, 3)`, "was truncated", true, func(w *world) { w.mapSides("m", ", on_truncate: ignore") }},
@@ -104,7 +104,7 @@ func TestMappingIsStoppedAndOthersGoOn(t *testing.T) {
 				stopped := w.confirmed()
 
 				written := w.writesOf("Right")
-				tt.mend(w)
+				tt.fix(w)
 				p = w.start()
 				w.settle(p)
 				p.stop(t)

@@ -34,7 +34,7 @@ type Options struct {
 	// Metrics is what /metrics shows.
 	Metrics prometheus.Gatherer
 	// Alive returns nil once the pipeline's loop has answered. It must not
-	// depend on PostgreSQL or Marketo: restarting us mends neither. The error
+	// depend on PostgreSQL or Marketo: restarting us fixes neither. The error
 	// is shown to the caller.
 	Alive func(ctx context.Context) error
 	// AliveTimeout is the longest wait for Alive; zero means 10 seconds.

@@ -70,7 +70,7 @@ func ParseSpan(text string) (Span, error) {
 }
 
 // acceptable names what r refuses to pass over, where somebody may accept that:
-// nil where the cause is a setting, and mending it loses nothing.
+// nil where the cause is a setting, and fixing it loses nothing.
 func acceptable(r *Refusal, server ServerView, ck *Checkpoint) *Span {
 	var s Span
 	if ck != nil {

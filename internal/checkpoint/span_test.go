@@ -19,7 +19,7 @@ func TestSpan(t *testing.T) {
 	}
 }
 
-// A refusal names the gap where going on may be accepted, and none where mending
+// A refusal names the gap where going on may be accepted, and none where fixing
 // a setting loses nothing.
 func TestRefusalNamesTheGap(t *testing.T) {
 	tests := []struct {

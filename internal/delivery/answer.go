@@ -142,7 +142,7 @@ func (m *Machine) rejected(now time.Time, it *item, r marketo.Result, evidence u
 	}
 	if m.cfg.HaltOnReject {
 		m.halt("marketo rejected an object of mapping " + m.cfg.Mappings[it.mapping].Name + " (" + r.Loggable(it.object) +
-			"); mend the row or the mapping and start again, or set delivery.on_reject: park")
+			"); fix the row or the mapping and start again, or set delivery.on_reject: park")
 		m.back(now, it)
 		return
 	}
@@ -162,7 +162,7 @@ func (m *Machine) unmappable(now time.Time, it *item) {
 	}
 	if m.cfg.HaltOnReject {
 		m.halt("a row of mapping " + m.cfg.Mappings[it.mapping].Name + " cannot become an object (" + r.Loggable(it.object) +
-			"); mend the row or the mapping and start again, or set delivery.on_reject: park")
+			"); fix the row or the mapping and start again, or set delivery.on_reject: park")
 		m.move(it, timed)
 		return
 	}

@@ -132,7 +132,7 @@ func (m *Machine) refuse(now time.Time, it *item, call uint64, r marketo.Result)
 		return false
 	}
 	m.block(now, int(it.mapping), false, "marketo refuses every object of the mapping, at last with "+r.Loggable(it.object)+
-		"; mend the mapping or the custom object type. It is tried again by itself, and at once with: cdcsync parked retry --mapping "+m.cfg.Mappings[it.mapping].Name)
+		"; fix the mapping or the custom object type. It is tried again by itself, and at once with: cdcsync parked retry --mapping "+m.cfg.Mappings[it.mapping].Name)
 	return true
 }
 

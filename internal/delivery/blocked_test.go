@@ -231,7 +231,7 @@ func TestOneConfirmedObjectUnblocks(t *testing.T) {
 	}
 }
 
-// Whoever mended the cause and retries need not wait for the next probe.
+// Whoever fixed the cause and retries need not wait for the next probe.
 func TestRetryProbesAtOnce(t *testing.T) {
 	for _, under := range []bool{false, true} {
 		r := blockedRig(t)

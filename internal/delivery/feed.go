@@ -258,7 +258,7 @@ func (m *Machine) refuseRow(now time.Time, it *item, r marketo.Result, waits boo
 	if s.refusals.enough() && s.paused[bulk] == "" {
 		name := m.cfg.Mappings[it.mapping].Name
 		reason := "marketo refuses every row of the backfill, at last with " + r.Loggable(it.object) +
-			"; mend the mapping or the custom object type, then: cdcsync backfill resume " + name
+			"; fix the mapping or the custom object type, then: cdcsync backfill resume " + name
 		s.paused[bulk] = reason
 		s.refusals.clear()
 		m.log(slog.LevelError, "backfill paused", "mapping", name, "reason", reason)

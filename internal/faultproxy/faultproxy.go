@@ -1,6 +1,6 @@
 // Package faultproxy is a TCP proxy that misbehaves on demand. Tests put it
 // between the program and a server to have connections reset, cut, slow,
-// silent or refused, and to have them mended again while both sides run.
+// silent or refused, and to have them fixed again while both sides run.
 //
 // It knows nothing of what it carries and changes no byte of it. What it
 // promises: bytes that arrive, arrive in order and whole; a connection that

@@ -257,7 +257,7 @@ func TestSlow(t *testing.T) {
 	}
 }
 
-// TestHealingEndsWaiting mends a connection that would wait for an hour.
+// TestHealingEndsWaiting fixes a connection that would wait for an hour.
 func TestHealingEndsWaiting(t *testing.T) {
 	p := start(t)
 	conn := dial(t, p)

@@ -243,7 +243,7 @@ func (sc *scratch) supply(found *Found, at int) {
 		sc.fail("lookup", f.label+"is in several rows that match; choose columns for match that are unique there, or remove the rows that are too many, then retry")
 		return
 	case found.Broken != "":
-		sc.fail("lookup", f.label+found.Broken+"; mend the row, then retry")
+		sc.fail("lookup", f.label+found.Broken+"; fix the row, then retry")
 		return
 	case f.program != nil:
 		sc.computed(f, at, &view{values: []pgoutput.Value{found.Value}})

@@ -51,7 +51,7 @@ func (l *loading) narrow(err error) error {
 	if l.most == 1 {
 		l.passBy = true
 		l.log.Warn("a row cannot be read, and is left out of the backfill", "err", err,
-			"remedy", "the server's log says more; mend the row, and update it")
+			"remedy", "the server's log says more; fix the row, and update it")
 	}
 	l.most = max(1, l.most/10)
 	return errAgain

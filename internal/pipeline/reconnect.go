@@ -110,7 +110,7 @@ func (r *reader) wait(life context.Context, stop <-chan struct{}, d time.Duratio
 }
 
 // countFailure counts one more failure in a row. A connection that brought something,
-// or stood for a minute, was not one: what ends it is not mended by waiting.
+// or stood for a minute, was not one: what ends it is not fixed by waiting.
 func countFailure(failures int, progress bool, lasted time.Duration) int {
 	if progress || lasted > time.Minute {
 		return 1

@@ -51,7 +51,7 @@ func TestTooMuchWAL(t *testing.T) {
 			t.Errorf("step %d: %d lines in the log, want %d", i, n, step.lines)
 		}
 	}
-	// What a transaction of the application keeps is not ours to mend.
+	// What a transaction of the application keeps is not ours to fix.
 	report := delivery.Report{Saved: 999 * mib, Source: delivery.SourceReport{Server: 1000 * mib, Lag: delivery.SlotLag{Retained: 500 * mib}}}
 	if all := r.retainedObstacles(report); len(all) != 1 || !strings.Contains(all[0].Remedy, "pg_prepared_xacts") {
 		t.Errorf("an open transaction is not named: %v", all)

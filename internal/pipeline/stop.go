@@ -78,7 +78,7 @@ func (r *reader) bind(life context.Context, past mapping.Past, m *pgoutput.Relat
 		if err == nil {
 			return nil
 		}
-		reason := fmt.Sprintf("a change of table %s.%s does not fit its mapping: %v; mend the mapping or the table and start again", past.Table.Schema, past.Table.Name, err)
+		reason := fmt.Sprintf("a change of table %s.%s does not fit its mapping: %v; fix the mapping or the table and start again", past.Table.Schema, past.Table.Name, err)
 		all := r.runner.Mappings.Mappings(past.Table)
 		if err := r.stopAt(life, r.seq+1, misfits(err, all), reason); err != nil {
 			return err

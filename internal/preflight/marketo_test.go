@@ -218,7 +218,7 @@ func TestLoginWithoutTheCallThatProvesIt(t *testing.T) {
 }
 
 // The simulator learns fields with their first values: that it has none yet is
-// nothing to mend.
+// nothing to fix.
 func TestLearntType(t *testing.T) {
 	sim := simulator.New(simulator.Options{Dedupe: map[string][]string{"Order": {"oid"}}})
 	server := httptest.NewServer(sim)

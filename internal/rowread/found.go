@@ -13,7 +13,7 @@ import (
 func found(row *delivery.RowRead, set *mapping.Set, relation *pgoutput.Relation, e *delivery.Read, rows [][]pgoutput.Value, err error) {
 	var unreadable *RowError
 	if errors.As(err, &unreadable) {
-		row.Problem = &mapping.Problem{Code: "unreadable", Message: unreadable.Error() + "; mend the row, then retry"}
+		row.Problem = &mapping.Problem{Code: "unreadable", Message: unreadable.Error() + "; fix the row, then retry"}
 		return
 	}
 	row.Unseen = errors.Is(err, ErrNotVisible)

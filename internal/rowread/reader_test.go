@@ -157,7 +157,7 @@ func TestHalfOpenSessionIsGivenUp(t *testing.T) {
 		row = ask(n)
 	}
 	if row.Err != nil || row.State != delivery.RowMatches {
-		t.Errorf("once it is mended: %+v", row)
+		t.Errorf("once it is fixed: %+v", row)
 	}
 	end()
 	if err := <-done; err != nil {

@@ -113,7 +113,7 @@ func (p *Proposal) text() string {
 		b.WriteString(body)
 		return b.String()
 	}
-	b.WriteString(indent + "# When that is mended, take the # of these lines away:\n")
+	b.WriteString(indent + "# When that is fixed, take the # of these lines away:\n")
 	for line := range strings.Lines(body) {
 		b.WriteString(indent + "#" + strings.TrimPrefix(line, indent))
 	}

@@ -309,7 +309,7 @@ func (s *Simulator) heal() {
 		}
 	}
 	if s.reader.anyStopped() && s.process.alive() {
-		s.die(false) // somebody has mended what was broken
+		s.die(false) // somebody has fixed what was broken
 	}
 	s.notice()
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // notice closes the store to saves after an error that no later save of this
-// life can mend. After a sync that failed the kernel may have dropped what was to
+// life can fix. After a sync that failed the kernel may have dropped what was to
 // be written, and will report the next sync as fine; a file that is damaged takes
 // nothing until it is restored. It returns what the save ends with.
 func (s *Store) notice(err error) error {

@@ -93,8 +93,8 @@ func typePath(objectType string) string {
 	return "/rest/v1/customobjects/" + url.PathEscape(objectType)
 }
 
-// call makes one attempt with a token, judges the answer and has read read
-// it. buf is given away; b is what no message may repeat. The Reply has no
+// call makes one attempt with a token, and judges the answer, which it gives to
+// read. buf is given away; b is what no message may repeat. The Reply has no
 // Results.
 func (c *Client) call(ctx context.Context, method, path string, buf *exchange.Buffer, b *marketo.Batch, read func([]byte) (*restError, error)) marketo.Reply {
 	token, fault := c.token(ctx)
@@ -114,8 +114,7 @@ func (c *Client) call(ctx context.Context, method, path string, buf *exchange.Bu
 	return marketo.Reply{Fault: fault, Date: a.Date, Left: a.Left}
 }
 
-// judge has read read an answer, and says why it counts for nothing if it
-// does.
+// judge gives an answer to read, and says why it counts for nothing if it does.
 func (c *Client) judge(a exchange.Answer, token string, b *marketo.Batch, read func([]byte) (*restError, error)) *marketo.Fault {
 	if a.Status != http.StatusOK {
 		if a.Status == http.StatusUnauthorized {
