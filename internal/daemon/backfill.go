@@ -13,6 +13,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/pipeline"
 	"github.com/cdcsync/cdcsync/internal/replication"
 	"github.com/cdcsync/cdcsync/internal/rowread"
+	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
 
 // knownMappings are the configured mappings, as they are to be recorded. Those
@@ -138,4 +139,20 @@ func translateBackfill(r *pipeline.BackfillReport) admin.Backfill {
 		}
 	}
 	return b
+}
+
+// backfillMetrics shows the newest backfill of each mapping.
+func (d *Daemon) backfillMetrics(runner *pipeline.Runner) snapshot.BackfillMetrics {
+	m := snapshot.BackfillMetrics{Ask: func(ctx context.Context) ([]checkpoint.Backfill, error) {
+		reports, err := runner.ListBackfills(ctx)
+		all := make([]checkpoint.Backfill, len(reports))
+		for i := range reports {
+			all[i] = reports[i].Backfill
+		}
+		return all, err
+	}}
+	for i := range d.Config.Set.Len() {
+		m.Mappings = append(m.Mappings, d.Config.Set.Definition(i).Name)
+	}
+	return m
 }

@@ -167,6 +167,9 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 	if err := registry.Register(snapshot.Metrics{Ask: d.snapshot}); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
+	if err := registry.Register(d.backfillMetrics(runner)); err != nil {
+		return fmt.Errorf("register metrics: %w", err)
+	}
 	if err := d.beginBackfills(ctx, source, store, runner, &f.state); err != nil && ctx.Err() == nil {
 		return err
 	}

@@ -19,7 +19,7 @@ func TestMetricsAndStatesAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	var code strings.Builder
-	for _, file := range []string{"metrics.go", "calls.go", "source.go", "mapping.go"} {
+	for _, file := range []string{"metrics.go", "calls.go", "source.go", "mapping.go", "backfill.go"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
