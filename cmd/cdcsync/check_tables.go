@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -35,6 +36,14 @@ func (c *checkup) examineTables(ctx context.Context, conf *config.Config, source
 	}
 	if refusal := seen.Refusal(nil, conf.File, ""); refusal != nil && c.refusal == nil {
 		c.refusal = refusal
+	}
+	refusal, err := daemon.MappingsRefusal(conf.Set, state.Mappings, nil, conf.File)
+	switch {
+	case err != nil:
+		findings = append(findings, preflight.Finding{Check: check, Level: preflight.Unseen, Detail: err.Error()})
+	case refusal != nil:
+		findings = append(findings, preflight.Finding{Check: "mappings", Level: preflight.Fail, Detail: refusal.Reason, Remedy: preflight.Remedy{Words: refusal.Remedy}})
+		c.refusal = cmp.Or(c.refusal, refusal)
 	}
 	if findings == nil && len(seen.Known) > 0 {
 		findings = append(findings, preflight.Finding{Check: check, Detail: "as they were when they were last seen"})

@@ -20,7 +20,7 @@ import (
 
 func runCommand() *cobra.Command {
 	var file string
-	var tables []string
+	var tables, mappings []string
 	var gap string
 	cmd := &cobra.Command{
 		Use:   "run -c FILE",
@@ -48,7 +48,7 @@ lost either way.`,
 				log.Info("ending in order", "cause", context.Cause(cmd.Context()))
 			})
 			defer told()
-			d := &daemon.Daemon{Config: c, Log: log, Version: version.Read(linked), Supervisor: supervisor.New(os.LookupEnv, os.Getpid()), AcceptTables: tables}
+			d := &daemon.Daemon{Config: c, Log: log, Version: version.Read(linked), Supervisor: supervisor.New(os.LookupEnv, os.Getpid()), AcceptTables: tables, AcceptMappings: mappings}
 			if gap != "" {
 				span, err := checkpoint.ParseSpan(gap)
 				if err != nil {
@@ -70,6 +70,7 @@ lost either way.`,
 	}
 	configFlag(cmd, &file)
 	cmd.Flags().StringVar(&gap, "accept-gap", "", "go on without what is in this gap (FROM..TO, FROM..new), which a refused start or halted reading has named; it is recorded")
+	cmd.Flags().StringArrayVar(&mappings, "accept-mapping", nil, "go on although this mapping has another key or object type, as a refused start has said; may be given several times")
 	cmd.Flags().StringArrayVar(&tables, "accept-table", nil, "go on although changes of this table (schema.table, or all) may be missing, as a refused start has said; may be given several times")
 	return cmd
 }

@@ -64,6 +64,7 @@ const (
 	// PublicationMissing and TableChanged are refusals of the start alone.
 	PublicationMissing = "publication_missing"
 	TableChanged       = "table_changed"
+	MappingChanged     = "mapping_changed"
 )
 
 // Refusal is why the stream must not be started, and what to do about it. It

@@ -39,14 +39,11 @@ func knownMappings(set *mapping.Set, state *checkpoint.State, now time.Time) (al
 	return all
 }
 
-// beginBackfills records the mappings, and begins the backfills that the
-// configuration asks for and that have not been begun. It tells of rows that
+// beginBackfills begins the backfills that the configuration asks for and that have
+// not been begun, of mappings as they were recorded just now. It tells of rows that
 // nothing sends.
 func (d *Daemon) beginBackfills(ctx context.Context, source *replication.Source, store *sqlite.Store, runner *pipeline.Runner, state *checkpoint.State) error {
-	known := knownMappings(d.Config.Set, state, time.Now().UTC())
-	if err := store.SaveMappings(ctx, known); err != nil {
-		return err
-	}
+	known := state.Mappings
 	begun, err := store.Backfills(ctx)
 	if err != nil {
 		return err

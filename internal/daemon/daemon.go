@@ -45,6 +45,8 @@ type Daemon struct {
 	// AcceptTables names tables, as schema.name, of which changes may be missing
 	// and delivery goes on all the same; EveryTable stands for all.
 	AcceptTables []string
+	// AcceptMappings names mappings that may write other objects than they did.
+	AcceptMappings []string
 	// AcceptGap is what to go on without; nil for nothing. It must be what a
 	// refused start, or halted reading, has named.
 	AcceptGap *checkpoint.Span
@@ -137,6 +139,9 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 		return nil
 	}
 	if err != nil {
+		return err
+	}
+	if err := d.settleMappings(ctx, store, &f.state); err != nil {
 		return err
 	}
 	paused, err := d.loadPauses(ctx, store)

@@ -132,6 +132,13 @@ func (d *Daemon) examine(ctx context.Context, source *replication.Source, store 
 	if refusal := x.Tables.Refusal(d.AcceptTables, d.Config.File, flags); refusal != nil {
 		return b, refusal
 	}
+	refusal, err := MappingsRefusal(d.Config.Set, b.state.Mappings, d.AcceptMappings, d.Config.File)
+	if err != nil {
+		return b, err
+	}
+	if refusal != nil {
+		return b, refusal
+	}
 	if x.SourceErr != nil {
 		return b, unreachable{x.SourceErr}
 	}

@@ -30,6 +30,7 @@ func (d *Daemon) status(ctx context.Context, store *sqlite.Store) snapshot.Statu
 	s = s.With(report)
 	// Without the counts the rest is still worth knowing.
 	if counts, err := store.CountParked(ctx); err == nil {
+		s.Notices = append(s.Notices, d.mappingNotes(ctx, store, counts, s.Time)...)
 		for i := range s.Report.Mappings {
 			s.Report.Mappings[i].Parked = counts[s.Report.Mappings[i].Name]
 		}

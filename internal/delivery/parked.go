@@ -136,7 +136,7 @@ func (m *Machine) retry(now time.Time, p *checkpoint.Parked) error {
 	}
 	index, ok := m.mappingOf(p)
 	if !ok {
-		return fmt.Errorf("mapping %s is not configured any more", p.Mapping)
+		return fmt.Errorf("mapping %s is not configured any more; configure it again, or discard what is parked of it", p.Mapping)
 	}
 	object, err := objectOf(m.cfg.Mappings[index].Shape, p)
 	if err != nil {

@@ -17,7 +17,7 @@ const (
 	// undoVersionSix takes away what backfills need and what is paused, which that
 	// release has not, and what identifies the latest transaction. What stands for settled changes goes,
 	// too, where a mapping was stopped: that release would take it for all of them.
-	undoVersionSix = `DROP TABLE cursors; DROP TABLE refused; DROP TABLE backfill; DROP TABLE known_mapping; DROP TABLE paused; ALTER TABLE state DROP COLUMN latest;
+	undoVersionSix = `DROP TABLE cursors; DROP TABLE refused; DROP TABLE backfill; DROP TABLE known_mapping; DROP TABLE paused; DROP TABLE mapping_change; ALTER TABLE state DROP COLUMN latest;
 		DELETE FROM settled_to WHERE stopped != ''; ALTER TABLE settled_to DROP COLUMN stopped; DROP TABLE lags`
 	// undoVersionFive takes away the tables as they were seen, the gaps that were
 	// accepted, what mappings have deleted lately, what stands for many settled

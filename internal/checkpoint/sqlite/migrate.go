@@ -54,8 +54,9 @@ func versionFive(ctx context.Context, tx *sql.Tx) error {
 // backfillTables are those of version 6.
 const backfillTables = cursorsTable + refusedTable + backfillTable + mappingsTable
 
-// controlTables are those of version 6 that have what somebody wants of mappings.
-const controlTables = pausedTable
+// controlTables are those of version 6 that have what somebody wants of mappings,
+// and what became of them.
+const controlTables = pausedTable + mappingChangeTable
 
 // versionSix adds what identifies the latest transaction, which is not known yet,
 // the object types that lag, of which there is none, what backfills need, and what is paused. The mappings of a
