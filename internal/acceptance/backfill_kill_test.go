@@ -95,6 +95,9 @@ func TestBackfillStands(t *testing.T) {
 		w.awaitBackfill(p, "paused")
 		p.stop(t)
 		p = w.start()
+		if output, code := w.command("status"); code != 0 || !strings.Contains(output, "backfill of mapping items is paused") {
+			t.Errorf("status does not tell of it: %d: %s", code, output)
+		}
 		if b := w.awaitBackfill(p, "paused"); b.Rows >= int64(rows) {
 			t.Fatalf("nothing is left: %+v", b)
 		}
