@@ -126,3 +126,33 @@ func TestMappingIsStoppedAndOthersGoOn(t *testing.T) {
 		}
 	})
 }
+
+// TestTableLeavesAndOthersGoOn takes one of two tables out of the publication, which
+// the stream does not tell: its mapping stops once a look finds it, and the other
+// goes on.
+func TestTableLeavesAndOthersGoOn(t *testing.T) {
+	needServer(t)
+	t.Parallel()
+	w := newSides(t, "rest")
+	p := w.start()
+	w.exec(`ALTER PUBLICATION ` + w.config.publication + ` DROP TABLE "left"`)
+	w.halts(time.Minute, "table public.left was taken out of the publication")
+	w.exec(`ALTER PUBLICATION ` + w.config.publication + ` ADD TABLE "left"`)
+	w.onBoth(`INSERT INTO TABLE VALUES (1, 1, 1)`)
+	w.arrives("Right", "1", "1")
+	w.awaitState("mapping_stopped")
+	w.exec(`UPDATE "right" SET n = 2`)
+	w.arrives("Right", "1", "2")
+	if o, ok := w.sim.Objects("Left")["1"]; ok {
+		t.Errorf("the mapping that is stopped has delivered %v", o)
+	}
+	p.stop(t)
+	if got := w.launch().exit(t, time.Minute); got != 3 {
+		t.Errorf("exit code of the next start = %d, want 3", got)
+	}
+	p = launch(t, program, "run", "-c", w.configure(), "--accept-table", "public.left")
+	w.arrives("Left", "1", "1")
+	w.awaitReady(p)
+	w.settle(p)
+	p.stop(t)
+}

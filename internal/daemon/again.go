@@ -21,7 +21,7 @@ func (d *Daemon) lookAgain(ctx context.Context, source *replication.Source, stor
 	d.setHolders(x)
 	found := obstacles(x.Source.Findings)
 	if refusal := x.Tables.Refusal(nil, d.Config.File, ""); refusal != nil {
-		found = slices.Insert(found, 0, delivery.Obstacle{Condition: delivery.Halted, Reason: refusal.Reason, Remedy: refusal.Remedy})
+		found = slices.Insert(found, 0, delivery.Obstacle{Condition: delivery.Halted, Reason: refusal.Reason, Remedy: refusal.Remedy, Mappings: x.Tables.changed(d.Config.Set)})
 		return x.Server, found, d.recordUnlogged(ctx, store, x.Tables)
 	}
 	return x.Server, found, d.recordTables(ctx, store, x.Tables)

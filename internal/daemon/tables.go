@@ -91,6 +91,18 @@ func (t Tables) Refusal(accepted []string, config, flags string) *checkpoint.Ref
 	}
 }
 
+// changed are the mappings of the tables that a Refusal is about.
+func (t Tables) changed(set *mapping.Set) []int {
+	var found []int
+	for i := range set.Len() {
+		d := set.Definition(i)
+		if slices.ContainsFunc(t.Changes, func(c identity.Change) bool { return c.Loses && c.Table == d.Schema+"."+d.Table }) {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
 // Remedy is what to do about a change that a start is refused for.
 func Remedy(c identity.Change, config string) string {
 	if !c.Loses || c.Absent {

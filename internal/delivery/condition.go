@@ -74,6 +74,8 @@ type Obstacle struct {
 	// Reason says why, in plain words. Remedy says what to do, where that is
 	// more than what is to be done about every Condition of its kind.
 	Reason, Remedy string
+	// Mappings are those that Halted is about; none for all.
+	Mappings []int
 }
 
 // Obstacles are all that stand now, the worst first.

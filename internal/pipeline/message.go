@@ -57,7 +57,7 @@ func (r *reader) begin(m *pgoutput.Begin) error {
 	r.history.open = checkpoint.Commit{Final: m.Final, XID: m.XID, At: m.Time}
 	r.progress.begin(time.Now(), m)
 	r.add(delivery.Entry{Kind: delivery.EntryBegin, LSN: m.Final, Time: m.Time, XID: m.XID, Timeline: r.timeline})
-	return nil
+	return r.obey()
 }
 
 // filteredAtOnce is after how many changes without a write the machine is told

@@ -59,6 +59,7 @@ type reader struct {
 	// haltReason is why reading is to halt, for a reason that is not in the stream;
 	// nil for none.
 	haltReason atomic.Pointer[string]
+	stopOrder  atomic.Pointer[stopOrder]
 	leavingOut leavingOut
 	history    history
 	stops      stops

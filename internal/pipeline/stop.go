@@ -53,6 +53,31 @@ func (r *reader) stop(seq uint64, mappings []int, reason string) error {
 	return nil
 }
 
+// order has reading halt for something that the stream does not show, or, where that
+// is about some mappings alone, has these stop when the next transaction begins.
+func (r *reader) order(o *delivery.Obstacle) {
+	if len(o.Mappings) == 0 || len(o.Mappings) == r.runner.Mappings.Len() {
+		r.haltReason.Store(&o.Reason)
+		return
+	}
+	o.Condition = delivery.MappingStopped
+	r.stopOrder.Store(&stopOrder{o.Reason, o.Mappings})
+}
+
+// stopOrder is which mappings are to stop, and why.
+type stopOrder struct {
+	reason   string
+	mappings []int
+}
+
+// obey stops what is to stop.
+func (r *reader) obey() error {
+	if o := r.stopOrder.Swap(nil); o != nil {
+		return r.stop(1, o.mappings, o.reason)
+	}
+	return nil
+}
+
 // going drops the writes of mappings that are stopped.
 func (r *reader) going(writes []mapping.Write) []mapping.Write {
 	if r.stops.n == 0 {

@@ -121,3 +121,26 @@ func TestStopIsBehindWhatWasHandedOver(t *testing.T) {
 		t.Errorf("got %s", got)
 	}
 }
+
+// What a look at the database finds of some tables stops their mappings when the
+// next transaction begins; what it finds of all halts reading.
+func TestLookStopsMappings(t *testing.T) {
+	r := twoTables(t)
+	look := &delivery.Obstacle{Condition: delivery.Halted, Reason: "table public.things was taken out", Mappings: []int{0}}
+	if err := r.feed(t, &pgoutput.Begin{Final: 100}, things, inserted(1)); err != nil {
+		t.Fatal(err)
+	}
+	r.order(look)
+	if err := r.feed(t, inserted(2), &pgoutput.Commit{LSN: 100, End: 110}, &pgoutput.Begin{Final: 120}, inserted(3), others, insertedOther(3)); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.told(); got != "begin 0@1 0@2 commit begin stop 0@1 1@2" || look.Condition != delivery.MappingStopped || r.haltReason.Load() != nil {
+		t.Errorf("got %s, %s", got, look.Condition)
+	}
+	for _, mappings := range [][]int{nil, {0, 1}} {
+		r := twoTables(t)
+		if r.order(&delivery.Obstacle{Condition: delivery.Halted, Reason: "all", Mappings: mappings}); r.haltReason.Load() == nil {
+			t.Errorf("%v: reading goes on", mappings)
+		}
+	}
+}

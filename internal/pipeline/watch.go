@@ -40,12 +40,12 @@ func (r *Runner) watchDatabase(life context.Context) error {
 			watch.passed(found)
 			r.noteServer(server)
 		}
-		r.found.Store(&found)
-		for _, o := range found {
-			if o.Condition == delivery.Halted {
-				r.reader.haltReason.Store(&o.Reason)
+		for i := range found {
+			if o := &found[i]; o.Condition == delivery.Halted {
+				r.reader.order(o)
 			}
 		}
+		r.found.Store(&found)
 		watch.tell(found, time.Now().UTC())
 	}
 }
