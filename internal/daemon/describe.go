@@ -10,6 +10,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/preflight"
 )
 
 const (
@@ -19,12 +20,6 @@ const (
 	// describeTimeout bounds the asking at a start: delivery does not need it.
 	describeTimeout = 30 * time.Second
 )
-
-// describer is a client that can say what the fields of an object type are.
-// SOAP's cannot.
-type describer interface {
-	Describe(ctx context.Context, objectType string) (marketo.Description, error)
-}
 
 // described is a file of descriptions beside the state. It may be thrown away:
 // Marketo is asked again then.
@@ -45,7 +40,7 @@ func (d *Daemon) describedFile() string { return d.Config.State.SQLite + ".field
 // else Marketo's answer, a counted call for each object type. Where there is
 // none, values are written as their columns have them.
 func (d *Daemon) describe(ctx context.Context, client marketo.Client, store *sqlite.Store, state *checkpoint.State) {
-	asks, ok := client.(describer)
+	asks, ok := client.(preflight.Describer)
 	if !ok {
 		return
 	}
@@ -74,7 +69,7 @@ func (d *Daemon) describe(ctx context.Context, client marketo.Client, store *sql
 
 // askTypes asks for the types of which nothing was heard for a day, until one
 // call fails for a reason that is not that type's own.
-func (d *Daemon) askTypes(ctx context.Context, asks describer, known *described, calls *startCalls) error {
+func (d *Daemon) askTypes(ctx context.Context, asks preflight.Describer, known *described, calls *startCalls) error {
 	for i := range d.Config.Set.Len() {
 		name := d.Config.Set.Definition(i).Object
 		entry, found := known.Types[name]

@@ -10,16 +10,21 @@ import (
 	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/marketo/rest"
 	"github.com/cdcsync/cdcsync/internal/spelling"
 )
 
-// Marketo proves the credentials, and over REST holds the mappings against
+// Describer is a client that can say what the fields of an object type are. SOAP's
+// cannot.
+type Describer interface {
+	Describe(ctx context.Context, objectType string) (marketo.Description, error)
+}
+
+// Marketo proves the credentials, and with a Describer holds the mappings against
 // Marketo's description of their object types: the dedupe fields are the key,
 // every attribute is there and may be written, constants fit. With tables, as
 // Describe returns them, the types and lengths of their columns are held
-// against the fields too. It takes one counted call, and over REST one more
-// for each mapping.
+// against the fields too. It takes one counted call, and with a Describer one
+// more for each mapping.
 func Marketo(ctx context.Context, client marketo.Client, set *mapping.Set, tables ...catalog.Table) []Finding {
 	var r report
 	switch err := client.Login(ctx); {
@@ -31,13 +36,13 @@ func Marketo(ctx context.Context, client marketo.Client, set *mapping.Set, table
 		r.refused("login", err, "correct the endpoint and the credentials")
 		return r.findings
 	}
-	rest, ok := client.(*rest.Client)
+	describer, ok := client.(Describer)
 	if !ok {
 		r.add(Skipped, "objects", "the SOAP API does not describe custom objects: their names, dedupe fields and attributes show with the first call", Remedy{})
 		return r.findings
 	}
 	for i := range set.Len() {
-		description, err := rest.Describe(ctx, set.Definition(i).Object)
+		description, err := describer.Describe(ctx, set.Definition(i).Object)
 		if err != nil {
 			r.refused("object "+set.Definition(i).Object, err, "correct the API name of the object in mapping "+set.Definition(i).Name+", or the rights of the API user")
 			continue
