@@ -154,6 +154,8 @@ func (l *loading) load(ctx context.Context, p *part) (*chunk, error) {
 		return nil, errAgain
 	}
 	b.chunk = c
+	// The stream may have brought the message already.
+	c.silent = c.silent || b.follower.Passed()
 	return c, nil
 }
 
