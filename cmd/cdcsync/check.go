@@ -46,7 +46,7 @@ because changes would be lost.`,
   cdcsync check -c cdcsync.yaml --json`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c := &checkup{}
+			c := &checkup{patient: patientOn(cmd.ErrOrStderr())}
 			c.examine(cmd.Context(), file, offline)
 			var err error
 			if asJSON {
@@ -70,6 +70,8 @@ because changes would be lost.`,
 type checkup struct {
 	sections []section
 	refusal  *checkpoint.Refusal
+	// patient is told while a look takes long; zero for nobody.
+	patient patient
 }
 
 // section is what was found in one place.
@@ -133,9 +135,15 @@ func (c *checkup) examine(ctx context.Context, file string, offline bool) {
 		c.add("PostgreSQL", preflight.Connection("connection", err))
 	}
 	kept := readState(ctx, conf.State.SQLite)
+	end := c.patient.while("looking at PostgreSQL and the tables")
 	x := c.examineSource(ctx, conf, source, kept)
+	end()
+	end = c.patient.while("asking Marketo")
 	c.examineMarketo(ctx, conf, x)
+	end()
+	end = c.patient.while("looking at the state and at what waits in the slot")
 	c.examineState(ctx, conf, source, kept, x)
+	end()
 }
 
 // examineConfig returns nil for a configuration with mistakes.

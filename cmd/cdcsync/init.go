@@ -89,7 +89,10 @@ func (f *initFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return usageError{err}
 	}
+	slow := patientOn(cmd.ErrOrStderr())
+	end := slow.while("connecting to PostgreSQL")
 	session, err := source.Catalog(cmd.Context())
+	end()
 	if err != nil {
 		found := preflight.Connection("connection", err)
 		return fmt.Errorf("init: %s; %s", found.Detail, found.Remedy)
@@ -108,7 +111,9 @@ func (f *initFlags) run(cmd *cobra.Command, args []string) error {
 		return usageError{err}
 	}
 	file.Asked = draft.Marketo != nil
+	end = slow.while("looking at the tables, and at Marketo where it is to be asked")
 	file.Proposals, file.Steps, err = draft.Propose(cmd.Context(), wanted, offered)
+	end()
 	if err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
