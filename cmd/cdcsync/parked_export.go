@@ -36,25 +36,7 @@ Keys are values of rows; other values are not exported, see parked show.`,
 			if format != "csv" && format != "jsonl" {
 				return usageError{fmt.Errorf("--format %q: allowed are csv and jsonl", format)}
 			}
-			client, err := ask.client()
-			if err != nil {
-				return err
-			}
-			query.Limit = math.MaxInt
-			listed, err := gather(cmd.Context(), client, query)
-			if err != nil {
-				return fmt.Errorf("parked export: %w", explain(err))
-			}
-			rows := exported(listed)
-			if format == "csv" {
-				err = writeCSV(cmd.OutOrStdout(), rows)
-			} else {
-				err = writeLines(cmd.OutOrStdout(), rows)
-			}
-			if err != nil {
-				return fmt.Errorf("parked export: %w", err)
-			}
-			return nil
+			return export(cmd, ask, query, format)
 		},
 	}
 	configFlag(cmd, &ask.file)
@@ -65,6 +47,28 @@ Keys are values of rows; other values are not exported, see parked show.`,
 	flags.StringVar(&query.Code, "code", "", `only those with this code; "-" for those without one`)
 	flags.BoolVar(&query.Waiting, "waiting", false, "only those that are tried again by themselves")
 	return cmd
+}
+
+func export(cmd *cobra.Command, ask asking, query admin.Query, format string) error {
+	client, err := ask.client()
+	if err != nil {
+		return err
+	}
+	query.Limit = math.MaxInt
+	listed, err := gather(cmd.Context(), client, query)
+	if err != nil {
+		return fmt.Errorf("parked export: %w", explain(err))
+	}
+	rows := exported(listed)
+	if format == "csv" {
+		err = writeCSV(cmd.OutOrStdout(), rows)
+	} else {
+		err = writeLines(cmd.OutOrStdout(), rows)
+	}
+	if err != nil {
+		return fmt.Errorf("parked export: %w", err)
+	}
+	return nil
 }
 
 // exportedRow is a parked object with what to do about it.
