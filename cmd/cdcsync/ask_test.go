@@ -120,6 +120,7 @@ func TestWrongUsageOfCommandsThatAsk(t *testing.T) {
 		{"status", "-c", none},
 		{"status", "--address", "here"},
 		{"status", "more"},
+		{"trace", "visits"},
 		{"wait"},
 		{"wait", "--now", "--lsn", "0/1"},
 		{"wait", "--lsn", "here"},

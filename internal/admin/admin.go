@@ -59,6 +59,8 @@ type Options struct {
 	// Wait says whether everything committed before a place is in Marketo, as soon
 	// as it is, or when the time to hold has passed.
 	Wait func(ctx context.Context, ask WaitAsk) (Waited, error)
+	// Trace says where the row of a mapping is that has a key.
+	Trace func(ctx context.Context, mapping, key string) (Traced, error)
 	// Backfills lists backfills, or has something done about them.
 	Backfills func(ctx context.Context, ask BackfillAsk) (Backfills, error)
 	// Pause has mappings wait, or go on.
@@ -84,6 +86,7 @@ func New(options Options) http.Handler {
 	mux.HandleFunc("GET /{$}", options.index)
 	mux.HandleFunc("GET /api/v1/status", options.local(options.status))
 	mux.HandleFunc("GET /api/v1/wait", options.local(options.wait))
+	mux.HandleFunc("GET /api/v1/trace", options.local(options.trace))
 	mux.HandleFunc("GET /api/v1/parked", options.local(options.listParked))
 	mux.HandleFunc("GET /api/v1/parked/{id}", options.local(options.showParked))
 	mux.HandleFunc("POST /api/v1/parked/retry", options.acting(options.actOnParked(false)))
@@ -132,6 +135,7 @@ func (o Options) index(w http.ResponseWriter, _ *http.Request) {
 /api/v1/parked       parked objects: ?mapping= &code= &key= &waits= &limit= &after=
 /api/v1/parked/{id}  one of them, with its payload
 /api/v1/wait         whether a commit is in Marketo: ?lsn= &timeline= &hold=
+/api/v1/trace        where a row is: ?mapping= &key=
 /api/v1/backfills    rows that tables have, on their way`)
 }
 

@@ -82,3 +82,6 @@ func named(p *checkpoint.Parked, wanted string) bool {
 	sorted := func(s string) []string { return slices.Sorted(strings.SplitSeq(s, ",")) }
 	return len(key) == len(wanted) && slices.Equal(sorted(key), sorted(wanted))
 }
+
+// EntryOf shows a parked object without its payload.
+func EntryOf(p *checkpoint.Parked) Entry { return entry(p) }

@@ -102,6 +102,9 @@ func (d *Daemon) Run(ctx context.Context) error {
 		Status:     func(ctx context.Context) snapshot.Status { return d.status(ctx, store) },
 		EachParked: store.EachParked, Act: d.act, Release: d.release, Reserve: d.reserve, Backfills: d.backfills,
 		Pause: func(ctx context.Context, ask admin.PauseAsk) (admin.Paused, error) { return d.pause(ctx, store, ask) },
+		Trace: func(ctx context.Context, mapping, key string) (admin.Traced, error) {
+			return d.trace(ctx, store, mapping, key)
+		},
 		Wait: func(ctx context.Context, ask admin.WaitAsk) (admin.Waited, error) {
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()

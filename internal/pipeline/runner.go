@@ -83,6 +83,7 @@ type Runner struct {
 	saved      chan error
 	reports    chan chan delivery.Report
 	asked      chan delivery.Event
+	finds      chan finding
 	reader     *reader
 	// backfills sends what tables have beside the stream.
 	backfills *backfiller
@@ -171,6 +172,7 @@ func (r *Runner) prepare() {
 	r.saved = make(chan error, 1)
 	r.reports = make(chan chan delivery.Report)
 	r.asked = make(chan delivery.Event)
+	r.finds = make(chan finding)
 	r.acknowledged.Store(uint64(r.State.Checkpoint.LSN))
 	r.reader = newReader(r)
 	r.backfills = newBackfiller(r)
@@ -221,6 +223,9 @@ func (r *Runner) runMachine(stop <-chan struct{}, life context.Context, group *e
 			ev = delivery.Tick{}
 		case reply := <-r.reports:
 			reply <- m.Report(clock.now())
+			continue
+		case f := <-r.finds:
+			find(m, clock.now(), f)
 			continue
 		case <-turn:
 			continue

@@ -1,0 +1,139 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/delivery"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
+	"github.com/cdcsync/cdcsync/internal/rowread"
+)
+
+// Traced is where a row is: in its table, and in the machine.
+type Traced struct {
+	// Rows counts the rows that have the key now; Matches is set where one of them
+	// is to be an object by the mapping's where, and Problem says why it cannot be.
+	Rows    int
+	Matches bool
+	Problem *mapping.Problem
+	// Unread says why the table could not be asked.
+	Unread string
+	// Key identifies the object (mapping.Write.Key), Fields has its dedupe fields
+	// as people write them, id=42.
+	Key, Fields string
+	Found       delivery.Found
+}
+
+// finding asks the machine for a key.
+type finding struct {
+	key   string
+	reply chan<- delivery.Found
+}
+
+// errNoKey says that no object can be made of a key.
+var errNoKey = errors.New("no object can have this key: a part of it is empty, or not what its column takes")
+
+// Trace looks for a row by the values of its mapping's key columns, given as in
+// backfill --keys: in its table, and in the queue. It changes nothing.
+func (r *Runner) Trace(ctx context.Context, index int, key string) (Traced, error) {
+	r.prepared.Do(r.prepare)
+	var t Traced
+	d := r.Mappings.Definition(index)
+	columns := d.KeyColumns()
+	values, err := keyOf(columns, key)
+	if err != nil {
+		return t, err
+	}
+	var sought mapping.Write
+	if err := r.traceRow(ctx, index, columns, values, &t, &sought); err != nil {
+		if ctx.Err() != nil || sought.Object.Shape == nil {
+			return t, err
+		}
+		t.Unread = err.Error()
+	}
+	if sought.Object.Shape == nil || slices.ContainsFunc(sought.Object.Values()[:len(sought.Object.Shape.Key)], func(v marketo.Value) bool { return v.Text == "" }) {
+		return t, errNoKey
+	}
+	t.Key, t.Fields = sought.Key, written(sought.Object)
+	reply := make(chan delivery.Found, 1)
+	select {
+	case r.finds <- finding{t.Key, reply}:
+	case <-ctx.Done():
+		return t, fmt.Errorf("ask the pipeline: %w", ctx.Err())
+	}
+	select {
+	case t.Found = <-reply:
+		return t, nil
+	case <-ctx.Done():
+		return t, fmt.Errorf("ask the pipeline: %w", ctx.Err())
+	}
+}
+
+// traceRow reads the rows of a key, and makes of them what the mapping does. Where
+// there is none, sought is what a row would be that has the key and nothing else.
+func (r *Runner) traceRow(ctx context.Context, index int, columns, key []string, t *Traced, sought *mapping.Write) (err error) {
+	session, err := rowread.Open(ctx, r.Source)
+	if err != nil {
+		return err
+	}
+	defer session.Close(ctx)
+	d := r.Mappings.Definition(index)
+	chunk, err := session.BeginChunk(ctx, catalog.TableName{Schema: d.Schema, Name: d.Table}, r.Mappings.Columns(index))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, chunk.End(ctx)) }()
+	if err := r.Mappings.Bind(chunk.Relation, chunk.Table.Facts()); err != nil {
+		return err
+	}
+	defer r.Mappings.Unbind(chunk.Relation)
+	if *sought, _, err = r.Mappings.Row(index, chunk.Relation, bare(chunk.Relation, columns, key)); err != nil {
+		return err
+	}
+	var wrong error
+	err = chunk.Rows(ctx, columns, [][]string{key}, func(row rowread.Row) bool {
+		w, matches, err := r.Mappings.Row(index, chunk.Relation, row.Values)
+		if err != nil {
+			wrong = err
+			return false
+		}
+		if t.Rows++; matches || t.Rows == 1 {
+			*sought, t.Matches, t.Problem = w, matches, w.Problem
+		}
+		return t.Rows < 100
+	})
+	return errors.Join(err, wrong)
+}
+
+// bare is a row that has a key and nothing else.
+func bare(rel *pgoutput.Relation, columns, key []string) []pgoutput.Value {
+	values := make([]pgoutput.Value, len(rel.Columns))
+	for i, c := range rel.Columns {
+		values[i].Kind = pgoutput.Null
+		for j, name := range columns {
+			if c.Name == name {
+				values[i] = pgoutput.Value{Kind: pgoutput.Text, Text: []byte(key[j])}
+			}
+		}
+	}
+	return values
+}
+
+// written writes the dedupe fields of an object as people do.
+func written(o marketo.Object) string {
+	var parts []string
+	for i, name := range o.Shape.Key {
+		parts = append(parts, name+"="+o.Value(i).Text)
+	}
+	return strings.Join(parts, ",")
+}
+
+// find answers a finding.
+func find(m *delivery.Machine, now time.Time, f finding) { f.reply <- m.Find(now, f.key) }
