@@ -56,7 +56,9 @@ func newScript(t *testing.T, api string, keys int) *script {
 	s.w.config.mappings = mappings
 	for _, id := range identities {
 		s.w.exec(fmt.Sprintf(id.sql, id.name))
-		s.w.exec(`ALTER TABLE ` + id.name + ` ALTER note SET STORAGE EXTERNAL`)
+		// The stream describes a table anew after ANALYZE: then it is asked who holds
+		// a key until the next look, and a row that does is sent, newer than it came.
+		s.w.exec(`ALTER TABLE ` + id.name + ` ALTER note SET STORAGE EXTERNAL, SET (autovacuum_enabled = false)`)
 	}
 	s.seed(keys)
 	return s
