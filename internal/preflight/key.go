@@ -55,7 +55,7 @@ func (in *inspection) inspectSharing(t *catalog.Table, h *replication.KeyHolders
 // unique index, which are made of the columns. No keys say that no index can.
 func (in *inspection) keepApart(t *catalog.Table, columns, keys []string) Remedy {
 	known := in.facts.table(mapping.Table{Schema: t.Schema, Name: t.Name})
-	byOtherMeans := fmt.Sprintf("see that %s stays unique by other means, as values of one sequence do", list(columns))
+	byOtherMeans := fmt.Sprintf("make sure that %s stays unique by other means, such as values of one sequence", list(columns))
 	outside := missing(known.PartitionKey, columns)
 	switch {
 	case slices.ContainsFunc(known.Leaves, func(l leaf) bool { return l.Kind == foreign }):
@@ -65,7 +65,7 @@ func (in *inspection) keepApart(t *catalog.Table, columns, keys []string) Remedy
 	case outside != nil:
 		return Remedy{Words: fmt.Sprintf("PostgreSQL takes no unique index without the columns that the table is partitioned by: add %s to the key of the mapping, or %s", list(outside), byOtherMeans)}
 	case keys == nil, missing(quoted(known.PartitionKey), keys) != nil:
-		return Remedy{Words: fmt.Sprintf("no unique index can do that for this table; see that values of %s do not differ so, or key the mapping by other columns", list(columns))}
+		return Remedy{Words: fmt.Sprintf("no unique index can do that for this table; make sure that values of %s do not differ in that way alone, or key the mapping by other columns", list(columns))}
 	}
 	how := "UNIQUE INDEX CONCURRENTLY"
 	if t.Kind == "p" { // cannot be built concurrently

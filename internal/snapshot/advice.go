@@ -15,7 +15,7 @@ var advice = map[string]string{
 	Unresponsive:                    "look at the log; if it stays so, restart the daemon: nothing is lost by that",
 	string(delivery.Disconnected):   "it tries again by itself; cdcsync check says what keeps it from connecting",
 	string(delivery.Halted):         "fix what the reason says, then start the daemon again",
-	string(delivery.StoreFailing):   "the log says what the state file lacks, mostly room on its disk; it goes on by itself then",
+	string(delivery.StoreFailing):   "the log says what is wrong with the state file, mostly a full disk; it goes on by itself once that is fixed",
 	string(delivery.MarketoFailing): "it tries again by itself; cdcsync check looks at the endpoint and the credentials",
 	string(delivery.Holding):        "wait; it takes no longer than delivery.unknown_hold",
 	string(delivery.QuotaUsed):      "wait, or raise marketo.limits.calls_per_day if Marketo allows this integration more, and restart",
