@@ -1,11 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
+	"github.com/cdcsync/cdcsync/internal/daemon"
 )
 
 func stateCommand() *cobra.Command {
@@ -38,6 +42,10 @@ is left out; a copy of the file as it was is kept beside it.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			// A release that does not keep it would leave it out of date.
+			if err := os.Remove(daemon.RecordFile(args[0])); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("delete what is remembered of confirmed objects: %w", err)
+			}
 			if err := sqlite.Downgrade(cmd.Context(), args[0], to); err != nil {
 				return err
 			}

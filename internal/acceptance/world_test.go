@@ -77,6 +77,7 @@ type settings struct {
 	maxDeletes     int // 0 is no limit
 	maxParked      int
 	maxRetained    string // "" is the default
+	suppress       bool
 	hold, shutdown time.Duration
 	listen         string
 	level          string
@@ -181,12 +182,12 @@ func (w *world) configure() string {
 marketo:
 %s  timeout: %s
   limits: %s
-delivery: {%smax_wait: %s, max_pending: %d, max_deletes: %d, max_parked: %d, unknown_hold: %s, shutdown_timeout: %s}
+delivery: {%smax_wait: %s, max_pending: %d, max_deletes: %d, max_parked: %d, suppress_unchanged: %t, unknown_hold: %s, shutdown_timeout: %s}
 state: sqlite:%s
 http: {listen: '%s'}
 log: {level: %s}
 mappings:
-%s`, url, c.slot, c.publication, marketo, c.timeout, c.limits, retained, c.maxWait, c.maxPending, c.maxDeletes, c.maxParked, c.hold, c.shutdown, c.state, c.listen, c.level, c.mappings))
+%s`, url, c.slot, c.publication, marketo, c.timeout, c.limits, retained, c.maxWait, c.maxPending, c.maxDeletes, c.maxParked, c.suppress, c.hold, c.shutdown, c.state, c.listen, c.level, c.mappings))
 }
 
 // launch starts the program on the configuration as it is now.

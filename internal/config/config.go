@@ -124,6 +124,9 @@ type Delivery struct {
 	// BackfillShare is the part of the limits that backfills may use, 0.5 by
 	// default, LiveReserve the part of a day's calls that they leave, 0.2.
 	BackfillShare, LiveReserve float64
+	// SuppressUnchanged leaves out objects that Marketo is known to have as they
+	// are; off by default.
+	SuppressUnchanged bool
 	// MaxRetainedWAL is how many bytes of WAL the slot may make PostgreSQL keep
 	// before the daemon is not ready, 10 GiB by default; 0 lifts the limit.
 	MaxRetainedWAL int

@@ -48,6 +48,7 @@ func (r *reading) schema() []field {
 			{name: "max_deletes", decode: whole(&delivery.MaxDeletes, 0, 1_000_000_000)},
 			{name: "backfill_share", decode: fraction(&delivery.BackfillShare, 0.01, 1)},
 			{name: "live_reserve", decode: fraction(&delivery.LiveReserve, 0, 0.99)},
+			{name: "suppress_unchanged", decode: boolean(&delivery.SuppressUnchanged)},
 			{name: "max_retained_wal", decode: size(&delivery.MaxRetainedWAL, 0, 1<<50)},
 			{name: "unknown_hold", decode: duration(&delivery.UnknownHold, time.Second, time.Hour)},
 			{name: "shutdown_timeout", decode: duration(&delivery.ShutdownTimeout, time.Second, time.Hour)},

@@ -152,6 +152,13 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 		return err
 	}
 	d.describe(ctx, client, store, &f.state)
+	remembered, err := d.openRecord(ctx, store, &f.state)
+	if err != nil {
+		return err
+	}
+	if remembered != nil {
+		defer remembered.Close()
+	}
 	runner := &pipeline.Runner{
 		Source: source, Mappings: d.Config.Set, Client: client, Store: store, Backfills: store,
 		State:           f.state,
@@ -161,6 +168,7 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 		PassedOver:      d.passedOver,
 		Identities:      d.identities(),
 		Config:          d.delivery(client.Capacity()),
+		Record:          remembered,
 		ShutdownTimeout: d.Config.Delivery.ShutdownTimeout,
 		LookAgain: func(ctx context.Context) (replication.Server, []delivery.Obstacle, error) {
 			return d.lookAgain(ctx, source, store)
@@ -170,6 +178,9 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 		MaxRetainedWAL: int64(d.Config.Delivery.MaxRetainedWAL),
 		Log:            d.Log,
 		Pulse:          pipeline.Pulse{Every: d.Supervisor.Every(), Beat: d.Supervisor.Alive},
+	}
+	if remembered != nil {
+		runner.Config.Digest = remembered.Digest
 	}
 	f.state.Settled, f.state.SettledTo = nil, nil // the runner lets go of it, too
 	if err := registry.Register(snapshot.Metrics{Ask: d.snapshot}); err != nil {

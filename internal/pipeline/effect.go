@@ -30,6 +30,8 @@ func (r *Runner) carryOut(e delivery.Effect, life context.Context, group *errgro
 		failpoint.Hit("acknowledge.after")
 	case delivery.Read:
 		r.rows.Ask(e)
+	case delivery.Look:
+		r.recorder.ask(e)
 	case delivery.Tell:
 		e.To <- e.Answer
 	case delivery.Answer:
@@ -65,8 +67,11 @@ func (r *Runner) save(life context.Context) error {
 		select {
 		case s := <-r.toSave:
 			failpoint.Hit("save.before")
+			r.recorder.keep(s)
+			failpoint.Hit("save.remembered")
 			err := r.Store.Save(life, r.published(*s))
 			if err == nil {
+				r.recorder.kept()
 				r.backfills.saved(s)
 			}
 			failpoint.Hit("save.after")

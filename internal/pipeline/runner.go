@@ -65,6 +65,9 @@ type Runner struct {
 	// before that is a reason not to be ready; 0 lifts the limit.
 	MaxRetainedWAL int64
 	Log            *slog.Logger
+	// Record is what is remembered of confirmed objects, for Config.Digest; nil
+	// for nothing.
+	Record *Record
 	// Pulse is told of the turns of the machine's loop.
 	Pulse Pulse
 
@@ -85,6 +88,7 @@ type Runner struct {
 	asked      chan delivery.Event
 	finds      chan finding
 	reader     *reader
+	recorder   *recorder
 	// backfills sends what tables have beside the stream.
 	backfills *backfiller
 
@@ -136,6 +140,9 @@ func (r *Runner) Run(ctx context.Context) error {
 	group.Go(func() error { return r.reader.run(life, ctx.Done()) })
 	group.Go(func() error { return r.save(life) })
 	group.Go(func() error { return r.rows.Run(life) })
+	if r.Record != nil {
+		group.Go(func() error { return r.recorder.run(life) })
+	}
 	if r.completing != nil {
 		group.Go(func() error { return r.completing.run(life) })
 	}
@@ -174,6 +181,7 @@ func (r *Runner) prepare() {
 	r.asked = make(chan delivery.Event)
 	r.finds = make(chan finding)
 	r.acknowledged.Store(uint64(r.State.Checkpoint.LSN))
+	r.recorder = newRecorder(r)
 	r.reader = newReader(r)
 	r.backfills = newBackfiller(r)
 	for _, pause := range r.Pauses {
@@ -218,6 +226,8 @@ func (r *Runner) runMachine(stop <-chan struct{}, life context.Context, group *e
 			ev = delivery.Saved{Err: err}
 		case row := <-r.rows.Answers():
 			ev = row
+		case found := <-r.recorder.found:
+			ev = found
 		case ev = <-r.asked:
 		case <-alarm.C:
 			ev = delivery.Tick{}

@@ -17,6 +17,8 @@ type Mapping struct {
 	Rows      uint64 `json:"rows"`
 	Filtered  uint64 `json:"rows_filtered"`
 	Coalesced uint64 `json:"objects_coalesced"`
+	// Unchanged counts those that were not sent, as Marketo had them.
+	Unchanged uint64 `json:"objects_unchanged"`
 	// Confirmed counts settled objects, Statuses what Marketo said of objects,
 	// by status.
 	Confirmed uint64            `json:"objects_confirmed"`
@@ -57,7 +59,7 @@ func mappingOf(m delivery.MappingReport, rows delivery.RowReport, end delivery.L
 	out := Mapping{
 		Name: m.Name, Object: m.Object,
 		Rows: rows.Inserts + rows.Updates + rows.Deletes, Filtered: rows.Filtered,
-		Coalesced: m.Coalesced, Confirmed: m.Confirmed, Statuses: map[string]uint64{},
+		Coalesced: m.Coalesced, Unchanged: m.Unchanged, Confirmed: m.Confirmed, Statuses: map[string]uint64{},
 		Retries: m.Retries, Gone: m.Gone, Pending: m.Pending, Stopped: m.Stopped, Blocked: m.Blocked, DeletesHeld: m.Braked, Paused: m.Paused,
 		from: m, rows: rows,
 	}
@@ -89,6 +91,7 @@ var mappingMetrics = []metric{
 	ofMapping("rows_without_old_key_total", "Updates that did not tell the key that the row had before.", prometheus.CounterValue, func(m *Mapping) float64 { return float64(m.rows.WithoutOldKey) }),
 	ofMapping("objects_received_total", "Object writes made from row changes.", prometheus.CounterValue, func(m *Mapping) float64 { return float64(m.from.Received) }),
 	ofMapping("objects_coalesced_total", "Object writes merged into another before it was sent.", prometheus.CounterValue, func(m *Mapping) float64 { return float64(m.Coalesced) }),
+	ofMapping("objects_unchanged_total", "Objects not sent, as Marketo had them as they are.", prometheus.CounterValue, func(m *Mapping) float64 { return float64(m.Unchanged) }),
 	ofMapping("objects_replayed_total", "Object writes skipped because an earlier run had settled them.", prometheus.CounterValue, func(m *Mapping) float64 { return float64(m.from.Replayed) }),
 	ofMapping("object_retries_total", "Objects sent again because of their status.", prometheus.CounterValue, func(m *Mapping) float64 { return float64(m.Retries) }),
 	ofMapping("parked_total", "Objects parked.", prometheus.CounterValue, func(m *Mapping) float64 { return float64(m.from.MappingCounts.Parked) }),

@@ -43,7 +43,6 @@ var excused = map[string]string{
 	"replication.Source.Logger":         "for tests",
 	"replication.Source.URL":            "Reveal is used",
 	"replication.Source.LockTimeout":    "zero is the default",
-	"delivery.Config.Digest":            "nothing keeps yet what is confirmed",
 }
 
 // listed is a package as the go command lists it.
