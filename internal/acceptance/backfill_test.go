@@ -15,10 +15,9 @@ var backfilled = items + "    backfill: true\n"
 
 // listed is a backfill as the command lists it.
 type listed struct {
-	ID                        int64
-	Mapping, State, Reason    string
-	Rows, Objects, Refused    int64
-	Rows_estimate, Calls_left int64
+	ID                     int64
+	Mapping, State, Reason string
+	Rows, Objects, Refused int64
 }
 
 // backfills asks the program for its backfills.
