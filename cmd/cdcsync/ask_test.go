@@ -52,6 +52,7 @@ func (o *office) open(t *testing.T) (file string) {
 		Metrics: prometheus.NewRegistry(), Alive: func(context.Context) error { return nil },
 		Ready:  func(context.Context) (bool, string) { return true, "" },
 		Status: func(context.Context) snapshot.Status { return o.status }, EachParked: o.each, Act: o.act,
+		Backfills: func(context.Context, admin.BackfillAsk) (admin.Backfills, error) { return admin.Backfills{}, nil },
 	}))
 	t.Cleanup(web.Close)
 	o.address = strings.TrimPrefix(web.URL, "http://")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cdcsync/cdcsync/internal/admin"
 	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
 
@@ -52,7 +53,7 @@ interrupted and exits with 0.`,
 			if ask.json {
 				err = writeIndented(cmd.OutOrStdout(), s)
 			} else {
-				_, err = io.WriteString(cmd.OutOrStdout(), statusText(s))
+				_, err = io.WriteString(cmd.OutOrStdout(), statusText(s, backfillsOf(cmd.Context(), client, s)...))
 			}
 			if err != nil {
 				return fmt.Errorf("status: %w", err)
@@ -74,6 +75,20 @@ var errNotReady = errors.New("status: not ready")
 // statusSource is a daemon, or what a test takes for one.
 type statusSource interface {
 	Status(ctx context.Context) (snapshot.Status, error)
+	Backfills(ctx context.Context, ask admin.BackfillAsk) (admin.Backfills, error)
+}
+
+// backfillsOf lists backfills; none while the daemon does not say, as the status
+// has told that already.
+func backfillsOf(ctx context.Context, client statusSource, s snapshot.Status) []admin.Backfill {
+	if s.Report == nil {
+		return nil
+	}
+	answer, err := client.Backfills(ctx, admin.BackfillAsk{})
+	if err != nil {
+		return nil
+	}
+	return answer.Backfills
 }
 
 // watchStatus shows the status again and again until ctx ends: in place on a
@@ -99,7 +114,7 @@ func watchStatus(ctx context.Context, w io.Writer, client statusSource, asJSON b
 			}
 			text = append(text, '\n')
 		default:
-			text = []byte(begin + statusText(s) + end)
+			text = []byte(begin + statusText(s, backfillsOf(ctx, client, s)...) + end)
 		}
 		if _, err := w.Write(text); err != nil {
 			return fmt.Errorf("status: %w", err)

@@ -7,11 +7,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/admin"
 	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
 
 // statusText is a status for people: the state and its reason first.
-func statusText(s snapshot.Status) string {
+func statusText(s snapshot.Status, backfills ...admin.Backfill) string {
 	var b strings.Builder
 	switch {
 	case s.Ready && s.State == "current":
@@ -38,11 +39,11 @@ func statusText(s snapshot.Status) string {
 		fmt.Fprintf(&b, "%-14s%s\n", "version", printable(s.Version))
 		return b.String()
 	}
-	writeReport(&b, s)
+	writeReport(&b, s, backfillLines(backfills))
 	return b.String()
 }
 
-func writeReport(b *strings.Builder, s snapshot.Status) {
+func writeReport(b *strings.Builder, s snapshot.Status, backfills string) {
 	r := s.Report
 	line := func(name, text string) { fmt.Fprintf(b, "%-14s%s\n", name, text) }
 	line("in Marketo", freshness(r, s.Time))
@@ -58,6 +59,7 @@ func writeReport(b *strings.Builder, s snapshot.Status) {
 		line("transaction", transaction(*r.Source.Transaction))
 	}
 	line("WAL kept", kept(r.Source))
+	b.WriteString(backfills)
 	line("version", printable(s.Version))
 	b.WriteString("\n")
 	writeMappings(b, r.Mappings)
@@ -112,7 +114,7 @@ func callsToday(c snapshot.Calls, now time.Time) string {
 	} else {
 		text += ", no limit"
 	}
-	text += fmt.Sprintf("; the day ends in %s", span(c.Resets.Sub(now)))
+	text += fmt.Sprintf("; the day ends in %s", span(c.Resets.Sub(now))) + forecast(c, now)
 	if c.Exhausted {
 		text += "; Marketo says that they are used up"
 	}
@@ -120,6 +122,42 @@ func callsToday(c snapshot.Calls, now time.Time) string {
 		text += fmt.Sprintf("; they run short, so batches that waiting can fill further leave every %s", seconds(c.Pace))
 	}
 	return text
+}
+
+// forecast says when the calls of the day will be used up at its rate so far. In
+// its first half hour, and where they last, it says nothing.
+func forecast(c snapshot.Calls, now time.Time) string {
+	gone := 24*time.Hour - c.Resets.Sub(now)
+	if c.Limit == 0 || c.Today == 0 || c.Today >= c.Limit || gone < 30*time.Minute {
+		return ""
+	}
+	end := now.Add(time.Duration(float64(gone) / float64(c.Today) * float64(c.Limit-c.Today)))
+	if !end.Before(c.Resets) {
+		return ""
+	}
+	return "; at the rate of the day so far they are used up at " + end.Local().Format(clock)
+}
+
+// backfillLines are those that have not ended.
+func backfillLines(all []admin.Backfill) string {
+	var b strings.Builder
+	for _, one := range all {
+		if one.Ended != nil {
+			continue
+		}
+		fmt.Fprintf(&b, "%-14s%s: %s, %s of about %s rows, %s objects", "backfill", printable(one.Mapping), printable(one.State), number(uint64(one.Rows)), number(uint64(one.Estimate)), number(uint64(one.Objects)))
+		if one.Refused > 0 {
+			fmt.Fprintf(&b, ", %s refused", number(uint64(one.Refused)))
+		}
+		if one.SecondsLeft > 0 && one.State == "running" {
+			fmt.Fprintf(&b, ", %s calls and %s left", number(uint64(one.CallsLeft)), seconds(one.SecondsLeft))
+		}
+		if one.Reason != "" {
+			fmt.Fprintf(&b, "; %s", printable(one.Reason))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
 }
 
 func calls(c snapshot.Calls) string {

@@ -142,6 +142,44 @@ func (f *flaky) Status(context.Context) (snapshot.Status, error) {
 	return well(), nil
 }
 
+func (f *flaky) Backfills(context.Context, admin.BackfillAsk) (admin.Backfills, error) {
+	return admin.Backfills{}, admin.ErrUnreachable
+}
+
+func TestStatusTellsBackfills(t *testing.T) {
+	ended := noon
+	got := statusText(well(), []admin.Backfill{
+		{Mapping: "old", State: "done", Ended: &ended},
+		{Mapping: "roadshow", State: "running", Rows: 1200, Estimate: 10000, Objects: 1100, Refused: 2, CallsLeft: 88, SecondsLeft: 180},
+		{Mapping: "orders", State: "failed", Estimate: 5, Reason: "no right\x1b[2J", SecondsLeft: 3},
+	}...)
+	const want = "\nbackfill      roadshow: running, 1,200 of about 10,000 rows, 1,100 objects, 2 refused, 88 calls and 3m 0s left\n" +
+		"backfill      orders: failed, 0 of about 5 rows, 0 objects; no right\uFFFD[2J\nversion "
+	if !strings.Contains(got, want) || strings.Contains(got, "old:") {
+		t.Errorf("got:\n%s\nwant in it:\n%s", got, want)
+	}
+}
+
+func TestForecastOfCalls(t *testing.T) {
+	tests := []struct {
+		name  string
+		calls snapshot.Calls
+		want  string
+	}{
+		{"half a day, half of them", snapshot.Calls{Today: 5000, Limit: 10000, Resets: noon.Add(12 * time.Hour)}, ""},
+		{"half a day, four fifths of them", snapshot.Calls{Today: 8000, Limit: 10000, Resets: noon.Add(12 * time.Hour)}, "; at the rate of the day so far they are used up at 2026-03-01 15:00:00 " + noon.Format("MST")},
+		{"used up", snapshot.Calls{Today: 10000, Limit: 10000, Resets: noon.Add(12 * time.Hour)}, ""},
+		{"no limit", snapshot.Calls{Today: 8000, Resets: noon.Add(12 * time.Hour)}, ""},
+		{"none yet", snapshot.Calls{Limit: 10000, Resets: noon.Add(12 * time.Hour)}, ""},
+		{"too early to say", snapshot.Calls{Today: 800, Limit: 10000, Resets: noon.Add(24*time.Hour - 20*time.Minute)}, ""},
+	}
+	for _, tt := range tests {
+		if got := forecast(tt.calls, noon); got != tt.want {
+			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 7*time.Second)
