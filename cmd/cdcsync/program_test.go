@@ -153,11 +153,10 @@ http: {listen: "127.0.0.1:0"}
 mappings: [{table: visits, object: Visit, key: {id: id}}]
 `
 
-// The terminal is closed, then the shell says so once more, and nobody reads
-// the log any longer: the end is in order all the same, and told.
+// Nobody reads the log any longer: the end is in order all the same, and told.
 func TestSignalsEndInOrder(t *testing.T) {
 	for _, signals := range [][]syscall.Signal{
-		{syscall.SIGTERM}, {syscall.SIGINT}, {syscall.SIGHUP, syscall.SIGHUP}, {syscall.SIGPIPE, syscall.SIGTERM},
+		{syscall.SIGTERM}, {syscall.SIGINT}, {syscall.SIGPIPE, syscall.SIGTERM}, {syscall.SIGHUP, syscall.SIGTERM},
 	} {
 		t.Run(signals[0].String(), func(t *testing.T) {
 			t.Parallel()

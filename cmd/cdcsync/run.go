@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
@@ -27,10 +29,11 @@ func runCommand() *cobra.Command {
 		Short: "Deliver changes until stopped",
 		Long: `Deliver changes until stopped.
 
-The publication and the slot are created when they are missing. SIGTERM, SIGINT
-and SIGHUP end in order: what waits is sent, settled and confirmed, within
-delivery.shutdown_timeout; a second SIGTERM or SIGINT ends at once. Nothing is
-lost either way.`,
+The publication and the slot are created when they are missing. SIGTERM and SIGINT
+end in order: what waits is sent, settled and confirmed, within
+delivery.shutdown_timeout; a second one ends at once. Nothing is lost either way.
+SIGHUP has the configuration read again, as cdcsync reload does; it ends in order
+where standard input is a terminal, which sends it when it is closed.`,
 		Example: "  cdcsync run -c cdcsync.yaml",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -55,6 +58,22 @@ lost either way.`,
 					return usageError{fmt.Errorf("--accept-gap: %w", err)}
 				}
 				d.AcceptGap = &span
+			}
+			d.Load = func() (*config.Config, *slog.Logger, error) {
+				c, err := config.Load(file, os.LookupEnv)
+				if err != nil {
+					return nil, nil, err
+				}
+				log := newLogger(c.Log, cmd.ErrOrStderr())
+				for _, w := range c.Warnings {
+					log.Warn("configuration", "warning", w.Error())
+				}
+				return c, log, nil
+			}
+			if !isatty.IsTerminal(os.Stdin.Fd()) { // unlike /dev/null, which is a device, too
+				reload := func() { d.Hangup() }
+				hangup.Store(&reload)
+				defer hangup.Store(nil)
 			}
 			err = d.Run(cmd.Context())
 			var none *daemon.NoGapError

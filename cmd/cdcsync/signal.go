@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -13,8 +14,12 @@ type ended struct{ signal os.Signal }
 
 func (e ended) Error() string { return fmt.Sprintf("signal: %s", e.signal) }
 
-// endings are the signals that end in order. SIGHUP, which a terminal sends
-// when it is closed, is one of them unless the process was started with nohup.
+// hangup is what SIGHUP does; while nothing is set it ends in order, as when a
+// terminal is closed.
+var hangup atomic.Pointer[func()]
+
+// endings are the signals that end in order. SIGHUP is one of them unless the
+// process was started with nohup, or hangup is set.
 func endings() []os.Signal {
 	signals := []os.Signal{syscall.SIGINT, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) {
@@ -33,11 +38,17 @@ func withSignals(ctx context.Context) (context.Context, func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		select {
-		case s := <-signals:
-			signal.Reset(syscall.SIGINT, syscall.SIGTERM)
-			cancel(ended{s})
-		case <-ctx.Done():
+		for ctx.Err() == nil {
+			select {
+			case s := <-signals:
+				if do := hangup.Load(); s == syscall.SIGHUP && do != nil {
+					(*do)()
+					continue
+				}
+				signal.Reset(syscall.SIGINT, syscall.SIGTERM)
+				cancel(ended{s})
+			case <-ctx.Done():
+			}
 		}
 	}()
 	return ctx, func() {

@@ -65,6 +65,8 @@ type Options struct {
 	Backfills func(ctx context.Context, ask BackfillAsk) (Backfills, error)
 	// Pause has mappings wait, or go on.
 	Pause func(ctx context.Context, ask PauseAsk) (Paused, error)
+	// Reload has the configuration read again.
+	Reload func(ctx context.Context) (Reloaded, error)
 	// Act has the parked objects with these keys (checkpoint.Parked.Key) tried
 	// again, or gives them up.
 	Act func(ctx context.Context, keys []string, discard bool) (Acted, error)
@@ -92,6 +94,7 @@ func New(options Options) http.Handler {
 	mux.HandleFunc("POST /api/v1/parked/retry", options.acting(options.actOnParked(false)))
 	mux.HandleFunc("POST /api/v1/parked/discard", options.acting(options.actOnParked(true)))
 	mux.HandleFunc("POST /api/v1/release", options.acting(options.release))
+	mux.HandleFunc("POST /api/v1/reload", options.acting(options.reload))
 	mux.HandleFunc("POST /api/v1/pause", options.acting(options.pause(false)))
 	mux.HandleFunc("POST /api/v1/resume", options.acting(options.pause(true)))
 	mux.HandleFunc("GET /api/v1/backfills", options.local(options.listBackfills))

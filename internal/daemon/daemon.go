@@ -16,16 +16,11 @@ import (
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"golang.org/x/sync/errgroup"
 
-	"github.com/cdcsync/cdcsync/internal/admin"
-	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/delivery"
-	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/pipeline"
@@ -51,6 +46,10 @@ type Daemon struct {
 	// refused start, or halted reading, has named.
 	AcceptGap *checkpoint.Span
 
+	// Load, when set, reads the configuration anew, for a reload, and makes the log
+	// that it asks for.
+	Load func() (*config.Config, *slog.Logger, error)
+
 	// passOver is the transaction of which what halts reading is left out.
 	passOver pgoutput.LSN
 	// passUnpublished is what is left out as there was no publication.
@@ -61,78 +60,7 @@ type Daemon struct {
 	pauses   pauses
 	runner   atomic.Pointer[pipeline.Runner]
 	starting atomic.Pointer[string]
-}
-
-// Run delivers until ctx ends, and then ends in order. It returns nil after an
-// orderly end, a *checkpoint.Refusal when going on would lose data, a
-// *preflight.Error when database and mappings do not fit, and otherwise what
-// ended it.
-func (d *Daemon) Run(ctx context.Context) error {
-	d.announce()
-	client, err := Client(d.Config.Marketo, nil)
-	if err != nil {
-		return err
-	}
-	source, err := Source(d.Config.Source)
-	if err != nil {
-		return err
-	}
-	source.Needs = func(table catalog.TableName, column string) bool {
-		return d.Config.Set.Needs(mapping.Table(table), column)
-	}
-	source.Renamed = d.renamed
-	source.Messages = true // those that mark chunks of tables
-	source.PublishNeeded = d.Config.Source.PublishMapped
-	store, err := sqlite.Open(ctx, d.Config.State.SQLite)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	if from, to, kept, ok := store.Migrated(); ok {
-		d.Log.Info("state file brought up to this release", "from", from, "to", to, "copy", kept)
-	}
-
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(d.Version.Collector(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	// The endpoints outlive the pipeline: its end is worth watching too.
-	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
-	handler := admin.New(admin.Options{
-		Metrics: registry, Alive: d.alive, Ready: d.ready, Version: d.Version.String(),
-		Listen:     d.Config.HTTP.Listen,
-		Status:     func(ctx context.Context) snapshot.Status { return d.status(ctx, store) },
-		EachParked: store.EachParked, Act: d.act, Release: d.release, Reserve: d.reserve, Backfills: d.backfills,
-		Pause: func(ctx context.Context, ask admin.PauseAsk) (admin.Paused, error) { return d.pause(ctx, store, ask) },
-		Trace: func(ctx context.Context, mapping, key string) (admin.Traced, error) {
-			return d.trace(ctx, store, mapping, key)
-		},
-		Wait: func(ctx context.Context, ask admin.WaitAsk) (admin.Waited, error) {
-			ctx, cancel := context.WithCancel(ctx)
-			defer cancel()
-			defer context.AfterFunc(serving, cancel)()
-			return d.wait(ctx, source, store, ask)
-		},
-	})
-	group, failed := errgroup.WithContext(serving)
-	group.Go(func() error { return admin.Serve(serving, d.Config.HTTP.Listen, handler) })
-	group.Go(func() error {
-		tuneMemory(serving)
-		return nil
-	})
-	defer context.AfterFunc(ctx, d.Supervisor.Stopping)()
-	if d.Supervisor != nil {
-		group.Go(func() error {
-			d.tellSupervisor(serving)
-			return nil
-		})
-	}
-	group.Go(func() error {
-		defer stopServing()
-		life, stop := context.WithCancel(ctx)
-		defer context.AfterFunc(failed, stop)()
-		defer stop()
-		return d.deliver(life, source, client, store, registry)
-	})
-	return group.Wait()
+	house    atomic.Pointer[house]
 }
 
 // deliver starts the pipeline and runs it to its end.

@@ -3,20 +3,26 @@ package daemon
 import (
 	"context"
 	"time"
+
+	"github.com/cdcsync/cdcsync/internal/supervisor"
 )
 
 // statusEvery is how often the supervisor is told how the daemon is.
 const statusEvery = 2 * time.Second
 
 // tellSupervisor tells the state and its reason, until ctx ends.
-func (d *Daemon) tellSupervisor(ctx context.Context) {
+func (h *house) tellSupervisor(ctx context.Context, to *supervisor.Supervisor) {
 	every := time.NewTicker(statusEvery)
 	defer every.Stop()
 	for {
-		if ok, reason := d.ready(ctx); ok {
-			d.Supervisor.Status("ready")
+		l := h.current.Load()
+		if ok, reason := l.ready(ctx); ok {
+			to.Status("ready")
 		} else {
-			d.Supervisor.Status("NOT READY: " + reason)
+			to.Status("NOT READY: " + reason)
+		}
+		if l.runner.Load() == nil {
+			to.Reloading(time.Now())
 		}
 		select {
 		case <-every.C:

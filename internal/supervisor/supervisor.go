@@ -77,6 +77,20 @@ func (s *Supervisor) Alive(now time.Time) {
 	s.tell(states...)
 }
 
+// Reloading stands for Alive while there is no loop, between the end of one
+// configuration and the start of the next. Before the first Alive it says nothing.
+func (s *Supervisor) Reloading(now time.Time) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	ready := s.ready
+	s.mu.Unlock()
+	if ready {
+		s.Alive(now)
+	}
+}
+
 // Stopping says that the process ends in order.
 func (s *Supervisor) Stopping() {
 	if s == nil {

@@ -1,0 +1,176 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/cdcsync/cdcsync/internal/admin"
+	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/snapshot"
+)
+
+// house is the process around its lives: a reload ends one in order and begins
+// another, behind the same endpoints.
+type house struct {
+	current   atomic.Pointer[life]
+	reloading sync.Mutex
+	next      chan *Daemon
+	// serving ends with the process.
+	serving context.Context
+}
+
+// life is a Daemon with what it has opened.
+type life struct {
+	*Daemon
+	client   marketo.Client
+	source   *replication.Source
+	store    *sqlite.Store
+	registry *prometheus.Registry
+	handler  http.Handler
+}
+
+// Run delivers until ctx ends, and then ends in order. It returns nil after an
+// orderly end, a *checkpoint.Refusal when going on would lose data, a
+// *preflight.Error when database and mappings do not fit, and otherwise what
+// ended it.
+func (d *Daemon) Run(ctx context.Context) error {
+	// The endpoints outlive the pipeline: its end is worth watching too.
+	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopServing()
+	h := &house{next: make(chan *Daemon), serving: serving}
+	first, err := h.open(ctx, d)
+	if err != nil {
+		return err
+	}
+	h.current.Store(first)
+	d.house.Store(h)
+	group, failed := errgroup.WithContext(serving)
+	group.Go(func() error {
+		return admin.Serve(serving, d.Config.HTTP.Listen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.current.Load().handler.ServeHTTP(w, r)
+		}))
+	})
+	group.Go(func() error {
+		tuneMemory(serving)
+		return nil
+	})
+	defer context.AfterFunc(ctx, d.Supervisor.Stopping)()
+	if d.Supervisor != nil {
+		group.Go(func() error {
+			h.tellSupervisor(serving, d.Supervisor)
+			return nil
+		})
+	}
+	group.Go(func() error {
+		defer stopServing()
+		all, stop := context.WithCancel(ctx)
+		defer context.AfterFunc(failed, stop)()
+		defer stop()
+		return h.live(all, first)
+	})
+	return group.Wait()
+}
+
+// open opens what a life needs.
+func (h *house) open(ctx context.Context, d *Daemon) (*life, error) {
+	d.announce()
+	l := &life{Daemon: d, registry: prometheus.NewRegistry()}
+	var err error
+	if l.client, err = Client(d.Config.Marketo, nil); err != nil {
+		return nil, err
+	}
+	if l.source, err = Source(d.Config.Source); err != nil {
+		return nil, err
+	}
+	l.source.Needs = func(table catalog.TableName, column string) bool {
+		return d.Config.Set.Needs(mapping.Table(table), column)
+	}
+	l.source.Renamed = d.renamed
+	l.source.Messages = true // those that mark chunks of tables
+	l.source.PublishNeeded = d.Config.Source.PublishMapped
+	if l.store, err = sqlite.Open(ctx, d.Config.State.SQLite); err != nil {
+		return nil, err
+	}
+	if from, to, kept, ok := l.store.Migrated(); ok {
+		d.Log.Info("state file brought up to this release", "from", from, "to", to, "copy", kept)
+	}
+	l.registry.MustRegister(d.Version.Collector(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	l.handler = h.endpoints(l)
+	return l, nil
+}
+
+func (h *house) endpoints(l *life) http.Handler {
+	d, store := l.Daemon, l.store
+	return admin.New(admin.Options{
+		Metrics: l.registry, Alive: d.alive, Ready: d.ready, Version: d.Version.String(),
+		Listen:     d.Config.HTTP.Listen,
+		Status:     func(ctx context.Context) snapshot.Status { return d.status(ctx, store) },
+		EachParked: store.EachParked, Act: d.act, Release: d.release, Reserve: d.reserve, Backfills: d.backfills,
+		Pause:  func(ctx context.Context, ask admin.PauseAsk) (admin.Paused, error) { return d.pause(ctx, store, ask) },
+		Reload: func(ctx context.Context) (admin.Reloaded, error) { return h.reload(ctx, l) },
+		Trace: func(ctx context.Context, mapping, key string) (admin.Traced, error) {
+			return d.trace(ctx, store, mapping, key)
+		},
+		Wait: func(ctx context.Context, ask admin.WaitAsk) (admin.Waited, error) {
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			defer context.AfterFunc(h.serving, cancel)()
+			return d.wait(ctx, l.source, store, ask)
+		},
+	})
+}
+
+// live runs one life after the other. One that cannot begin with a new
+// configuration is followed by one with that of before.
+func (h *house) live(ctx context.Context, l *life) error {
+	var before *Daemon
+	for {
+		next, err := h.run(ctx, l)
+		if next == nil && err != nil && before != nil && l.runner.Load() == nil && ctx.Err() == nil {
+			l.Log.Error("the new configuration cannot begin; the one of before goes on", "err", err)
+			next, err = before.anew(before.Config, before.Log), nil
+			before = nil
+		} else {
+			before = l.Daemon
+		}
+		if closed := l.store.Close(); next == nil || closed != nil {
+			return errors.Join(err, closed)
+		}
+		if err != nil {
+			l.Log.Warn("the end was not in order", "err", err)
+		}
+		l.runner.Store(nil)
+		opened, err := h.open(ctx, next)
+		if err != nil {
+			return err
+		}
+		l = opened
+		h.current.Store(l)
+	}
+}
+
+// run runs a life until it ends, or until another configuration takes its place.
+func (h *house) run(ctx context.Context, l *life) (next *Daemon, err error) {
+	alive, end := context.WithCancel(ctx)
+	defer end()
+	done := make(chan error, 1)
+	go func() { done <- l.deliver(alive, l.source, l.client, l.store, l.registry) }()
+	select {
+	case err := <-done:
+		return nil, err
+	case next := <-h.next:
+		end()
+		return next, <-done
+	}
+}

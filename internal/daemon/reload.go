@@ -1,0 +1,104 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+
+	"github.com/cdcsync/cdcsync/internal/admin"
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/config"
+	"github.com/cdcsync/cdcsync/internal/preflight"
+)
+
+// anew is a Daemon that goes on where d ends.
+func (d *Daemon) anew(c *config.Config, log *slog.Logger) *Daemon {
+	return &Daemon{Config: c, Log: log, Version: d.Version, Supervisor: d.Supervisor, Load: d.Load}
+}
+
+// Hangup has the configuration read again, as a reload does, without waiting for
+// it; the log tells what comes of it.
+func (d *Daemon) Hangup() {
+	h := d.house.Load()
+	if h == nil {
+		return
+	}
+	go func() {
+		l := h.current.Load()
+		if _, err := h.reload(h.serving, l); err != nil {
+			l.Log.Error("configuration not read again", "err", err)
+		}
+	}()
+}
+
+// reload reads the configuration again, and has it take the place of that of l once
+// it is found to be right as a whole. What is wrong with it is in the answer.
+func (h *house) reload(ctx context.Context, l *life) (admin.Reloaded, error) {
+	if l.Load == nil {
+		return admin.Reloaded{}, errors.New("the configuration of this process is not in a file")
+	}
+	if !h.reloading.TryLock() {
+		return admin.Reloaded{}, errors.New("another reload is under way")
+	}
+	defer h.reloading.Unlock()
+	if h.current.Load() != l || l.runner.Load() == nil {
+		return admin.Reloaded{}, errStarting
+	}
+	conf, log, err := l.Load()
+	answer := admin.Reloaded{Changed: []string{}}
+	if err == nil {
+		answer.Changed = append(answer.Changed, config.Differences(l.Config, conf)...)
+		err = l.admit(ctx, conf)
+	}
+	if err != nil {
+		var refusal *checkpoint.Refusal
+		answer.Refused, answer.Loses = err.Error(), errors.As(err, &refusal)
+		l.Log.Error("configuration not taken; the old one goes on", "err", err)
+		return answer, nil
+	}
+	l.Log.Info("configuration read again", "changed", answer.Changed)
+	select {
+	case h.next <- l.anew(conf, log):
+		return answer, nil
+	case <-ctx.Done():
+		return answer, ctx.Err()
+	}
+}
+
+// admit checks whether a start with another configuration would go on, as far as
+// that can be seen beside a life that runs.
+func (l *life) admit(ctx context.Context, conf *config.Config) error {
+	if conf.HTTP.Listen != l.Config.HTTP.Listen || conf.State.SQLite != l.Config.State.SQLite {
+		return errors.New("http.listen and state are taken at a start alone: restart the daemon")
+	}
+	if conf.Source.Slot != l.Config.Source.Slot || conf.Source.Publication != l.Config.Source.Publication {
+		return errors.New("source.slot and source.publication are taken at a start alone: restart the daemon")
+	}
+	if _, err := Client(conf.Marketo, nil); err != nil {
+		return err
+	}
+	source, err := Source(conf.Source)
+	if err != nil {
+		return err
+	}
+	state, err := l.store.Load(ctx)
+	if err != nil {
+		return err
+	}
+	x, err := Examine(ctx, conf, source, Known{State: &state})
+	if err = cmp.Or(err, x.SourceErr, x.TablesErr, x.DecisionErr); err != nil {
+		return err
+	}
+	if state.Checkpoint != nil && state.Checkpoint.System != x.Server.System {
+		return errors.New("source.url leads to another cluster: restart the daemon")
+	}
+	refusal, err := MappingsRefusal(conf.Set, state.Mappings, nil, conf.File)
+	if err != nil {
+		return err
+	}
+	if refusal = cmp.Or(x.Tables.Refusal(nil, conf.File, ""), refusal); refusal != nil {
+		return refusal
+	}
+	return preflight.Failed(x.Source.Findings)
+}
