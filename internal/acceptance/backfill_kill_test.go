@@ -112,7 +112,7 @@ func TestBackfillStands(t *testing.T) {
 			t.Errorf("%d objects for %d rows", n, rows)
 		}
 
-		stand("start", "--all")
+		stand("start", "--all", "--force")
 		if output, code := w.command("backfill", "start", "items"); code == 0 || !strings.Contains(output, "has not ended") {
 			t.Errorf("another beside it: exit code %d: %s", code, output)
 		}
