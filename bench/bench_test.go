@@ -287,7 +287,7 @@ func TestMeasure(t *testing.T) {
 	if text, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v: %s", err, text)
 	}
-	o, err := parseOptions([]string{"-cdcsync", binary, "-repeats", "1", "-rows", "1000", "-duration", "200ms",
+	o, err := parseOptions([]string{"-cdcsync", binary, "-before", binary, "-repeats", "1", "-rows", "1000", "-duration", "200ms",
 		"-workloads", "appends,hotkeys,wide,latency,held", "-json", filepath.Join(dir, "runs.json"), "-plot", filepath.Join(dir, "plot.svg")})
 	if err != nil {
 		t.Fatal(err)
@@ -309,7 +309,7 @@ func TestMeasure(t *testing.T) {
 	if err := json.Unmarshal(text, &kept); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := len(kept.Backlogs), len(contenders)*2+2; got != want {
+	if got, want := len(kept.Backlogs), len(contenders)*2+4; got != want {
 		t.Errorf("runs kept: got %d, want %d", got, want)
 	}
 	if _, err := os.Stat(o.plot); err != nil {

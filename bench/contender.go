@@ -126,7 +126,7 @@ func (s *stage) daemon(ctx context.Context, c contender, set setting) (*exec.Cmd
 	}
 	binary := s.binary
 	if c.before {
-		if err := s.downgrade(ctx, filepath.Join(dir, "cdcsync.db")); err != nil {
+		if err := s.sameState(ctx, filepath.Join(dir, "cdcsync.db")); err != nil {
 			return nil, err
 		}
 		binary = s.before
@@ -170,8 +170,11 @@ func (s *stage) identify(ctx context.Context, file string, set setting) error {
 	})
 }
 
-// downgrade takes a state file back to what the other release reads.
-func (s *stage) downgrade(ctx context.Context, file string) error {
+// sameState takes a state file back to what the other release reads.
+func (s *stage) sameState(ctx context.Context, file string) error {
+	if s.beforeState == 0 {
+		return nil
+	}
 	out, err := exec.CommandContext(ctx, s.binary, "state", "downgrade", "--to", strconv.Itoa(s.beforeState), file).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("take the state file back for -before: %w: %s", err, out)

@@ -87,7 +87,7 @@ func parseOptions(args []string) (options, error) {
 	set := flag.NewFlagSet("bench", flag.ContinueOnError)
 	set.StringVar(&o.binary, "cdcsync", "bin/cdcsync", "the binary to measure")
 	set.StringVar(&o.before, "before", "", "another release, to be measured in turns with it as before-soap and before-rest")
-	set.IntVar(&o.beforeState, "before-state", 4, "version of the state file that -before reads")
+	set.IntVar(&o.beforeState, "before-state", 0, "version of the state file that -before reads; 0 means the same")
 	set.BoolVar(&o.full, "full", false, "the sizes of docs/performance.md, five repeats: an hour and 20 GB of disk")
 	set.IntVar(&o.repeats, "repeats", 0, "runs of each contender; 0 means 3, or 5 with -full")
 	set.IntVar(&o.rows, "rows", 0, "changes in each backlog; 0 means each workload's own number")
