@@ -105,7 +105,7 @@ func TestNothingConfidentialIsShown(t *testing.T) {
 				}
 			}
 		}
-		for _, want := range []string{"calls to marketo fail", "replication connection lost", "reading halted"} {
+		for _, want := range []string{"calls to marketo fail", "replication connection lost", "mapping stopped"} {
 			if !strings.Contains(p.output.String(), want) {
 				t.Errorf("%q was not logged: the test proves too little", want)
 			}

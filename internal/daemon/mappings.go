@@ -50,7 +50,7 @@ func MappingsRefusal(set *mapping.Set, known []checkpoint.KnownMapping, accepted
 	if err != nil {
 		return nil, err
 	}
-	var reasons, flags, names []string
+	var reasons, flags, names, keys []string
 	for _, c := range all {
 		if slices.Contains(accepted, c.is.Name) {
 			continue
@@ -58,6 +58,7 @@ func MappingsRefusal(set *mapping.Set, known []checkpoint.KnownMapping, accepted
 		reason := ""
 		if c.diff.Key {
 			reason = fmt.Sprintf("mapping %s has another key: objects of type %s that were written under the old one stay in Marketo, and no change or deletion reaches them any more", c.is.Name, c.is.Object)
+			keys = append(keys, c.diff.KeyNames...)
 		}
 		for _, k := range gone {
 			if c.was == nil && k.Name == c.is.Name && k.Schema == c.is.Schema && k.Table == c.is.Table {
@@ -72,9 +73,13 @@ func MappingsRefusal(set *mapping.Set, known []checkpoint.KnownMapping, accepted
 	if reasons == nil {
 		return nil, nil
 	}
+	renamed := ""
+	if len(keys) > 0 {
+		renamed = "where a column of the key was only renamed, say so: " + strings.Join(keys, ", ") + "; otherwise "
+	}
 	return &checkpoint.Refusal{
 		Code: checkpoint.MappingChanged, Reason: strings.Join(reasons, "; "),
-		Remedy: "put back what it was; or keep the old mapping, and give the new one a name and an object type of its own; or go on, once, with: " +
+		Remedy: renamed + "put back what it was; or keep the old mapping, and give the new one a name and an object type of its own; or go on, once, with: " +
 			checkpoint.RunOnce(file, strings.Join(flags, " ")) + ", and have all rows written as they are to be now with: cdcsync backfill start " + strings.Join(names, " "),
 	}, nil
 }

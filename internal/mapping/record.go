@@ -106,6 +106,9 @@ type Difference struct {
 	// Key is set when other objects are written: what was written under the old
 	// key stays in Marketo.
 	Key bool
+	// KeyNames is how the key says that its columns were called otherwise, which is
+	// all that it takes where they were only renamed; none where it is not that.
+	KeyNames []string
 	// Added, Changed and Removed are attributes, by name.
 	Added, Changed, Removed []string
 	// Where, Operation, OnDelete and Characters say what else is another one.
@@ -131,6 +134,9 @@ func (d *Definition) Compare(recorded string) (Difference, error) {
 	}
 	added, changed, removed := compareRules(old.Key, d.Key)
 	diff := Difference{Key: len(added)+len(changed)+len(removed) > 0}
+	if len(added)+len(removed) == 0 {
+		diff.KeyNames = formerNames(old.Key, d.Key, changed)
+	}
 	diff.Added, diff.Changed, diff.Removed = compareRules(old.Attributes, d.Attributes)
 	diff.Where = old.Where != d.Where
 	diff.Operation = old.Operation != d.Operation.String()
@@ -138,6 +144,17 @@ func (d *Definition) Compare(recorded string) (Difference, error) {
 	added, changed, removed = compareRules(old.OnDelete.Set, d.OnDelete.Set)
 	diff.OnDelete = old.OnDelete.Delete != d.OnDelete.Delete || len(added)+len(changed)+len(removed) > 0
 	return diff, nil
+}
+
+// formerNames writes rules of a key so that they name the columns of before, too.
+func formerNames(old []recordedRule, now []Rule, changed []string) (names []string) {
+	for _, r := range now {
+		i := slices.IndexFunc(old, func(o recordedRule) bool { return strings.EqualFold(o.Attribute, r.Attribute) })
+		if i >= 0 && slices.Contains(changed, r.Attribute) && r.Column != "" && old[i].Column != "" {
+			names = append(names, fmt.Sprintf("%s: {column: [%s, %s]}", r.Attribute, r.Column, old[i].Column))
+		}
+	}
+	return names
 }
 
 // compareRules returns names of attributes, in the order of now, and then of old.

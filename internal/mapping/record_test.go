@@ -40,7 +40,7 @@ func TestCompare(t *testing.T) {
 			d.Attributes[0].Column, d.Attributes[0].Former = "email", []string{"mail"}
 		}, mapping.Difference{}},
 		{"coalesce, truncate", func(d *mapping.Definition) { d.Separate, d.OnTruncate = true, mapping.TruncateHalt }, mapping.Difference{}},
-		{"key column", func(d *mapping.Definition) { d.Key[0].Column = "visit_id" }, mapping.Difference{Key: true}},
+		{"key column", func(d *mapping.Definition) { d.Key[0].Column = "visit_id" }, mapping.Difference{Key: true, KeyNames: []string{"rid: {column: [visit_id, id]}"}}},
 		{"key constant", func(d *mapping.Definition) { d.Key[1].Constant = &marketo.Value{Kind: marketo.String, Text: "y"} }, mapping.Difference{Key: true}},
 		{"key field more", func(d *mapping.Definition) {
 			d.Key = append(d.Key, mapping.Rule{Attribute: "n", Column: "n"})

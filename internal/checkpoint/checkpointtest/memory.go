@@ -33,11 +33,13 @@ type Memory struct {
 
 // memoryStore is one life of the store.
 type memoryStore struct {
-	m     *Memory
-	begun bool
-	ended bool
-	err   error // once closed to saves
-	lazy  bool  // for tests: its first save is as any other
+	m *Memory
+	// saving is held by the save under way: they take turns, and it guards begun.
+	saving sync.Mutex
+	begun  bool
+	ended  bool
+	err    error // once closed to saves
+	lazy   bool  // for tests: its first save is as any other
 }
 
 // Open begins a life.
@@ -147,6 +149,8 @@ func (s *memoryStore) commit(ctx context.Context, sync bool, change func(*image)
 
 // save is a commit of the stream's part, which begins the life.
 func (s *memoryStore) save(ctx context.Context, sv checkpoint.Save, also func(*image) error) error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
 	err := s.commit(ctx, sv.Sync || sv.Clean || !s.begun && !s.lazy, func(next *image) error {
 		if !s.begun {
 			next.life++

@@ -95,17 +95,26 @@ func mistakes() map[string]mistake {
 	all["all refused rows are due"] = mistake{ref: func(f *checkpoint.RefusedFilter) { f.Due = time.Time{} }}
 	all["mappings forget that they were loaded"] = mistake{maps: func(s Store, _ []checkpoint.KnownMapping) { _ = s.SaveMappings(context.Background(), nil) }}
 	all["relations are saved after the end"] = mistake{rels: func(s Store, all []checkpoint.Relation) []checkpoint.Relation {
-		s.(*memoryStore).ended = false
+		s.(*memoryStore).spoil(func(s *memoryStore) { s.ended = false })
 		return all
 	}}
 	all["a store that forgets that it is closed"] = mistake{save: func(s Store, ctx context.Context, sv checkpoint.Save) error {
 		err := s.Save(ctx, sv)
-		s.(*memoryStore).err = nil
+		s.(*memoryStore).spoil(func(s *memoryStore) { s.err = nil })
 		return err
 	}}
 	all["the first save is as any other"] = mistake{save: func(s Store, ctx context.Context, sv checkpoint.Save) error {
-		s.(*memoryStore).lazy = true
+		s.(*memoryStore).spoil(func(s *memoryStore) { s.lazy = true })
 		return s.Save(ctx, sv)
 	}}
 	return all
+}
+
+// spoil changes a store by hand, between what it does.
+func (s *memoryStore) spoil(change func(*memoryStore)) {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	s.m.mu.Lock()
+	defer s.m.mu.Unlock()
+	change(s)
 }

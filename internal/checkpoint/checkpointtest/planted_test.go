@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -89,9 +90,12 @@ type mistake struct {
 type flawedStore struct {
 	Store
 	mistake mistake
+	turn    sync.Mutex // mistakes change the store by hand
 }
 
 func (s *flawedStore) Save(ctx context.Context, sv checkpoint.Save) error {
+	s.turn.Lock()
+	defer s.turn.Unlock()
 	save := s.mistake.save
 	if save == nil {
 		save = func(s Store, ctx context.Context, sv checkpoint.Save) error { return s.Save(ctx, sv) }
