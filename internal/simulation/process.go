@@ -195,9 +195,6 @@ func (s *Simulator) die(power bool) {
 	if d := &s.disk; d.under != nil {
 		switch {
 		case d.full <= s.now && s.rng.IntN(2) == 0:
-			if s.plant.lateRecord {
-				d.under.Confirmed, d.under.Forgotten = nil, nil
-			}
 			s.finishSave()
 			s.covered.SavesFinishedByDeath++
 		case s.profile.record && s.rng.IntN(2) == 0:

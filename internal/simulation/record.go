@@ -18,6 +18,8 @@ type record struct {
 	objects map[string]checkpoint.Confirmed
 	// older is how it was some time ago: nobody syncs it.
 	older map[string]checkpoint.Confirmed
+	// late is a save that it has still to take over, by a planted mistake.
+	late  *save
 	asked []delivery.Look
 }
 
@@ -31,6 +33,7 @@ func digest(i int, v marketo.Value) uint64 {
 }
 
 func (s *Simulator) beginRecord(powerLost bool) {
+	s.record.late = nil
 	s.record.asked = s.record.asked[:0]
 	if !powerLost {
 		return
@@ -46,6 +49,11 @@ func (s *Simulator) beginRecord(powerLost bool) {
 
 // remember takes over what a save says of objects.
 func (s *Simulator) remember(sv *save) {
+	if s.plant.lateRecord {
+		if sv, s.record.late = s.record.late, sv; sv == nil {
+			return
+		}
+	}
 	if len(sv.Confirmed) > 0 && s.record.objects == nil {
 		s.record.objects = make(map[string]checkpoint.Confirmed)
 	}
