@@ -200,8 +200,12 @@ func (s *stage) configuration(c contender, set setting) string {
 	}
 	b.WriteString("state: sqlite:cdcsync.db\n")
 	fmt.Fprintf(&b, "http: {listen: '%s'}\nmappings:\n", s.address)
+	unsent := "    backfill: false\n"
+	if c.before {
+		unsent = "" // it may not know the key
+	}
 	for i := range set.tables {
-		fmt.Fprintf(&b, "  - table: public.%s\n    object: %s\n    key: {%s: id}\n    attributes:\n", set.table(i), set.object(i), keyField)
+		fmt.Fprintf(&b, "  - table: public.%s\n    object: %s\n    key: {%s: id}\n%s    attributes:\n", set.table(i), set.object(i), keyField, unsent)
 		for _, column := range set.columns() {
 			fmt.Fprintf(&b, "      %s: %s\n", column, column)
 		}

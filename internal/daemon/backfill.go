@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/admin"
+	"github.com/cdcsync/cdcsync/internal/backfill"
 	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
@@ -40,13 +41,13 @@ func knownMappings(set *mapping.Set, state *checkpoint.State, now time.Time) (al
 }
 
 // beginBackfills begins the backfills that the configuration asks for and that have
-// not been begun, of mappings as they were recorded just now. It tells of rows that
-// nothing sends.
-func (d *Daemon) beginBackfills(ctx context.Context, source *replication.Source, store *sqlite.Store, runner *pipeline.Runner, state *checkpoint.State) error {
+// not been begun, of mappings as they were recorded just now. It returns the mappings
+// of which nothing says whether the rows that are there are wanted.
+func (d *Daemon) beginBackfills(ctx context.Context, source *replication.Source, store *sqlite.Store, runner *pipeline.Runner, state *checkpoint.State) (unsent []int, err error) {
 	known := state.Mappings
 	begun, err := store.Backfills(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i, k := range known {
 		if k.Loaded || wasBegun(begun, k) {
@@ -55,13 +56,13 @@ func (d *Daemon) beginBackfills(ctx context.Context, source *replication.Source,
 		switch d.Config.Set.Definition(i).Backfill {
 		case mapping.BackfillYes:
 			if err := runner.QueueBackfill(ctx, i); err != nil {
-				return err
+				return nil, err
 			}
 		case mapping.BackfillUnsaid:
-			d.tellUnsent(ctx, source, runner, i)
+			unsent = append(unsent, i)
 		}
 	}
-	return nil
+	return unsent, nil
 }
 
 // wasBegun reports whether all rows of a mapping were asked for since it is known.
@@ -74,25 +75,29 @@ func wasBegun(all []checkpoint.Backfill, k checkpoint.KnownMapping) bool {
 	return false
 }
 
-// tellUnsent tells of rows that a table has and that nothing sends.
-func (d *Daemon) tellUnsent(ctx context.Context, source *replication.Source, runner *pipeline.Runner, i int) {
-	m := d.Config.Set.Definition(i)
-	rows, err := countRows(ctx, source, catalog.TableName{Schema: m.Schema, Name: m.Table})
-	if err != nil || rows == 0 {
-		return // reading the table will say what is wrong
+// tellUnsent tells of rows that tables have and that nothing sends. It counts them
+// beside the stream, as there may be many tables.
+func (d *Daemon) tellUnsent(ctx context.Context, source *replication.Source, runner *pipeline.Runner, mappings []int) {
+	if len(mappings) == 0 {
+		return
 	}
-	cost := runner.BackfillCost(rows)
-	d.Log.Warn("rows that the table has already are not sent", "mapping", m.Name, "table", m.Schema+"."+m.Table, "rows", rows, "calls", cost.Calls,
-		"remedy", fmt.Sprintf("cdcsync backfill start %s sends them; backfill: true or false in the mapping says which is meant", m.Name))
-}
-
-func countRows(ctx context.Context, source *replication.Source, table catalog.TableName) (int64, error) {
 	session, err := rowread.Open(ctx, source)
 	if err != nil {
-		return 0, err
+		return // reading the tables will say what is wrong
 	}
-	defer session.Close(ctx)
-	return session.CountRows(ctx, table)
+	defer session.Close(context.WithoutCancel(ctx))
+	for _, i := range mappings {
+		m := d.Config.Set.Definition(i)
+		rows, err := session.CountRows(ctx, catalog.TableName{Schema: m.Schema, Name: m.Table})
+		if err == nil && rows > 0 {
+			d.tellUnsentRows(m, rows, runner.BackfillCost(rows))
+		}
+	}
+}
+
+func (d *Daemon) tellUnsentRows(m mapping.Definition, rows int64, cost backfill.Cost) {
+	d.Log.Warn("rows that the table has already are not sent", "mapping", m.Name, "table", m.Schema+"."+m.Table, "rows", rows, "calls", cost.Calls,
+		"remedy", fmt.Sprintf("cdcsync backfill start %s sends them; backfill: true or false in the mapping says which is meant", m.Name))
 }
 
 // backfills answers what is asked of backfills.

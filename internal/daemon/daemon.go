@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -117,9 +118,15 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 	if err := registry.Register(d.backfillMetrics(runner)); err != nil {
 		return fmt.Errorf("register metrics: %w", err)
 	}
-	if err := d.beginBackfills(ctx, source, store, runner, &f.state); err != nil && ctx.Err() == nil {
+	unsent, err := d.beginBackfills(ctx, source, store, runner, &f.state)
+	if err != nil && ctx.Err() == nil {
 		return err
 	}
+	telling, stopTelling := context.WithCancel(ctx)
+	var told sync.WaitGroup
+	told.Go(func() { d.tellUnsent(telling, source, runner, unsent) })
+	defer told.Wait()
+	defer stopTelling()
 	d.runner.Store(runner)
 	return runner.Run(ctx)
 }

@@ -35,7 +35,7 @@ func (m *Machine) load(now time.Time, l *lane, c *call, most int, size *int) {
 	m.prefetchNext(l, most)
 	for len(c.items) < most && l.n > 0 {
 		it := l.first()
-		if m.absorb(it); it.operation != l.operation || it.needs != 0 || it.feed.class() != l.class || m.precedesUndecided(it) || m.isUnchanged(it) {
+		if m.absorb(it); it.operation != l.operation || it.needs != 0 || it.feed.class() != l.class || m.precedesUndecided(it) || m.cfg.Digest != nil && m.isUnchanged(it) {
 			m.promote(now, it)
 			continue
 		}
@@ -83,7 +83,9 @@ func (m *Machine) newCall(c *call, l *lane) *call {
 	c.batch.Objects = slices.Grow(c.batch.Objects, len(c.items))
 	c.keys = slices.Grow(c.keys, len(c.items))
 	for _, it := range c.items {
-		m.move(it, sending)
+		if it.stage != sending {
+			m.move(it, sending)
+		}
 		c.batch.Objects = append(c.batch.Objects, it.object)
 		c.keys = append(c.keys, it.key)
 	}

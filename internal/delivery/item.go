@@ -71,8 +71,12 @@ func contentOf(w *mapping.Write) content {
 		partial: w.Partial || w.Operation == marketo.Update,
 		ends:    w.Operation == marketo.Update,
 	}
-	c.needs.set(itsRow, w.Reread)
-	c.needs.set(itsHolder, w.Removal && w.Ask)
+	if w.Reread {
+		c.needs = itsRow
+	}
+	if w.Removal && w.Ask {
+		c.needs |= itsHolder
+	}
 	return c
 }
 
