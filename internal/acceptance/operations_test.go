@@ -52,7 +52,9 @@ func newScript(t *testing.T, api string, keys int) *script {
 			mappings += k.yaml(id.name, object)
 		}
 	}
-	s.w = newWorld(t, server, api, simulator.Options{Dedupe: dedupe})
+	// A server of its own: many changes of tables elsewhere on a server make it
+	// forget descriptions, so that it sends them anew, as after ANALYZE.
+	s.w = newWorld(t, ownServer(t, nil), api, simulator.Options{Dedupe: dedupe})
 	s.w.config.mappings = mappings
 	for _, id := range identities {
 		s.w.exec(fmt.Sprintf(id.sql, id.name))
