@@ -162,12 +162,7 @@ func (m *Machine) offer(now time.Time, t *ticket, w *mapping.Write) {
 	}
 	m.add(it)
 	m.feeds.waiting++
-	if head != nil {
-		follow(head, it)
-		return
-	}
-	it.last = it
-	m.begin(now, it)
+	m.chain(now, head, it)
 }
 
 // hasNewerRow reports whether the row was read in this life, by itself, and the
@@ -181,18 +176,12 @@ func (m *Machine) hasNewerRow(hash uint64, w *mapping.Write) bool {
 
 // mergeOffered merges a row into the newest change of its key, if that waits.
 func (m *Machine) mergeOffered(now time.Time, it *item, t *ticket, w *mapping.Write) bool {
-	next := contentOf(w)
-	if !it.idle() || m.undecided(it) || w.Reread ||
-		!m.mayMerge(it, &change{content: &next, key: w.Key, mapping: int32(w.Mapping), feed: fromBackfill, ticket: t}) {
+	was := it.wants()
+	if !it.idle() || m.undecided(it) || !m.blend(it, w, fromBackfill, t) {
 		return false
 	}
-	operation, before := it.operation, it.bytes
-	it.take(&next, sizeOf(w))
 	it.ticket = t
-	m.resized(it, before)
-	if it.stage == ready && operation != it.operation {
-		m.promote(now, it)
-	}
+	m.relane(now, it, was)
 	return true
 }
 

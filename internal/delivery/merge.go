@@ -48,24 +48,37 @@ func (m *Machine) merge(now time.Time, it *item, w *mapping.Write, at pgoutput.P
 	if m.supersede(now, it, w, at) {
 		return true
 	}
-	next := contentOf(w)
-	// A row that has to be read makes one whole: more can join it there.
-	if w.Reread || !m.mayMerge(it, &change{content: &next, key: w.Key, mapping: int32(w.Mapping)}) {
+	was := it.wants()
+	if !m.blend(it, w, fromStream, nil) {
 		return false
 	}
-	operation, before := it.operation, it.bytes
-	it.take(&next, sizeOf(w))
-	m.resized(it, before)
 	it.at, it.xid, it.newest = at, m.stream.xid, stampOf(m.stream.time)
-	adopted := it.feed == fromBackfill
-	if adopted {
+	if it.feed == fromBackfill {
 		m.window.Add(m.stream.open)
 		m.adopt(it, m.stream.open, uint32(at.Seq), it.newest)
 	}
-	if it.stage == ready && (adopted || operation != it.operation) {
+	m.relane(now, it, was)
+	return true
+}
+
+// blend makes a waiting item the object that it and a write make together, if that
+// is allowed. A row that has to be read makes one whole: more can join it there.
+func (m *Machine) blend(it *item, w *mapping.Write, from feed, t *ticket) bool {
+	next := contentOf(w)
+	if w.Reread || !m.mayMerge(it, &change{content: &next, key: w.Key, mapping: int32(w.Mapping), feed: from, ticket: t}) {
+		return false
+	}
+	before := it.bytes
+	it.take(&next, sizeOf(w))
+	m.resized(it, before)
+	return true
+}
+
+// relane moves an item that has become one of another lane than it was.
+func (m *Machine) relane(now time.Time, it *item, was queued) {
+	if it.stage == ready && was != it.wants() {
 		m.promote(now, it)
 	}
-	return true
 }
 
 // absorb merges what follows for the key into an item that is about to be

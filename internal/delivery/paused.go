@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"log/slog"
-	"slices"
 	"time"
 )
 
@@ -49,12 +48,14 @@ func (m *Machine) unsent() int {
 	return n
 }
 
-// oldestPaused is the transaction of the oldest change of a paused mapping that
-// waits; zero for none.
-func (m *Machine) oldestPaused(mapping int) (oldest LSN) {
+// oldestPaused is the transaction of the oldest change that waits, of each mapping
+// that is paused.
+func (m *Machine) oldestPaused() map[int]LSN {
+	oldest := make(map[int]LSN)
 	m.eachPaused(func(it *item) {
-		if at := it.at.Commit; int(it.mapping) == mapping && it.windowed() && (oldest == 0 || at < oldest) {
-			oldest = at
+		at, known := oldest[int(it.mapping)]
+		if it.windowed() && (!known || it.at.Commit < at) {
+			oldest[int(it.mapping)] = it.at.Commit
 		}
 	})
 	return oldest
@@ -63,7 +64,11 @@ func (m *Machine) oldestPaused(mapping int) (oldest LSN) {
 // eachPaused visits the items, but those of backfills, that wait as their mapping
 // is paused.
 func (m *Machine) eachPaused(visit func(*item)) {
-	if !slices.ContainsFunc(m.states, func(s mappingState) bool { return s.paused[live] != "" }) {
+	any := false
+	for i := range m.states {
+		any = any || m.states[i].paused[live] != ""
+	}
+	if !any {
 		return
 	}
 	for i := range m.keys.slots {

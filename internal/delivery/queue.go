@@ -40,7 +40,8 @@ func (m *Machine) lane(c class, mapping int, op marketo.Operation) *lane {
 // queued names a lane among those of a mapping.
 type queued uint8
 
-func queuedAs(c class, op marketo.Operation) queued { return queued(int(c)*operations + int(op)) }
+// wants is the lane that an item belongs to.
+func (it *item) wants() queued { return queued(int(it.feed.class())*operations + int(it.operation)) }
 
 // laneOf is the lane that a ready item is in.
 func (m *Machine) laneOf(it *item) *lane {
@@ -102,15 +103,21 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at pgoutput.Position) {
 		// A call that nobody knows of may have made the object from a part.
 		m.noteIncomplete(it.key)
 	}
-	if head != nil {
-		follow(head, it)
-		if m.undecided(it) {
-			m.await(it)
-		}
+	m.chain(now, head, it)
+}
+
+// chain puts an item at the end of its key's chain, which begins with head; where
+// there is none, it is the first, and goes on.
+func (m *Machine) chain(now time.Time, head, it *item) {
+	if head == nil {
+		it.last = it
+		m.begin(now, it)
 		return
 	}
-	it.last = it
-	m.begin(now, it)
+	follow(head, it)
+	if m.undecided(it) {
+		m.await(it)
+	}
 }
 
 // follow puts an item at the end of the chain that begins with head.

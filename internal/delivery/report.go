@@ -204,11 +204,13 @@ func (m *Machine) Report(now time.Time) Report {
 	if oldest, ok := m.window.OldestUnsettled(); ok {
 		r.Through = oldest
 	}
-	for i, s := range m.states {
+	waits := m.oldestPaused()
+	for i := range m.states {
+		s := &m.states[i]
 		r.Mappings = append(r.Mappings, MappingReport{
 			Mapping: m.cfg.Mappings[i], MappingCounts: s.count, Pending: s.pending,
 			Waits: m.waitingPays(i), Blocked: s.block.reason, Stopped: s.stopped.reason, Braked: s.brake.held,
-			Paused: s.paused[live], PausedBackfill: s.paused[bulk], Oldest: m.oldestPaused(i),
+			Paused: s.paused[live], PausedBackfill: s.paused[bulk], Oldest: waits[i],
 		})
 	}
 	return r

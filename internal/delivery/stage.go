@@ -45,7 +45,7 @@ func (m *Machine) move(it *item, to stage) {
 	case unended:
 		m.await(it)
 	case ready:
-		it.queued = queuedAs(it.feed.class(), it.operation)
+		it.queued = it.wants()
 		m.queue.insert(m.laneOf(it), it)
 	case reading:
 		m.reads.wanted = append(m.reads.wanted, it)
