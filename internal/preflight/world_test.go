@@ -2,19 +2,18 @@ package preflight_test
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/cdcsync/cdcsync/internal/cluster"
+	"github.com/cdcsync/cdcsync/internal/cluster/clustertest"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/preflight"
@@ -23,25 +22,10 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/*.golden instead of comparing with it")
 
-// shared starts the package's server when the first test needs it.
-var shared = sync.OnceValues(func() (*cluster.Cluster, error) {
-	return cluster.Start(context.Background(), cluster.Options{Settings: map[string]string{"autovacuum": "off", "max_prepared_transactions": "2"}})
-})
+// shared is the package's server.
+var shared = clustertest.Shared{Options: cluster.Options{Settings: map[string]string{"autovacuum": "off", "max_prepared_transactions": "2"}}}
 
-var started bool
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if started {
-		if c, err := shared(); err == nil {
-			if err := c.Close(); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				code = 1
-			}
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { shared.Main(m) }
 
 // world is one test's database, and the source and mappings that are held
 // against it.
@@ -74,15 +58,7 @@ func newWorld(t *testing.T, c *cluster.Cluster, name string, definitions ...mapp
 
 func sharedCluster(t *testing.T) *cluster.Cluster {
 	t.Helper()
-	started = true
-	c, err := shared()
-	if errors.Is(err, cluster.ErrNotInstalled) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return shared.Server(t)
 }
 
 // as has the source connect as another role.

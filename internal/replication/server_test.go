@@ -2,18 +2,14 @@ package replication_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
-
 	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/cluster"
+	"github.com/cdcsync/cdcsync/internal/cluster/clustertest"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/pgoutput/pgoutputtest"
 	"github.com/cdcsync/cdcsync/internal/replication"
@@ -23,39 +19,16 @@ import (
 // test can outwait it.
 const senderTimeout = 2 * time.Second
 
-// shared starts the package's server when the first test needs it.
-var shared = sync.OnceValues(func() (*cluster.Cluster, error) {
-	return cluster.Start(context.Background(), cluster.Options{Settings: map[string]string{
-		"wal_sender_timeout": "2s", "max_prepared_transactions": "5", "autovacuum": "off",
-	}})
-})
+// shared is the package's server.
+var shared = clustertest.Shared{Options: cluster.Options{Settings: map[string]string{
+	"wal_sender_timeout": "2s", "max_prepared_transactions": "5", "autovacuum": "off",
+}}}
 
-var started bool
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if started {
-		if c, err := shared(); err == nil {
-			if err := c.Close(); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				code = 1
-			}
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { shared.Main(m) }
 
 func server(t testing.TB) *cluster.Cluster {
 	t.Helper()
-	started = true
-	c, err := shared()
-	if errors.Is(err, cluster.ErrNotInstalled) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
+	return shared.Server(t)
 }
 
 // database is one test's database, slot and publication.
@@ -114,7 +87,7 @@ func (d *database) createSlot() pgoutput.LSN {
 	}
 	d.t.Cleanup(func() {
 		// A session that was cut may hold the slot for a moment.
-		eventually(d.t, "the slot is dropped", func() bool {
+		clustertest.Eventually(d.t, "the slot is dropped", func() bool {
 			err := d.source.DropSlot(context.Background())
 			return err == nil || replication.Diagnose(err) == replication.SlotMissing
 		})
@@ -138,19 +111,7 @@ func (d *database) exec(statements ...string) {
 // value returns what a query of one value answers; "" for null.
 func (d *database) value(sql string) string {
 	d.t.Helper()
-	conn, err := pgconn.Connect(d.t.Context(), d.source.URL)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
-	results, err := conn.Exec(d.t.Context(), sql).ReadAll()
-	if err != nil {
-		d.t.Fatalf("%s: %v", sql, err)
-	}
-	if len(results[0].Rows) == 0 {
-		return ""
-	}
-	return string(results[0].Rows[0][0])
+	return clustertest.Value(d.t, d.source.URL, sql)
 }
 
 func (d *database) stream(from pgoutput.LSN) *replication.Stream {
@@ -219,19 +180,6 @@ func render(m pgoutput.Message) string {
 		return fmt.Sprintf("message %s transactional=%v %q", m.Prefix, m.Transactional, m.Content)
 	}
 	return ""
-}
-
-// eventually polls until ok, for at most 20 seconds.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Errorf("waited in vain until %s", what)
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
 }
 
 // wantReason checks an error's reason and class.

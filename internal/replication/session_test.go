@@ -13,6 +13,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/cluster"
 	"github.com/cdcsync/cdcsync/internal/cluster/clustertest"
 	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/rowread/rowreadtest"
 )
 
 // spared are settings of a role that no session can undo, or that would break a
@@ -74,11 +75,11 @@ func TestSettingsOfTheRole(t *testing.T) {
 			if got, err := d.source.Inspect(t.Context()); err != nil || !got.MayReplicate {
 				t.Errorf("Inspect() = %+v, %v", got, err)
 			}
-			r := newReader(t, d.source)
+			r := rowreadtest.Open(t, d.source)
 			time.Sleep(300 * time.Millisecond)
-			s := r.begin("t", "id")
+			s := r.Begin("t", "id")
 			time.Sleep(300 * time.Millisecond)
-			wantRows(t, answers(t, s, texts("1", "2", "x")), row, "", "")
+			rowreadtest.Want(t, rowreadtest.Answers(t, s, rowreadtest.Texts("1", "2", "x")), row, "", "")
 			r.Close(t.Context())
 
 			d.capture("t")
@@ -125,7 +126,7 @@ func TestPublicationDoesNotWaitLongForALock(t *testing.T) {
 	go func() {
 		created <- d.source.CreatePublication(t.Context(), []catalog.TableName{{Schema: "public", Name: "t"}})
 	}()
-	eventually(t, "the publication waits for the table", func() bool {
+	clustertest.Eventually(t, "the publication waits for the table", func() bool {
 		return d.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 't'::regclass") == "1"
 	})
 	d.exec("SET statement_timeout = 200; INSERT INTO t VALUES (1, 'a'); UPDATE t SET s = 'b'; SELECT * FROM t")

@@ -10,8 +10,10 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/cluster/clustertest"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/rowread/rowreadtest"
 )
 
 func TestValidate(t *testing.T) {
@@ -197,9 +199,9 @@ func TestPlainRole(t *testing.T) {
 	if err != nil || described.MayRead {
 		t.Errorf("Describe() = %+v, %v; want MayRead unset", described, err)
 	}
-	_, err = newReader(t, plain).snapshot("t", "id")
+	_, err = rowreadtest.Open(t, plain).Take("t", "id")
 	wantReason(t, err, replication.Privileges)
-	err = newReader(t, plain).begin("hidden", "id").Rows(t.Context(), texts("1"), nil)
+	err = rowreadtest.Open(t, plain).Begin("hidden", "id").Rows(t.Context(), rowreadtest.Texts("1"), nil)
 	wantReason(t, err, replication.Privileges)
 
 	other := as(role)
@@ -304,7 +306,7 @@ func TestStreamRefusals(t *testing.T) {
 
 	elsewhere := newDatabase(t, "")
 	elsewhere.source.Slot = d.name
-	eventually(t, "the slot is free", func() bool {
+	clustertest.Eventually(t, "the slot is free", func() bool {
 		return d.value("SELECT active FROM pg_replication_slots WHERE slot_name = '"+d.name+"'") == "f"
 	})
 	if _, err := elsewhere.source.Stream(t.Context(), 0); replication.Diagnose(err) != replication.SlotUnsuitable {
@@ -320,7 +322,7 @@ func TestPublicationMissing(t *testing.T) {
 	wantEnd(t, drain(d.stream(0), false), replication.PublicationMissing)
 	// Created now it is younger than the slot's position: that does not help.
 	d.exec("CREATE PUBLICATION " + d.name + " FOR TABLE t")
-	eventually(t, "the slot is free", func() bool {
+	clustertest.Eventually(t, "the slot is free", func() bool {
 		return d.value("SELECT active FROM pg_replication_slots WHERE slot_name = '"+d.name+"'") == "f"
 	})
 	wantEnd(t, drain(d.stream(0), false), replication.PublicationMissing)
@@ -338,7 +340,7 @@ func TestSlotLost(t *testing.T) {
 			}
 		}
 	})
-	eventually(t, "the slot is lost", func() bool {
+	clustertest.Eventually(t, "the slot is lost", func() bool {
 		d.exec("CREATE TABLE filler (); DROP TABLE filler", "SELECT pg_switch_wal()", "CHECKPOINT")
 		return d.value("SELECT wal_status FROM pg_replication_slots WHERE slot_name = '"+d.name+"'") == "lost"
 	})

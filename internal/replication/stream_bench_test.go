@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/cluster/clustertest"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -26,7 +27,7 @@ func BenchmarkStream(b *testing.B) {
 			rows := 0
 			for b.Loop() {
 				var s *replication.Stream
-				eventually(b, "the slot is free", func() bool {
+				clustertest.Eventually(b, "the slot is free", func() bool {
 					var err error
 					s, err = source.Stream(b.Context(), from)
 					return err == nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/cluster"
+	"github.com/cdcsync/cdcsync/internal/cluster/clustertest"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -84,7 +85,7 @@ func TestNothingConfirmed(t *testing.T) {
 		t.Errorf("received %s, confirmed %s; want at least %s and 0/0", s.Received(), s.Acknowledged(), second)
 	}
 	ended := drain(s, false)
-	eventually(t, "the server knows what was received", func() bool {
+	clustertest.Eventually(t, "the server knows what was received", func() bool {
 		write, err := pgoutput.ParseLSN(d.sender("write_lsn"))
 		return err == nil && write >= second
 	})
@@ -96,7 +97,7 @@ func TestNothingConfirmed(t *testing.T) {
 	}
 
 	s.Acknowledge(first)
-	eventually(t, "the slot moves", func() bool { return d.confirmedFlush() == first })
+	clustertest.Eventually(t, "the slot moves", func() bool { return d.confirmedFlush() == first })
 	s.Acknowledge(first - 1)
 	if got := s.Acknowledged(); got != first {
 		t.Errorf("Acknowledged() = %s after acknowledging less, want %s", got, first)
@@ -189,7 +190,7 @@ func TestAbortAndCancel(t *testing.T) {
 
 	ctx, cancel := context.WithCancelCause(t.Context())
 	var cancelled *replication.Stream
-	eventually(t, "the slot is free", func() bool {
+	clustertest.Eventually(t, "the slot is free", func() bool {
 		var err error
 		cancelled, err = d.source.Stream(ctx, 0)
 		return err == nil
@@ -251,7 +252,7 @@ func TestIdle(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a keepalive moves the slot", func() bool { return d.confirmedFlush() >= end })
+	clustertest.Eventually(t, "a keepalive moves the slot", func() bool { return d.confirmedFlush() >= end })
 	pid := d.sender("pid")
 	time.Sleep(senderTimeout + senderTimeout/2) // idle for longer than the timeout
 	if now := d.sender("pid"); now != pid {
@@ -271,7 +272,7 @@ func TestCrash(t *testing.T) {
 	d.read(s, 1)
 	_, end := d.read(s, 1)
 	s.Acknowledge(end)
-	eventually(t, "the slot moves", func() bool { return d.confirmedFlush() == end })
+	clustertest.Eventually(t, "the slot moves", func() bool { return d.confirmedFlush() == end })
 	ended := drain(s, false)
 
 	if err := d.cluster.Stop(t.Context(), cluster.Immediate); err != nil {
@@ -324,7 +325,7 @@ func TestFastShutdown(t *testing.T) {
 				s.Acknowledge(end) // behind the WAL's end: that is what holds the server up
 				d.exec("INSERT INTO t VALUES (2, 'b')")
 				d.read(s, 1)
-				eventually(t, "the server knows", func() bool { return d.confirmedFlush() == end })
+				clustertest.Eventually(t, "the server knows", func() bool { return d.confirmedFlush() == end })
 			}
 			ended := drain(s, confirm)
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)

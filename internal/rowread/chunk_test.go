@@ -12,6 +12,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/backfill"
 	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/cluster/clustertest"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 	"github.com/cdcsync/cdcsync/internal/rowread"
@@ -291,7 +292,7 @@ func TestChunkBehindRewrite(t *testing.T) {
 		c, err := s.BeginChunk(context.Background(), public("item"), nil)
 		result <- begun{c, err}
 	}()
-	eventually(t, "the reader waits for the lock", func() bool {
+	clustertest.Eventually(t, "the reader waits for the lock", func() bool {
 		return d.value(`SELECT count(*) FROM pg_locks WHERE NOT granted`) == "1"
 	})
 	run(`COMMIT`)

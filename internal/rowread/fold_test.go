@@ -11,6 +11,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/rowread"
+	"github.com/cdcsync/cdcsync/internal/rowread/rowreadtest"
 )
 
 // A search for other spellings uses an index of an expression that folds the key,
@@ -18,7 +19,7 @@ import (
 func TestFoldedRowsByAnIndex(t *testing.T) {
 	d := newDatabase(t, `CREATE TABLE f (tenant int, "Code" varchar(40), note text);
 		INSERT INTO f SELECT i % 10, 'Code-' || i, 'row ' || i FROM generate_series(1, 20000) i; ANALYZE f`)
-	r := newReader(t, d.source)
+	r := rowreadtest.Open(t, d.source)
 	for _, test := range []struct {
 		index string
 		used  bool
@@ -36,10 +37,10 @@ func TestFoldedRowsByAnIndex(t *testing.T) {
 				d.exec(test.index)
 				defer d.exec(`DROP INDEX i`)
 			}
-			s := r.begin("f", "tenant", "Code")
+			s := r.Begin("f", "tenant", "Code")
 			defer s.End(t.Context())
 			keys := []rowread.Key{{Values: []string{"7", "cODE-17"}, Folded: true}, {Values: []string{"8", "cODE-17"}, Folded: true}, {Values: []string{"1", "CODE-99991"}, Folded: true}}
-			wantRows(t, answers(t, s, keys), `"7" "Code-17" "row 17"`, "", "")
+			rowreadtest.Want(t, rowreadtest.Answers(t, s, keys), `"7" "Code-17" "row 17"`, "", "")
 			plan, err := s.FoldedPlan(t.Context(), "7", "cODE-17")
 			if used := strings.Contains(plan, "using i ") || strings.Contains(plan, "on i "); err != nil || used != test.used {
 				t.Errorf("used: want %v, %v\n%s", test.used, err, plan)

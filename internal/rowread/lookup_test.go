@@ -10,6 +10,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 	"github.com/cdcsync/cdcsync/internal/rowread"
+	"github.com/cdcsync/cdcsync/internal/rowread/rowreadtest"
 )
 
 // orders is a set with one attribute that is looked up, and the writes of orders
@@ -70,7 +71,7 @@ func TestLookUp(t *testing.T) {
 		CREATE TABLE part_2 PARTITION OF part DEFAULT; INSERT INTO part VALUES (1, 'one'), (9, 'nine');
 		CREATE TABLE parent (k int, v text); CREATE TABLE child () INHERITS (parent); INSERT INTO child VALUES (1, 'of a child');
 		CREATE PUBLICATION test FOR TABLE pair`)
-	session := newReader(t, d.source)
+	session := rowreadtest.Open(t, d.source)
 	for _, test := range []struct {
 		name   string
 		lookup *mapping.Lookup
@@ -104,7 +105,7 @@ func TestLookUp(t *testing.T) {
 func TestLookUpOfTextsThatAreNoValues(t *testing.T) {
 	d := newDatabase(t, `CREATE TABLE users (id bigint PRIMARY KEY, u uuid UNIQUE, s smallint UNIQUE, v text);
 		INSERT INTO users VALUES (7, '11111111-1111-1111-1111-11111111111a', -3, 'seven')`)
-	session := newReader(t, d.source)
+	session := rowreadtest.Open(t, d.source)
 	d.exec(`DO $$ BEGIN RAISE LOG 'from here on'; END $$`) // the log is that of all tests
 	for theirs, ours := range map[string][][2]string{
 		"id": {{"7"}, {" 7 "}, {"+7"}, {"007"}, {"seven"}, {"7.0"}, {""}, {"99999999999999999999"}},
@@ -130,7 +131,7 @@ func TestLookUpOfTextsThatAreNoValues(t *testing.T) {
 // missing.
 func TestLookUpErrors(t *testing.T) {
 	d := newDatabase(t, `CREATE TABLE users (id int PRIMARY KEY, v text); INSERT INTO users VALUES (1, 'one')`)
-	session := newReader(t, d.source)
+	session := rowreadtest.Open(t, d.source)
 	set, writes := orders(t, lookup("public.users", "v", match("id", "a")), [2]string{"1"})
 	if err := session.LookUp(t.Context(), set, writes, []uint32{1 << 30}); !errors.Is(err, rowread.ErrNotVisible) {
 		t.Errorf("a transaction to come: %v", err)
@@ -164,7 +165,7 @@ func TestLookUpErrors(t *testing.T) {
 // is bounded.
 func TestLookUpOfLargeValues(t *testing.T) {
 	d := newDatabase(t, `CREATE TABLE users (id int PRIMARY KEY, v text); INSERT INTO users SELECT i, repeat('x', 100000) || i FROM generate_series(1, 50) i`)
-	session := newReader(t, d.source)
+	session := rowreadtest.Open(t, d.source)
 	var ours [][2]string
 	for i := range 200 {
 		ours = append(ours, [2]string{fmt.Sprint(1 + i%50)})

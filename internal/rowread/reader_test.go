@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/cluster/clustertest"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/faultproxy"
 	"github.com/cdcsync/cdcsync/internal/mapping"
@@ -59,7 +60,7 @@ func TestEveryReadIsAnsweredOnce(t *testing.T) {
 		}
 		if len(answers)%200 == 0 {
 			var n int
-			fmt.Sscan(d.value("SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()"), &n)
+			fmt.Sscan(d.value("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'cdcsync'"), &n)
 			sessions = max(sessions, n)
 		}
 	}
@@ -99,7 +100,7 @@ func TestEveryReadIsAnsweredOnce(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	eventually(t, "all sessions have ended", func() bool {
+	clustertest.Eventually(t, "all sessions have ended", func() bool {
 		return d.value("SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database()") == "0"
 	})
 }

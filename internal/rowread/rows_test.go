@@ -11,94 +11,21 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/cluster"
+	"github.com/cdcsync/cdcsync/internal/cluster/clustertest"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
-	"github.com/cdcsync/cdcsync/internal/pgoutput/pgoutputtest"
 	"github.com/cdcsync/cdcsync/internal/replication"
 	"github.com/cdcsync/cdcsync/internal/rowread"
+	"github.com/cdcsync/cdcsync/internal/rowread/rowreadtest"
 )
 
-// reader is a session that reads rows of tables of schema public.
-type reader struct {
-	*rowread.Session
-	t *testing.T
-}
-
-func newReader(t *testing.T, source *replication.Source) *reader {
-	t.Helper()
-	r, err := rowread.Open(t.Context(), source)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { r.Close(context.Background()) })
-	return &reader{r, t}
-}
-
-func (r *reader) snapshot(table string, key ...string) (*rowread.Snapshot, error) {
-	return r.Snapshot(r.t.Context(), catalog.TableName{Schema: "public", Name: table}, key, nil)
-}
-
-// begin is a snapshot that must succeed; it ends with the test.
-func (r *reader) begin(table string, key ...string) *rowread.Snapshot {
-	r.t.Helper()
-	s, err := r.snapshot(table, key...)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return s
-}
-
 const table = "CREATE TABLE t (id int PRIMARY KEY, s text)"
-
-// texts are keys of one column.
-func texts(values ...string) []rowread.Key {
-	keys := make([]rowread.Key, len(values))
-	for i, v := range values {
-		keys[i].Values = []string{v}
-	}
-	return keys
-}
-
-// answers reads keys and renders what came of each: rows apart by commas.
-func answers(t *testing.T, s *rowread.Snapshot, keys []rowread.Key) []string {
-	t.Helper()
-	got := make([]string, len(keys))
-	count := make([]int, len(keys))
-	err := s.Rows(t.Context(), keys, func(i int, rows [][]pgoutput.Value, err error) {
-		count[i]++
-		var shown []string
-		for _, row := range rows {
-			shown = append(shown, pgoutputtest.Show(row))
-		}
-		slices.Sort(shown)
-		got[i] = strings.Join(shown, ", ")
-		if err != nil {
-			got[i] = "error " + err.Error()
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, n := range count {
-		if n != 1 {
-			t.Errorf("key %d was answered %d times", i, n)
-		}
-	}
-	return got
-}
-
-func wantRows(t *testing.T, got []string, want ...string) {
-	t.Helper()
-	if !slices.Equal(got, want) {
-		t.Errorf("rows\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
-}
 
 func TestRows(t *testing.T) {
 	d := newDatabase(t, `CREATE DOMAIN email AS text; CREATE TABLE "T" (id bigint, "Na""me" text, e email, b bytea);
 		INSERT INTO "T" VALUES (1, NULL, 'a@b', '\x01'), (2, '', 'c', NULL), (2, 'x', 'd', NULL), (3, 'y', 'e', NULL)`)
-	r := newReader(t, d.source)
-	s := r.begin("T", "id")
-	wantRows(t, answers(t, s, texts("1", "2", "4", "3", "1")),
+	r := rowreadtest.Open(t, d.source)
+	s := r.Begin("T", "id")
+	rowreadtest.Want(t, rowreadtest.Answers(t, s, rowreadtest.Texts("1", "2", "4", "3", "1")),
 		`"1" null "a@b" "\\x01"`, `"2" "" "c" null, "2" "x" "d" null`, "", `"3" "y" "e" null`, `"1" null "a@b" "\\x01"`)
 	c := s.Relation.Columns
 	if len(c) != 4 || c[1].Name != `Na"me` || c[0].Type != 20 || c[2].Type < 16384 {
@@ -111,7 +38,7 @@ func TestRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wantRows(t, answers(t, s, []rowread.Key{{Values: []string{"2", ""}}, {Values: []string{"2", "y"}}, {Values: []string{"2", "x"}}}),
+	rowreadtest.Want(t, rowreadtest.Answers(t, s, []rowread.Key{{Values: []string{"2", ""}}, {Values: []string{"2", "y"}}, {Values: []string{"2", "x"}}}),
 		`"2" "c"`, "", `"2" "d"`)
 	for _, tt := range []struct {
 		name, table string
@@ -123,7 +50,7 @@ func TestRows(t *testing.T) {
 		{"no key", "T", nil, replication.Unreadable},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := newReader(t, d.source).snapshot(tt.table, tt.key...)
+			_, err := rowreadtest.Open(t, d.source).Take(tt.table, tt.key...)
 			wantReason(t, err, tt.reason)
 		})
 	}
@@ -136,8 +63,8 @@ func TestRows(t *testing.T) {
 // refuses of one row is nothing to the others.
 func TestSnapshots(t *testing.T) {
 	d := newDatabase(t, table+`; INSERT INTO t SELECT i, 'a' FROM generate_series(1, 300) i`)
-	r := newReader(t, d.source)
-	s := r.begin("t", "id")
+	r := rowreadtest.Open(t, d.source)
+	s := r.Begin("t", "id")
 	d.exec("UPDATE t SET s = 'c' WHERE id = 2")
 	flushed, err := pgoutput.ParseLSN(d.value("SELECT pg_current_wal_flush_lsn()"))
 	if err != nil {
@@ -150,22 +77,22 @@ func TestSnapshots(t *testing.T) {
 	if s.Seen.See(xid) || s.Seen.Flushed == 0 || s.Seen.Flushed >= flushed || s.Seen.Timeline != 1 {
 		t.Errorf("before transaction %d, at %s, the snapshot sees %+v", xid, flushed, s.Seen)
 	}
-	keys := texts("1", "2", "x", "2", "99999999999999999999", "3")
+	keys := rowreadtest.Texts("1", "2", "x", "2", "99999999999999999999", "3")
 	keys[3].XID = xid
 	shown := []string{`"1" "a"`, `"2" "a"`, "", "error " + rowread.ErrNotVisible.Error(), "", `"3" "a"`}
-	wantRows(t, answers(t, s, keys), shown...)
-	wantRows(t, answers(t, s, keys), shown...)
+	rowreadtest.Want(t, rowreadtest.Answers(t, s, keys), shown...)
+	rowreadtest.Want(t, rowreadtest.Answers(t, s, keys), shown...)
 	if err := s.End(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s = r.begin("t", "id")
+	s = r.Begin("t", "id")
 	if !s.Seen.SeeStreamed(xid, flushed-1, 1) {
 		t.Errorf("after transaction %d, at %s, the snapshot sees %+v", xid, flushed, s.Seen)
 	}
 	shown[1], shown[3] = `"2" "c"`, `"2" "c"`
-	wantRows(t, answers(t, s, keys), shown...)
+	rowreadtest.Want(t, rowreadtest.Answers(t, s, keys), shown...)
 
-	many, all := texts(), []string{}
+	many, all := rowreadtest.Texts(), []string{}
 	for i := 400; i > 0; i-- {
 		many = append(many, rowread.Key{Values: []string{fmt.Sprint(i)}})
 		switch {
@@ -177,7 +104,7 @@ func TestSnapshots(t *testing.T) {
 			all = append(all, fmt.Sprintf(`"%d" "a"`, i))
 		}
 	}
-	wantRows(t, answers(t, s, many), all...)
+	rowreadtest.Want(t, rowreadtest.Answers(t, s, many), all...)
 }
 
 // A key is found by the equality of its own type, wherever that type lives.
@@ -188,7 +115,7 @@ func TestKeyTypes(t *testing.T) {
 		CREATE DOMAIN "Ext".small AS int CHECK (VALUE < 100); CREATE DOMAIN "Ext".path AS "Ext".ltree;
 		CREATE OPERATOR public.= (leftarg = text, rightarg = text, function = textne);
 		CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`)
-	r := newReader(t, d.source)
+	r := rowreadtest.Open(t, d.source)
 	for i, tt := range []struct {
 		kind, value string
 		same        []string // other spellings that are the same key
@@ -231,11 +158,11 @@ func TestKeyTypes(t *testing.T) {
 			if !slices.Contains([]string{"json"}, tt.kind) {
 				d.exec("CREATE UNIQUE INDEX ON " + table + " (k)")
 			}
-			s := r.begin(table, "k")
+			s := r.Begin(table, "k")
 			defer s.End(t.Context())
 			spelled := append([]string{tt.value}, tt.same...)
 			var got []string
-			for _, a := range answers(t, s, texts(append(slices.Clone(spelled), tt.none...)...)) {
+			for _, a := range rowreadtest.Answers(t, s, rowreadtest.Texts(append(slices.Clone(spelled), tt.none...)...)) {
 				_, note, _ := strings.Cut(a, `" "`)
 				got = append(got, strings.TrimSuffix(note, `"`))
 			}
@@ -243,7 +170,7 @@ func TestKeyTypes(t *testing.T) {
 			for range spelled {
 				expected = append(expected, "found")
 			}
-			wantRows(t, got, append(expected, make([]string, len(tt.none))...)...)
+			rowreadtest.Want(t, got, append(expected, make([]string, len(tt.none))...)...)
 		})
 	}
 }
@@ -258,14 +185,14 @@ func TestRowsOfFamilies(t *testing.T) {
 		CREATE TABLE part_a PARTITION OF part FOR VALUES FROM ('a') TO ('b');
 		CREATE TABLE part_b PARTITION OF part FOR VALUES FROM ('b') TO ('c');
 		INSERT INTO part VALUES ('a', 'in a'), ('b', 'in b')`)
-	r := newReader(t, d.source)
-	s := r.begin("thing", "code")
-	wantRows(t, answers(t, s, texts("a", "b")), `"a" "own"`, "")
+	r := rowreadtest.Open(t, d.source)
+	s := r.Begin("thing", "code")
+	rowreadtest.Want(t, rowreadtest.Answers(t, s, rowreadtest.Texts("a", "b")), `"a" "own"`, "")
 	if err := s.End(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	s = r.begin("part", "code")
-	wantRows(t, answers(t, s, texts("a", "b", "c")), `"a" "in a"`, `"b" "in b"`, "")
+	s = r.Begin("part", "code")
+	rowreadtest.Want(t, rowreadtest.Answers(t, s, rowreadtest.Texts("a", "b", "c")), `"a" "in a"`, `"b" "in b"`, "")
 }
 
 // Generated columns are read: the stream may have them.
@@ -273,7 +200,7 @@ func TestRowsWithGeneratedColumns(t *testing.T) {
 	c, err := cluster.Start(t.Context(), cluster.Options{Version: 18})
 	if errors.Is(err, cluster.ErrNotInstalled) {
 		d := newDatabase(t, "CREATE TABLE g (code text PRIMARY KEY, name text GENERATED ALWAYS AS (upper(code)) STORED); INSERT INTO g VALUES ('a')")
-		wantRows(t, answers(t, newReader(t, d.source).begin("g", "code"), texts("a")), `"a" "A"`)
+		rowreadtest.Want(t, rowreadtest.Answers(t, rowreadtest.Open(t, d.source).Begin("g", "code"), rowreadtest.Texts("a")), `"a" "A"`)
 		return
 	}
 	if err != nil {
@@ -289,8 +216,8 @@ func TestRowsWithGeneratedColumns(t *testing.T) {
 		INSERT INTO g SELECT generate_series(1, 7)`); err != nil {
 		t.Fatal(err)
 	}
-	s := newReader(t, &replication.Source{URL: url, Slot: "s", Publication: "p"}).begin("g", "id")
-	wantRows(t, answers(t, s, texts("1", "2", "3", "x", "4", "5", "6", "7", "8")), `"1" "2" "-50"`, `"2" "4" "-100"`,
+	s := rowreadtest.Open(t, &replication.Source{URL: url, Slot: "s", Publication: "p"}).Begin("g", "id")
+	rowreadtest.Want(t, rowreadtest.Answers(t, s, rowreadtest.Texts("1", "2", "3", "x", "4", "5", "6", "7", "8")), `"1" "2" "-50"`, `"2" "4" "-100"`,
 		"error the server cannot read the row (SQLSTATE 22012); its log says more", "",
 		`"4" "8" "100"`, `"5" "10" "50"`, `"6" "12" "33"`, `"7" "14" "25"`, "")
 }
@@ -300,13 +227,13 @@ func TestRowsWithGeneratedColumns(t *testing.T) {
 func TestFoldedRows(t *testing.T) {
 	d := newDatabase(t, `CREATE TABLE f (id int, code text, note text, PRIMARY KEY (id, code));
 		INSERT INTO f VALUES (1, 'Bob@Example.com', 'one'), (1, 'bob@example.com', 'two'), (1, 'ANN ', 'three'), (2, 'ann', 'four'), (1, 'MÜLLER', 'five'), (1, 'Straße', 'six')`)
-	s := newReader(t, d.source).begin("f", "id", "code")
+	s := rowreadtest.Open(t, d.source).Begin("f", "id", "code")
 	key := func(id, code string) rowread.Key {
 		return rowread.Key{Values: []string{id, code}, Folded: true}
 	}
 	plain := key("1", "ann")
 	plain.Folded = false
-	wantRows(t, answers(t, s, []rowread.Key{
+	rowreadtest.Want(t, rowreadtest.Answers(t, s, []rowread.Key{
 		key("1", "bob@example.com"), key("1", "BOB@example.com"), key("1", "ann"), key("3", "ann"), key("1", "müller\t"), key("x", "ann"), plain, key("1", "STRASSE"), key("1", "")}),
 		`"1" "bob@example.com" "two"`, `"1" "Bob@Example.com" "one", "1" "bob@example.com" "two"`, `"1" "ANN " "three"`, "", `"1" "MÜLLER" "five"`, "", "", `"1" "Straße" "six"`, "")
 }
@@ -328,18 +255,18 @@ func TestRowsBehindARewrite(t *testing.T) {
 			if _, err := application.Exec(t.Context(), "SET search_path = public; BEGIN; "+ddl).ReadAll(); err != nil {
 				t.Fatal(err)
 			}
-			r := newReader(t, d.source)
+			r := rowreadtest.Open(t, d.source)
 			done := make(chan []string)
 			go func() {
-				s, err := r.snapshot("t", "id")
+				s, err := r.Take("t", "id")
 				if err != nil {
 					t.Error(err)
 					close(done)
 					return
 				}
-				done <- answers(t, s, texts("1"))
+				done <- rowreadtest.Answers(t, s, rowreadtest.Texts("1"))
 			}()
-			eventually(t, "the reader waits for the table", func() bool {
+			clustertest.Eventually(t, "the reader waits for the table", func() bool {
 				return d.value("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 't'::regclass") == "1"
 			})
 			if _, err := application.Exec(t.Context(), "COMMIT").ReadAll(); err != nil {
@@ -364,8 +291,8 @@ func TestRowsDoNotWaitLongForALock(t *testing.T) {
 	if _, err := application.Exec(t.Context(), "BEGIN; LOCK TABLE public.t IN ACCESS EXCLUSIVE MODE").ReadAll(); err != nil {
 		t.Fatal(err)
 	}
-	r := newReader(t, d.source)
-	_, err = r.snapshot("t", "id")
+	r := rowreadtest.Open(t, d.source)
+	_, err = r.Take("t", "id")
 	wantReason(t, err, replication.Locked)
 	if class := replication.Classify(err); class != replication.RetrySoon {
 		t.Errorf("class %v, want %v", class, replication.RetrySoon)
@@ -373,7 +300,7 @@ func TestRowsDoNotWaitLongForALock(t *testing.T) {
 	if _, err := application.Exec(t.Context(), "COMMIT").ReadAll(); err != nil {
 		t.Fatal(err)
 	}
-	wantRows(t, answers(t, r.begin("t", "id"), texts("1")), `"1" "a"`)
+	rowreadtest.Want(t, rowreadtest.Answers(t, r.Begin("t", "id"), rowreadtest.Texts("1")), `"1" "a"`)
 	// What is held while rows are read keeps nobody from reading and writing.
 	d.exec("UPDATE t SET s = 'b'", "DELETE FROM t")
 }
@@ -382,10 +309,10 @@ func TestRowsDoNotWaitLongForALock(t *testing.T) {
 // the snapshot, and does not stay when this process stands still.
 func TestRowsLeaveNoLock(t *testing.T) {
 	d := newDatabase(t, table+"; INSERT INTO t VALUES (1, 'a')")
-	r := newReader(t, d.source)
+	r := rowreadtest.Open(t, d.source)
 	locks := "SELECT string_agg(mode, ' ') FROM pg_locks WHERE relation IN (SELECT oid FROM pg_class WHERE relname IN ('t', 't_pkey')) AND mode <> 'AccessShareLock'"
-	s := r.begin("t", "id")
-	wantRows(t, answers(t, s, texts("1")), `"1" "a"`)
+	s := r.Begin("t", "id")
+	rowreadtest.Want(t, rowreadtest.Answers(t, s, rowreadtest.Texts("1")), `"1" "a"`)
 	if modes := d.value(locks); modes != "" {
 		t.Errorf("locks %s are held, want ACCESS SHARE alone", modes)
 	}

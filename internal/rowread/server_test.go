@@ -1,39 +1,18 @@
 package rowread_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"os"
-	"sync"
 	"testing"
-	"time"
-
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/cdcsync/cdcsync/internal/cluster"
+	"github.com/cdcsync/cdcsync/internal/cluster/clustertest"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
-// shared starts the package's server when the first test needs it.
-var shared = sync.OnceValues(func() (*cluster.Cluster, error) {
-	return cluster.Start(context.Background(), cluster.Options{})
-})
+// shared is the package's server.
+var shared = clustertest.Shared{}
 
-var started bool
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if started {
-		if c, err := shared(); err == nil {
-			if err := c.Close(); err != nil {
-				fmt.Fprintln(os.Stderr, err)
-				code = 1
-			}
-		}
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { shared.Main(m) }
 
 // database is one test's database.
 type database struct {
@@ -47,14 +26,7 @@ var databases int
 
 func newDatabase(t testing.TB, ddl string) *database {
 	t.Helper()
-	started = true
-	c, err := shared()
-	if errors.Is(err, cluster.ErrNotInstalled) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := shared.Server(t)
 	databases++
 	name := fmt.Sprint("test", databases)
 	url, err := c.NewDatabase(t.Context(), name)
@@ -79,32 +51,7 @@ func (d *database) exec(statements ...string) {
 // value returns what a query of one value answers; "" for null.
 func (d *database) value(sql string) string {
 	d.t.Helper()
-	conn, err := pgconn.Connect(d.t.Context(), d.source.URL)
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
-	results, err := conn.Exec(d.t.Context(), sql).ReadAll()
-	if err != nil {
-		d.t.Fatalf("%s: %v", sql, err)
-	}
-	if len(results[0].Rows) == 0 {
-		return ""
-	}
-	return string(results[0].Rows[0][0])
-}
-
-// eventually polls until ok, for at most 20 seconds.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(20 * time.Second)
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Errorf("waited in vain until %s", what)
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	return clustertest.Value(d.t, d.source.URL, sql)
 }
 
 // wantReason checks an error's reason.

@@ -1,4 +1,5 @@
-// Package clustertest starts PostgreSQL servers that belong to one test.
+// Package clustertest starts PostgreSQL servers that belong to one test, or to the
+// tests of one package.
 package clustertest
 
 import (
