@@ -85,18 +85,12 @@ func (r *reader) followBeside(life context.Context, stop <-chan struct{}, stream
 	}
 	// It is known before the machine can settle it.
 	r.runner.backfills.hand(onTheWay{h.offered.Ticket, b.job, h.cursor})
-	err := errStopped
-	select {
-	case r.runner.read <- entryBuffer{offered: h.offered}:
-		b.passed <- h.verdict
-		return nil
-	case <-stream.Broken():
-		err = stream.Cause()
-	case <-stop:
-	case <-life.Done():
+	if err := r.pass(life, stop, stream, entryBuffer{offered: h.offered}); err != nil {
+		r.runner.backfills.unhand(h.offered.Ticket)
+		return err
 	}
-	r.runner.backfills.unhand(h.offered.Ticket)
-	return err
+	b.passed <- h.verdict
+	return nil
 }
 
 // noteBeside is followBeside under the lock. It returns what is to be handed over.

@@ -41,8 +41,18 @@ func (r *reader) handOver(life context.Context, stop <-chan struct{}, stream *re
 		return nil
 	}
 	failpoint.Hit("reader.before_hand")
+	if err := r.pass(life, stop, stream, entryBuffer{entries: r.entries}); err != nil {
+		return err
+	}
+	r.handedOver()
+	return nil
+}
+
+// pass waits until the machine takes b, as long as the stream lives.
+func (r *reader) pass(life context.Context, stop <-chan struct{}, stream *replication.Stream, b entryBuffer) error {
 	select {
-	case r.runner.read <- entryBuffer{entries: r.entries}:
+	case r.runner.read <- b:
+		return nil
 	case <-stream.Broken():
 		return stream.Cause()
 	case <-stop:
@@ -50,8 +60,6 @@ func (r *reader) handOver(life context.Context, stop <-chan struct{}, stream *re
 	case <-life.Done():
 		return errStopped
 	}
-	r.handedOver()
-	return nil
 }
 
 func (r *reader) handedOver() {
