@@ -117,7 +117,7 @@ var selector = regexp.MustCompile(`\b((?:cdcsync|process|go)_\w+|up)\b(?:\{([^}]
 // matcher is what is asked of one label.
 var matcher = regexp.MustCompile(`(\w+)\s*=\s*"([^"]*)"`)
 
-// sometimes are metrics that are there in some states only: see docs/operations.md.
+// sometimes are metrics that are there in some states only: see docs/metrics.md.
 var sometimes = []string{"cdcsync_source_drop_seconds", "up"}
 
 // lacks says which metrics and labels of a query are not in the text of

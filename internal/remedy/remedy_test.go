@@ -10,9 +10,9 @@ import (
 	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
-// Whatever docs/operations.md names as a code of parked objects has words here.
+// Whatever docs/parked.md names as a code of parked objects has words here.
 func TestEveryDocumentedCode(t *testing.T) {
-	docs, err := os.ReadFile("../../docs/operations.md")
+	docs, err := os.ReadFile("../../docs/parked.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,11 @@ import (
 // The list for operators is as true as the code: no metric and no state is
 // missing from it, and none is there that does not exist.
 func TestMetricsAndStatesAreDocumented(t *testing.T) {
-	docs, err := os.ReadFile("../../docs/operations.md")
+	docs, err := os.ReadFile("../../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("../../docs/status.md")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,11 +46,11 @@ func TestMetricsAndStatesAreDocumented(t *testing.T) {
 	slices.Sort(want)
 	got := names("(?m)^\\| `cdcsync_([a-z_]+)` \\|", string(docs))
 	if len(want) == 0 || !slices.Equal(got, want) {
-		t.Errorf("metrics: documented are %q,\nthere are %q", got, want)
+		t.Errorf("metrics: in docs/metrics.md are %q,\nthere are %q", got, want)
 	}
 	for _, c := range delivery.Conditions {
-		if !strings.Contains(string(docs), "\n| `"+string(c)+"` | ") {
-			t.Errorf("state %s is not documented", c)
+		if !strings.Contains(string(page), "\n| `"+string(c)+"` | ") {
+			t.Errorf("state %s is not in docs/status.md", c)
 		}
 	}
 }
