@@ -38,8 +38,13 @@ func runBare(ctx context.Context, args []string) error {
 	api := set.String("api", "", "soap, rest, or empty to post nothing")
 	sinkURL := set.String("sink", "", "address of the sink")
 	concurrency := set.Int("concurrency", 5, "calls at once")
+	table := set.String("copy", "", "copy this table instead of reading the stream")
+	object := set.String("object", "", "type of the objects that its rows become")
 	if err := set.Parse(args); err != nil {
 		return err
+	}
+	if *table != "" {
+		return copyTable(ctx, *url, *table, *object, newPoster(*api, *sinkURL, *concurrency))
 	}
 	b := &bare{relations: make(map[uint32]*bareRelation)}
 	var err error

@@ -11,6 +11,8 @@ type bareRelation struct {
 	id      uint32
 	object  string
 	columns []bareColumn
+	// values calls a function for every value of a row, in the form it came in.
+	values  func(row []byte, value func(i int, text []byte)) error
 	body    []byte
 	objects int
 }
@@ -27,7 +29,7 @@ func parseRelation(m []byte) (*bareRelation, error) {
 	if len(m) < 4 {
 		return nil, errShort
 	}
-	r := &bareRelation{id: binary.BigEndian.Uint32(m)}
+	r := &bareRelation{id: binary.BigEndian.Uint32(m), values: eachValue}
 	m = m[4:]
 	_, m, ok := bytes.Cut(m, []byte{0})
 	name, m, ok2 := bytes.Cut(m, []byte{0})
@@ -121,7 +123,7 @@ func appendJSONRow(dst []byte, r *bareRelation, tuple []byte) ([]byte, error) {
 		dst = append(dst, ',')
 	}
 	dst = append(dst, '{')
-	err := eachValue(tuple, func(i int, text []byte) {
+	err := r.values(tuple, func(i int, text []byte) {
 		c := &r.columns[i]
 		dst = append(dst, c.json...)
 		dst = appendPlain(dst, text, &jsonSpecial)
@@ -137,7 +139,7 @@ func appendXMLRow(dst []byte, r *bareRelation, tuple []byte) ([]byte, error) {
 		dst = append(append(append(dst, soapOpen...), r.object...), soapObjects...)
 	}
 	dst = append(dst, "<customObj><customObjKeyList>"...)
-	err := eachValue(tuple, func(i int, text []byte) {
+	err := r.values(tuple, func(i int, text []byte) {
 		dst = append(dst, r.columns[i].xml...)
 		dst = appendPlain(dst, text, &xmlSpecial)
 		dst = append(dst, soapEnd...)

@@ -288,7 +288,7 @@ func TestMeasure(t *testing.T) {
 		t.Fatalf("build: %v: %s", err, text)
 	}
 	o, err := parseOptions([]string{"-cdcsync", binary, "-before", binary, "-repeats", "1", "-rows", "1000", "-duration", "200ms",
-		"-workloads", "appends,hotkeys,wide,latency,held", "-json", filepath.Join(dir, "runs.json"), "-plot", filepath.Join(dir, "plot.svg")})
+		"-workloads", "appends,hotkeys,wide,latency,held,backfill", "-json", filepath.Join(dir, "runs.json"), "-plot", filepath.Join(dir, "plot.svg")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,7 +296,7 @@ func TestMeasure(t *testing.T) {
 	if err := measure(t.Context(), o, &out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range append(contenderNames(), "hotkeys", "wide", "latency", "held") {
+	for _, want := range append(contenderNames(), "hotkeys", "wide", "latency", "held", "backfill") {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the output does not tell of %s:\n%s", want, out.String())
 		}
@@ -309,7 +309,7 @@ func TestMeasure(t *testing.T) {
 	if err := json.Unmarshal(text, &kept); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := len(kept.Backlogs), len(contenders)*2+4; got != want {
+	if got, want := len(kept.Backlogs), (len(contenders)-2)*2+4+(len(contenders)-4); got != want {
 		t.Errorf("runs kept: got %d, want %d", got, want)
 	}
 	if _, err := os.Stat(o.plot); err != nil {

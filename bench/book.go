@@ -71,8 +71,20 @@ func (b *book) fewest(results []result) {
 	t.Flush()
 }
 
-// bareOf names the bare loop that posts what a contender posts.
+// bareOf names the bare loop that posts what a contender posts, copyOf the one that
+// copies what it reads.
 func bareOf(contender string) string { return strings.Replace(contender, "cdcsync-", "post-", 1) }
+func copyOf(contender string) string { return strings.Replace(contender, "cdcsync-", "copy-", 1) }
+
+// apiOf is what a contender posts over.
+func apiOf(contender string) string {
+	for _, c := range contenders {
+		if c.name == contender {
+			return c.api
+		}
+	}
+	return ""
+}
 
 func ratio(a, b float64) string {
 	if b == 0 {

@@ -25,6 +25,8 @@ type contender struct {
 	// ours is set for cdcsync itself, which goes on until it is stopped; before
 	// for another release of it.
 	ours, before bool
+	// copies is set for one that reads tables and not the stream.
+	copies bool
 }
 
 var contenders = []contender{
@@ -32,6 +34,8 @@ var contenders = []contender{
 	{name: "receive"},
 	{name: "post-soap", api: "soap"},
 	{name: "post-rest", api: "rest"},
+	{name: "copy-soap", api: "soap", copies: true},
+	{name: "copy-rest", api: "rest", copies: true},
 	{name: "cdcsync-soap", api: "soap", ours: true},
 	{name: "cdcsync-rest", api: "rest", ours: true},
 	{name: "before-soap", api: "soap", ours: true, before: true},
@@ -80,6 +84,10 @@ func (s *stage) command(ctx context.Context, c contender, set setting) (*exec.Cm
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
+	}
+	if c.copies {
+		return exec.CommandContext(ctx, self, modeBare, "-url", s.database.url, "-copy", set.table(0), "-object", set.object(0),
+			"-api", c.api, "-sink", s.sink.url, "-concurrency", fmt.Sprint(s.concurrency)), nil
 	}
 	return exec.CommandContext(ctx, self, modeBare, "-url", s.database.url, "-slot", set.slot, "-publication", set.name,
 		"-end", set.end.String(), "-api", c.api, "-sink", s.sink.url, "-concurrency", fmt.Sprint(s.concurrency)), nil
@@ -200,8 +208,8 @@ func (s *stage) configuration(c contender, set setting) string {
 	}
 	b.WriteString("state: sqlite:cdcsync.db\n")
 	fmt.Fprintf(&b, "http: {listen: '%s'}\nmappings:\n", s.address)
-	unsent := "    backfill: false\n"
-	if c.before {
+	unsent := fmt.Sprintf("    backfill: %v\n", set.stored)
+	if c.before && !set.stored {
 		unsent = "" // it may not know the key
 	}
 	for i := range set.tables {

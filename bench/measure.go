@@ -58,6 +58,11 @@ func (s *stage) others(ctx context.Context, book *book) error {
 			return fmt.Errorf("%s: %w", limitsWorkload, err)
 		}
 	}
+	if s.wanted(backfillWorkload) {
+		if err := s.backfillRun(ctx, book); err != nil {
+			return fmt.Errorf("%s: %w", backfillWorkload, err)
+		}
+	}
 	if s.wanted(heldWorkload) {
 		if err := s.heldRun(ctx, book); err != nil {
 			return fmt.Errorf("%s: %w", heldWorkload, err)
@@ -100,7 +105,7 @@ func (s *stage) field(w workload) []contender {
 		if c.before && s.before == "" {
 			continue
 		}
-		if named && (c.ours || !w.pair) {
+		if named && (c.ours || !w.pair && c.copies == w.stored) {
 			field = append(field, c)
 		}
 	}

@@ -20,6 +20,8 @@ type workload struct {
 	// pair leaves the bare loops and pg_recvlogical out: the workload is
 	// compared with another workload of cdcsync.
 	pair bool
+	// stored has the rows there before the slot: what is read is the table.
+	stored bool
 }
 
 // Workloads that are not a backlog.
@@ -27,6 +29,8 @@ const (
 	latencyWorkload = "latency"
 	limitsWorkload  = "limits"
 	heldWorkload    = "held"
+	// backfillWorkload is no backlog either: it is in the table.
+	backfillWorkload = "backfill"
 )
 
 // wideColumns is how many text columns a wide row has.
@@ -69,7 +73,7 @@ func workloadNames() []string {
 	for _, w := range workloads(false) {
 		names = append(names, w.name)
 	}
-	return append(names, latencyWorkload, limitsWorkload, heldWorkload)
+	return append(names, latencyWorkload, limitsWorkload, heldWorkload, backfillWorkload)
 }
 
 func (w workload) String() string {
