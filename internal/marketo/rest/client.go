@@ -97,6 +97,11 @@ func typePath(objectType string) string {
 // read. buf is given away; b is what no message may repeat. The Reply has no
 // Results.
 func (c *Client) call(ctx context.Context, method, path string, buf *exchange.Buffer, b *marketo.Batch, read func([]byte) (*restError, error)) marketo.Reply {
+	return c.callAs(ctx, method, path, "application/json", buf, b, read)
+}
+
+// callAs is call with a body of another type.
+func (c *Client) callAs(ctx context.Context, method, path, media string, buf *exchange.Buffer, b *marketo.Batch, read func([]byte) (*restError, error)) marketo.Reply {
 	token, fault := c.token(ctx)
 	if fault != nil {
 		buf.Discard()
@@ -104,7 +109,7 @@ func (c *Client) call(ctx context.Context, method, path string, buf *exchange.Bu
 	}
 	header := http.Header{"Accept": {"application/json"}, "Authorization": {"Bearer " + token}}
 	if buf != nil {
-		header.Set("Content-Type", "application/json")
+		header.Set("Content-Type", media)
 	}
 	a, fault := c.exchange.Do(ctx, exchange.Request{Method: method, URL: c.base + path, Header: header, Body: buf})
 	if fault == nil {

@@ -1,9 +1,11 @@
 package simulator_test
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
@@ -122,5 +124,75 @@ func TestOwnClientsFullCall(t *testing.T) {
 		if stats := in.Stats(); stats.LargestCall != size || in.Count("RoadShow") != size {
 			t.Errorf("%s: %+v", api, stats)
 		}
+	}
+}
+
+// Objects are read back over either API as they were written, those of keys with
+// commas too; a key without an object brings nothing.
+func TestOwnClientsQuery(t *testing.T) {
+	in := start(t, simulator.Options{Types: []simulator.Type{{
+		Name: "Visit_c", Dedupe: []string{"name"},
+		Fields: []simulator.Field{{Name: "name", Type: simulator.String}, {Name: "city", Type: simulator.String}, {Name: "visits", Type: simulator.Integer}},
+	}, {
+		Name: "Stop_c", Dedupe: []string{"name", "rid"},
+		Fields: []simulator.Field{{Name: "name", Type: simulator.String}, {Name: "rid", Type: simulator.Integer}, {Name: "city", Type: simulator.String}, {Name: "visits", Type: simulator.Integer}},
+	}}})
+	type querier interface {
+		MostKeys() int
+		Query(ctx context.Context, q marketo.Query) ([]marketo.Stored, error)
+	}
+	text := func(s string) marketo.Value { return marketo.Value{Kind: marketo.String, Text: s} }
+	number := func(s string) marketo.Value { return marketo.Value{Kind: marketo.Number, Text: s} }
+	for api, client := range in.clients() {
+		for _, key := range [][]string{{"name"}, {"name", "rid"}} {
+			name := map[int]string{1: "Visit_c", 2: "Stop_c"}[len(key)]
+			shape := &marketo.Shape{Type: name, Key: key, Attributes: []string{"city", "visits"}}
+			batch := &marketo.Batch{Type: name}
+			q := marketo.Query{Type: name, Key: key, Fields: shape.Attributes}
+			for _, own := range []string{"a", "b,c", "d&<é"} {
+				own := []marketo.Value{text(own), number("7")}[:len(key)]
+				batch.Objects = append(batch.Objects, marketo.NewObject(shape, append(slices.Clone(own), text("Köln & x"), number("3"))))
+				q.Keys = append(q.Keys, own)
+			}
+			batch.Objects = append(batch.Objects, marketo.NewObject(shape, append([]marketo.Value{text("null"), number("8")}[:len(key)], marketo.Value{Kind: marketo.Null}, number("4"))))
+			q.Keys = append(q.Keys, []marketo.Value{text("null"), number("8")}[:len(key)], []marketo.Value{text("none"), number("9")}[:len(key)])
+			if reply := client.Sync(t.Context(), batch); reply.Fault != nil {
+				t.Fatal(reply.Fault)
+			}
+			asks := client.(querier)
+			var found []marketo.Stored
+			for keys := range slices.Chunk(q.Keys, asks.MostKeys()) {
+				one := q
+				one.Keys = keys
+				some, err := asks.Query(t.Context(), one)
+				if err != nil {
+					t.Fatalf("%s %s: %v", api, name, err)
+				}
+				found = append(found, some...)
+			}
+			if len(found) != 4 {
+				t.Fatalf("%s %s: %d objects, want 4: %+v", api, name, len(found), found)
+			}
+			for i, s := range found {
+				city, visits := "Köln & x", "3"
+				if i == 3 {
+					city, visits = "", "4"
+				}
+				if s.Values[0].Text != q.Keys[i][0].Text || s.Values[len(key)].Text != city || s.Values[len(key)+1].Text != visits || (city == "") != (s.Values[len(key)].Kind == marketo.Null) {
+					t.Errorf("%s %s: object %d is %+v", api, name, i, s)
+				}
+				if api == "rest" && (s.GUID == "" || s.Updated == "") {
+					t.Errorf("%s: no GUID or time: %+v", api, s)
+				}
+			}
+		}
+		if api == "rest" {
+			if _, err := client.(querier).Query(t.Context(), marketo.Query{Type: "Nobody_c", Key: []string{"name"}, Keys: [][]marketo.Value{{text("a")}}}); err == nil {
+				t.Error("an unknown type is no error")
+			}
+		}
+	}
+	if v := in.Stats().Violations; len(v) > 0 {
+		t.Errorf("violations: %v", v)
 	}
 }

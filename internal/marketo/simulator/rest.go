@@ -95,6 +95,9 @@ func (s *Simulator) parseObjects(r *http.Request, name, body string) (*request, 
 		return req, req.queryURL(table, query)
 	case r.Method == http.MethodPost && query.Get("_method") == http.MethodGet:
 		req.operation = opGet
+		if isForm(r) {
+			return req, req.queryForm(table, body)
+		}
 		if f := checkJSON(r); f != nil {
 			return req, f
 		}

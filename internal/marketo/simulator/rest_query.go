@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"mime"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -58,6 +60,26 @@ func (req *request) queryURL(t *table, query url.Values) *fault {
 		fields = strings.Split(list, ",")
 	}
 	return req.prepareQuery(t, fields)
+}
+
+// isForm reports whether a body has the parameters of a query as a URL would.
+func isForm(r *http.Request) bool {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && media == "application/x-www-form-urlencoded"
+}
+
+// queryForm reads a query whose parameters stand in the body.
+func (req *request) queryForm(t *table, body string) *fault {
+	query, err := url.ParseQuery(body)
+	if err != nil {
+		return violated("the form cannot be read", ViolationMalformed)
+	}
+	for name := range query {
+		if !slices.Contains([]string{"filterType", "filterValues", "fields", "batchSize", "nextPageToken"}, name) {
+			return violated("unknown parameter "+name, ViolationMalformed)
+		}
+	}
+	return req.queryURL(t, query)
 }
 
 // queryBody reads a query that names its objects in the body.

@@ -1,0 +1,75 @@
+package marketo
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Same reports whether Marketo has what we would write to a field of a data type,
+// "" where the type is not known. What stays as it is, as it is left out, is the
+// same. Numbers are compared as numbers, moments at whole seconds, truths as
+// truths, and everything else letter by letter.
+func Same(ours, theirs Value, dataType string) bool {
+	switch {
+	case ours.Kind == Omitted:
+		return true
+	case ours.Text == "" || theirs.Text == "":
+		return ours.Text == theirs.Text
+	case ours.Text == theirs.Text:
+		return true
+	}
+	switch strings.ToLower(dataType) {
+	case "integer", "float", "currency", "percent", "score":
+		return sameNumber(ours.Text, theirs.Text)
+	case "boolean":
+		return sameTruth(ours.Text, theirs.Text)
+	case "datetime", "date":
+		return sameMoment(ours.Text, theirs.Text)
+	case "":
+		switch ours.Kind {
+		case Number:
+			return sameNumber(ours.Text, theirs.Text)
+		case Boolean:
+			return sameTruth(ours.Text, theirs.Text)
+		}
+		return sameMoment(ours.Text, theirs.Text)
+	}
+	return false
+}
+
+func sameNumber(a, b string) bool {
+	if x, err := strconv.ParseInt(a, 10, 64); err == nil {
+		if y, err := strconv.ParseInt(b, 10, 64); err == nil {
+			return x == y
+		}
+	}
+	x, err := strconv.ParseFloat(a, 64)
+	y, failed := strconv.ParseFloat(b, 64)
+	return err == nil && failed == nil && x == y
+}
+
+func sameTruth(a, b string) bool {
+	x, err := strconv.ParseBool(strings.ToLower(a))
+	y, failed := strconv.ParseBool(strings.ToLower(b))
+	return err == nil && failed == nil && x == y
+}
+
+// moments are the forms of dates and times, those with a zone first: one without
+// stands for UTC.
+var moments = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05", "2006-01-02 15:04:05", time.DateOnly}
+
+func sameMoment(a, b string) bool {
+	x, ok := moment(a)
+	y, too := moment(b)
+	return ok && too && x.Truncate(time.Second).Equal(y.Truncate(time.Second))
+}
+
+func moment(text string) (time.Time, bool) {
+	for _, layout := range moments {
+		if t, err := time.Parse(layout, text); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
+}
