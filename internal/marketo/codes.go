@@ -50,6 +50,9 @@ var restCodes = map[string]Rule{
 	"704": {FaultRefused, "a date is not understood"},
 	"709": {FaultRefused, "a business rule is violated"},
 	"713": {FaultRetry, "Marketo was busy with something else"},
+	// Of a bulk extract only.
+	"1029": {FaultRetry, "no extract now: the bytes of the day are used up, or too many jobs are queued"},
+	"1035": {FaultRefused, "the subscription does not have this filter of a bulk extract"},
 }
 
 // recordCodes say what becomes of one record. A code that is not here parks

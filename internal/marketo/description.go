@@ -11,6 +11,9 @@ type Description struct {
 	Fields []Field `json:"fields"`
 	// Links are the fields that link an object to others, such as to a lead.
 	Links []Link `json:"relationships"`
+	// CreatedAt is when the type was made, as Marketo writes it; "" where it does
+	// not say.
+	CreatedAt string `json:"createdAt"`
 	// DisplayName is what people see.
 	DisplayName string `json:"displayName"`
 	// Learnt is set by the simulator for a type that takes any field, so that

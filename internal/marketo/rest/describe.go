@@ -67,7 +67,12 @@ func (c *Client) Login(ctx context.Context) error {
 // get reads the result of a call that has no body into into. The reply is held
 // to the same rules as one that confirms.
 func (c *Client) get(ctx context.Context, path string, into any) *marketo.Fault {
-	reply := c.call(ctx, http.MethodGet, path, nil, nil, func(body []byte) (*restError, error) {
+	return c.document(ctx, http.MethodGet, path, nil, into)
+}
+
+// document is get for a call of any method. buf is given away.
+func (c *Client) document(ctx context.Context, method, path string, buf *exchange.Buffer, into any) *marketo.Fault {
+	reply := c.call(ctx, method, path, buf, nil, func(body []byte) (*restError, error) {
 		failed, err := readRESTEnvelope(body, (*jsonReader).skip)
 		if failed != nil || err != nil {
 			return failed, err

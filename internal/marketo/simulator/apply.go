@@ -84,6 +84,11 @@ func (w *writer) write(mode string, e *edit) result {
 	switch {
 	case mode == modeDelete && !exists:
 		return result{status: statusUnchanged, problem: objectMissing}
+	case mode == modeDelete && e.guid != "" && before.doubled:
+		before.doubled = false
+		w.table.objects[strings.Clone(e.key)] = before
+		w.record(e.key, statusDeleted, before.row)
+		return result{status: statusDeleted}
 	case mode == modeDelete:
 		delete(w.table.objects, e.key)
 		w.table.sorted = nil

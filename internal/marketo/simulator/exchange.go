@@ -170,6 +170,9 @@ func (c *exchange) wait(req *request, do *Rule) bool {
 
 // apply executes the call and makes its answer.
 func (c *exchange) apply(req *request, do *Rule) *reply {
+	if req.answer != nil {
+		return req.answer()
+	}
 	if req.table == nil {
 		body, f := req.read()
 		if f != nil {

@@ -58,6 +58,8 @@ type Type struct {
 	Fields []Field
 	// Keys is how keys are compared; the zero value means ExactKeys.
 	Keys KeyRule
+	// Created is when the type came to be; zero means now.
+	Created time.Time
 	// Link is what links the type's objects to leads; zero for nothing.
 	Link Link
 }

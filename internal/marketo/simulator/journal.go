@@ -14,7 +14,8 @@ type Call struct {
 	ID int `json:"id"`
 	// API is "soap" or "rest".
 	API string `json:"api"`
-	// Operation is sync, delete, get, describe, list, usage or token; empty
+	// Operation is sync, delete, get, describe, list, usage, token, export or
+	// file; empty
 	// when the call was not understood that far.
 	Operation string `json:"operation"`
 	// Mode is UPSERT, INSERT, UPDATE or DELETE for sync and delete.

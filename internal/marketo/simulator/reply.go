@@ -13,6 +13,7 @@ type reply struct {
 	contentType string
 	retryAfter  int // seconds; zero for none
 	location    string
+	header      http.Header // more of it; nil for none
 	body        []byte
 	fault       *fault // why the call was refused; nil when it was not
 }
@@ -39,6 +40,9 @@ func (a *reply) send(w http.ResponseWriter, r *http.Request, rule *armed) {
 	}
 	a.spoil(do.Reply)
 	header := w.Header()
+	for name, values := range a.header {
+		header[name] = values
+	}
 	header.Set("Content-Type", a.contentType)
 	header.Set("Content-Length", strconv.Itoa(len(a.body)))
 	if a.retryAfter > 0 {

@@ -9,6 +9,8 @@ const (
 	opList     = "list"
 	opUsage    = "usage"
 	opToken    = "token"
+	opExport   = "export" // of a bulk extract: all but the file
+	opFile     = "file"
 )
 
 // What a call does to objects.
@@ -33,8 +35,11 @@ type request struct {
 	typeName  string // as the call wrote it
 	objects   []object
 	table     *table // for sync and delete
+	ids       bool   // objects are named by marketoGUID
 	// read makes the body of the answer of a call that changes nothing.
 	read func() ([]byte, *fault)
+	// answer makes the whole answer where it is not a document of the API.
+	answer func() *reply
 }
 
 // object is one object of a call. REST does not tell keys from attributes:

@@ -5,7 +5,9 @@ import "strings"
 // edit is what a call does to one object, resolved against the schema.
 type edit struct {
 	key string
-	set []assignment
+	// guid is the one of the key that is meant; "" for all.
+	guid string
+	set  []assignment
 	// problem is set when the object is refused; nothing else is then valid.
 	problem *problem
 }
@@ -33,6 +35,9 @@ type resolved struct {
 
 // resolve returns one edit per object of req.
 func resolve(req *request) []edit {
+	if req.ids {
+		return req.table.identified(req.objects)
+	}
 	r := &resolver{table: req.table, schema: req.table.schema.Load(), api: req.api}
 	edits := make([]edit, len(req.objects))
 	total := 0
@@ -166,11 +171,44 @@ func duplicates(edits []edit) []int {
 		if edits[i].problem != nil {
 			continue
 		}
-		if before, ok := first[edits[i].key]; ok {
+		key := edits[i].key + "\x00" + edits[i].guid
+		if before, ok := first[key]; ok {
 			places = append(places, before, i)
 			continue
 		}
-		first[edits[i].key] = i
+		first[key] = i
 	}
 	return places
+}
+
+// byID has the call name its objects by marketoGUID.
+func (req *request) byID() *fault {
+	for _, o := range req.objects {
+		if len(o.attributes) != 1 || o.attributes[0].name != guidField {
+			return violated("input must have "+guidField+" and nothing else", ViolationMalformed)
+		}
+	}
+	req.ids, req.mode = true, modeDelete
+	return nil
+}
+
+// identified returns edits of the objects that have these identifiers.
+func (t *table) identified(objects []object) []edit {
+	edits, places := make([]edit, len(objects)), map[string]int{}
+	for i, o := range objects {
+		guid := o.attributes[0].value
+		edits[i] = edit{key: "\x00" + guid, guid: guid}
+		places[guid] = i
+	}
+	name := t.schema.Load().name
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for key, object := range t.objects {
+		for _, guid := range object.guids(name, key) {
+			if i, ok := places[guid]; ok {
+				edits[i].key = key
+			}
+		}
+	}
+	return edits
 }

@@ -53,6 +53,9 @@ func (s *Simulator) parseREST(r *http.Request, body string) (*request, *fault) {
 	if f := s.authorise(r); f != nil {
 		return &request{}, f
 	}
+	if strings.HasPrefix(r.URL.Path, bulkPrefix) {
+		return s.parseBulk(r, body)
+	}
 	path, ok := strings.CutPrefix(r.URL.Path, restPrefix)
 	if !ok {
 		return &request{}, notFoundREST()
@@ -92,7 +95,7 @@ func (s *Simulator) parseObjects(r *http.Request, name, body string) (*request, 
 		return req, notFoundREST()
 	case r.Method == http.MethodGet:
 		req.operation = opGet
-		return req, req.queryURL(table, query)
+		return req, req.queryValues(table, query)
 	case r.Method == http.MethodPost && query.Get("_method") == http.MethodGet:
 		req.operation = opGet
 		if isForm(r) {
@@ -166,8 +169,10 @@ func (req *request) parseWrites(body string) *fault {
 		return blank("input")
 	case len(req.objects) > maxRESTObjects:
 		return violated(fmt.Sprintf("%d records in one call, %d are allowed", len(req.objects), maxRESTObjects), ViolationSize)
+	case words[by] == "idField" && req.operation == opDelete:
+		return req.byID()
 	case words[by] != "dedupeFields":
-		// Marketo also has idField; the simulator does not look objects up by it.
+		// Marketo also updates by idField; the simulator only deletes by it.
 		return violated(by+" must be dedupeFields", ViolationMalformed)
 	}
 	if req.operation == opDelete {

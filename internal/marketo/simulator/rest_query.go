@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -39,27 +41,36 @@ func appendGUID(dst []byte, typeName, key string) []byte {
 	return dst
 }
 
-// queryURL reads a query that names its values in the URL, which only types
-// with one dedupe field can have.
-func (req *request) queryURL(t *table, query url.Values) *fault {
+// guids returns the identifiers of an object: two where it is there twice.
+func (o *stored) guids(typeName, key string) []string {
+	guids := []string{string(appendGUID(nil, typeName, key))}
+	if o.doubled {
+		guids = append(guids, string(appendGUID(nil, typeName, key+"\x00twin")))
+	}
+	return guids
+}
+
+// queryValues reads a query that names its values in parameters, of the URL or
+// of a form, which only filters of one field can have.
+func (req *request) queryValues(t *table, query url.Values) *fault {
 	schema := t.schema.Load()
-	if f := checkFilter(schema, query.Get("filterType")); f != nil {
+	q := objectQuery{table: t, filter: query.Get("filterType"), page: query.Get("nextPageToken")}
+	if f := q.check(schema); f != nil {
 		return f
 	}
-	if len(schema.key) != 1 {
-		return violated("compound dedupeFields need POST with _method=GET", ViolationMalformed)
+	if q.field == "" {
+		return violated("compound dedupeFields need POST with _method=GET and JSON", ViolationMalformed)
 	}
 	if query.Get("filterValues") == "" {
 		return blank("filterValues")
 	}
 	for _, value := range strings.Split(query.Get("filterValues"), ",") {
-		req.objects = append(req.objects, object{attributes: []attribute{{name: schema.dedupe()[0], value: value}}})
+		q.input = append(q.input, object{attributes: []attribute{{name: q.field, value: value}}})
 	}
-	var fields []string
 	if list := query.Get("fields"); list != "" {
-		fields = strings.Split(list, ",")
+		q.fields = strings.Split(list, ",")
 	}
-	return req.prepareQuery(t, fields)
+	return req.prepareQuery(&q, query.Get("batchSize"))
 }
 
 // isForm reports whether a body has the parameters of a query as a URL would.
@@ -79,26 +90,27 @@ func (req *request) queryForm(t *table, body string) *fault {
 			return violated("unknown parameter "+name, ViolationMalformed)
 		}
 	}
-	return req.queryURL(t, query)
+	return req.queryValues(t, query)
 }
 
 // queryBody reads a query that names its objects in the body.
 func (req *request) queryBody(t *table, body string) *fault {
-	filter := ""
-	var fields []string
+	q, size := objectQuery{table: t}, ""
 	f := eachMember(body, func(name string, scan *jsonScanner) *fault {
 		switch name {
 		case "filterType":
-			filter, _ = scan.scalar()
+			q.filter, _ = scan.scalar()
 		case "batchSize":
-			scan.scalar() // never less than what is asked for: one page holds all
+			size, _ = scan.scalar()
+		case "nextPageToken":
+			q.page, _ = scan.scalar()
 		case "fields":
 			if !scan.accept('[') {
 				return violated("fields must be an array", ViolationMalformed)
 			}
 			for first := true; scan.more(']', &first); {
 				field, _ := scan.scalar()
-				fields = append(fields, field)
+				q.fields = append(q.fields, field)
 			}
 		case "input":
 			return req.parseInput(scan)
@@ -110,69 +122,166 @@ func (req *request) queryBody(t *table, body string) *fault {
 	if f != nil {
 		return f
 	}
-	if f := checkFilter(t.schema.Load(), filter); f != nil {
+	if f := q.check(t.schema.Load()); f != nil {
 		return f
 	}
 	if len(req.objects) == 0 {
 		return blank("input")
 	}
-	return req.prepareQuery(t, fields)
+	q.input, req.objects = req.objects, nil // the call carries none
+	return req.prepareQuery(&q, size)
 }
 
-// checkFilter accepts dedupeFields, and the name of the only dedupe field.
-func checkFilter(schema *schema, filter string) *fault {
-	switch {
-	case filter == "":
-		return blank("filterType")
-	case filter == "dedupeFields", len(schema.key) == 1 && filter == schema.dedupe()[0]:
-		return nil
+// objectQuery is one query of objects.
+type objectQuery struct {
+	table  *table
+	filter string
+	// field is the one that the filter is of; "" for several dedupe fields.
+	field  string
+	input  []object
+	fields []string
+	page   string
+	from   int // what page stands for
+	size   int
+}
+
+// check accepts dedupeFields, idField, and the name of a searchable field.
+func (q *objectQuery) check(schema *schema) *fault {
+	one := ""
+	if len(schema.key) == 1 {
+		one = schema.dedupe()[0]
 	}
-	return violated("filterType "+filter, ViolationMalformed)
+	switch {
+	case q.filter == "":
+		return blank("filterType")
+	case q.filter == "dedupeFields", one != "" && q.filter == one:
+		q.field = one
+	case q.filter == "idField", q.filter == guidField:
+		q.field = guidField
+	case schema.link.Field != "" && q.filter == schema.link.Field:
+		q.field = q.filter
+	default:
+		return violated("filterType "+q.filter, ViolationMalformed)
+	}
+	return nil
 }
 
 // prepareQuery makes the call read the objects it names.
-func (req *request) prepareQuery(t *table, fields []string) *fault {
-	if len(req.objects) > maxRESTObjects {
-		return violated(fmt.Sprintf("%d values in one query, %d are allowed", len(req.objects), maxRESTObjects), ViolationSize)
+func (req *request) prepareQuery(q *objectQuery, size string) *fault {
+	if len(q.input) > maxRESTObjects {
+		return violated(fmt.Sprintf("%d values in one query, %d are allowed", len(q.input), maxRESTObjects), ViolationSize)
 	}
-	schema := t.schema.Load()
-	if len(fields) == 0 {
-		fields = append([]string{guidField, createdField, updatedField}, schema.dedupe()...)
+	q.size = maxRESTObjects
+	if size != "" {
+		n, err := strconv.Atoi(size)
+		if err != nil || n < 1 || n > maxRESTObjects {
+			return violated("batchSize "+size, ViolationMalformed)
+		}
+		q.size = n
 	}
-	for _, name := range fields {
+	if q.page != "" {
+		token, err := base64.StdEncoding.DecodeString(q.page)
+		if err == nil {
+			q.from, err = strconv.Atoi(string(token))
+		}
+		if err != nil {
+			return violated("nextPageToken", ViolationMalformed)
+		}
+	}
+	schema := q.table.schema.Load()
+	if len(q.fields) == 0 {
+		q.fields = append([]string{guidField, createdField, updatedField}, schema.dedupe()...)
+	}
+	for _, name := range q.fields {
 		_, known := schema.columns[name]
 		if !known && !slices.Contains([]string{guidField, createdField, updatedField}, name) {
 			return &fault{code: "1006", message: "Field '" + name + "' not found"}
 		}
 	}
-	lookups := &request{api: apiREST, table: t, objects: req.objects}
-	req.objects = nil // the call carries none
-	req.read = func() ([]byte, *fault) {
-		result := []map[string]any{}
-		for _, e := range resolve(lookups) {
+	req.read = func() ([]byte, *fault) { return q.run(schema) }
+	return nil
+}
+
+func (q *objectQuery) run(schema *schema) ([]byte, *fault) {
+	keys, f := q.find(schema)
+	if f != nil {
+		return nil, f
+	}
+	result := []map[string]any{}
+	for _, found := range keys {
+		object, ok := q.table.get(found.key)
+		if !ok {
+			continue
+		}
+		for _, guid := range object.guids(schema.name, found.key) {
+			if found.guid != "" && found.guid != guid {
+				continue
+			}
+			record := schema.record(guid, object, q.fields)
+			record["seq"] = len(result)
+			result = append(result, record)
+		}
+	}
+	from := min(q.from, len(result))
+	to := min(from+q.size, len(result))
+	if to == len(result) {
+		return restSuccess(result[from:]), nil
+	}
+	next := base64.StdEncoding.EncodeToString([]byte(strconv.Itoa(to)))
+	return restPage(result[from:to], next), nil
+}
+
+// foundObject is the key of an object, and with guid one of those of the key.
+type foundObject struct{ key, guid string }
+
+func (q *objectQuery) find(schema *schema) (found []foundObject, f *fault) {
+	if q.filter == "dedupeFields" || q.field != guidField && q.field != schema.link.Field {
+		for _, e := range resolve(&request{api: apiREST, table: q.table, objects: q.input}) {
 			if e.problem != nil {
 				return nil, &fault{code: e.problem.code, message: e.problem.message}
 			}
-			if object, ok := t.get(e.key); ok {
-				record := schema.record(e.key, object, fields)
-				record["seq"] = len(result)
-				result = append(result, record)
-			}
+			found = append(found, foundObject{key: e.key})
 		}
-		return restSuccess(result), nil
+		return found, nil
 	}
-	return nil
+	wanted := map[string]bool{}
+	for _, o := range q.input {
+		if len(o.attributes) != 1 || o.attributes[0].name != q.field {
+			return nil, violated("input must have "+q.field+" and nothing else", ViolationMalformed)
+		}
+		wanted[o.attributes[0].value] = true
+	}
+	values := make([]string, len(schema.fields))
+	for _, key := range q.table.keys() {
+		object, ok := q.table.get(key)
+		if !ok {
+			continue
+		}
+		if q.field == guidField {
+			for _, guid := range object.guids(schema.name, key) {
+				if wanted[guid] {
+					found = append(found, foundObject{key, guid})
+				}
+			}
+			continue
+		}
+		readRow(object.row, values)
+		if wanted[values[schema.columns[q.field]]] {
+			found = append(found, foundObject{key: key})
+		}
+	}
+	return found, nil
 }
 
 // record returns the fields of an object as JSON has them; null fields are
 // left out, as Marketo does.
-func (s *schema) record(key string, object stored, fields []string) map[string]any {
+func (s *schema) record(guid string, object stored, fields []string) map[string]any {
 	record := map[string]any{}
 	stored := s.fieldsOf(object.row)
 	for _, name := range append([]string{guidField}, fields...) {
 		switch name {
 		case guidField:
-			record[name] = string(appendGUID(nil, s.name, key))
+			record[name] = guid
 		case createdField:
 			record[name] = time.Unix(object.created, 0).UTC().Format(time.RFC3339)
 		case updatedField:
@@ -201,7 +310,10 @@ func (f *Field) jsonValue(text string) any {
 func (t *table) typeRecord() map[string]any {
 	schema := t.schema.Load()
 	at := t.created.UTC().Format(time.RFC3339)
-	searchable := [][]string{schema.dedupe()}
+	searchable := [][]string{schema.dedupe(), {guidField}}
+	if schema.link.Field != "" {
+		searchable = append(searchable, []string{schema.link.Field})
+	}
 	return map[string]any{
 		"name": schema.name, "displayName": schema.name, "description": "",
 		"createdAt": at, "updatedAt": at, "idField": guidField,
@@ -268,7 +380,16 @@ func (s *Simulator) usage() ([]byte, *fault) {
 
 // restSuccess wraps a result.
 func restSuccess(result any) []byte {
-	body, err := json.Marshal(map[string]any{"requestId": requestID(), "success": true, "result": result})
+	return restDocument(map[string]any{"requestId": requestID(), "success": true, "result": result})
+}
+
+// restPage wraps a page of a result that goes on at next.
+func restPage(result any, next string) []byte {
+	return restDocument(map[string]any{"requestId": requestID(), "success": true, "result": result, "nextPageToken": next, "moreResult": true})
+}
+
+func restDocument(document map[string]any) []byte {
+	body, err := json.Marshal(document)
 	if err != nil { // nothing of ours cannot be marshalled
 		return []byte(`{"requestId":"0","success":false,"errors":[{"code":"611","message":"System error"}]}`)
 	}

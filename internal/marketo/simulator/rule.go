@@ -19,7 +19,7 @@ type Rule struct {
 
 	// API is "soap" or "rest".
 	API string `json:"api,omitempty"`
-	// Operation is sync, delete, get, describe, list, usage or token.
+	// Operation is sync, delete, get, describe, list, usage, token, export or file.
 	Operation string `json:"operation,omitempty"`
 	// Type is the custom object type, in any case.
 	Type string `json:"type,omitempty"`
@@ -134,7 +134,7 @@ func (r *Rule) refuses() bool {
 
 // check reports the first word or number that a rule cannot have.
 func (r *Rule) check() error {
-	operations := []string{"", opSync, opDelete, opGet, opDescribe, opList, opUsage, opToken}
+	operations := []string{"", opSync, opDelete, opGet, opDescribe, opList, opUsage, opToken, opExport, opFile}
 	spoils := []Spoil{"", SpoilMissing, SpoilDoubled, SpoilForeign, SpoilUnknown, SpoilReversed, SpoilBoth, SpoilMalformed, SpoilHTML, SpoilEmpty}
 	switch {
 	case !slices.Contains([]string{"", apiSOAP, apiREST}, r.API):

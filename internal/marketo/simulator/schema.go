@@ -1,6 +1,9 @@
 package simulator
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // schema is a Type compiled for lookups. A schema never changes: a learnt
 // type that grows gets a new one whose first columns are the old ones, so a
@@ -13,10 +16,14 @@ type schema struct {
 	open    bool  // unknown attributes are added
 	folds   bool  // keys are compared without case and trailing blanks
 	link    Link
+	made    time.Time
 }
 
 func newSchema(t Type, open bool) *schema {
-	s := &schema{name: t.Name, open: open, folds: t.Keys == FoldKeys, link: t.Link, columns: map[string]int{}}
+	s := &schema{name: t.Name, open: open, folds: t.Keys == FoldKeys, link: t.Link, made: t.Created, columns: map[string]int{}}
+	if s.made.IsZero() {
+		s.made = time.Now()
+	}
 	for _, field := range t.Fields {
 		s.columns[field.Name] = len(s.fields)
 		s.fields = append(s.fields, field)
@@ -33,7 +40,7 @@ func newSchema(t Type, open bool) *schema {
 
 // with returns a schema that has one more field.
 func (s *schema) with(name string) *schema {
-	grown := &schema{name: s.name, key: s.key, open: s.open, folds: s.folds, link: s.link, columns: make(map[string]int, len(s.columns)+1)}
+	grown := &schema{name: s.name, key: s.key, open: s.open, folds: s.folds, link: s.link, made: s.made, columns: make(map[string]int, len(s.columns)+1)}
 	for other, column := range s.columns {
 		grown.columns[other] = column
 	}

@@ -10,7 +10,8 @@
 // latency and failing objects are programmed with Rules.
 //
 // It keeps everything in memory and knows custom objects only: no leads, so
-// that "lead not found" has to be programmed, no link fields, no bulk import.
+// that "lead not found" has to be programmed, no bulk import. An extract has the
+// objects that have something in the field that links them to a lead.
 // Where Marketo's behaviour is not documented the strict choice was made, and
 // the comment at that place says so.
 package simulator
@@ -72,6 +73,8 @@ type Options struct {
 	// MaxCalls bounds the call log; the oldest calls leave it. Zero means
 	// 100,000. Stats count them all the same.
 	MaxCalls int
+	// Exports is how objects are extracted in bulk.
+	Exports Exports
 	// Seed makes jitter and the probabilities of rules repeatable.
 	Seed uint64
 }
@@ -86,6 +89,7 @@ type Simulator struct {
 	rules   *ruleList
 	pace    *pace
 	tokens  *tokens
+	exports *exports
 
 	mu       sync.Mutex
 	released chan struct{} // closed by Release and Close
@@ -116,6 +120,7 @@ func New(opts Options) *Simulator {
 		rules:    newRuleList(opts.Seed),
 		pace:     newPace(opts.Latency, opts.Seed),
 		tokens:   &tokens{life: opts.TokenLife},
+		exports:  &exports{opts: opts.Exports},
 		released: make(chan struct{}),
 	}
 }
@@ -126,13 +131,13 @@ func fill(s *string, value string) {
 	}
 }
 
-// ServeHTTP answers SOAP calls under /soap/mktows/, REST calls under /rest/
-// and /identity/, and the control API under /_simulator/.
+// ServeHTTP answers SOAP calls under /soap/mktows/, REST calls under /rest/,
+// /bulk/ and /identity/, and the control API under /_simulator/.
 func (s *Simulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case strings.HasPrefix(r.URL.Path, "/soap/mktows/"):
 		s.serveSOAP(w, r)
-	case strings.HasPrefix(r.URL.Path, "/rest/"), strings.HasPrefix(r.URL.Path, "/identity/"):
+	case strings.HasPrefix(r.URL.Path, "/rest/"), strings.HasPrefix(r.URL.Path, "/identity/"), strings.HasPrefix(r.URL.Path, "/bulk/"):
 		s.serveREST(w, r)
 	case strings.HasPrefix(r.URL.Path, "/_simulator/"):
 		s.serveControl(w, r)
@@ -178,6 +183,7 @@ func (s *Simulator) Reset() {
 	s.journal.reset()
 	s.rules.reset()
 	s.tokens.expire()
+	s.exports.reset()
 }
 
 // ExpireTokens makes every REST token that was handed out expired (602).

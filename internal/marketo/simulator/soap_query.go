@@ -105,9 +105,11 @@ func (q *soapQuery) answer(schema *schema, page []string, remaining int, positio
 		if !ok {
 			continue // deleted meanwhile
 		}
-		count++
 		readRow(object.row, values)
-		list = q.appendObject(list, schema, values)
+		for range object.guids(schema.name, key) {
+			count++
+			list = q.appendObject(list, schema, values)
+		}
 	}
 	body := openSuccess(nil, "GetCustomObjects")
 	body = append(body, "<result>"...)

@@ -79,7 +79,7 @@ func (s *store) reset() {
 }
 
 func (s *store) add(schema *schema) *table {
-	t := &table{record: s.opts.RecordHistory, created: time.Now(), objects: map[string]stored{}, history: map[string][]Version{}}
+	t := &table{record: s.opts.RecordHistory, created: schema.made, objects: map[string]stored{}, history: map[string][]Version{}}
 	t.schema.Store(schema)
 	s.tables[fold(schema.name)] = t
 	return t
@@ -234,4 +234,36 @@ func (s *Simulator) Doubled(typeName string) []string {
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+// Double has the object of a key there twice, as after two calls that created it
+// at the same time. It reports whether there is such an object.
+func (s *Simulator) Double(typeName, key string) bool {
+	t := s.store.find(typeName)
+	if t == nil {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	object, ok := t.objects[key]
+	object.doubled = ok
+	if ok {
+		t.objects[key] = object
+	}
+	return ok
+}
+
+// Age sets when each object of a type was made and last changed.
+func (s *Simulator) Age(typeName string, at func(key string) time.Time) {
+	t := s.store.find(typeName)
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for key, object := range t.objects {
+		object.created = at(key).Unix()
+		object.updated = object.created
+		t.objects[key] = object
+	}
 }
