@@ -9,6 +9,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
+	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/preflight"
 )
@@ -34,6 +35,16 @@ type describedType struct {
 }
 
 func (d *Daemon) describedFile() string { return d.Config.State.SQLite + ".fields.json" }
+
+// Described is what an earlier start heard from Marketo of its object types, by
+// their names, however long ago.
+func Described(c *config.Config) map[string]marketo.Description {
+	known := make(map[string]marketo.Description)
+	for name, entry := range (&Daemon{Config: c}).readDescribed().Types {
+		known[name] = entry.Description
+	}
+	return known
+}
 
 // describe tells the mappings what the fields of their objects are, so that
 // values are written as Marketo wants them: what is known of the last day, and

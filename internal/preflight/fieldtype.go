@@ -141,15 +141,24 @@ func scaleOf(c *catalog.TableColumn) int {
 
 // compareConstant judges a value that is the same for every row.
 func compareConstant(v marketo.Value, f *marketo.Field) (Level, string) {
+	if problem := CompareValue(v, f); problem != "" {
+		return Fail, "the constant " + problem
+	}
+	return OK, ""
+}
+
+// CompareValue says why Marketo will not take a value in a field; "" where nothing
+// is known against it. It does not repeat the value.
+func CompareValue(v marketo.Value, f *marketo.Field) string {
 	target, known := fields[strings.ToLower(f.DataType)]
 	if !known || v.Kind == marketo.Null || v.Kind == marketo.Omitted {
-		return OK, ""
+		return ""
 	}
 	var err error
 	switch target {
 	case textual:
 		if f.Length > 0 && utf8.RuneCountInString(v.Text) > f.Length {
-			return Fail, fmt.Sprintf("the constant has more than the %d characters of the field", f.Length)
+			return fmt.Sprintf("has more than the %d characters of the field", f.Length)
 		}
 	case integer:
 		_, err = strconv.ParseInt(v.Text, 10, 64)
@@ -165,7 +174,7 @@ func compareConstant(v marketo.Value, f *marketo.Field) (Level, string) {
 		_, err = time.Parse(time.RFC3339, v.Text)
 	}
 	if err != nil {
-		return Fail, "the constant is no value of the field's type " + f.DataType
+		return "is no value of the field's type " + f.DataType
 	}
-	return OK, ""
+	return ""
 }

@@ -47,10 +47,17 @@ func Marketo(ctx context.Context, client marketo.Client, set *mapping.Set, table
 			r.refused("object "+set.Definition(i).Object, err, "correct the API name of the object in mapping "+set.Definition(i).Name+", or the rights of the API user")
 			continue
 		}
-		c := comparison{report: &r, definition: set.Definition(i), shape: set.Shape(i), description: description}
-		c.tables = tables
-		c.compare()
+		r.findings = append(r.findings, Object(set, i, description, tables...)...)
 	}
+	return r.findings
+}
+
+// Object holds mapping i against Marketo's description of its object type, and the
+// columns of the tables that are known against its fields.
+func Object(set *mapping.Set, i int, description marketo.Description, tables ...catalog.Table) []Finding {
+	var r report
+	c := comparison{report: &r, definition: set.Definition(i), shape: set.Shape(i), description: description, tables: tables}
+	c.compare()
 	return r.findings
 }
 

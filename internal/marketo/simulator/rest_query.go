@@ -194,7 +194,7 @@ func (req *request) prepareQuery(q *objectQuery, size string) *fault {
 	}
 	for _, name := range q.fields {
 		_, known := schema.columns[name]
-		if !known && !slices.Contains([]string{guidField, createdField, updatedField}, name) {
+		if !known && !schema.open && !slices.Contains([]string{guidField, createdField, updatedField}, name) {
 			return &fault{code: "1006", message: "Field '" + name + "' not found"}
 		}
 	}

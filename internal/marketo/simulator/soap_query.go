@@ -21,7 +21,7 @@ type soapQuery struct {
 func (q *soapQuery) run() ([]byte, *fault) {
 	schema := q.table.schema.Load()
 	for _, name := range q.include {
-		if _, ok := schema.columns[name]; !ok {
+		if _, ok := schema.columns[name]; !ok && !schema.open {
 			return nil, badParameter("unknown attribute " + name)
 		}
 	}

@@ -1,0 +1,289 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cdcsync/cdcsync/internal/backfill"
+	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/config"
+	"github.com/cdcsync/cdcsync/internal/daemon"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/preflight"
+	"github.com/cdcsync/cdcsync/internal/preview"
+	"github.com/cdcsync/cdcsync/internal/rowread"
+)
+
+// mostPreviewed is the most rows of a mapping that are shown.
+const mostPreviewed = 10_000
+
+func previewCommand() *cobra.Command {
+	var file string
+	var rows int
+	var asJSON, offline bool
+	var interval time.Duration
+	cmd := &cobra.Command{
+		Use:   "preview [MAPPING...] -c FILE",
+		Short: "Show rows beside the objects they become, and what sending them costs",
+		Long: `Show rows beside the objects they become, and what sending them costs.
+
+For each mapping some rows are read, those with the lowest keys, and made objects
+of by the code that delivers them. Marketo is asked what it has of these objects, so
+that it shows which would be created, changed or left as they are, and why one would
+be refused. Over REST that takes a call for each object type, which describes it, and
+one for 300 rows; over SOAP a call for each row. They are counted with those of the
+daemon. --offline asks nobody but the database.
+
+What changes of the table cost in a day is told in bounds, by the statistics of
+PostgreSQL since they were reset, or over --interval. cdcsync run --shadow measures it.
+
+It changes nothing on either side, holds no lock but the weakest, and shows values
+of rows.`,
+		Example: `  cdcsync preview -c cdcsync.yaml
+  cdcsync preview orders --rows 300 --json
+  cdcsync preview --offline --interval 10m`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if rows < 1 || rows > mostPreviewed {
+				return usageError{fmt.Errorf("--rows %d: allowed are 1 to %d", rows, mostPreviewed)}
+			}
+			if interval < 0 {
+				return usageError{fmt.Errorf("--interval %s: it cannot be negative", interval)}
+			}
+			conf, err := config.Load(file, os.LookupEnv)
+			if err != nil {
+				return usageError{err}
+			}
+			p := &previewing{conf: conf, rows: rows, offline: offline, interval: interval, says: cmd.ErrOrStderr(), patient: patientOn(cmd.ErrOrStderr())}
+			if p.mappings, err = chosenMappings(conf, args); err != nil {
+				return usageError{err}
+			}
+			shown, err := p.run(cmd.Context())
+			if err != nil {
+				return fmt.Errorf("preview: %w", err)
+			}
+			if asJSON {
+				err = writeIndented(cmd.OutOrStdout(), shown)
+			} else {
+				_, err = io.WriteString(cmd.OutOrStdout(), previewText(shown))
+			}
+			if err != nil {
+				return fmt.Errorf("preview: %w", err)
+			}
+			return nil
+		},
+	}
+	configFlag(cmd, &file)
+	cmd.Flags().IntVar(&rows, "rows", 10, "how many rows of each mapping")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
+	cmd.Flags().BoolVar(&offline, "offline", false, "do not ask Marketo")
+	cmd.Flags().DurationVar(&interval, "interval", 0, "count the changes of the tables for so long, in place of PostgreSQL's statistics since their reset")
+	return cmd
+}
+
+// chosenMappings are the numbers of the mappings that are named; all when none is.
+func chosenMappings(conf *config.Config, names []string) (all []int, err error) {
+	var known []string
+	for i := range conf.Set.Len() {
+		known = append(known, conf.Set.Definition(i).Name)
+		if len(names) == 0 || slices.Contains(names, known[i]) {
+			all = append(all, i)
+		}
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, fmt.Errorf("there is no mapping %s; there are %s", name, strings.Join(known, ", "))
+		}
+	}
+	return all, nil
+}
+
+// previewing is one run of preview.
+type previewing struct {
+	conf     *config.Config
+	mappings []int
+	rows     int
+	offline  bool
+	interval time.Duration
+	says     io.Writer
+	patient  patient
+
+	session  *rowread.Session
+	client   marketo.Client
+	capacity marketo.Capacity
+	known    map[string]marketo.Description
+}
+
+// previewed is what preview prints as JSON.
+type previewed struct {
+	Mappings []preview.Mapping `json:"mappings"`
+	// Problem says what could not be asked of Marketo.
+	Problem string `json:"problem,omitempty"`
+}
+
+func (p *previewing) run(ctx context.Context) (previewed, error) {
+	var shown previewed
+	source, err := daemon.Source(p.conf.Source)
+	if err != nil {
+		return shown, err
+	}
+	end := p.patient.while("reading rows")
+	defer end()
+	if p.session, err = rowread.Open(ctx, source); err != nil {
+		found := preflight.Connection("connection", err)
+		return shown, fmt.Errorf("%s; %s", found.Detail, found.Remedy)
+	}
+	defer p.session.Close(context.WithoutCancel(ctx))
+	admission := &admission{config: p.conf}
+	if p.client, err = daemon.Client(p.conf.Marketo, admission.admit); err != nil {
+		return shown, err
+	}
+	p.capacity = p.client.Capacity()
+	before, err := p.session.CountChanges(ctx, p.tables())
+	if err != nil {
+		return shown, err
+	}
+	shown.Problem = p.describe(ctx)
+	for _, i := range p.mappings {
+		m, err := p.mapping(ctx, i)
+		if err != nil {
+			return shown, err
+		}
+		shown.Mappings = append(shown.Mappings, m)
+	}
+	if err := admission.close(); err != nil {
+		shown.Problem = "the calls are not counted with those of the daemon: " + err.Error()
+	}
+	return shown, p.count(ctx, before, shown.Mappings)
+}
+
+func (p *previewing) tables() (all []catalog.TableName) {
+	for _, t := range p.conf.Set.Tables() {
+		all = append(all, catalog.TableName(t))
+	}
+	return all
+}
+
+// describe has the mappings write values as Marketo's fields want them, as a start
+// does: by what it says now, or said at an earlier start.
+func (p *previewing) describe(ctx context.Context) (problem string) {
+	p.known = daemon.Described(p.conf)
+	asks, ok := p.client.(preflight.Describer)
+	asked := make(map[string]bool)
+	for _, i := range p.mappings {
+		name := p.conf.Set.Definition(i).Object
+		if ok && !p.offline && !asked[name] && problem == "" {
+			asked[name] = true
+			bounded, cancel := context.WithTimeout(ctx, marketoTimeout)
+			description, err := asks.Describe(bounded, name)
+			cancel()
+			if err != nil {
+				problem = "object " + name + ": " + err.Error()
+			} else {
+				p.known[name] = description
+			}
+		}
+		if d, found := p.known[name]; found {
+			p.conf.Set.Describe(i, d)
+		}
+	}
+	return problem
+}
+
+// mapping looks at one mapping.
+func (p *previewing) mapping(ctx context.Context, i int) (preview.Mapping, error) {
+	d := p.conf.Set.Definition(i)
+	m := preview.Mapping{Mapping: d.Name, Table: d.Schema + "." + d.Table, Object: d.Object, Operation: d.Operation.String(), Rows: []preview.Row{}}
+	sample, err := preview.Read(ctx, p.session, p.conf.Set, i, p.rows)
+	if err != nil {
+		return m, err
+	}
+	description, described := p.known[d.Object]
+	if described {
+		for _, f := range preflight.Object(p.conf.Set, i, description, sample.Table) {
+			if f.Level != preflight.OK {
+				m.Findings = append(m.Findings, f)
+			}
+		}
+		sample.Judge(description)
+	}
+	p.compare(ctx, &m, sample, description)
+	m.Rows = append(m.Rows, sample.Rows()...)
+	rows, err := p.session.CountRows(ctx, catalog.TableName{Schema: d.Schema, Name: d.Table})
+	if err != nil {
+		return m, err
+	}
+	m.Existing = preview.ExistingOf(backfill.CostOf(rows, p.capacity.Objects, p.limits(), p.conf.Delivery.BackfillShare))
+	return m, nil
+}
+
+func (p *previewing) limits() marketo.Limits {
+	l := p.conf.Marketo.Limits
+	return marketo.Limits{CallsPer20s: l.CallsPer20s, ConcurrentCalls: l.ConcurrentCalls, CallsPerDay: l.CallsPerDay}
+}
+
+// compare asks what Marketo has of the objects of a sample.
+func (p *previewing) compare(ctx context.Context, m *preview.Mapping, sample *preview.Sample, d marketo.Description) {
+	asks, ok := p.client.(preview.Querier)
+	calls := 0
+	if ok {
+		calls = sample.Calls(asks)
+	}
+	switch {
+	case p.offline:
+		m.Unasked = "--offline"
+		return
+	case !ok || calls == 0:
+		return
+	}
+	if asks.MostKeys() == 1 {
+		fmt.Fprintf(p.says, "%s: over SOAP it takes %d calls to ask what Marketo has of these rows; --offline takes none\n", m.Mapping, calls)
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(calls)*marketoTimeout)
+	defer cancel()
+	if err := sample.Compare(ctx, asks, d); err != nil {
+		m.Unasked = err.Error()
+		return
+	}
+	m.Asked = calls
+}
+
+// count bounds what changes cost in a day.
+func (p *previewing) count(ctx context.Context, before rowread.Statistics, all []preview.Mapping) error {
+	now, since := before, before.Since
+	if p.interval > 0 {
+		end := p.patient.while("counting changes for " + p.interval.String())
+		select {
+		case <-time.After(p.interval):
+		case <-ctx.Done():
+			end()
+			return context.Cause(ctx)
+		}
+		end()
+		var err error
+		if now, err = p.session.CountChanges(ctx, p.tables()); err != nil {
+			return err
+		}
+		since = before.Now
+	}
+	for j, i := range p.mappings {
+		d := p.conf.Set.Definition(i)
+		name := catalog.TableName{Schema: d.Schema, Name: d.Table}
+		counted := now.Tables[name]
+		if p.interval > 0 {
+			counted = counted.Less(before.Tables[name])
+		}
+		if since.IsZero() {
+			all[j].Unknown = "PostgreSQL does not say since when its statistics count; give --interval"
+			continue
+		}
+		all[j].Daily = preview.DailyOf(counted.All(), now.Now.Sub(since), p.capacity.Objects, p.conf.Marketo.Limits.CallsPerDay)
+	}
+	return nil
+}
