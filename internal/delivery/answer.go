@@ -59,6 +59,7 @@ func (m *Machine) answered(now time.Time, ev Answered) {
 		evidence = 0
 	}
 	m.prefetchItems(c.items)
+	m.prefetchExisting(c.items)
 	for i, it := range c.items {
 		m.concluded(now, c, it, ev.Reply.Results[i], evidence)
 	}

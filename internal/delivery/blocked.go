@@ -83,6 +83,7 @@ func (m *Machine) block(now time.Time, mapping int, full bool, reason string) {
 	}
 	m.log(slog.LevelError, "mapping blocked", "mapping", m.cfg.Mappings[mapping].Name, "reason", reason)
 	s.block = block{reason: reason, full: full, next: now.Add(m.jitter(firstProbe)), size: m.cfg.Capacity.Objects}
+	m.stirMapping(mapping)
 	m.dissolve(mapping)
 	m.dropPreparedOf(now, mapping)
 }

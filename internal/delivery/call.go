@@ -124,19 +124,26 @@ func (m *Machine) nextBatch(now time.Time) *call {
 
 func (m *Machine) nextLane(now time.Time) *lane {
 	var best *lane
-	kept := m.queue.listed[:0]
+	kept, at, wake := m.queue.listed[:0], stampOf(now), stamp(0)
 	for _, l := range m.queue.listed {
 		if l.n == 0 {
 			l.listed = false
 			continue
 		}
 		kept = append(kept, l)
+		if m.rests(l, at) {
+			wake = earlier(wake, l.until)
+			continue
+		}
 		if m.due(now, l) && (best == nil || l.precedes(best)) {
 			best = l
 		}
 	}
 	clear(m.queue.listed[len(kept):])
 	m.queue.listed = kept
+	if wake != 0 {
+		m.wakeAt(wake.time())
+	}
 	if best == nil && m.crowded() {
 		best = m.fullest(now)
 	}
@@ -193,6 +200,9 @@ func (m *Machine) due(now time.Time, l *lane) bool {
 	}
 	at := l.first().since.time().Add(m.cfg.MaxWait)
 	if at.After(now) {
+		if l.operation != marketo.Delete { // what those wait for besides is looked at each time
+			l.rest(at)
+		}
 		m.wakeAt(at)
 		return false
 	}

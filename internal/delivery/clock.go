@@ -47,6 +47,14 @@ type stamp int64
 
 func stampOf(t time.Time) stamp { return stamp(t.UnixMicro()) }
 
+// earlier is the earlier of two times, of which a may be unknown, zero.
+func earlier(a, b stamp) stamp {
+	if a == 0 {
+		return b
+	}
+	return min(a, b)
+}
+
 // since is the time from t to s.
 func (s stamp) since(t stamp) time.Duration { return time.Duration(s-t) * time.Microsecond }
 

@@ -187,7 +187,7 @@ func (m *Machine) join(now time.Time, it *item, w *mapping.Write, at pgoutput.Po
 		return false
 	}
 	if it.covered {
-		next, before := item{content: contentOf(w), bytes: sizeOf(w), covered: true}, it.bytes
+		next, before := item{content: contentOf(w), bytes: sizeOf(w), dealings: dealings{covered: true}}, it.bytes
 		it.follow(&next)
 		m.resized(it, before)
 	}

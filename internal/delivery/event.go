@@ -46,15 +46,16 @@ const (
 type Entry struct {
 	Kind EntryKind
 	// Urgent is set on a mark that the server wants an answer to.
-	Urgent bool
-	LSN    LSN
-	Time   time.Time
+	Urgent, Folded bool
+	LSN            LSN
+	Time           time.Time
 	// XID is the transaction's number on an EntryBegin, Timeline that of the
 	// server's history it is of.
 	XID      uint32
 	Timeline int32
-	// Seq is the place of the change of an EntryWrite or EntryStop in its transaction, Hash that
-	// of its key; zero when it is not worked out yet.
+	// Seq is the place of the change of an EntryWrite or EntryStop in its transaction.
+	// Hash and Folded are what HashKey says of its key; a Hash of zero is not
+	// worked out yet.
 	Seq, Hash uint64
 	Write     mapping.Write
 }

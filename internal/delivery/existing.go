@@ -13,22 +13,30 @@ import (
 // if it is known to be there; any other waits until the first call can no longer
 // be executing.
 
-// mostExisting bounds each half of what is known to be there.
+// mostExisting is how many objects can be remembered to be there: half a mebibyte.
 const mostExisting = 1 << 16
 
-// existing holds what Marketo has confirmed in this life, the newest objects and
-// as many before them: by the hash that all spellings of a key share, the hash
-// of the spelling that was confirmed last. The object of another one may not be
-// there; and one that is deleted may have been that of all.
-type existing struct{ newest, before map[uint64]uint64 }
+// existing holds what Marketo has confirmed in this life: of the keys that share
+// a place, as all spellings of a key do, a hash of the one that was confirmed
+// last. The object of another spelling may not be there; and one that
+// is deleted may have been that of all. What another key has taken the place of
+// is not known any more, which costs a wait and nothing else.
+type existing struct{ places []uint64 }
+
+func (e *existing) at(it *item) *uint64 { return &e.places[it.hash%mostExisting] }
+
+// asSpelled is what stands at the place of a key that is remembered. The text of
+// most keys need not be looked at for it, which is nowhere near by now.
+func (it *item) asSpelled() uint64 {
+	if it.folded {
+		return it.hash | 1
+	}
+	return xxhash.Sum64String(it.key) | 1
+}
 
 // has reports whether the object of a key is known to be there.
 func (e *existing) has(it *item) bool {
-	spelling, ok := e.newest[it.hash]
-	if !ok {
-		spelling, ok = e.before[it.hash]
-	}
-	return ok && spelling == xxhash.Sum64String(it.key)
+	return e.places != nil && *e.at(it) == it.asSpelled()
 }
 
 // note notes what a confirmation says of an object.
@@ -37,19 +45,17 @@ func (e *existing) note(it *item, op marketo.Operation, status marketo.Status) {
 		e.forget(it)
 		return
 	}
-	if e.newest == nil {
-		e.newest = make(map[uint64]uint64)
+	if e.places == nil {
+		e.places = make([]uint64, mostExisting)
 	}
-	e.newest[it.hash] = xxhash.Sum64String(it.key)
-	if len(e.newest) >= mostExisting {
-		e.before, e.newest = e.newest, e.before
-		clear(e.newest)
-	}
+	*e.at(it) = it.asSpelled()
 }
 
+// forget may forget another key of the same place, too.
 func (e *existing) forget(it *item) {
-	delete(e.newest, it.hash)
-	delete(e.before, it.hash)
+	if e.places != nil {
+		*e.at(it) = 0
+	}
 }
 
 // mayCreate reports whether sending it may make an object that is not there.

@@ -142,7 +142,8 @@ func (m *Machine) offer(now time.Time, t *ticket, w *mapping.Write) {
 	m.feeds.bytes += w.Bytes + itemBytes
 	state := &m.states[w.Mapping]
 	state.count.Offered++
-	hash := m.keys.hash(KeyHash(w.Key))
+	keyed, folded := HashKey(w.Key)
+	hash := m.keys.hash(keyed)
 	if m.hasNewerRow(hash, w) {
 		state.count.Coalesced++
 		m.punch(t)
@@ -153,13 +154,8 @@ func (m *Machine) offer(now time.Time, t *ticket, w *mapping.Write) {
 		state.count.Coalesced++
 		return
 	}
-	m.queue.sequence++
-	it := m.blankItem()
-	*it = item{
-		content: contentOf(w), mapping: int32(w.Mapping), feed: fromBackfill, ticket: t,
-		key: w.Key, hash: hash, bytes: sizeOf(w),
-		origin: origin{sequence: m.queue.sequence, since: stampOf(now)},
-	}
+	it := m.itemOf(w, hash, folded)
+	it.feed, it.ticket, it.since = fromBackfill, t, stampOf(now)
 	m.add(it)
 	m.feeds.waiting++
 	m.chain(now, head, it)

@@ -23,9 +23,8 @@ type item struct {
 	feed    feed
 	// queued says which lane it is in, while it is ready.
 	queued queued
-	// covered is set while a row that was read, and sent or about to be sent
-	// before it, has what it stands for.
-	covered bool
+	// folded is set where key is the spelling that mapping.Fold gives all others.
+	folded bool
 
 	key  string
 	hash uint64 // of key, as keyIndex has it
@@ -111,6 +110,9 @@ type dealings struct {
 	faults   int32
 	attempts int16
 	looked   bool
+	// covered is set while a row that was read, and sent or about to be sent
+	// before it, has what it stands for.
+	covered bool
 	// repeat is set once a call with this content had an unknown outcome: the
 	// same content goes again, so nothing may be merged into it.
 	repeat bool

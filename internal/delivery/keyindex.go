@@ -12,7 +12,17 @@ import (
 // KeyHash is worked out where a key is put together: to look at its text again
 // in another goroutine costs more than all the rest of finding its chain. All
 // spellings of a key have one.
-func KeyHash(key string) uint64 { return xxhash.Sum64String(mapping.Fold(key)) }
+func KeyHash(key string) uint64 {
+	hash, _ := HashKey(key)
+	return hash
+}
+
+// HashKey returns the KeyHash of a key, and whether the key is the spelling that
+// mapping.Fold gives all others.
+func HashKey(key string) (hash uint64, folded bool) {
+	as := mapping.Fold(key)
+	return xxhash.Sum64String(as), as == key
+}
 
 // sameChain reports whether two keys, whose hashes are equal, are spellings of
 // one.

@@ -9,15 +9,16 @@ import "github.com/cdcsync/cdcsync/internal/marketo"
 // It is a ring of pointers and not a list, because a list has to be read item
 // by item: see prefetchNext.
 type lane struct {
-	class     class
-	mapping   int
-	operation marketo.Operation
+	n int
+	resting
 	// ring holds the items at the spots from head to tail, nil where one was
 	// removed. Its length is a power of two; spots count on without end, in
 	// both directions. The first and the last spot hold an item.
 	ring       []*item
 	head, tail uint64
-	n          int
+	mapping    int
+	class      class
+	operation  marketo.Operation
 	listed     bool
 }
 
@@ -53,6 +54,9 @@ func (l *lane) put(it *item, front bool) {
 	if int(l.tail-l.head) == len(l.ring) {
 		l.makeRoom()
 	}
+	if front || l.n == 0 {
+		l.stir()
+	}
 	if front {
 		l.head--
 		it.spot = l.head
@@ -82,6 +86,9 @@ func (l *lane) makeRoom() {
 }
 
 func (l *lane) remove(it *item) {
+	if it.spot == l.head {
+		l.stir()
+	}
 	*l.at(it.spot) = nil
 	l.n--
 	if l.n == 0 {

@@ -119,7 +119,8 @@ func pass(t *testing.T, m *Machine, now *time.Time, d time.Duration, step func(E
 func (r *rig) exist(ids ...string) {
 	for _, id := range ids {
 		key := upsert(id).Key
-		r.m.known.existing.note(&item{key: key, hash: r.m.keys.hash(KeyHash(key))}, marketo.Upsert, marketo.Updated)
+		keyed, folded := HashKey(key)
+		r.m.known.existing.note(&item{key: key, hash: r.m.keys.hash(keyed), folded: folded}, marketo.Upsert, marketo.Updated)
 	}
 }
 

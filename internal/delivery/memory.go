@@ -50,6 +50,17 @@ func (m *Machine) blankItem() *item {
 	return new(item)
 }
 
+// itemOf returns the newest item of the queue, of a write: its fields are set one
+// by one, as to make it anew and copy it costs more.
+func (m *Machine) itemOf(w *mapping.Write, hash uint64, folded bool) *item {
+	m.queue.sequence++
+	it := m.blankItem()
+	it.content = contentOf(w)
+	it.mapping, it.key, it.hash, it.folded = int32(w.Mapping), w.Key, hash, folded
+	it.bytes, it.sequence = sizeOf(w), m.queue.sequence
+	return it
+}
+
 // forget keeps the memory of an item that is over for the next one.
 func (m *Machine) forget(it *item) {
 	*it = item{}

@@ -129,7 +129,8 @@ func (m *Machine) waited(now time.Time, key string) {
 // object whose key has a newer change on its way needs no retry: if that is
 // confirmed, it resolves the entry, and if not, it parks anew.
 func (m *Machine) retry(now time.Time, p *checkpoint.Parked) error {
-	hash := m.keys.hash(KeyHash(p.Key))
+	keyed, folded := HashKey(p.Key)
+	hash := m.keys.hash(keyed)
 	head := m.keys.first(hash, p.Key)
 	if head.find(p.Key) != nil {
 		return nil
@@ -146,7 +147,7 @@ func (m *Machine) retry(now time.Time, p *checkpoint.Parked) error {
 	it := m.blankItem()
 	*it = item{
 		content: content{object: object, operation: operationOf(p.Operation), needs: itsRow, partial: true, ends: p.Operation == marketo.Update.String()},
-		mapping: int32(index), feed: fromParked, key: p.Key, hash: hash, bytes: int32(itemBytes + len(p.Payload)),
+		mapping: int32(index), feed: fromParked, key: p.Key, hash: hash, folded: folded, bytes: int32(itemBytes + len(p.Payload)),
 		origin: origin{
 			at: p.At, xid: p.XID, sequence: m.queue.sequence,
 			since: stampOf(now), committed: stampOf(p.Committed), newest: stampOf(p.Committed),

@@ -43,7 +43,16 @@ func (m *Machine) prefetchNext(l *lane, n int) {
 func (m *Machine) prefetchItems(items []*item) {
 	sum := uint64(0)
 	for _, it := range items {
-		sum += it.spot + it.sequence + uint64(it.bytes)
+		sum += it.spot + it.sequence + uint64(it.xid) + uint64(it.bytes)
+	}
+	runtime.KeepAlive(sum)
+}
+
+// prefetchExisting reads where the items are remembered to be there.
+func (m *Machine) prefetchExisting(items []*item) {
+	sum := uint64(0)
+	for _, it := range items[:min(len(items), len(m.known.existing.places))] {
+		sum += *m.known.existing.at(it)
 	}
 	runtime.KeepAlive(sum)
 }

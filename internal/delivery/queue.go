@@ -63,9 +63,9 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at pgoutput.Position) {
 	w := &e.Write
 	state := &m.states[w.Mapping]
 	state.count.Received++
-	keyed := e.Hash
+	keyed, folded := e.Hash, e.Folded
 	if keyed == 0 {
-		keyed = KeyHash(w.Key)
+		keyed, folded = HashKey(w.Key)
 	}
 	if m.replayed.has(w, keyed, at) {
 		state.count.Replayed++
@@ -84,16 +84,11 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at pgoutput.Position) {
 		state.count.Coalesced++
 		return
 	}
-	m.queue.sequence++
-	it := m.blankItem()
-	*it = item{
-		content: contentOf(w), mapping: int32(w.Mapping), covered: covered,
-		key: w.Key, hash: hash, bytes: sizeOf(w),
-		origin: origin{
-			at: at, xid: m.stream.xid, ref: m.stream.open, from: uint32(at.Seq),
-			sequence: m.queue.sequence, since: stampOf(now), committed: stampOf(m.stream.time), newest: stampOf(m.stream.time),
-		},
-	}
+	it := m.itemOf(w, hash, folded)
+	it.covered = covered
+	it.at, it.xid, it.ref, it.from = at, m.stream.xid, m.stream.open, uint32(at.Seq)
+	it.since, it.committed = stampOf(now), stampOf(m.stream.time)
+	it.newest = it.committed
 	if it.deletes() && state.brake.free.After(now) {
 		it.ask()
 	}

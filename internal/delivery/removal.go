@@ -176,6 +176,7 @@ func (m *Machine) asked(now time.Time, it *item, ev *RowRead, covered bool) {
 		if ev.Write.Key != it.key {
 			m.moveParked(it, &ev.Write)
 			it.key = ev.Write.Key
+			_, it.folded = HashKey(it.key)
 			m.uncover(it)
 			m.respelled(int(it.mapping))
 		}

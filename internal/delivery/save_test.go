@@ -119,15 +119,25 @@ func TestProgressOfOurOwnIsSyncedSoon(t *testing.T) {
 // from the stream to settled, in full batches of a backlog; a time is that of
 // one object.
 func BenchmarkMachine(b *testing.B) {
+	for _, mappings := range []int{1, 200} {
+		b.Run("mappings="+strconv.Itoa(mappings), func(b *testing.B) { benchmarkMachine(b, mappings) })
+	}
+}
+
+func benchmarkMachine(b *testing.B, mappings int) {
 	const batch, pending = 300, 20_000
 	cfg := DefaultConfig()
-	cfg.Mappings = []Mapping{{Name: "visits", Object: "Visit", Shape: visit}}
+	for i := range mappings {
+		cfg.Mappings = append(cfg.Mappings, Mapping{Name: "visits" + strconv.Itoa(i), Object: "Visit" + strconv.Itoa(i), Shape: visit})
+	}
 	cfg.Capacity = marketo.Capacity{Objects: batch}
 	cfg.Limits = marketo.Limits{ConcurrentCalls: 5}
 	m := New(cfg, checkpoint.State{Clean: true, Checkpoint: &checkpoint.Checkpoint{LSN: start}}, epoch)
-	writes := make([]mapping.Write, 2*pending)
+	writes, hashes := make([]mapping.Write, 2*pending), make([]uint64, 2*pending)
 	for i := range writes {
 		writes[i] = upsert(strconv.Itoa(1_000_000+i), "Springfield", "note")
+		writes[i].Mapping = i / 100 % mappings
+		hashes[i] = KeyHash(writes[i].Key)
 	}
 	results := make([]marketo.Result, batch)
 	for i := range results {
@@ -141,7 +151,7 @@ func BenchmarkMachine(b *testing.B) {
 		for m.memory.items < pending {
 			entries = append(entries[:0], Entry{Kind: EntryBegin, LSN: lsn, Time: now})
 			for seq := range uint64(100) {
-				entries = append(entries, Entry{Kind: EntryWrite, Seq: seq + 1, Write: writes[next%len(writes)]})
+				entries = append(entries, Entry{Kind: EntryWrite, Seq: seq + 1, Hash: hashes[next%len(writes)], Folded: true, Write: writes[next%len(writes)]})
 				next++
 			}
 			entries = append(entries, Entry{Kind: EntryCommit, LSN: lsn + 10})
@@ -154,8 +164,8 @@ func BenchmarkMachine(b *testing.B) {
 		}
 		ev := events[0]
 		events = events[1:]
-		if _, ok := ev.(Answered); ok {
-			n += batch
+		if a, ok := ev.(Answered); ok {
+			n += len(a.Reply.Results)
 		}
 		now = now.Add(10 * time.Microsecond)
 		events = append(events, respond(m.Step(now, ev), results)...)

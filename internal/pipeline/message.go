@@ -96,7 +96,8 @@ func (r *reader) change(life context.Context, m *pgoutput.Change) error {
 		w := &r.writes[i]
 		r.add(delivery.Entry{})
 		e := &r.entries[len(r.entries)-1]
-		e.Kind, e.Seq, e.Hash, e.Write = delivery.EntryWrite, r.seq, delivery.KeyHash(w.Key), *w
+		e.Kind, e.Seq, e.Write = delivery.EntryWrite, r.seq, *w
+		e.Hash, e.Folded = delivery.HashKey(w.Key)
 		r.bytes += w.Bytes
 	}
 	if len(r.writes) == 0 && r.seq%filteredAtOnce == 0 {
