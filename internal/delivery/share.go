@@ -1,7 +1,6 @@
 package delivery
 
 import (
-	"slices"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
@@ -11,7 +10,8 @@ import (
 // window of Marketo's rate limit, of the calls at a time, and of what the day has
 // left; and next to nothing where live changes are about to need the rest.
 type bulkShare struct {
-	// recent are the calls of the last window, oldest first.
+	// recent are the calls of the last window, oldest first; none where there is no
+	// limit.
 	recent []time.Time
 	// sending counts those under way.
 	sending int
@@ -29,7 +29,11 @@ const slowest = time.Minute
 // for when it may.
 func (m *Machine) mayBulk(now time.Time) bool {
 	s, limits := &m.feeds.share, &m.cfg.Limits
-	s.recent = slices.DeleteFunc(s.recent, func(at time.Time) bool { return now.Sub(at) >= marketo.Window })
+	gone := 0
+	for gone < len(s.recent) && now.Sub(s.recent[gone]) >= marketo.Window {
+		gone++
+	}
+	s.recent = s.recent[gone:]
 	if most := m.part(limits.CallsPer20s); most > 0 && len(s.recent) >= most {
 		m.wakeAt(s.recent[0].Add(marketo.Window))
 		return false
@@ -121,7 +125,9 @@ func (m *Machine) countShare(now time.Time) {
 	if s.today == 0 {
 		s.reset = marketo.NextReset(m.wall(now))
 	}
-	s.recent = append(s.recent, now)
+	if m.cfg.Limits.CallsPer20s > 0 {
+		s.recent = append(s.recent, now)
+	}
 	s.sending++
 	s.today++
 	s.last = now

@@ -38,33 +38,10 @@ type beside struct {
 	places   []int
 }
 
-// chunk is a part of a table that waits for its mark.
-type chunk struct {
-	keys   []string
-	writes []mapping.Write
-	ticket uint64
-	feed   string
-	// before is the cursor that holds while some of the rows are to be read again,
-	// after the one behind them.
-	before, after backfill.Cursor
-	// silent is set where no message marks its place.
-	silent bool
-	// again says that its rows were refused before, after the end of the backfill;
-	// force that they are sent whatever Marketo has; last that none follow.
-	again, force, last bool
-}
-
 func newBeside(j *job, key []string) *beside {
 	return &beside{
 		job: j, key: key, began: make(chan struct{}), lost: make(chan struct{}), passed: make(chan backfill.Verdict, 1),
 	}
-}
-
-// handing is a chunk that is to be handed to the machine.
-type handing struct {
-	offered *delivery.Offered
-	cursor  backfill.Cursor
-	verdict backfill.Verdict
 }
 
 // followBeside has the follower of a backfill see a message that the reader has
@@ -83,11 +60,14 @@ func (r *reader) followBeside(life context.Context, stop <-chan struct{}, stream
 	if err := r.handOver(life, stop, stream); err != nil {
 		return err
 	}
-	// It is known before the machine can settle it.
-	r.runner.backfills.hand(onTheWay{h.offered.Ticket, b.job, h.cursor})
-	if err := r.pass(life, stop, stream, entryBuffer{offered: h.offered}); err != nil {
-		r.runner.backfills.unhand(h.offered.Ticket)
-		return err
+	for i := range h.pieces {
+		p := &h.pieces[i]
+		// It is known before the machine can settle it.
+		r.runner.backfills.hand(onTheWay{p.offered.Ticket, b.job, p.cursor, len(p.offered.Writes)})
+		if err := r.pass(life, stop, stream, entryBuffer{offered: p.offered}); err != nil {
+			r.runner.backfills.unhand(p.offered.Ticket)
+			return err
+		}
 	}
 	b.passed <- h.verdict
 	return nil
@@ -129,25 +109,6 @@ func (r *reader) noteBeside(b *beside, message pgoutput.Message) *handing {
 	}
 	h := b.chunk.hand(f.Settle())
 	b.chunk = nil
-	return h
-}
-
-// hand makes what is handed to the machine of the rows that are kept.
-func (c *chunk) hand(v backfill.Verdict) *handing {
-	h := &handing{
-		offered: &delivery.Offered{Ticket: c.ticket, Feed: c.feed, Again: c.again, Force: c.force, Last: c.last},
-		cursor:  c.after, verdict: v,
-	}
-	if len(v.Again) > 0 {
-		h.cursor, h.offered.Last = c.before, false
-	}
-	if !c.again {
-		h.offered.Cursor = h.cursor.String()
-	}
-	h.offered.Writes = make([]mapping.Write, len(v.Kept))
-	for i, at := range v.Kept {
-		h.offered.Writes[i] = c.writes[at]
-	}
 	return h
 }
 

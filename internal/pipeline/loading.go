@@ -15,13 +15,19 @@ import (
 )
 
 const (
-	// chunkCalls is for how many calls a chunk has rows; two chunks are on their
-	// way at most, and those are what a kill repeats.
-	chunkCalls = 10
+	// pieceCalls is for how many calls a piece of a chunk has rows. A piece has a
+	// cursor of its own: what a kill repeats are the piece that it meets, and the
+	// calls under way behind that. A chunk has a piece at least.
+	pieceCalls = 10
 	chunkBytes = 2 << 20
-	// mostChunks are on their way at once: the next one fills the last batch of the
-	// one before.
-	mostChunks = 2
+	// chunkShare is the part of delivery.max_pending that a chunk has at most: the
+	// machine takes a quarter of it from backfills.
+	chunkShare = 12
+	// A chunk that is settled within quickly is followed by one of twice as many
+	// pieces, one that takes longer than slowly by one of half as many: reading begins
+	// with a dozen questions to the server, whatever the number of rows.
+	quickly = 250 * time.Millisecond
+	slowly  = time.Second
 	// scannedRows is the most rows that are looked at for a chunk, where few match.
 	scannedRows = 50_000
 	// chunkPatience bounds the reading of a chunk as a whole; a server that does
@@ -47,6 +53,8 @@ type loading struct {
 	beside  *beside
 	// place is behind what was handed in.
 	place backfill.Cursor
+	// pieces is how many the next chunk has.
+	pieces int
 	// patience is how long one look for rows may take.
 	patience time.Duration
 	// most is how many rows are looked at for the next chunk; passBy is set where
@@ -61,7 +69,7 @@ var errAgain = errors.New("the chunk is read again")
 
 // run reads and hands in until the end of the table is settled.
 func (l *loading) run(ctx context.Context) error {
-	l.patience, l.most, l.told = time.Second, scannedRows, map[replication.Reason]bool{}
+	l.patience, l.most, l.pieces, l.told = time.Second, scannedRows, 1, map[replication.Reason]bool{}
 	defer l.release(context.WithoutCancel(ctx))
 	if err := l.compile(); err != nil {
 		return err
@@ -104,22 +112,44 @@ func (l *loading) step(ctx context.Context) (done bool, err error) {
 			return false, err
 		}
 	}
+	began := time.Now()
 	if done, err = l.chunk(ctx); err != nil {
 		return false, err
 	}
-	most := mostChunks - 1
-	if done {
+	// The next chunk is read while this one is on its way, and fills its last batch;
+	// where chunks are long because calls are short, while two are.
+	most := l.chunkRows()
+	switch {
+	case done:
 		most = 0
+	case l.pieces > 1:
+		most *= 2
 	}
 	for l.unsettled() > most {
 		if err := l.await(ctx, time.Second); err != nil {
 			return false, err
 		}
 	}
+	l.pace(time.Since(began))
 	return done, nil
 }
 
-// handedIn is the place behind all chunks of the job that the machine has.
+// chunkRows is for how many writes the next chunk has room.
+func (l *loading) chunkRows() int {
+	return max(1, min(l.pieces*pieceCalls*l.runner.Config.Capacity.Objects, l.runner.Config.MaxPending/chunkShare))
+}
+
+// pace has the next chunk be as long as this one's time says.
+func (l *loading) pace(took time.Duration) {
+	switch most := l.runner.Config.MaxPending / chunkShare / (pieceCalls * l.runner.Config.Capacity.Objects); {
+	case took < quickly:
+		l.pieces = max(1, min(2*l.pieces, most))
+	case took > slowly:
+		l.pieces = max(1, l.pieces/2)
+	}
+}
+
+// handedIn is the place behind all pieces of the job that the machine has.
 func (l *loading) handedIn() backfill.Cursor {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -132,18 +162,19 @@ func (l *loading) handedIn() backfill.Cursor {
 	return place
 }
 
+// unsettled counts the rows on their way, and none only where nothing is.
 func (l *loading) unsettled() (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range l.onTheWay {
 		if c.job == l.job {
-			n++
+			n += max(1, c.rows)
 		}
 	}
 	return n
 }
 
-// await waits for a chunk to be settled, but no longer than d.
+// await waits for a piece to be settled, but no longer than d.
 func (l *loading) await(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

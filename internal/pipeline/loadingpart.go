@@ -24,9 +24,12 @@ type part struct {
 	again   bool
 	// refused says that they were refused before.
 	refused bool
-	// next is the cursor behind the rows, done is set when there are no more.
-	next backfill.Cursor
-	done bool
+	// before is the cursor that holds when none of the rows is settled, next the one
+	// behind them; done is set when there are no more.
+	before, next backfill.Cursor
+	done         bool
+	// pieces end before the last row, each with a cursor of its own.
+	pieces []piece
 
 	snapshot backfill.Snapshot
 	key      []string
@@ -42,7 +45,7 @@ func (l *loading) chunk(ctx context.Context) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	p := &part{room: room, next: l.place}
+	p := &part{room: room, before: l.place, next: l.place}
 	if len(l.job.Keys) > 0 {
 		if err := l.chosen(p); err != nil {
 			return false, err
@@ -56,18 +59,17 @@ func (l *loading) chunk(ctx context.Context) (done bool, err error) {
 		if len(left) == 0 {
 			return p.done, nil
 		}
-		p = &part{room: room, columns: p.key, keys: left, again: true, refused: p.refused, next: p.next, done: p.done}
+		p = &part{room: room, columns: p.key, keys: left, again: true, refused: p.refused, before: p.before, next: p.next, done: p.done}
 	}
 }
 
 // room waits until the machine takes as many writes as make full batches, and
 // returns for how many there is room.
 func (l *loading) room(ctx context.Context) (int, error) {
-	want := chunkCalls * l.runner.Config.Capacity.Objects
+	want := l.chunkRows()
 	for {
-		credits := int(l.credits.Load())
-		if credits >= min(want, max(1, l.runner.Config.MaxPending/8)) {
-			return min(want, credits), nil
+		if credits := int(l.credits.Load()); credits >= want {
+			return want, nil
 		}
 		if err := l.await(ctx, 100*time.Millisecond); err != nil {
 			return 0, err
@@ -122,6 +124,9 @@ func (l *loading) part(ctx context.Context, p *part) (again [][]string, err erro
 	for _, i := range verdict.Again {
 		again = append(again, strings.Split(p.rows[i], "\x00"))
 	}
+	if len(again) > 0 {
+		p.before = behind(p.pieces, p.before, verdict.Again[0])
+	}
 	return again, nil
 }
 
@@ -141,11 +146,11 @@ func (l *loading) load(ctx context.Context, p *part) (*chunk, error) {
 		return nil, err
 	}
 	l.mu.Lock()
-	l.ticket++
 	c := &chunk{
-		keys: p.rows, writes: p.writes, ticket: l.ticket, feed: l.job.Feed(),
-		before: l.place, after: p.next, again: p.refused, force: l.job.Force || len(l.job.Keys) > 0, last: p.done, silent: mark.Name == "",
+		keys: p.rows, writes: p.writes, pieces: p.pieces, ticket: l.ticket + 1, feed: l.job.Feed(),
+		before: p.before, after: p.next, again: p.refused, force: l.job.Force || len(l.job.Keys) > 0, last: p.done, silent: mark.Name == "",
 	}
+	l.ticket += uint64(len(p.pieces) + 1)
 	l.mu.Unlock()
 	b := l.beside
 	b.mu.Lock()

@@ -36,6 +36,7 @@ func (l *loading) rows(ctx context.Context, chunk *rowread.Chunk, p *part) error
 	if p.keys != nil {
 		return errors.Join(chunk.Rows(ctx, p.columns, p.keys, found), wrong)
 	}
+	chunk.Room = p.room
 	last, ended, err := chunk.Next(ctx, l.place.After, l.most, found)
 	if rowread.OfRow(err) {
 		return l.narrow(err)
@@ -90,6 +91,11 @@ func (l *loading) row(relation *pgoutput.Relation, p *part, row rowread.Row) err
 	}
 	p.rows, p.writes = append(p.rows, row.Key), append(p.writes, w)
 	p.bytes += w.Bytes
+	if p.keys == nil && len(p.writes)-endOf(p.pieces) >= pieceCalls*l.runner.Config.Capacity.Objects {
+		after := p.next
+		after.Columns, after.After = p.key, strings.Split(row.Key, "\x00")
+		p.pieces = append(p.pieces, piece{len(p.writes), after})
+	}
 	return nil
 }
 

@@ -61,12 +61,12 @@ func (l *loading) attach(ctx context.Context) error {
 	l.runner.reader.beside.Store(b)
 	l.beside = b
 	// The reader begins with the next message.
-	for began := false; !began; {
+	for began, wait := false, 5*time.Millisecond; !began; wait = min(2*wait, signEvery) {
 		l.runner.reader.ask()
 		select {
 		case <-b.began:
 			began = true
-		case <-time.After(signEvery):
+		case <-time.After(wait):
 		case <-b.lost:
 			return errAgain
 		case <-ctx.Done():

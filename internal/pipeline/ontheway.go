@@ -9,12 +9,13 @@ import (
 	"github.com/cdcsync/cdcsync/internal/delivery"
 )
 
-// onTheWay is a chunk that is not settled.
+// onTheWay is a piece of a chunk that is not settled.
 type onTheWay struct {
 	ticket uint64
 	job    *job
 	// cursor is what holds when it is.
 	cursor backfill.Cursor
+	rows   int
 }
 
 // note does what the machine wants done about backfills.
@@ -49,7 +50,7 @@ func (b *backfiller) ticketSettled(ticket uint64) {
 	signal(b.settled)
 }
 
-// hand notes a chunk that the machine is about to get, unhand that it did not.
+// hand notes a piece that the machine is about to get, unhand that it did not.
 func (b *backfiller) hand(c onTheWay) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

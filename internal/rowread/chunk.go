@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,8 +21,11 @@ const (
 	// fetch of them may take: together they bound the age of the snapshot.
 	chunkTime = 700 * time.Millisecond
 	fetchTime = time.Second
-	// fetchRows is how many rows are fetched at once.
+	// fetchRows is how many rows are fetched at once, at first: what comes within
+	// fetchSoon is followed by twice as many.
 	fetchRows = 500
+	mostRows  = 8 * fetchRows
+	fetchSoon = 50 * time.Millisecond
 )
 
 // ErrSlow says that the server did not find rows of a chunk within a second, as
@@ -44,6 +46,9 @@ type Chunk struct {
 	Snapshot backfill.Snapshot
 	// Patience is how long one fetch of rows may take; BeginChunk sets a second.
 	Patience time.Duration
+	// Room is how many rows are wanted: beyond them none are fetched in vain, but for
+	// those in the place of others that found has no use for. Zero means any number.
+	Room int
 	// KeysOnly leaves out everything that may fail for a row: the publication's
 	// row filter is taken to have all rows.
 	KeysOnly bool
@@ -61,71 +66,10 @@ type Chunk struct {
 func (r *Session) BeginChunk(ctx context.Context, name catalog.TableName, columns []string) (*Chunk, error) {
 	c := &Chunk{session: r, Patience: fetchTime}
 	if err := c.begin(ctx, name, columns); err != nil {
+		r.looked = looked{}
 		return nil, errors.Join(fmt.Errorf("read rows of %s: %w", name, withRemedy(err)), c.End(ctx))
 	}
 	return c, nil
-}
-
-func (c *Chunk) begin(ctx context.Context, name catalog.TableName, columns []string) error {
-	r := c.session
-	kind, err := r.kindOf(ctx, name)
-	if err != nil {
-		return err
-	}
-	if err := r.replayed(ctx, &c.Snapshot); err != nil {
-		return err
-	}
-	results, err := r.conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; "+
-		"LOCK TABLE "+rowsOf(name, kind)+" IN ACCESS SHARE MODE; "+
-		"SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text; "+flushedSQL).ReadAll()
-	if err != nil {
-		return err
-	}
-	if c.Snapshot.Transactions, err = pgoutput.ParseTransactions(string(results[2].Rows[0][0])); err != nil {
-		return err
-	}
-	if err := onDisk(&c.Snapshot.Transactions, results[3].Rows); err != nil {
-		return err
-	}
-	tables, err := r.Describe(ctx, []catalog.TableName{name})
-	if err != nil {
-		return err
-	}
-	c.Table = tables[0]
-	switch {
-	case c.Table.Kind != kind:
-		return problem(replication.Unavailable, "the table has just been replaced by another")
-	case c.Table.RowSecurityActive:
-		return problem(replication.Privileges, "row security hides rows of the table from this role, and it would seem that they are not there; "+
-			"as a superuser, run: ALTER ROLE … BYPASSRLS, or read as the owner of the table")
-	}
-	if c.key, err = r.chunkKey(ctx, &c.Table); err != nil {
-		return err
-	}
-	c.Key = c.key.names()
-	c.Relation = c.Table.Relation()
-	c.Relation.Columns = slices.DeleteFunc(c.Relation.Columns, func(col pgoutput.Column) bool {
-		return !slices.Contains(columns, col.Name) && !slices.Contains(c.Key, col.Name)
-	})
-	for _, name := range c.Key {
-		c.places = append(c.places, slices.IndexFunc(c.Relation.Columns, func(col pgoutput.Column) bool { return col.Name == name }))
-	}
-	return r.JSON(ctx, &c.filter, filterJSON, r.Source.Publication, name.Schema, name.Name)
-}
-
-// replayed asks a standby how far it is, before its snapshot is taken.
-func (r *Session) replayed(ctx context.Context, s *backfill.Snapshot) error {
-	var lsn *string
-	if err := r.JSON(ctx, &lsn, "SELECT COALESCE(to_jsonb(CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()::text END), 'null')"); err != nil {
-		return fmt.Errorf("ask for the place of the standby: %w", err)
-	}
-	if lsn == nil {
-		return nil
-	}
-	var err error
-	s.Standby = true
-	s.Replayed, err = pgoutput.ParseLSN(*lsn)
-	return err
 }
 
 // Row is one row of a chunk.
@@ -216,9 +160,18 @@ func (c *Chunk) fetch(ctx context.Context, settings, sql string, parameters [][]
 	if err := conn.ExecParams(ctx, "DECLARE chunk NO SCROLL CURSOR FOR "+sql, parameters, nil, formats, nil).Read().Err; err != nil {
 		return 0, nil, false, err
 	}
-	values := make([]pgoutput.Value, len(c.Relation.Columns))
-	for more := true; more && time.Since(began) < chunkTime; {
-		rows := conn.ExecParams(ctx, "FETCH "+strconv.Itoa(fetchRows)+" FROM chunk", nil, nil, nil, nil)
+	values, at := make([]pgoutput.Value, len(c.Relation.Columns)), ""
+	defer func() {
+		if seen > 0 {
+			last = strings.Split(at, "\x00")
+		}
+	}()
+	for more, most, before := true, fetchRows, began; more && time.Since(began) < chunkTime; {
+		want := most
+		if left := c.Room - seen; left > 0 {
+			want = min(want, left)
+		}
+		rows := conn.ExecParams(ctx, "FETCH "+strconv.Itoa(want)+" FROM chunk", nil, nil, nil, nil)
 		n := 0
 		for ; rows.NextRow(); n++ {
 			row := rows.Values()
@@ -226,20 +179,25 @@ func (c *Chunk) fetch(ctx context.Context, settings, sql string, parameters [][]
 				continue
 			}
 			read(values, row[1:])
-			last = c.keyOf(values)
+			at = c.keyOf(values)
 			seen++
 			if row[0][0] == 't' {
-				more = found(Row{Key: backfill.Key(last...), Values: values})
+				more = found(Row{Key: at, Values: values})
 			}
 		}
 		if _, err := rows.Close(); err != nil {
-			return seen, last, false, err
+			return seen, nil, false, err
 		}
-		if n < fetchRows {
-			return seen, last, more, nil
+		if n < want {
+			return seen, nil, more, nil
 		}
+		now := time.Now()
+		if now.Sub(before) < fetchSoon {
+			most = min(2*most, mostRows)
+		}
+		before = now
 	}
-	return seen, last, false, nil
+	return seen, nil, false, nil
 }
 
 // read takes a row's values, which stay the server's.
@@ -252,12 +210,19 @@ func read(values []pgoutput.Value, row [][]byte) {
 	}
 }
 
-func (c *Chunk) keyOf(values []pgoutput.Value) []string {
-	key := make([]string, len(c.places))
-	for i, at := range c.places {
-		key[i] = string(values[at].Text)
+// keyOf is backfill.Key of a row.
+func (c *Chunk) keyOf(values []pgoutput.Value) string {
+	if len(c.places) == 1 {
+		return string(values[c.places[0]].Text)
 	}
-	return key
+	var key []byte
+	for i, at := range c.places {
+		if i > 0 {
+			key = append(key, 0)
+		}
+		key = append(key, values[at].Text...)
+	}
+	return string(key)
 }
 
 // wrong says where an error of reading comes from.
@@ -265,6 +230,7 @@ func (c *Chunk) wrong(err error) error {
 	if err == nil {
 		return nil
 	}
+	c.session.looked = looked{} // what was known of the table may be what is wrong
 	if sqlState(err) == "57014" { // a statement timeout
 		err = errors.Join(ErrSlow, err)
 	}

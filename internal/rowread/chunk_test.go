@@ -3,6 +3,7 @@ package rowread_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -350,5 +351,64 @@ func TestMarks(t *testing.T) {
 	m, err = openSession(t, other).Mark(t.Context(), "here")
 	if err != nil || m.Name != "" || m.LSN < before {
 		t.Errorf("without the right: %+v, %v", m, err)
+	}
+}
+
+// TestChunkOfAlteredTable: what a session knows of a table from chunk to chunk ends
+// with whatever changes it.
+func TestChunkOfAlteredTable(t *testing.T) {
+	d := newDatabase(t, `CREATE TYPE mood AS ENUM ('a', 'b')`)
+	d.exec(`CREATE TABLE item (id int PRIMARY KEY, n int, m mood, code int NOT NULL DEFAULT 0)`, `INSERT INTO item (id, n) SELECT n, n FROM generate_series(1, 4) n`,
+		`CREATE PUBLICATION `+d.name+` FOR TABLE item`)
+	s := openSession(t, d.source)
+	// look reads the table once more, and returns what it is.
+	look := func() string {
+		t.Helper()
+		c, err := s.BeginChunk(t.Context(), public("item"), []string{"n", "m", "late"})
+		if err != nil {
+			return "error: " + err.Error()
+		}
+		rows := 0
+		_, _, err = c.Next(t.Context(), nil, 10, func(rowread.Row) bool { rows++; return true })
+		if err := errors.Join(err, c.End(t.Context())); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Join(c.Key, ",") + ":"
+		for _, col := range c.Relation.Columns {
+			text += fmt.Sprintf(" %s/%d", col.Name, col.Type)
+		}
+		return text + fmt.Sprintf(" %v, %d rows", c.Table.Types, rows)
+	}
+	if first, again := look(), look(); first != again {
+		t.Fatalf("%s, and then %s", first, again)
+	}
+	before := look()
+	changes := []string{
+		`ALTER TABLE item ADD late text`,
+		`ALTER TABLE item ALTER n TYPE bigint`,
+		`ALTER TYPE mood RENAME TO humour`,
+		`ALTER TABLE item RENAME late TO later`,
+		`ALTER TABLE item RENAME later TO late`,
+		`ALTER TABLE item DROP CONSTRAINT item_pkey, ADD CONSTRAINT item_pkey PRIMARY KEY (id, code)`,
+		`DELETE FROM item WHERE id = 4`,
+		`ALTER TABLE item RENAME TO item_old; CREATE TABLE item (id int PRIMARY KEY)`,
+		`DROP TABLE item; CREATE TABLE item (id int PRIMARY KEY, n int) PARTITION BY RANGE (id); CREATE TABLE item_1 PARTITION OF item DEFAULT; INSERT INTO item VALUES (1)`,
+		`DROP TABLE item; CREATE TABLE item (id int)`,
+		`ALTER TABLE item ADD PRIMARY KEY (id)`,
+	}
+	if d.value(`SELECT current_setting('server_version_num')::int >= 150000`) == "t" {
+		changes = append(changes, `INSERT INTO item VALUES (1), (2)`, `ALTER PUBLICATION `+d.name+` ADD TABLE item WHERE (id > 1)`)
+	}
+	for _, change := range changes {
+		d.exec(change)
+		// An error may be of what was known; the next look is not.
+		after := look()
+		if strings.HasPrefix(after, "error") {
+			after = look()
+		}
+		if after == before {
+			t.Errorf("%s: still %s", change, after)
+		}
+		before = after
 	}
 }

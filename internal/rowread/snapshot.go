@@ -21,6 +21,10 @@ type Session struct {
 	conn *pgconn.PgConn
 	// atOnce is how many writes are looked up at once; zero for firstAtOnce.
 	atOnce int
+	// looked is the table that a chunk was read of last, primary is set when the
+	// server is known to be no standby.
+	looked  looked
+	primary bool
 }
 
 // Open opens a session to read rows over.
