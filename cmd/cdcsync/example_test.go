@@ -23,7 +23,7 @@ func session(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	_, text, _ := strings.Cut(string(data), "## With the example")
-	_, text, _ = strings.Cut(text, "```\n")
+	_, text, _ = strings.Cut(text, "```sh\n")
 	text, _, ok := strings.Cut(text, "```")
 	if !ok {
 		t.Fatal("docs/simulator.md has no session")
