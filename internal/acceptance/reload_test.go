@@ -100,6 +100,13 @@ func TestReloadKeepsPauses(t *testing.T) {
 		w.succeeds("resume")
 		w.settle(p)
 		w.itemsAgree()
+		// Whoever asks between the two configurations waits for the new one.
+		for range 10 {
+			w.succeeds("reload")
+			w.succeeds("pause", "items")
+			w.succeeds("resume")
+			w.awaitReady(p)
+		}
 		p.stop(t)
 	})
 }

@@ -23,7 +23,9 @@ import (
 // house is the process around its lives: a reload ends one in order and begins
 // another, behind the same endpoints.
 type house struct {
-	current   atomic.Pointer[life]
+	current atomic.Pointer[life]
+	// turn is held between two lives, when there is none to ask: requests wait.
+	turn      sync.RWMutex
 	reloading sync.Mutex
 	next      chan *Daemon
 	// serving ends with the process.
@@ -58,7 +60,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 	group, failed := errgroup.WithContext(serving)
 	group.Go(func() error {
 		return admin.Serve(serving, d.Config.HTTP.Listen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			h.current.Load().handler.ServeHTTP(w, r)
+			h.turn.RLock()
+			l := h.current.Load()
+			h.turn.RUnlock()
+			l.handler.ServeHTTP(w, r)
 		}))
 	})
 	group.Go(func() error {
@@ -144,20 +149,31 @@ func (h *house) live(ctx context.Context, l *life) error {
 		} else {
 			before = l.Daemon
 		}
-		if closed := l.store.Close(); next == nil || closed != nil {
-			return errors.Join(err, closed)
+		if next == nil {
+			return errors.Join(err, l.store.Close())
 		}
 		if err != nil {
 			l.Log.Warn("the end was not in order", "err", err)
 		}
-		l.runner.Store(nil)
-		opened, err := h.open(ctx, next)
-		if err != nil {
+		if l, err = h.follow(ctx, l, next); err != nil {
 			return err
 		}
-		l = opened
-		h.current.Store(l)
 	}
+}
+
+// follow has a life take the place of one that has ended.
+func (h *house) follow(ctx context.Context, l *life, next *Daemon) (*life, error) {
+	h.turn.Lock()
+	defer h.turn.Unlock()
+	if err := l.store.Close(); err != nil {
+		return nil, err
+	}
+	l.runner.Store(nil)
+	opened, err := h.open(ctx, next)
+	if err == nil {
+		h.current.Store(opened)
+	}
+	return opened, err
 }
 
 // run runs a life until it ends, or until another configuration takes its place.

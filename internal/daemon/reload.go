@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 
 	"github.com/cdcsync/cdcsync/internal/admin"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
@@ -60,9 +61,34 @@ func (h *house) reload(ctx context.Context, l *life) (admin.Reloaded, error) {
 	l.Log.Info("configuration read again", "changed", answer.Changed)
 	select {
 	case h.next <- l.anew(conf, log):
+		h.awaitNext(ctx, l)
 		return answer, nil
 	case <-ctx.Done():
 		return answer, ctx.Err()
+	}
+}
+
+// takesOver is how long the answer to a reload waits for what it is about: an
+// orderly end may take longer than somebody waits for an answer.
+const takesOver = 15 * time.Second
+
+// awaitNext waits until another life than l has begun to deliver, so that whoever
+// asked for it may ask for more.
+func (h *house) awaitNext(ctx context.Context, l *life) {
+	ctx, cancel := context.WithTimeout(ctx, takesOver)
+	defer cancel()
+	defer context.AfterFunc(h.serving, cancel)()
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for {
+		if next := h.current.Load(); next != l && next.runner.Load() != nil {
+			return
+		}
+		select {
+		case <-look.C:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 
