@@ -24,6 +24,7 @@ func runCommand() *cobra.Command {
 	var file string
 	var tables, mappings []string
 	var gap string
+	var watching shadowing
 	cmd := &cobra.Command{
 		Use:   "run -c FILE",
 		Short: "Deliver changes until stopped",
@@ -33,9 +34,14 @@ The publication and the slot are created when they are missing. SIGTERM and SIGI
 end in order: what waits is sent, settled and confirmed, within
 delivery.shutdown_timeout; a second one ends at once. Nothing is lost either way.
 SIGHUP has the configuration read again, as cdcsync reload does; it ends in order
-where standard input is a terminal, which sends it when it is closed.`,
-		Example: "  cdcsync run -c cdcsync.yaml",
-		Args:    noArguments,
+where standard input is a terminal, which sends it when it is closed.
+
+With --shadow it does everything but send, and says at the end how many calls a day
+takes: it reads from a temporary slot of its own, and touches neither the configured
+slot nor the state file, so that the daemon may run beside it.`,
+		Example: `  cdcsync run -c cdcsync.yaml
+  cdcsync run -c cdcsync.yaml --shadow --for 1h`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(file, os.LookupEnv)
 			if err != nil {
@@ -51,6 +57,12 @@ where standard input is a terminal, which sends it when it is closed.`,
 				log.Info("ending in order", "cause", context.Cause(cmd.Context()))
 			})
 			defer told()
+			if watching.on {
+				return watching.run(cmd, c, log)
+			}
+			if watching.given(cmd) {
+				return usageError{errors.New("--for, --latency and --json go with --shadow")}
+			}
 			d := &daemon.Daemon{Config: c, Log: log, Version: version.Read(linked), Supervisor: supervisor.New(os.LookupEnv, os.Getpid()), AcceptTables: tables, AcceptMappings: mappings}
 			if gap != "" {
 				span, err := checkpoint.ParseSpan(gap)
@@ -88,6 +100,7 @@ where standard input is a terminal, which sends it when it is closed.`,
 		},
 	}
 	configFlag(cmd, &file)
+	watching.flags(cmd)
 	cmd.Flags().StringVar(&gap, "accept-gap", "", "go on without what is in this gap (FROM..TO, FROM..new), which a refused start or halted reading has named; it is recorded")
 	cmd.Flags().StringArrayVar(&mappings, "accept-mapping", nil, "go on although this mapping has another key or object type, as a refused start has said; may be given several times")
 	cmd.Flags().StringArrayVar(&tables, "accept-table", nil, "go on although changes of this table (schema.table, or all) may be missing, as a refused start has said; may be given several times")

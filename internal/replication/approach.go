@@ -41,8 +41,27 @@ func (s *Source) Approach(ctx context.Context) (*Approach, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
+	if held := s.held.Swap(nil); held != nil {
+		return held, nil
+	}
+	a, err := s.approach(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("open stream: %w", err)
+	}
+	if a.look, err = s.look(ctx, a.conn); err != nil {
+		a.Close(ctx)
+		return nil, fmt.Errorf("open stream: %w", err)
+	}
+	return a, nil
+}
+
+// approach connects; adjust, where it is set, changes how.
+func (s *Source) approach(ctx context.Context, adjust func(*pgconn.Config)) (*Approach, error) {
 	a := &Approach{source: s}
 	conn, err := s.connectReplication(ctx, func(config *pgconn.Config) {
+		if adjust != nil {
+			adjust(config)
+		}
 		config.BuildFrontend = func(r io.Reader, out io.Writer) *pgproto3.Frontend {
 			a.wire = newWire(r)
 			return pgproto3.NewFrontend(a.wire, out)
@@ -53,15 +72,8 @@ func (s *Source) Approach(ctx context.Context) (*Approach, error) {
 			return dial(ctx, n, addr)
 		}
 	})
-	if err != nil {
-		return nil, fmt.Errorf("open stream: %w", err)
-	}
 	a.conn = conn
-	if a.look, err = s.look(ctx, conn); err != nil {
-		a.Close(ctx)
-		return nil, fmt.Errorf("open stream: %w", err)
-	}
-	return a, nil
+	return a, err
 }
 
 // Seen returns what was seen.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 
 	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
@@ -72,12 +71,7 @@ func (s *Source) CreateSlot(ctx context.Context) (pgoutput.LSN, error) {
 	if err := s.Validate(); err != nil {
 		return 0, err
 	}
-	conn, err := s.connectReplication(ctx, func(config *pgconn.Config) {
-		// Cutting the connection would not end the wait on the server.
-		config.BuildContextWatcherHandler = func(conn *pgconn.PgConn) ctxwatch.Handler {
-			return &pgconn.CancelRequestContextWatcherHandler{Conn: conn, DeadlineDelay: closeTimeout}
-		}
-	})
+	conn, err := s.connectReplication(ctx, cancelling)
 	if err != nil {
 		return 0, fmt.Errorf("create slot: %w", err)
 	}
@@ -90,6 +84,11 @@ func (s *Source) CreateSlot(ctx context.Context) (pgoutput.LSN, error) {
 	if err != nil {
 		return 0, fmt.Errorf("create slot %s: %w", s.Slot, err)
 	}
+	return s.createBy(ctx, bounded, conn, create, limit)
+}
+
+// createBy has a slot created. bounded ends limit from now.
+func (s *Source) createBy(ctx, bounded context.Context, conn *pgconn.PgConn, create string, limit time.Duration) (pgoutput.LSN, error) {
 	rows, err := querySimple(bounded, conn, create)
 	switch {
 	case ctx.Err() != nil:

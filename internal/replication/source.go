@@ -88,6 +88,8 @@ type Source struct {
 
 	// silences counts the streams in a row that ended with Silent.
 	silences atomic.Int32
+	// held is the session of a temporary slot, until somebody streams over it.
+	held atomic.Pointer[Approach]
 	// used is the URL that was used last.
 	used atomic.Pointer[string]
 }

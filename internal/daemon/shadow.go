@@ -1,0 +1,302 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/cdcsync/cdcsync/internal/admin"
+	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/boot"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/confirmed"
+	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
+	"github.com/cdcsync/cdcsync/internal/pipeline"
+	"github.com/cdcsync/cdcsync/internal/preflight"
+	"github.com/cdcsync/cdcsync/internal/replication"
+	"github.com/cdcsync/cdcsync/internal/rowread"
+	"github.com/cdcsync/cdcsync/internal/shadow"
+	"github.com/cdcsync/cdcsync/internal/snapshot"
+)
+
+const (
+	// shadowEvery is how often the log tells what was seen so far.
+	shadowEvery = time.Minute
+	// shadowCleanup bounds what is taken away at the end.
+	shadowCleanup = 10 * time.Second
+)
+
+// Shadow is a life that does everything but send: it reads from a slot of its own
+// that goes with its connection, and leaves slot, state file and Marketo alone.
+type Shadow struct {
+	*Daemon
+	// For is how long it watches; zero until its context ends. Latency is how long a
+	// call is taken to last.
+	For, Latency time.Duration
+
+	client     *shadow.Client
+	runner     *pipeline.Runner
+	statistics rowread.Statistics
+	began      time.Time
+	last       atomic.Pointer[shadow.Estimate]
+}
+
+// Run watches, and returns what a day would cost. What ended it before its time is
+// in the estimate, unless nothing was seen.
+func (s *Shadow) Run(ctx context.Context) (e shadow.Estimate, err error) {
+	source, err := s.source()
+	if err != nil {
+		return e, err
+	}
+	real, err := Client(s.Config.Marketo, nil)
+	if err != nil {
+		return e, err
+	}
+	s.client = shadow.NewClient(real.Capacity(), s.Latency)
+	x, err := Examine(ctx, s.Config, source, Known{})
+	if err = cmp.Or(err, x.SourceErr, x.TablesErr); err != nil {
+		return e, err
+	}
+	if err := preflight.Failed(x.Source.Findings); err != nil {
+		return e, err
+	}
+	s.setHolders(x)
+	for i := range s.Config.Set.Len() {
+		if d, known := Described(s.Config)[s.Config.Set.Definition(i).Object]; known {
+			s.Config.Set.Describe(i, d)
+		}
+	}
+	if x.Server.Publication == nil {
+		if err := source.CreatePublication(ctx, s.mappedTables()); err != nil {
+			return e, err
+		}
+		s.Log.Info("publication created, until the end of the shadow run", "publication", source.Publication)
+		defer s.dropPublication(ctx, source)
+	}
+	if s.statistics, err = s.count(ctx, source); err != nil {
+		return e, err
+	}
+	told := s.tellHoldUps(ctx, source)
+	lsn, err := source.CreateTemporarySlot(ctx)
+	told()
+	if err != nil {
+		return e, err
+	}
+	defer source.Release(context.WithoutCancel(ctx))
+	s.Log.Info("shadow run: nothing is sent, and nothing is kept", "slot", source.Slot, "lsn", lsn, "for", s.For)
+	return s.watch(ctx, source, x, lsn)
+}
+
+// source is the configured one with a slot of its own.
+func (s *Shadow) source() (*replication.Source, error) {
+	source, err := Source(s.Config.Source)
+	if err != nil {
+		return nil, err
+	}
+	var random [6]byte
+	_, _ = rand.Read(random[:]) // it cannot fail
+	source.Slot = "cdcsync_shadow_" + hex.EncodeToString(random[:])
+	source.Needs = func(table catalog.TableName, column string) bool {
+		return s.Config.Set.Needs(mapping.Table(table), column)
+	}
+	source.PublishNeeded = s.Config.Source.PublishMapped
+	return source, nil
+}
+
+func (s *Shadow) mappedTables() (tables []catalog.TableName) {
+	for _, t := range s.Config.Set.Tables() {
+		tables = append(tables, catalog.TableName(t))
+	}
+	return tables
+}
+
+// dropPublication takes away what was made for the run.
+func (s *Shadow) dropPublication(ctx context.Context, source *replication.Source) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shadowCleanup)
+	defer cancel()
+	if err := source.DropPublication(ctx); err != nil {
+		s.Log.Warn("the publication that the shadow run made is still there", "publication", source.Publication, "err", err)
+	}
+}
+
+// count reads PostgreSQL's statistics.
+func (s *Shadow) count(ctx context.Context, source *replication.Source) (rowread.Statistics, error) {
+	session, err := rowread.Open(ctx, source)
+	if err != nil {
+		return rowread.Statistics{}, err
+	}
+	defer session.Close(context.WithoutCancel(ctx))
+	return session.CountChanges(ctx, s.mappedTables())
+}
+
+// watch runs the pipeline for its time.
+func (s *Shadow) watch(ctx context.Context, source *replication.Source, x Examination, lsn pgoutput.LSN) (shadow.Estimate, error) {
+	record, err := s.record()
+	if err != nil {
+		return shadow.Estimate{}, err
+	}
+	if record != nil {
+		defer record.remove()
+	}
+	config := s.delivery(s.client.Capacity())
+	config.Limits.CallsPerDay, config.MaxDeletes = 0, 0 // what is needed is to be known
+	config.MaxParked = max(config.MaxParked, 1_000_000)
+	s.runner = &pipeline.Runner{
+		Source: source, Mappings: s.Config.Set, Client: s.client, Store: shadow.Store{},
+		State: checkpoint.State{Clean: true, Checkpoint: &checkpoint.Checkpoint{
+			System: x.Server.System, Timeline: x.Server.Timeline, Database: x.Server.Database, Slot: source.Slot, LSN: lsn,
+		}},
+		Identities: x.Tables.Identities(), Config: config, ShutdownTimeout: shadowCleanup, ConfigFile: s.Config.File, Log: s.Log,
+	}
+	if record != nil {
+		s.runner.Record, s.runner.Config.Digest = &record.Record, record.Digest
+	}
+	s.began = time.Now()
+	alive, end := context.WithCancel(ctx)
+	defer end()
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	defer end()
+	beside.Go(func() { s.serve(alive) })
+	beside.Go(func() { s.tell(alive) })
+	done := make(chan error, 1)
+	go func() { done <- s.runner.Run(alive) }()
+	var over <-chan time.Time
+	if s.For > 0 {
+		over = time.After(s.For)
+	}
+	select {
+	case err := <-done:
+		return s.endedBy(errors.Join(err, ctx.Err()))
+	case <-over:
+	case <-ctx.Done():
+	}
+	// What still waits is sent at the end: that is no part of the time that was watched.
+	estimate, err := s.estimate(context.WithoutCancel(ctx))
+	end()
+	return estimate, errors.Join(err, <-done)
+}
+
+// endedBy is the estimate of a run that something has ended: by what was seen last.
+func (s *Shadow) endedBy(cause error) (shadow.Estimate, error) {
+	e := s.last.Load()
+	if e == nil {
+		return shadow.Estimate{}, cause
+	}
+	e.Ended = cause.Error()
+	return *e, nil
+}
+
+// temporaryRecord is what is remembered of confirmed objects for as long as the run
+// lasts: nothing at first.
+type temporaryRecord struct {
+	pipeline.Record
+	dir string
+}
+
+func (s *Shadow) record() (*temporaryRecord, error) {
+	if !s.Config.Delivery.SuppressUnchanged {
+		return nil, nil
+	}
+	dir, err := os.MkdirTemp("", "cdcsync-shadow-")
+	if err != nil {
+		return nil, fmt.Errorf("remember objects: %w; set TMPDIR to a directory that can be written", err)
+	}
+	r, err := confirmed.Open(filepath.Join(dir, "confirmed"), "shadow", boot.ID())
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return &temporaryRecord{Record: pipeline.Record{Record: r}, dir: dir}, nil
+}
+
+func (r *temporaryRecord) remove() {
+	_ = r.Close()           // nobody reads it again
+	_ = os.RemoveAll(r.dir) // the system clears what is left there
+}
+
+// serve shows how the run is where the daemon would; another one that is there
+// already keeps the address.
+func (s *Shadow) serve(ctx context.Context) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(s.Version.Collector(), snapshot.Metrics{Ask: s.picture})
+	refused := func() error { return errors.New("a shadow run sends nothing, and has nothing to act on") }
+	err := admin.Serve(ctx, s.Config.HTTP.Listen, admin.New(admin.Options{
+		Metrics: registry, Version: s.Version.String(), Listen: s.Config.HTTP.Listen,
+		Alive:      func(ctx context.Context) error { _, err := s.runner.Report(ctx); return err },
+		Ready:      func(context.Context) (bool, string) { return false, shadowState + ": nothing is sent" },
+		Status:     s.status,
+		EachParked: func(context.Context, checkpoint.Filter, func(checkpoint.Parked)) error { return nil },
+		Act:        func(context.Context, []string, bool) (admin.Acted, error) { return admin.Acted{}, refused() },
+		Release:    func(context.Context, []string) (admin.Acted, error) { return admin.Acted{}, refused() },
+		Reserve:    func(context.Context) (admin.Reserved, error) { return admin.Reserved{}, refused() },
+		Wait:       func(context.Context, admin.WaitAsk) (admin.Waited, error) { return admin.Waited{}, refused() },
+		Trace:      func(context.Context, string, string) (admin.Traced, error) { return admin.Traced{}, refused() },
+		Backfills:  func(context.Context, admin.BackfillAsk) (admin.Backfills, error) { return admin.Backfills{}, refused() },
+		Pause:      func(context.Context, admin.PauseAsk) (admin.Paused, error) { return admin.Paused{}, refused() },
+		Reload:     func(context.Context) (admin.Reloaded, error) { return admin.Reloaded{}, refused() },
+	}))
+	if err != nil && ctx.Err() == nil {
+		s.Log.Info("the shadow run is not shown over HTTP; the log tells how it goes", "reason", err.Error())
+	}
+}
+
+// shadowState is the state of a shadow run in its status.
+const shadowState = "shadow"
+
+func (s *Shadow) picture(ctx context.Context) (*snapshot.Report, error) {
+	report, err := s.runner.Report(ctx)
+	if err != nil {
+		return nil, err
+	}
+	settings := s.settings()
+	settings.Slot = s.runner.Source.Slot
+	return snapshot.Of(report, settings, time.Now()), nil
+}
+
+func (s *Shadow) status(ctx context.Context) snapshot.Status {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	out := snapshot.Status{Version: s.Version.String(), Time: time.Now().UTC()}
+	report, err := s.picture(ctx)
+	if err != nil {
+		return out.Without(snapshot.Unresponsive, "the pipeline does not answer")
+	}
+	e, _ := s.estimate(ctx)
+	out = out.With(report)
+	out.State, out.Ready, out.Advice = shadowState, false, ""
+	out.Reason = fmt.Sprintf("nothing is sent; by the %s so far a day takes about %.0f calls", time.Since(s.began).Round(time.Second), e.CallsDay)
+	return out
+}
+
+// tell keeps what was seen last, and tells the log of it, until ctx ends.
+func (s *Shadow) tell(ctx context.Context) {
+	every := time.NewTicker(time.Second)
+	defer every.Stop()
+	for told := time.Now(); ; {
+		select {
+		case <-every.C:
+		case <-ctx.Done():
+			return
+		}
+		e, err := s.estimate(ctx)
+		if err != nil {
+			continue
+		}
+		s.last.Store(&e)
+		if time.Since(told) >= shadowEvery {
+			told = time.Now()
+			s.Log.Info("shadow run", "seconds", int(e.Seconds), "calls", e.Calls.Calls, "objects", e.Calls.Objects, "calls_a_day", int64(e.CallsDay))
+		}
+	}
+}
