@@ -15,12 +15,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	statuspage "github.com/cdcsync/cdcsync/internal/page"
 	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
 
@@ -67,6 +70,11 @@ type Options struct {
 	Pause func(ctx context.Context, ask PauseAsk) (Paused, error)
 	// Reload has the configuration read again.
 	Reload func(ctx context.Context) (Reloaded, error)
+	// Ending is closed when no more is to be told to those who listen for events;
+	// nil for never.
+	Ending <-chan struct{}
+	// History is what was seen after a time, for charts.
+	History func(after time.Time) snapshot.History
 	// Act has the parked objects with these keys (checkpoint.Parked.Key) tried
 	// again, or gives them up.
 	Act func(ctx context.Context, keys []string, discard bool) (Acted, error)
@@ -74,7 +82,9 @@ type Options struct {
 
 // New returns the handler of all endpoints. Paths it does not know are 404,
 // methods other than GET and HEAD are 405.
-func New(options Options) http.Handler {
+func New(options Options) http.Handler { return newHandler(options, options.events()) }
+
+func newHandler(options Options, events *events) http.Handler {
 	if options.AliveTimeout == 0 {
 		options.AliveTimeout = aliveTimeout
 	}
@@ -86,6 +96,9 @@ func New(options Options) http.Handler {
 	mux.HandleFunc("GET /healthz", options.healthz)
 	mux.HandleFunc("GET /readyz", options.readyz)
 	mux.HandleFunc("GET /{$}", options.index)
+	mux.Handle("GET "+statuspage.Folder, statuspage.Handler())
+	mux.HandleFunc("GET /api/v1/events", options.local(events.ServeHTTP))
+	mux.HandleFunc("GET /api/v1/history", options.local(options.history))
 	mux.HandleFunc("GET /api/v1/status", options.local(options.status))
 	mux.HandleFunc("GET /api/v1/wait", options.local(options.wait))
 	mux.HandleFunc("GET /api/v1/trace", options.local(options.trace))
@@ -127,7 +140,13 @@ func (o Options) status(w http.ResponseWriter, r *http.Request) {
 	reply(w, http.StatusOK, o.Status(r.Context()))
 }
 
-func (o Options) index(w http.ResponseWriter, _ *http.Request) {
+// index shows the page to a browser, and to others what there is to ask.
+func (o Options) index(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Vary", "Accept")
+	if strings.Contains(r.Header.Get("Accept"), "text/html") {
+		statuspage.Handler().ServeHTTP(w, r)
+		return
+	}
 	answer(w, http.StatusOK, "cdcsync "+o.Version+`
 
 /metrics  for Prometheus
@@ -139,7 +158,25 @@ func (o Options) index(w http.ResponseWriter, _ *http.Request) {
 /api/v1/parked/{id}  one of them, with its payload
 /api/v1/wait         whether a commit is in Marketo: ?lsn= &timeline= &hold=
 /api/v1/trace        where a row is: ?mapping= &key=
-/api/v1/backfills    rows that tables have, on their way`)
+/api/v1/backfills    rows that tables have, on their way
+/api/v1/events       status and backfills, as server-sent events
+/api/v1/history      the last hours in numbers: ?after=
+
+A browser is shown the page here.`)
+}
+
+// history answers GET /api/v1/history.
+func (o Options) history(w http.ResponseWriter, r *http.Request) {
+	var after time.Time
+	if text := r.URL.Query().Get("after"); text != "" {
+		seconds, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			refuse(w, http.StatusBadRequest, fmt.Sprintf("after is %q; give a time in seconds since 1970", text))
+			return
+		}
+		after = time.Unix(seconds, 0)
+	}
+	reply(w, http.StatusOK, o.History(after))
 }
 
 // answer writes one plain text, which no cache may keep.

@@ -2,7 +2,9 @@ package admin
 
 import (
 	"net"
+	"net/http"
 	"testing"
+	"time"
 )
 
 // ServeOn is Serve on a listener whose port the system has chosen.
@@ -17,4 +19,11 @@ func Listener(t *testing.T) net.Listener {
 	}
 	t.Cleanup(func() { _ = listener.Close() })
 	return listener
+}
+
+// NewWithEvents is New with other times and bounds for events.
+func NewWithEvents(o Options, every, slow time.Duration, most int) http.Handler {
+	e := o.events()
+	e.every, e.slow, e.most = every, slow, most
+	return newHandler(o, e)
 }

@@ -30,6 +30,7 @@ type house struct {
 	next      chan *Daemon
 	// serving ends with the process.
 	serving context.Context
+	record  snapshot.Record
 }
 
 // life is a Daemon with what it has opened.
@@ -40,6 +41,8 @@ type life struct {
 	store    *sqlite.Store
 	registry *prometheus.Registry
 	handler  http.Handler
+	// ended is closed when nothing more is to be told of it.
+	ended chan struct{}
 }
 
 // Run delivers until ctx ends, and then ends in order. It returns nil after an
@@ -70,6 +73,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 		tuneMemory(serving)
 		return nil
 	})
+	group.Go(func() error {
+		h.remember(serving)
+		return nil
+	})
 	defer context.AfterFunc(ctx, d.Supervisor.Stopping)()
 	if d.Supervisor != nil {
 		group.Go(func() error {
@@ -90,7 +97,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 // open opens what a life needs.
 func (h *house) open(ctx context.Context, d *Daemon) (*life, error) {
 	d.announce()
-	l := &life{Daemon: d, registry: prometheus.NewRegistry()}
+	l := &life{Daemon: d, registry: prometheus.NewRegistry(), ended: make(chan struct{})}
 	var err error
 	if l.client, err = Client(d.Config.Marketo, nil); err != nil {
 		return nil, err
@@ -119,7 +126,7 @@ func (h *house) endpoints(l *life) http.Handler {
 	d, store := l.Daemon, l.store
 	return admin.New(admin.Options{
 		Metrics: l.registry, Alive: d.alive, Ready: d.ready, Version: d.Version.String(),
-		Listen:     d.Config.HTTP.Listen,
+		Listen: d.Config.HTTP.Listen, Ending: l.ended, History: h.record.After,
 		Status:     func(ctx context.Context) snapshot.Status { return d.status(ctx, store) },
 		EachParked: store.EachParked, Act: d.act, Release: d.release, Reserve: d.reserve, Backfills: d.backfills,
 		Pause:  func(ctx context.Context, ask admin.PauseAsk) (admin.Paused, error) { return d.pause(ctx, store, ask) },
@@ -142,6 +149,7 @@ func (h *house) live(ctx context.Context, l *life) error {
 	var before *Daemon
 	for {
 		next, err := h.run(ctx, l)
+		close(l.ended)
 		if next == nil && err != nil && before != nil && l.runner.Load() == nil && ctx.Err() == nil {
 			l.Log.Error("the new configuration cannot begin; the one of before goes on", "err", err)
 			next, err = before.anew(before.Config, before.Log), nil

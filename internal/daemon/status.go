@@ -53,7 +53,7 @@ func (d *Daemon) snapshot(ctx context.Context) (*snapshot.Report, error) {
 
 func (d *Daemon) settings() snapshot.Settings {
 	return snapshot.Settings{
-		Slot: d.Config.Source.Slot, CallsPerDay: d.Config.Marketo.Limits.CallsPerDay,
+		Slot: d.Config.Source.Slot, CallsPerDay: d.Config.Marketo.Limits.CallsPerDay, CallsPer20s: d.Config.Marketo.Limits.CallsPer20s,
 		MaxRetainedWAL: int64(d.Config.Delivery.MaxRetainedWAL), MaxPendingBytes: d.Config.Delivery.MaxPendingBytes,
 	}
 }

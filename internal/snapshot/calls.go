@@ -14,9 +14,11 @@ type Calls struct {
 	InFlight int `json:"in_flight"`
 	// Today counts those of the quota day, which ends at midnight US Central,
 	// at Resets; Limit is what is configured for it, 0 for no limit.
-	Today  int       `json:"today"`
-	Limit  int       `json:"limit"`
-	Resets time.Time `json:"resets"`
+	Today int `json:"today"`
+	Limit int `json:"limit"`
+	// Limit20s is what is configured for any 20 seconds, 0 for no limit.
+	Limit20s int       `json:"limit_20s"`
+	Resets   time.Time `json:"resets"`
 	// Exhausted is set while Marketo itself says that the day is used up.
 	Exhausted bool `json:"exhausted"`
 	// Pace is the time between two batches that waiting can fill further while
@@ -41,7 +43,7 @@ type Calls struct {
 // callsOf fills Calls in.
 func callsOf(r delivery.Report, set Settings, now time.Time) Calls {
 	c := Calls{
-		InFlight: r.InFlight, Today: r.Quota.Calls, Limit: set.CallsPerDay,
+		InFlight: r.InFlight, Today: r.Quota.Calls, Limit: set.CallsPerDay, Limit20s: set.CallsPer20s,
 		Resets: marketo.NextReset(now).UTC(), Exhausted: r.Quota.Exhausted, Pace: r.Pace.Seconds(),
 		Sent: r.Calls, Objects: r.Objects, Unknown: r.Unknown, Faults: map[string]uint64{},
 	}

@@ -76,6 +76,7 @@ type Report struct {
 type Settings struct {
 	Slot        string
 	CallsPerDay int
+	CallsPer20s int
 	// MaxRetainedWAL and MaxPendingBytes are in bytes.
 	MaxRetainedWAL  int64
 	MaxPendingBytes int
