@@ -37,6 +37,7 @@ func exitCode(err error) int {
 	var refused *checkpoint.Refusal
 	var notYet notYetError
 	var parked parkedError
+	var differs differsError
 	switch {
 	case err == nil:
 		return 0
@@ -46,6 +47,8 @@ func exitCode(err error) int {
 		return exitNotYet
 	case errors.As(err, &parked):
 		return exitParked
+	case errors.As(err, &differs):
+		return exitDiffers
 	case errors.As(err, &usage), misconfigured(err):
 		return 2
 	case loses(err):
@@ -99,7 +102,7 @@ every key) and:
 	root.SetVersionTemplate("cdcsync {{.Version}}\n")
 	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(initCommand(), schemaCommand(), runCommand(), checkCommand(), previewCommand(), statusCommand(), waitCommand(), traceCommand(), parkedCommand(), releaseCommand(), pauseCommand(), resumeCommand(), reloadCommand(), backfillCommand(),
+	root.AddCommand(initCommand(), schemaCommand(), runCommand(), checkCommand(), previewCommand(), statusCommand(), waitCommand(), traceCommand(), auditCommand(), parkedCommand(), releaseCommand(), pauseCommand(), resumeCommand(), reloadCommand(), backfillCommand(),
 		stateCommand(), simulateCommand(), demoCommand(), versionCommand(), teardownCommand(), manCommand())
 	complete(root)
 	strict(root)

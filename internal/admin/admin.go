@@ -64,6 +64,8 @@ type Options struct {
 	Wait func(ctx context.Context, ask WaitAsk) (Waited, error)
 	// Trace says where the row of a mapping is that has a key.
 	Trace func(ctx context.Context, mapping, key string) (Traced, error)
+	// Underway says of which keys something is on its way, parked or refused.
+	Underway func(ctx context.Context, ask UnderwayAsk) (Underway, error)
 	// Backfills lists backfills, or has something done about them.
 	Backfills func(ctx context.Context, ask BackfillAsk) (Backfills, error)
 	// Pause has mappings wait, or go on.
@@ -115,6 +117,7 @@ func newHandler(options Options, events *events) http.Handler {
 		mux.HandleFunc("POST /api/v1/backfills/"+string(action), options.acting(options.actOnBackfills(action)))
 	}
 	mux.HandleFunc("POST /api/v1/calls", options.acting(options.reserve))
+	mux.HandleFunc("POST /api/v1/underway", options.acting(options.underway))
 	return mux
 }
 

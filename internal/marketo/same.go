@@ -9,13 +9,13 @@ import (
 // Same reports whether Marketo has what we would write to a field of a data type,
 // "" where the type is not known. What stays as it is, as it is left out, is the
 // same. Numbers are compared as numbers, moments at whole seconds, truths as
-// truths, and everything else letter by letter.
+// truths, and everything else as text.
 func Same(ours, theirs Value, dataType string) bool {
 	switch {
 	case ours.Kind == Omitted:
 		return true
 	case ours.Text == "" || theirs.Text == "":
-		return ours.Text == theirs.Text
+		return strings.TrimSpace(ours.Text+theirs.Text) == ""
 	case ours.Text == theirs.Text:
 		return true
 	}
@@ -35,7 +35,27 @@ func Same(ours, theirs Value, dataType string) bool {
 		}
 		return sameMoment(ours.Text, theirs.Text)
 	}
-	return false
+	return sameText(ours, theirs.Text)
+}
+
+// sameText compares what a field of text has. What surrounds it, ends of lines,
+// zeros that end a fraction and the zone of a moment are not told apart: it is not
+// known what Marketo makes of them.
+func sameText(ours Value, theirs string) bool {
+	a, b := plainText(ours.Text), plainText(theirs)
+	switch {
+	case a == b:
+		return true
+	case ours.Kind == Number:
+		return sameNumber(a, b)
+	case ours.Kind == Boolean:
+		return sameTruth(a, b)
+	}
+	return strings.Contains(a, "T") && sameMoment(a, b)
+}
+
+func plainText(text string) string {
+	return strings.ReplaceAll(strings.TrimSpace(text), "\r\n", "\n")
 }
 
 func sameNumber(a, b string) bool {

@@ -62,17 +62,24 @@ func (r *Runner) Trace(ctx context.Context, index int, key string) (Traced, erro
 		return t, errNoKey
 	}
 	t.Key, t.Fields = sought.Key, written(sought.Object)
+	t.Found, err = r.Find(ctx, t.Key)
+	return t, err
+}
+
+// Find says where the objects of a key (mapping.Write.Key) are in the machine.
+func (r *Runner) Find(ctx context.Context, key string) (found delivery.Found, err error) {
+	r.prepared.Do(r.prepare)
 	reply := make(chan delivery.Found, 1)
 	select {
-	case r.finds <- finding{t.Key, reply}:
+	case r.finds <- finding{key, reply}:
 	case <-ctx.Done():
-		return t, fmt.Errorf("ask the pipeline: %w", ctx.Err())
+		return found, fmt.Errorf("ask the pipeline: %w", ctx.Err())
 	}
 	select {
-	case t.Found = <-reply:
-		return t, nil
+	case found = <-reply:
+		return found, nil
 	case <-ctx.Done():
-		return t, fmt.Errorf("ask the pipeline: %w", ctx.Err())
+		return found, fmt.Errorf("ask the pipeline: %w", ctx.Err())
 	}
 }
 

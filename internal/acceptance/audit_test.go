@@ -1,0 +1,241 @@
+package acceptance_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cdcsync/cdcsync/internal/audit"
+	"github.com/cdcsync/cdcsync/internal/config"
+	"github.com/cdcsync/cdcsync/internal/daemon"
+	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+)
+
+var (
+	auditQueried   = flag.Int("audit.queried", 1500, "rows of TestAuditByQuery; 50000 is what was promised")
+	auditExtracted = flag.Int("audit.extracted", 6000, "rows of TestAuditByExtract; 1000000 is what was promised")
+)
+
+// orders are a type with a field of each kind, linked to leads.
+func orders(created time.Time) simulator.Options {
+	return simulator.Options{Types: []simulator.Type{{
+		Name: "Order_c", Dedupe: []string{"code"}, Created: created, Link: simulator.Link{Field: "leadID", Lead: "Id"},
+		Fields: []simulator.Field{
+			{Name: "code", Type: simulator.String}, {Name: "leadID", Type: simulator.Integer}, {Name: "amount", Type: simulator.Currency},
+			{Name: "placed", Type: simulator.DateTime}, {Name: "due", Type: simulator.Date}, {Name: "paid", Type: simulator.Boolean},
+			{Name: "note", Type: simulator.Text}, {Name: "state", Type: simulator.String},
+		},
+	}}}
+}
+
+const ordersMapping = `
+  - name: orders
+    table: public.orders
+    object: Order_c
+    key: {code: code}
+    where: state != "draft"
+    on_delete: delete
+    backfill: true
+    attributes:
+      leadID: lead
+      amount: amount
+      placed: placed
+      due: due
+      paid: paid
+      note: {column: note, null: omit}
+      state: state
+`
+
+// ordersWorld has that many rows, whose values Marketo writes in other ways, and
+// their objects.
+func ordersWorld(t *testing.T, api string, rows int, created time.Time) (*world, *process) {
+	w := newWorld(t, server, api, orders(created))
+	w.config.mappings = ordersMapping
+	w.exec(`CREATE TABLE orders (code text PRIMARY KEY, lead bigint NOT NULL, amount numeric(12,4), placed timestamptz, due date, paid boolean, note text, state text NOT NULL)`)
+	w.exec(`INSERT INTO orders SELECT 'o' || i, 1 + i / 3, i * 0.5000, '2026-01-01 00:00:00.123456+02'::timestamptz + i * interval '1 minute', '2026-02-01'::date + i % 30, i % 2 = 0,
+		CASE i % 4 WHEN 0 THEN NULL WHEN 1 THEN '' WHEN 2 THEN 'Zürich, "a"' || chr(10) || 'b' ELSE 'null' END, 'sent' FROM generate_series(1, $1::int) i`, rows)
+	w.exec(`INSERT INTO orders VALUES ('Upper', 1, NULL, NULL, NULL, NULL, NULL, 'sent'), ('d1', 1, 1, NULL, NULL, NULL, NULL, 'draft'), ('d2', 1, 1, NULL, NULL, NULL, NULL, 'draft'), ('d3', 1, 1, NULL, NULL, NULL, NULL, 'draft')`)
+	w.exec(`ANALYZE orders`)
+	p := w.start()
+	w.awaitBackfill(p, "done")
+	w.settle(p)
+	return w, p
+}
+
+// marketo returns a client beside the program.
+func (w *world) marketo() marketo.Client {
+	w.t.Helper()
+	loaded, err := config.Load(w.configure(), os.LookupEnv)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	client, err := daemon.Client(loaded.Marketo, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return client
+}
+
+// plant makes objects what their rows do not say: of every fourth code one is
+// removed, changed, or there twice, and others are there without a row that wants
+// them. It returns what an audit has to find.
+func (w *world) plant(codes, extra []string) (want map[audit.Kind][]string) {
+	w.t.Helper()
+	want = map[audit.Kind][]string{}
+	shape := &marketo.Shape{Type: "Order_c", Key: []string{"code"}, Attributes: []string{"leadID", "amount"}}
+	text := func(kind marketo.Kind, s string) marketo.Value { return marketo.Value{Kind: kind, Text: s} }
+	object := func(code string) marketo.Object {
+		return marketo.NewObject(shape, []marketo.Value{text(marketo.String, code), text(marketo.Number, "1"), text(marketo.Number, "12345.5")})
+	}
+	batches := map[marketo.Operation]*marketo.Batch{}
+	add := func(op marketo.Operation, code string) {
+		if batches[op] == nil {
+			batches[op] = &marketo.Batch{Type: "Order_c", Operation: op}
+		}
+		batches[op].Objects = append(batches[op].Objects, object(code))
+	}
+	for i, code := range codes {
+		kind := []audit.Kind{audit.Missing, audit.Different, audit.Doubled}[i%3]
+		switch kind {
+		case audit.Missing:
+			add(marketo.Delete, code)
+		case audit.Different:
+			add(marketo.Upsert, code)
+		case audit.Doubled:
+			if !w.sim.Double("Order_c", code) {
+				w.t.Fatalf("no object %s", code)
+			}
+		}
+		want[kind] = append(want[kind], "code="+code)
+	}
+	for _, code := range extra {
+		add(marketo.Upsert, code)
+		want[audit.Extra] = append(want[audit.Extra], "code="+code)
+	}
+	for _, b := range batches {
+		for some := range slices.Chunk(b.Objects, 100) {
+			if reply := w.marketo().Sync(w.t.Context(), &marketo.Batch{Type: b.Type, Operation: b.Operation, Objects: some}); reply.Fault != nil {
+				w.t.Fatal(reply.Fault)
+			}
+		}
+	}
+	for _, keys := range want {
+		slices.Sort(keys)
+	}
+	return want
+}
+
+// audited is what an audit prints.
+type audited struct {
+	Calls    int             `json:"calls"`
+	Forecast int             `json:"calls_forecast"`
+	Mappings []audit.Tally   `json:"mappings"`
+	Findings []audit.Finding `json:"findings"`
+}
+
+func (a *audited) found() map[audit.Kind][]string {
+	found := map[audit.Kind][]string{}
+	for _, f := range a.Findings {
+		found[f.Kind] = append(found[f.Kind], f.Key)
+	}
+	for _, keys := range found {
+		slices.Sort(keys)
+	}
+	return found
+}
+
+// audit runs the command.
+func (w *world) audit(args ...string) (a audited, said string, code int) {
+	w.t.Helper()
+	command := exec.CommandContext(w.t.Context(), w.program, append([]string{"audit", "-c", w.configure(), "--json"}, args...)...)
+	var out, log bytes.Buffer
+	command.Stdout, command.Stderr = &out, &log
+	_ = command.Run()
+	if out.Len() > 0 {
+		if err := json.Unmarshal(out.Bytes(), &a); err != nil {
+			w.t.Fatalf("audit: %v: %s", err, &out)
+		}
+	}
+	return a, log.String(), command.ProcessState.ExitCode()
+}
+
+// spread returns n of the codes of rows, all over.
+func spread(rows, n int) (codes []string) {
+	for i := range n {
+		codes = append(codes, "o"+strconv.Itoa(1+i*(rows/n)))
+	}
+	return codes
+}
+
+func sameFound(t *testing.T, got, want map[audit.Kind][]string) {
+	t.Helper()
+	for _, kind := range []audit.Kind{audit.Missing, audit.Different, audit.Extra, audit.Doubled} {
+		if !slices.Equal(got[kind], want[kind]) {
+			t.Errorf("%s: found %d: %.300s\nwant %d: %.300s", kind, len(got[kind]), fmt.Sprint(got[kind]), len(want[kind]), fmt.Sprint(want[kind]))
+		}
+	}
+}
+
+// TestAuditByQuery plants differences, finds each of them and nothing else, with
+// the calls that were forecast. Values that Marketo writes in another way are none.
+func TestAuditByQuery(t *testing.T) {
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		rows, planted := *auditQueried, 97
+		if api == "soap" {
+			rows, planted = 60, 9
+		}
+		w, p := ordersWorld(t, api, rows, time.Now().Add(-time.Hour))
+		arguments := []string{"--by", "query", "--max-calls", "2000"}
+		if clean, said, code := w.audit(arguments...); code != 0 || len(clean.Findings) != 0 {
+			t.Fatalf("clean, but exit code %d and %+v\n%s", code, clean.Findings, said)
+		}
+		want := w.plant(spread(rows, planted), []string{"d1", "d2", "d3"})
+		before := len(w.sim.Calls())
+		found, said, code := w.audit(arguments...)
+		if code != 6 {
+			t.Errorf("exit code %d\n%s", code, said)
+		}
+		sameFound(t, found.found(), want)
+		for _, f := range found.Findings {
+			if f.Kind == audit.Different && strings.Join(f.Attributes, " ") != "amount leadID" && strings.Join(f.Attributes, " ") != "amount" {
+				t.Errorf("%s differs in %q", f.Key, f.Attributes)
+			}
+			if f.Kind == audit.Doubled && api == "rest" && len(f.Surplus) != 1 {
+				t.Errorf("%s has these ids too much: %q", f.Key, f.Surplus)
+			}
+		}
+		again := 1 // for 300 that differ
+		if api == "soap" {
+			again = planted + 3
+		} else {
+			again++ // the description of the type
+		}
+		made := 0
+		for _, c := range w.sim.Calls()[before:] {
+			if c.Operation == "get" || c.Operation == "describe" {
+				made++
+			}
+		}
+		if found.Calls != made || found.Calls > found.Forecast+again {
+			t.Errorf("%d calls, said to be %d; forecast %d, and %d more", made, found.Calls, found.Forecast, again)
+		}
+		if _, said, code := w.audit("--by", "query", "--max-calls", "3"); code != 2 || !strings.Contains(said, "--max-calls") {
+			t.Errorf("too dear, but exit code %d\n%s", code, said)
+		}
+		if sample, said, code := w.audit("--sample", "20"); code != 0 && code != 6 || sample.Mappings[0].Compared != 20 {
+			t.Errorf("sample: exit code %d, %+v\n%s", code, sample, said)
+		}
+		w.noViolations()
+		p.stop(t)
+	})
+}

@@ -1,0 +1,52 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// UnderwayAsk is the body of POST /api/v1/underway: keys of objects of one mapping
+// (mapping.Write.Key), at most MostUnderway.
+type UnderwayAsk struct {
+	Mapping string   `json:"mapping"`
+	Keys    []string `json:"keys"`
+}
+
+// MostUnderway is how many keys may be asked for at once.
+const MostUnderway = 1000
+
+// Underway says of each key whether something of it is on its way to Marketo, or
+// parked or refused: then Marketo need not be as the table is.
+type Underway struct {
+	Underway []bool `json:"underway"`
+}
+
+func (o Options) underway(w http.ResponseWriter, r *http.Request) {
+	var ask UnderwayAsk
+	if !read(w, r, &ask) {
+		return
+	}
+	if len(ask.Keys) > MostUnderway {
+		refuse(w, http.StatusBadRequest, fmt.Sprintf("%d keys; at most %d are answered at once", len(ask.Keys), MostUnderway))
+		return
+	}
+	act(w, r, func(ctx context.Context) (Underway, error) { return o.Underway(ctx, ask) })
+}
+
+// Underway asks of which keys something is underway.
+func (c *Client) Underway(ctx context.Context, ask UnderwayAsk) ([]bool, error) {
+	body, err := json.Marshal(ask)
+	if err != nil {
+		return nil, fmt.Errorf("encode question: %w", err)
+	}
+	var answer Underway
+	if err := c.do(ctx, http.MethodPost, "/api/v1/underway", body, &answer); err != nil {
+		return nil, err
+	}
+	if len(answer.Underway) != len(ask.Keys) {
+		return nil, c.foreign()
+	}
+	return answer.Underway, nil
+}

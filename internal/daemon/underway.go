@@ -1,0 +1,62 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/cdcsync/cdcsync/internal/admin"
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
+	"github.com/cdcsync/cdcsync/internal/pipeline"
+)
+
+// underway says of which keys something is in the queue, parked, or refused by a
+// backfill.
+func (d *Daemon) underway(ctx context.Context, store *sqlite.Store, ask admin.UnderwayAsk) (admin.Underway, error) {
+	answer := admin.Underway{Underway: make([]bool, len(ask.Keys))}
+	runner := d.runner.Load()
+	if runner == nil {
+		return answer, errStarting
+	}
+	refused, err := d.refusedKeys(ctx, store, ask.Mapping)
+	if err != nil {
+		return answer, err
+	}
+	for i, key := range ask.Keys {
+		found, err := runner.Find(ctx, key)
+		if err != nil {
+			return answer, err
+		}
+		answer.Underway[i] = found.Parked || len(found.Waiting) > 0 || refused[key]
+	}
+	return answer, nil
+}
+
+// refusedKeys are the keys of what backfills of a mapping could not send.
+func (d *Daemon) refusedKeys(ctx context.Context, store *sqlite.Store, name string) (map[string]bool, error) {
+	keys := map[string]bool{}
+	for i := range d.Config.Set.Len() {
+		def := d.Config.Set.Definition(i)
+		if def.Name != name {
+			continue
+		}
+		all, err := store.Backfills(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("look among the backfills: %w", err)
+		}
+		for _, b := range all {
+			if b.MappingID != pipeline.MappingID(def) {
+				continue
+			}
+			refused, err := store.Refused(ctx, checkpoint.RefusedFilter{Feed: b.Feed()})
+			if err != nil {
+				return nil, fmt.Errorf("look among refused rows: %w", err)
+			}
+			for _, r := range refused {
+				keys[r.Key] = true
+			}
+		}
+		return keys, nil
+	}
+	return nil, fmt.Errorf("there is no mapping %s; cdcsync status lists them", name)
+}
