@@ -241,8 +241,8 @@ func (r *auditRun) print() error {
 	return err
 }
 
-// mostShown is how many findings are printed; all of them are in the JSON.
-const mostShown = 100
+// mostFindings is how many findings are printed; all of them are in the JSON.
+const mostFindings = 100
 
 func (a *audited) text() string {
 	var b strings.Builder
@@ -259,7 +259,7 @@ func (a *audited) text() string {
 		if i == 0 {
 			b.WriteByte('\n')
 		}
-		if i == mostShown {
+		if i == mostFindings {
 			fmt.Fprintf(&b, "and %s more; --json has all of them\n", number(len(a.Findings)-i))
 			break
 		}

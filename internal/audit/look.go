@@ -173,7 +173,7 @@ func keyValues(o *marketo.Object) []marketo.Value {
 // ask asks Marketo for objects, and returns them by keyOf.
 func (l *look) ask(ctx context.Context, keys [][]marketo.Value) (map[string][]marketo.Stored, error) {
 	found := make(map[string][]marketo.Stored, len(keys))
-	for some := range slices.Chunk(keys, l.audit.Marketo.MostKeys()) {
+	for some := range slices.Chunk(keys, l.audit.keysAtOnce()) {
 		if err := l.askSome(ctx, some, found); err != nil {
 			return found, err
 		}

@@ -64,7 +64,7 @@ func (a *Audit) Plan(ctx context.Context, index int, wish Wish) (*Plan, error) {
 	if len(d.KeyColumns()) == 0 {
 		return nil, fmt.Errorf("mapping %s: %w", d.Name, rowread.ErrNoKeyColumn)
 	}
-	p := &Plan{Mapping: index, Method: ByQuery, Sample: wish.Sample, PerAgain: a.Marketo.MostKeys(), types: map[string]string{}}
+	p := &Plan{Mapping: index, Method: ByQuery, Sample: wish.Sample, PerAgain: a.keysAtOnce(), types: map[string]string{}}
 	if err := a.planRows(ctx, p); err != nil {
 		return nil, err
 	}

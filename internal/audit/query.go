@@ -14,10 +14,17 @@ func tooLarge(err error) bool {
 	return errors.As(err, &fault) && (fault.Code == "reply" || fault.Class == marketo.FaultTooLarge)
 }
 
+// keysAtOnce is how many keys are asked for at once: a few less than the API takes,
+// so that objects that are there twice do not need a page of their own.
+func (a *Audit) keysAtOnce() int {
+	most := a.Marketo.MostKeys()
+	return most - most/30
+}
+
 // byQuery asks for the object of every row, as many as go into a call at once.
 func (l *look) byQuery(ctx context.Context) error {
 	var pending []row
-	most := l.audit.Marketo.MostKeys()
+	most := l.audit.keysAtOnce()
 	err := l.table.each(ctx, func(rows []row) error {
 		for i := range rows {
 			l.tally.Rows++
@@ -62,7 +69,7 @@ func (l *look) bySample(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for most := l.audit.Marketo.MostKeys(); len(sample) > 0; sample = sample[min(most, len(sample)):] {
+	for most := l.audit.keysAtOnce(); len(sample) > 0; sample = sample[min(most, len(sample)):] {
 		if err := l.compare(ctx, sample[:min(most, len(sample))]); err != nil {
 			return err
 		}

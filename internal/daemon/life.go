@@ -131,7 +131,9 @@ func (h *house) endpoints(l *life) http.Handler {
 		EachParked: store.EachParked, Act: d.act, Release: d.release, Reserve: d.reserve, Backfills: d.backfills,
 		Pause:  func(ctx context.Context, ask admin.PauseAsk) (admin.Paused, error) { return d.pause(ctx, store, ask) },
 		Reload: func(ctx context.Context) (admin.Reloaded, error) { return h.reload(ctx, l) },
-		Underway: func(ctx context.Context, ask admin.UnderwayAsk) (admin.Underway, error) { return d.underway(ctx, store, ask) },
+		Underway: func(ctx context.Context, ask admin.UnderwayAsk) (admin.Underway, error) {
+			return d.underway(ctx, store, ask)
+		},
 		Trace: func(ctx context.Context, mapping, key string) (admin.Traced, error) {
 			return d.trace(ctx, store, mapping, key)
 		},
