@@ -115,7 +115,7 @@ func (w *world) take(t *testing.T, b *block) bool {
 		w.configuration(t, b)
 	case "sql":
 		w.shell(t, &block{page: b.page, line: b.line, language: "sh", exits: b.exits,
-			text: "psql -Xqv ON_ERROR_STOP=1 \"$DATABASE_URL\" <<'END OF SQL'\n" + b.text + "END OF SQL\n"})
+			text: "psql -Xqv ON_ERROR_STOP=1 '" + w.pg.URL(w.database) + "' <<'END OF SQL'\n" + b.text + "END OF SQL\n"})
 	default:
 		w.shell(t, b)
 	}
@@ -144,8 +144,10 @@ func newPageWorld(t *testing.T, pg *cluster.Cluster, of string) *world {
 			w.env = append(w.env, v)
 		}
 	}
-	w.env = append(w.env, "DATABASE_URL="+pg.URL(w.database), "PATH="+filepath.Join(w.dir, "bin")+":"+os.Getenv("PATH"), "NO_COLOR=1",
-		"MARKETO_ENDPOINT="+server.URL, "MARKETO_CLIENT_ID="+simulator.DefaultClientID, "MARKETO_CLIENT_SECRET="+simulator.DefaultClientSecret)
+	w.env = append(w.env, "DATABASE_URL="+pg.URL(w.database), "PATH="+filepath.Join(w.dir, "bin")+":"+os.Getenv("PATH"), "NO_COLOR=1")
+	if !strings.Contains(text, "export MARKETO_ENDPOINT") {
+		w.env = append(w.env, "MARKETO_ENDPOINT="+server.URL, "MARKETO_CLIENT_ID="+simulator.DefaultClientID, "MARKETO_CLIENT_SECRET="+simulator.DefaultClientSecret)
+	}
 	if !strings.Contains(text, "cdcsync init") {
 		w.lay(t, "cdcsync.yaml", strings.NewReplacer("SLOT", w.database, "PORT", w.port).Replace(documentedConfiguration))
 	}
@@ -193,7 +195,7 @@ esac
 if [ "$1" != init ]; then exec `+self+` "$@"; fi
 `+self+` "$@"
 while [ $# -gt 0 ]; do
-	if [ "$1" = -o ]; then printf 'http: {listen: "127.0.0.1:`+w.port+`"}\n' >>"$2"; fi
+	if [ "$1" = -o ]; then printf 'http: {listen: "127.0.0.1:`+w.port+`"}\ndelivery: {max_wait: 100ms}\n' >>"$2"; fi
 	shift
 done
 `)
@@ -208,7 +210,8 @@ done
 func (w *world) shell(t *testing.T, b *block) {
 	t.Helper()
 	const kept = ". ./.environment 2>/dev/null || true\ntrap 'export -p >.environment' EXIT\n"
-	script := strings.NewReplacer("127.0.0.1:9640", "127.0.0.1:"+w.port, "127.0.0.1:9650", "127.0.0.1:"+w.sim).Replace(b.script())
+	script := strings.NewReplacer("127.0.0.1:9640", "127.0.0.1:"+w.port, "127.0.0.1:9650", "127.0.0.1:"+w.sim,
+		"postgres://cdcsync:change-me@127.0.0.1:5432/shop", w.pg.URL(w.database)).Replace(b.script())
 	out, err := os.CreateTemp(w.dir, "output")
 	if err != nil {
 		t.Fatal(err)
