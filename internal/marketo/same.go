@@ -6,6 +6,49 @@ import (
 	"time"
 )
 
+// Field finds a field by its name, without case; nil where there is none.
+func (d *Description) Field(name string) *Field {
+	for i := range d.Fields {
+		if strings.EqualFold(d.Fields[i].Name, name) {
+			return &d.Fields[i]
+		}
+	}
+	return nil
+}
+
+// typeOf is the data type of a field; "" where it is not known.
+func (d *Description) typeOf(name string) string {
+	if f := d.Field(name); f != nil {
+		return f.DataType
+	}
+	return ""
+}
+
+// Of returns what was found of a key, which several may have: keys are compared by
+// the types of their fields.
+func (d *Description) Of(q *Query, found []Stored, key []Value) (all []Stored) {
+	for _, s := range found {
+		same := true
+		for i, name := range q.Key {
+			same = same && Same(key[i], s.Values[i], d.typeOf(name))
+		}
+		if same {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// Differ says of each value of an object whether Marketo has another one. s has the
+// values of a Query with the object's names.
+func (d *Description) Differ(o Object, s Stored) []bool {
+	differs := make([]bool, o.Len())
+	for at := range differs {
+		differs[at] = !Same(o.Value(at), s.Values[at], d.typeOf(o.Shape.Name(at)))
+	}
+	return differs
+}
+
 // Same reports whether Marketo has what we would write to a field of a data type,
 // "" where the type is not known. What stays as it is, as it is left out, is the
 // same. Numbers are compared as numbers, moments at whole seconds, truths as

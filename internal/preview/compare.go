@@ -31,7 +31,7 @@ func (s *Sample) Judge(description marketo.Description) {
 		}
 		for j := range row.Attributes {
 			a := &row.Attributes[j]
-			f := fieldOf(description, a.Name)
+			f := description.Field(a.Name)
 			switch {
 			case a.Value == nil || a.Value.Omitted:
 				continue
@@ -45,15 +45,6 @@ func (s *Sample) Judge(description marketo.Description) {
 			}
 		}
 	}
-}
-
-// fieldOf finds a field by its name, without case.
-func fieldOf(d marketo.Description, name string) *marketo.Field {
-	i := slices.IndexFunc(d.Fields, func(f marketo.Field) bool { return strings.EqualFold(f.Name, name) })
-	if i < 0 {
-		return nil
-	}
-	return &d.Fields[i]
 }
 
 // valueOf is the value of an attribute as it is sent.
@@ -95,29 +86,10 @@ func (s *Sample) Compare(ctx context.Context, q Querier, description marketo.Des
 			return fmt.Errorf("ask for objects of %s: %w", ask.Type, err)
 		}
 		for j, i := range some {
-			s.rows[i].compare(s.writes[i], Of(ask, found, ask.Keys[j], description), description)
+			s.rows[i].compare(s.writes[i], description.Of(&ask, found, ask.Keys[j]), description)
 		}
 	}
 	return nil
-}
-
-// Of returns what was found of a key; keys are compared by the types of their
-// fields.
-func Of(q marketo.Query, found []marketo.Stored, key []marketo.Value, d marketo.Description) (all []marketo.Stored) {
-	for _, s := range found {
-		same := true
-		for i, name := range q.Key {
-			dataType := ""
-			if f := fieldOf(d, name); f != nil {
-				dataType = f.DataType
-			}
-			same = same && marketo.Same(key[i], s.Values[i], dataType)
-		}
-		if same {
-			all = append(all, s)
-		}
-	}
-	return all
 }
 
 // compare says what would become of a row beside what Marketo has of it.
@@ -126,7 +98,7 @@ func (r *Row) compare(w *mapping.Write, found []marketo.Stored, d marketo.Descri
 	if len(found) > 0 {
 		r.GUID, r.Updated = found[0].GUID, found[0].Updated
 		is = Unchanged
-		for at, differs := range Differ(w.Object, found[0], d) {
+		for at, differs := range d.Differ(w.Object, found[0]) {
 			r.note(w.Object.Shape.Name(at), found[0].Values[at], differs)
 			if differs {
 				is = Changed
@@ -145,19 +117,6 @@ func (r *Row) compare(w *mapping.Write, found []marketo.Stored, d marketo.Descri
 	if r.Verdict != Rejected {
 		r.Verdict, r.Reason = is, reason
 	}
-}
-
-// Differ says of each value of an object whether Marketo has another one.
-func Differ(o marketo.Object, s marketo.Stored, d marketo.Description) []bool {
-	differs := make([]bool, o.Len())
-	for at := range differs {
-		dataType := ""
-		if f := fieldOf(d, o.Shape.Name(at)); f != nil {
-			dataType = f.DataType
-		}
-		differs[at] = !marketo.Same(o.Value(at), s.Values[at], dataType)
-	}
-	return differs
 }
 
 // note says what Marketo has of an attribute.
