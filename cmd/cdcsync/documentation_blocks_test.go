@@ -84,7 +84,7 @@ func (b *block) script() string {
 var (
 	forever = regexp.MustCompile(`^(?:bin/)?cdcsync (?:run|simulate)\b[^&]*$`)
 	// asks are commands that need a daemon.
-	asks = regexp.MustCompile(`(?m)\bcdcsync (?:status|wait|trace|parked|backfill|pause|resume|release|reload)\b|127\.0\.0\.1:9640`)
+	asks = regexp.MustCompile(`(?m)\bcdcsync (?:status|wait|trace|audit|parked|backfill|pause|resume|release|reload)\b|127\.0\.0\.1:9640`)
 	runs = regexp.MustCompile(`(?m)\bcdcsync run\b`)
 )
 
