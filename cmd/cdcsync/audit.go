@@ -72,6 +72,8 @@ more calls than are allowed, and 1 when it could not look at everything.`,
 	f.IntVar(&r.wish.Sample, "sample", 0, "look at this many rows of each mapping, chosen by chance")
 	f.StringVar(&r.by, "by", "", "extract or query, in place of what takes fewer calls")
 	f.IntVar(&r.most, "max-calls", 0, "the most calls to Marketo; 0 is a twentieth of those of a day")
+	f.DurationVar(&r.poll, "poll", 0, "how often the jobs of an extract are looked at; 0 is once a minute")
+	_ = f.MarkHidden("poll") // for simulated instances, whose jobs end at once
 	f.BoolVar(&r.priceOnly, "price", false, "say what it would cost, and look at nothing")
 	return cmd
 }
@@ -84,6 +86,7 @@ type auditRun struct {
 	by        string
 	most      int
 	priceOnly bool
+	poll      time.Duration
 	out, log  io.Writer
 
 	config *config.Config
@@ -153,7 +156,7 @@ func (r *auditRun) prepare() error {
 	if !ok {
 		return errors.New("audit: the configured API cannot be asked for objects")
 	}
-	r.audit = &audit.Audit{Set: r.config.Set, Source: source, Marketo: asked, Budget: budget, Daemon: auditDaemon{r.client}}
+	r.audit = &audit.Audit{Set: r.config.Set, Source: source, Marketo: asked, Budget: budget, Daemon: auditDaemon{r.client}, Poll: r.poll}
 	if patient := patientOn(r.log); patient.live {
 		r.audit.Tell = func(what string, done, of int) {
 			fmt.Fprintf(r.log, "\r\x1b[K%s: %s of about %s rows, %s calls", printable(what), number(done), number(of), number(budget.Made))
@@ -191,7 +194,7 @@ func (r *auditRun) plan(ctx context.Context) (plans []*audit.Plan, err error) {
 // price says what a mapping costs.
 func (r *auditRun) price(p *audit.Plan) {
 	name := r.config.Set.Definition(p.Mapping).Name
-	fmt.Fprintf(r.log, "%s: %s calls by %s of about %s rows%s, and one for each %s that differ\n", printable(name), number(p.Calls), p.Method, number(int(p.Rows)), r.share(p.Calls), number(p.PerAgain))
+	fmt.Fprintf(r.log, "%s: %s calls by %s, of about %s rows%s, and one for each %s that differ\n", printable(name), number(p.Calls), p.Method, number(int(p.Rows)), r.share(p.Calls), number(p.PerAgain))
 	if p.Why != "" && r.wish.Sample == 0 {
 		fmt.Fprintf(r.log, "%s: not by extract, so that objects without a row are not found: %s\n", printable(name), p.Why)
 	}

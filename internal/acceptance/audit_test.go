@@ -24,7 +24,8 @@ import (
 )
 
 var (
-	auditQueried = flag.Int("audit.queried", 1500, "rows of TestAuditByQuery; 50000 is what was promised")
+	auditExtracted = flag.Int("audit.extracted", 6000, "rows of TestAuditByExtract; 1000000 is what was promised")
+	auditQueried   = flag.Int("audit.queried", 1500, "rows of TestAuditByQuery; 50000 is what was promised")
 )
 
 // orders are a type with a field of each kind, linked to leads.
@@ -297,4 +298,49 @@ func TestAuditBesideChanges(t *testing.T) {
 	if _, said, code := w.audit(); code != 1 || !strings.Contains(said, "cdcsync run") {
 		t.Errorf("without the daemon: exit code %d\n%s", code, said)
 	}
+}
+
+// TestAuditByExtract plants differences among objects of eight months, those without
+// a row among them, and finds each of them and nothing else within forty calls.
+func TestAuditByExtract(t *testing.T) {
+	needServer(t)
+	t.Parallel()
+	const days, planted, extra = 243, 75, 25
+	rows := *auditExtracted
+	w, p := ordersWorld(t, "rest", rows, time.Now().AddDate(0, 0, -days))
+	n := 0
+	age := func(string) time.Time {
+		n++
+		return time.Now().Add(-time.Duration(n%(days*24)) * time.Hour)
+	}
+	w.sim.Age("Order_c", age)
+	arguments := []string{"--by", "extract", "--max-calls", "40", "--poll", "50ms"}
+	if clean, said, code := w.audit(arguments...); code != 0 || len(clean.Findings) != 0 {
+		t.Fatalf("clean, but exit code %d and %+v\n%s", code, clean.Findings, said)
+	}
+	var codes []string
+	for i := range extra - 2 {
+		codes = append(codes, fmt.Sprint("x", i))
+	}
+	want := w.plant(spread(rows, planted), append(codes, "d1", "d2"))
+	before := len(w.sim.Calls())
+	began := time.Now()
+	found, said, code := w.audit(arguments...)
+	t.Logf("%d rows, %d objects: %d calls, %d forecast, %s", found.Mappings[0].Rows, found.Mappings[0].Objects, found.Calls, found.Forecast, time.Since(began).Round(time.Millisecond))
+	if code != 6 || !strings.Contains(said, "by extract") {
+		t.Errorf("exit code %d\n%s", code, said)
+	}
+	sameFound(t, found.found(), want)
+	counts := map[string]int{}
+	made := 0
+	for _, c := range w.sim.Calls()[before:] {
+		if counts[c.Operation]++; c.Operation != "token" {
+			made++
+		}
+	}
+	if made != found.Calls || made > 40 || found.Calls > found.Forecast+3 {
+		t.Errorf("%d calls %v, said to be %d, forecast %d", made, counts, found.Calls, found.Forecast)
+	}
+	w.noViolations()
+	p.stop(t)
 }

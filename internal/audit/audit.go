@@ -20,6 +20,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"time"
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
@@ -118,7 +119,7 @@ type Daemon interface {
 	Busy(ctx context.Context, mapping string, keys []string) ([]bool, error)
 }
 
-// Audit compares. All fields but Tell are needed.
+// Audit compares. All fields but Poll and Tell are needed.
 type Audit struct {
 	Set    *mapping.Set
 	Source *replication.Source
@@ -126,6 +127,9 @@ type Audit struct {
 	Marketo Asked
 	Budget  *Budget
 	Daemon  Daemon
+	// Poll is how long it is waited before the jobs of an extract are looked at;
+	// zero is a minute, as Marketo tells no news sooner.
+	Poll time.Duration
 	// Tell says what takes long; nil tells nobody.
 	Tell func(what string, done, of int)
 }
