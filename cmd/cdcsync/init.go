@@ -35,7 +35,8 @@ func initCommand() *cobra.Command {
 
 Init looks at the tables and writes a mapping for each: columns with their
 types, a key from the primary key or a unique index, which column probably links
-the object to a lead, and as comments what cannot be mapped and why. TABLE is
+the object to a lead (or a lookup of the e-mail address, where a foreign key leads
+to a table with one), and as comments what cannot be mapped and why. TABLE is
 schema.table or table; at a terminal init asks when none is named.
 
 The database is what DATABASE_URL, --source or the PG* variables of the

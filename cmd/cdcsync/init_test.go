@@ -217,3 +217,69 @@ func initAsksMarketo(t *testing.T) {
 		t.Errorf("exit code %d of a type that is not there:\n%s", code, got)
 	}
 }
+
+// peopleTables are tables that know of people by foreign keys alone, and some that
+// know better or not at all.
+const peopleTables = `
+CREATE SCHEMA crm;
+CREATE TABLE crm."Person" (id int PRIMARY KEY, "eMail" text, name text);
+CREATE TABLE staff (region int, number int, mail varchar(80), PRIMARY KEY (region, number));
+CREATE TABLE shops (id int PRIMARY KEY, name text);
+CREATE TABLE visits (id int PRIMARY KEY, shop_id int REFERENCES shops, sold_by_region int, sold_by_number int,
+	customer_id int REFERENCES crm."Person", note text, FOREIGN KEY (sold_by_region, sold_by_number) REFERENCES staff);
+CREATE TABLE sales (id int PRIMARY KEY, region int, number int, FOREIGN KEY (region, number) REFERENCES staff);
+CREATE TABLE letters (id int PRIMARY KEY, email text, customer_id int REFERENCES crm."Person");
+CREATE TABLE openings (id int PRIMARY KEY, shop_id int REFERENCES shops);
+CREATE TABLE tree (id int PRIMARY KEY, parent int REFERENCES tree);
+INSERT INTO crm."Person" VALUES (7, 'ada@example.com', 'Ada');
+INSERT INTO visits VALUES (1, NULL, NULL, NULL, 7, 'x')`
+
+// A table that names nobody gets the e-mail address of the row that its foreign
+// key leads to; what is proposed passes check.
+func TestInitLooksUpPeople(t *testing.T) {
+	pg := clustertest.Start(t, cluster.Options{})
+	if err := pg.Exec(t.Context(), "postgres", peopleTables); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("DATABASE_URL", pg.URL("postgres"))
+	t.Setenv("PGHOST", "")
+	t.Setenv("MARKETO_ENDPOINT", "")
+	file := filepath.Join(t.TempDir(), "cdcsync.yaml")
+	for _, tt := range []struct {
+		table, field string
+		want         []string
+	}{
+		{"visits", "email", []string{`table: crm."Person"`, "column: eMail", "            id: customer_id\n",
+			"Lookup: email comes from crm.Person.eMail", "public.staff.mail\n  # (sold_by_region, sold_by_number).", "Link field: email"}},
+		{"sales", "email", []string{"table: public.staff", "            region: region\n            number: number\n"}},
+		{"letters", "", []string{"Link field: email"}},
+		{"openings", "", []string{"Link field: no column looks like one"}},
+		{"tree", "", []string{"Link field: no column looks like one"}},
+	} {
+		text, said, code := propose(t, tt.table)
+		if code != 0 || strings.Contains(text, "lookup:") != (tt.field != "") {
+			t.Errorf("%s: exit code %d:\n%s%s", tt.table, code, said, text)
+		}
+		wantLines(t, text, tt.want...)
+	}
+	types := []simulator.Type{{Name: "visit_c", Dedupe: []string{"id"}, Link: simulator.Link{Field: "whoBought", Lead: "Email"}, Fields: []simulator.Field{
+		{Name: "id", Type: simulator.Integer}, {Name: "whoBought", Type: simulator.Email}, {Name: "note", Type: simulator.Text}}},
+		{Name: "sale_c", Dedupe: []string{"id"}, Fields: []simulator.Field{{Name: "id", Type: simulator.Integer}, {Name: "eMail_Address", Type: simulator.Email}}},
+		{Name: "tree_c", Dedupe: []string{"id"}, Fields: []simulator.Field{{Name: "id", Type: simulator.Integer}}}}
+	simulated(t, simulator.Options{Types: types})
+	if _, said, code := propose(t, "visits", "sales", "tree", "-o", file); code != 0 {
+		t.Fatalf("exit code %d of:\n%s", code, said)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantLines(t, string(text), "      whoBought:  # text; of the row that customer_id leads to; links the object to Lead.Email\n        lookup:\n",
+		"      eMail_Address:  # ")
+	if strings.Contains(string(text), "field whoBought") || strings.Contains(string(text), "field eMail_Address") {
+		t.Errorf("a field that is looked up is left out, too:\n%s", text)
+	}
+	if output, code := checkFile(t, file); code != 0 {
+		t.Errorf("check: exit code %d of:\n%s\n%s", code, output, text)
+	}
+}

@@ -76,13 +76,17 @@ func (d *Draft) types(ctx context.Context) ([]marketo.Description, error) {
 
 // one makes the proposal of a table that exists.
 func (d *Draft) one(ctx context.Context, t *catalog.Table, object string, types []marketo.Description) (Proposal, error) {
+	people, err := d.people(ctx, t)
+	if err != nil {
+		return Proposal{}, err
+	}
 	name := typeFor(t, object, types)
 	if d.Marketo == nil || name == "" {
 		guessed := object == ""
 		if guessed {
 			object = objectName(t.Name)
 		}
-		p := propose(t, object, nil)
+		p := propose(t, object, nil, people)
 		p.unknown, p.guessed = true, guessed
 		return p, nil
 	}
@@ -90,7 +94,7 @@ func (d *Draft) one(ctx context.Context, t *catalog.Table, object string, types 
 	if err != nil {
 		return Proposal{}, fmt.Errorf("describe %s: %w", name, err)
 	}
-	return propose(t, name, &description), nil
+	return propose(t, name, &description, people), nil
 }
 
 // unknownType says that Marketo does not have an object type.

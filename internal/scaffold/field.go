@@ -16,7 +16,7 @@ func (p *Proposal) nameByColumns(columns []*catalog.TableColumn) {
 		if wanted := marketoType(c); wanted != note {
 			note += "; " + wanted + " in Marketo"
 		}
-		p.Attributes = append(p.Attributes, Line{fieldName(c.Name, p.taken()), c.Name, note})
+		p.Attributes = append(p.Attributes, Line{Attribute: fieldName(c.Name, p.taken()), Column: c.Name, Note: note})
 	}
 }
 
@@ -47,7 +47,7 @@ func (p *Proposal) nameByFields(columns []*catalog.TableColumn, d *marketo.Descr
 		if level == preflight.Warn {
 			note = fit
 		}
-		p.Attributes = append(p.Attributes, Line{f.Name, c.Name, note})
+		p.Attributes = append(p.Attributes, Line{Attribute: f.Name, Column: c.Name, Note: note})
 	}
 	for _, f := range d.Fields {
 		if f.Updateable && !slices.Contains(used, f.Name) && !slices.Contains(d.DedupeFields, f.Name) {

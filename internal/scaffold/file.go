@@ -149,7 +149,21 @@ func (p *Proposal) body() string {
 func lines(all []Line) string {
 	var b strings.Builder
 	for _, l := range all {
+		if l.Lookup != nil {
+			b.WriteString(lookupLines(&l))
+			continue
+		}
 		fmt.Fprintf(&b, "      %s: %s  # %s\n", literal(l.Attribute), Scalar(l.Column), inComment(l.Note))
+	}
+	return b.String()
+}
+
+func lookupLines(l *Line) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "      %s:  # %s\n        lookup:\n          table: %s\n          column: %s\n          match:\n",
+		literal(l.Attribute), inComment(l.Note), Scalar(tableText(l.Lookup.Schema, l.Lookup.Table)), Scalar(l.Lookup.Column))
+	for _, m := range l.Lookup.Match {
+		fmt.Fprintf(&b, "            %s: %s\n", literal(m.Theirs), Scalar(m.Ours))
 	}
 	return b.String()
 }

@@ -38,7 +38,7 @@ func (p *Proposal) chooseKey(t *catalog.Table, d *marketo.Description, refused m
 	}
 	chosen := candidates[best]
 	for _, column := range chosen.columns[:min(len(chosen.columns), mostKeys)] {
-		p.Key = append(p.Key, Line{fieldName(column, p.taken()), column, t.Column(column).Formatted + "; " + chosen.what})
+		p.Key = append(p.Key, Line{Attribute: fieldName(column, p.taken()), Column: column, Note: t.Column(column).Formatted + "; " + chosen.what})
 	}
 	return chosen.columns
 }
@@ -109,7 +109,7 @@ func (p *Proposal) dedupeColumns(t *catalog.Table, d *marketo.Description, candi
 		note = candidates[at].what + ", taken for a dedupe field of " + d.Name + " although the names differ: please check"
 	}
 	for i, field := range d.DedupeFields {
-		p.Key = append(p.Key, Line{field, columns[i], t.Column(columns[i]).Formatted + "; " + note})
+		p.Key = append(p.Key, Line{Attribute: field, Column: columns[i], Note: t.Column(columns[i]).Formatted + "; " + note})
 	}
 	return columns
 }

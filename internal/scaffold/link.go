@@ -32,7 +32,11 @@ func (p *Proposal) pointOutLink(d *marketo.Description) {
 	}{{leadIDs, "Marketo's id of the lead"}, {addresses, "the lead's e-mail address"}, {personIDs, "an id that leads have in a field of their own"}} {
 		for _, lines := range [][]Line{p.Attributes, p.Key} {
 			for i := range lines {
-				if slices.Contains(kind.names, folded(lines[i].Column)) {
+				column := lines[i].Column
+				if lines[i].Lookup != nil {
+					column = lines[i].Lookup.Column
+				}
+				if slices.Contains(kind.names, folded(column)) {
 					lines[i].Note += linkWords
 					p.Notes = append(p.Notes, fmt.Sprintf("Link field: %s (%s), guessed by the column's name. It is set in Marketo, in the object type.", lines[i].Attribute, kind.holds))
 					return

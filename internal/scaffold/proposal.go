@@ -29,8 +29,11 @@ type Proposal struct {
 	Obstacles []string
 }
 
-// Line is one field and its column.
-type Line struct{ Attribute, Column, Note string }
+// Line is one field and its column, or where it is looked up.
+type Line struct {
+	Attribute, Column, Note string
+	Lookup                  *mapping.Lookup
+}
 
 // Left is a column, or a field of the object type, that is not mapped.
 type Left struct{ What, Why string }
@@ -44,7 +47,7 @@ const (
 
 // propose makes a proposal for a table that exists. The description is nil where
 // Marketo was not asked, or does not have the type.
-func propose(t *catalog.Table, object string, d *marketo.Description) Proposal {
+func propose(t *catalog.Table, object string, d *marketo.Description, people []person) Proposal {
 	p := Proposal{Table: t, Name: plainName(t.Name), Object: object}
 	if d != nil {
 		p.Object = d.Name
@@ -73,6 +76,7 @@ func propose(t *catalog.Table, object string, d *marketo.Description) Proposal {
 	} else {
 		p.nameByFields(columns, d)
 	}
+	p.lookUp(people, d)
 	if most := mostFields - len(p.Key); len(p.Attributes) > most {
 		for _, l := range p.Attributes[most:] {
 			p.leave(t.Column(l.Column), fmt.Sprintf("Marketo allows %d fields in one type, the key included", mostFields))
@@ -94,7 +98,7 @@ func (p *Proposal) definition() mapping.Definition {
 		d.Key = append(d.Key, mapping.Rule{Attribute: l.Attribute, Column: l.Column})
 	}
 	for _, l := range p.Attributes {
-		d.Attributes = append(d.Attributes, mapping.Rule{Attribute: l.Attribute, Column: l.Column})
+		d.Attributes = append(d.Attributes, mapping.Rule{Attribute: l.Attribute, Column: l.Column, Lookup: l.Lookup})
 	}
 	return d
 }
