@@ -102,7 +102,7 @@ every key) and:
 	root.SetVersionTemplate("cdcsync {{.Version}}\n")
 	root.SetFlagErrorFunc(wrongFlag)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(initCommand(), schemaCommand(), runCommand(), checkCommand(), previewCommand(), statusCommand(), waitCommand(), traceCommand(), auditCommand(), parkedCommand(), releaseCommand(), pauseCommand(), resumeCommand(), reloadCommand(), backfillCommand(),
+	root.AddCommand(initCommand(), schemaCommand(), runCommand(), checkCommand(), previewCommand(), statusCommand(), waitCommand(), traceCommand(), eraseCommand(), auditCommand(), parkedCommand(), releaseCommand(), pauseCommand(), resumeCommand(), reloadCommand(), backfillCommand(),
 		stateCommand(), simulateCommand(), demoCommand(), versionCommand(), teardownCommand(), manCommand())
 	complete(root)
 	strict(root)

@@ -66,6 +66,8 @@ type Options struct {
 	Trace func(ctx context.Context, mapping, key string) (Traced, error)
 	// Underway says of which keys something is on its way, parked or refused.
 	Underway func(ctx context.Context, ask UnderwayAsk) (Underway, error)
+	// Erase has nothing kept of the row of a mapping that has a key.
+	Erase func(ctx context.Context, ask EraseAsk) (Erased, error)
 	// Backfills lists backfills, or has something done about them.
 	Backfills func(ctx context.Context, ask BackfillAsk) (Backfills, error)
 	// Pause has mappings wait, or go on.
@@ -109,6 +111,7 @@ func newHandler(options Options, events *events) http.Handler {
 	mux.HandleFunc("POST /api/v1/parked/retry", options.acting(options.actOnParked(false)))
 	mux.HandleFunc("POST /api/v1/parked/discard", options.acting(options.actOnParked(true)))
 	mux.HandleFunc("POST /api/v1/release", options.acting(options.release))
+	mux.HandleFunc("POST /api/v1/erase", options.acting(options.erase))
 	mux.HandleFunc("POST /api/v1/reload", options.acting(options.reload))
 	mux.HandleFunc("POST /api/v1/pause", options.acting(options.pause(false)))
 	mux.HandleFunc("POST /api/v1/resume", options.acting(options.pause(true)))

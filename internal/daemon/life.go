@@ -134,6 +134,9 @@ func (h *house) endpoints(l *life) http.Handler {
 		Underway: func(ctx context.Context, ask admin.UnderwayAsk) (admin.Underway, error) {
 			return d.underway(ctx, store, ask)
 		},
+		Erase: func(ctx context.Context, ask admin.EraseAsk) (admin.Erased, error) {
+			return d.erase(ctx, store, ask)
+		},
 		Trace: func(ctx context.Context, mapping, key string) (admin.Traced, error) {
 			return d.trace(ctx, store, mapping, key)
 		},

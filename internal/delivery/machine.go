@@ -122,6 +122,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.act(now, ev)
 	case Release:
 		m.released(now, ev)
+	case Erase:
+		m.erase(now, ev)
 	case *Offered:
 		m.offered(now, ev)
 	case Looked:

@@ -25,6 +25,12 @@ func (r *Runner) Reserve(ctx context.Context) (delivery.Reserved, error) {
 	return ask(ctx, r, delivery.Reserve{Reply: reply}, reply)
 }
 
+// Erase passes an Erase on.
+func (r *Runner) Erase(ctx context.Context, key string) (delivery.Erased, error) {
+	reply := make(chan delivery.Erased, 1)
+	return ask(ctx, r, delivery.Erase{Key: key, Reply: reply}, reply)
+}
+
 // ask hands an event in and waits for its answer.
 func ask[T any](ctx context.Context, r *Runner, ev delivery.Event, reply <-chan T) (answer T, err error) {
 	r.prepared.Do(r.prepare)

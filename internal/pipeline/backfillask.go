@@ -105,7 +105,7 @@ func checkRequest(d mapping.Definition, ask BackfillRequest) error {
 		return rowread.ErrNoKeyColumn
 	}
 	for _, key := range ask.Keys {
-		if _, err := keyOf(columns, key); err != nil {
+		if _, err := KeyTexts(columns, key); err != nil {
 			return err
 		}
 	}

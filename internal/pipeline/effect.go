@@ -36,6 +36,8 @@ func (r *Runner) carryOut(e delivery.Effect, life context.Context, group *errgro
 		e.To <- e.Answer
 	case delivery.Answer:
 		e.To <- e.Answer
+	case delivery.TellErased:
+		e.To <- e.Answer
 	case delivery.TicketSettled, delivery.BackfillRefused:
 		r.backfills.note(life, e)
 	case delivery.Log:

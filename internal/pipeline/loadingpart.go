@@ -87,7 +87,7 @@ func (l *loading) chosen(p *part) error {
 	from := min(l.place.Keys, len(l.job.Keys))
 	to := min(from+keysAtOnce, len(l.job.Keys))
 	for _, key := range l.job.Keys[from:to] {
-		values, err := keyOf(p.columns, key)
+		values, err := KeyTexts(p.columns, key)
 		if err != nil {
 			return &replication.Error{Reason: replication.Unreadable, Err: err}
 		}
@@ -97,9 +97,9 @@ func (l *loading) chosen(p *part) error {
 	return nil
 }
 
-// keyOf reads a key as it is given to a command: the value, or several with
+// KeyTexts reads a key as it is given to a command: the value, or several with
 // commas between them in the order of the columns.
-func keyOf(columns []string, key string) ([]string, error) {
+func KeyTexts(columns []string, key string) ([]string, error) {
 	if len(columns) == 1 {
 		return []string{key}, nil
 	}

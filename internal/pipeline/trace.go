@@ -43,11 +43,21 @@ var errNoKey = errors.New("no object can have this key: a part of it is empty, o
 // Trace looks for a row by the values of its mapping's key columns, given as in
 // backfill --keys: in its table, and in the queue. It changes nothing.
 func (r *Runner) Trace(ctx context.Context, index int, key string) (Traced, error) {
-	r.prepared.Do(r.prepare)
+	t, err := r.Locate(ctx, index, key)
+	if err != nil {
+		return t, err
+	}
+	t.Found, err = r.Find(ctx, t.Key)
+	return t, err
+}
+
+// Locate is Trace as far as the table goes. It needs Source and Mappings alone, and
+// no life of the Runner.
+func (r *Runner) Locate(ctx context.Context, index int, key string) (Traced, error) {
 	var t Traced
 	d := r.Mappings.Definition(index)
 	columns := d.KeyColumns()
-	values, err := keyOf(columns, key)
+	values, err := KeyTexts(columns, key)
 	if err != nil {
 		return t, err
 	}
@@ -62,8 +72,7 @@ func (r *Runner) Trace(ctx context.Context, index int, key string) (Traced, erro
 		return t, errNoKey
 	}
 	t.Key, t.Fields = sought.Key, written(sought.Object)
-	t.Found, err = r.Find(ctx, t.Key)
-	return t, err
+	return t, nil
 }
 
 // Find says where the objects of a key (mapping.Write.Key) are in the machine.

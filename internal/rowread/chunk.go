@@ -230,7 +230,7 @@ func (c *Chunk) wrong(err error) error {
 	if err == nil {
 		return nil
 	}
-	c.session.looked = looked{} // what was known of the table may be what is wrong
+	c.session.looked = looked{}   // what was known of the table may be what is wrong
 	if sqlState(err) == "57014" { // a statement timeout
 		err = errors.Join(ErrSlow, err)
 	}

@@ -95,6 +95,7 @@ func (p *page) remove(h hash) bool {
 	}
 	used := p.used()
 	copy(p[from:], p[to:used])
+	clear(p[used-(to-from) : used])
 	p.setUsed(used - (to - from))
 	return true
 }
