@@ -13,6 +13,7 @@ import (
 
 func traceCommand() *cobra.Command {
 	var ask asking
+	var marketo bool
 	cmd := &cobra.Command{
 		Use:   "trace MAPPING KEY",
 		Short: "Say where a row is on its way to Marketo, and why",
@@ -20,9 +21,11 @@ func traceCommand() *cobra.Command {
 
 KEY has the values of the mapping's key columns, those of a key of several columns
 with commas between them. It is looked for in the table as it is now, in the queue,
-among the parked objects, and among what backfills left. No values are shown but the
-key, and no call to Marketo is made.`,
+among the parked objects, among what backfills left, and among what is remembered of
+confirmed objects (delivery.suppress_unchanged). No values are shown but the key, and
+no call to Marketo is made, unless --marketo asks for what it has: that takes one.`,
 		Example: `  cdcsync trace roadshow 42
+  cdcsync trace roadshow 42 --marketo
   cdcsync trace orders 7,2026-03-01 --json`,
 		Args: exactly(2, "MAPPING and KEY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -33,6 +36,13 @@ key, and no call to Marketo is made.`,
 			traced, err := client.Trace(cmd.Context(), args[0], args[1])
 			if err != nil {
 				return fmt.Errorf("trace: %w", explain(err))
+			}
+			if marketo {
+				has, err := client.TraceMarketo(cmd.Context(), admin.TraceAsk{Mapping: args[0], Key: args[1]})
+				if err != nil {
+					return fmt.Errorf("trace: %w", explain(err))
+				}
+				traced.Marketo = &has
 			}
 			if ask.json {
 				err = writeIndented(cmd.OutOrStdout(), traced)
@@ -46,6 +56,7 @@ key, and no call to Marketo is made.`,
 		},
 	}
 	ask.flags(cmd)
+	cmd.Flags().BoolVar(&marketo, "marketo", false, "ask Marketo what it has of the object, in one call")
 	return cmd
 }
 
@@ -77,10 +88,55 @@ func tracedText(t admin.Traced) string {
 		}
 		line("refused", text)
 	}
+	if c := t.Confirmed; c != nil {
+		text := fmt.Sprintf("%s at %s, in call %d", printable(c.Status), c.At.Local().Format(clock), c.Call)
+		if c.LSN != "" {
+			text += ", as of the commit at " + printable(c.LSN)
+		}
+		if c.Compared {
+			text += "; " + difference(c.Differs)
+		}
+		line("confirmed", text)
+	}
+	if t.Marketo != nil {
+		writeInMarketo(line, t.Marketo)
+	}
 	if t.Through != nil {
 		line("in Marketo", "every change committed by "+t.Through.Local().Format(clock)+", but for what stands here, and what is parked")
 	}
 	return b.String()
+}
+
+// difference says how the row as it is now compares.
+func difference(differs []string) string {
+	if len(differs) == 0 {
+		return "the row is the same"
+	}
+	return "the row has other values now: " + printable(strings.Join(differs, ", "))
+}
+
+// writeInMarketo says what Marketo has of the key.
+func writeInMarketo(line func(name, text string), m *admin.InMarketo) {
+	if len(m.Objects) == 0 {
+		line("Marketo", "has no such object")
+		return
+	}
+	for _, o := range m.Objects {
+		text := "has the object"
+		if len(m.Objects) > 1 {
+			text = fmt.Sprintf("has %d objects of this key, one of them", len(m.Objects))
+		}
+		if o.GUID != "" {
+			text += " " + printable(o.GUID)
+		}
+		if o.Updated != "" {
+			text += ", updated at " + printable(o.Updated)
+		}
+		if m.Compared {
+			text += "; " + difference(o.Differs)
+		}
+		line("Marketo", text)
+	}
 }
 
 // verdictOf is the answer in a few words.

@@ -1,11 +1,13 @@
 package acceptance_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
+	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
 
 // TestTrace asks where a row is on each part of its way.
@@ -61,6 +63,73 @@ func TestTrace(t *testing.T) {
 				t.Errorf("%+v: exit code %d: %s", tt, code, output)
 			}
 		}
+		p.stop(t)
+		w.noViolations()
+	})
+}
+
+// TestTraceMarketo asks Marketo what it has of a row, in one call each time, and
+// shows what was confirmed of it last.
+func TestTraceMarketo(t *testing.T) {
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		w := newItems(t, server, api, 2, simulator.Options{})
+		w.config.timeout, w.config.hold, w.config.suppress = 2*time.Second, 2500*time.Millisecond, true
+		p := w.start()
+		w.exec(`UPDATE items SET pad = 'secret' WHERE id = 1`)
+		w.settle(p)
+		trace := func(key string, want ...string) {
+			t.Helper()
+			before := len(w.sim.Calls())
+			output, code := w.command("trace", "items", key, "--marketo")
+			for _, text := range want {
+				if code != 0 || !strings.Contains(output, text) {
+					t.Errorf("exit code %d, no %q in:\n%s", code, text, output)
+				}
+			}
+			if strings.Contains(output, "secret") {
+				t.Errorf("a value is shown:\n%s", output)
+			}
+			asked := 0
+			for _, c := range w.sim.Calls()[before:] {
+				if c.Operation == "get" {
+					asked++
+				}
+			}
+			if asked != 1 {
+				t.Errorf("%d calls to ask, want 1", asked)
+			}
+		}
+		same := map[string]string{"soap": "Marketo    has the object; the row is the same\n", "rest": "; the row is the same\n"}[api]
+		trace("1", "confirmed  CREATED at ", ", in call ", ", as of the commit at ", "Marketo    has the object", same)
+		trace("2", "Marketo    has no such object\n")
+		trace("77", "no row has this key", "Marketo    has no such object\n")
+		if output, _ := w.command("trace", "items", "2"); strings.Contains(output, "confirmed  ") || strings.Contains(output, "Marketo    ") {
+			t.Errorf("of an object that was never sent:\n%s", output)
+		}
+		counted := func() int {
+			t.Helper()
+			var s snapshot.Status
+			_, body := w.get("/api/v1/status")
+			if err := json.Unmarshal([]byte(body), &s); err != nil || s.Report == nil {
+				t.Fatal(err, body)
+			}
+			return s.Report.Calls.Today
+		}
+		before := counted()
+		w.failing(simulator.Rule{Operation: "sync", Status: 503})
+		w.exec(`UPDATE items SET version = 8, pad = 'other' WHERE id = 1`)
+		await(t, 20*time.Second, func() (bool, string) {
+			output, _ := w.command("trace", "items", "1")
+			return strings.Contains(output, "on its way"), output
+		})
+		trace("1", "on its way", "the row has other values now: version, pad\n")
+		if n := counted(); n < before+1 {
+			t.Errorf("%d calls are counted after the question, %d before", n, before)
+		}
+		w.sim.Heal()
+		w.settle(p)
+		trace("1", "confirmed  UPDATED at ", same)
 		p.stop(t)
 		w.noViolations()
 	})

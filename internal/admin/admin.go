@@ -64,6 +64,8 @@ type Options struct {
 	Wait func(ctx context.Context, ask WaitAsk) (Waited, error)
 	// Trace says where the row of a mapping is that has a key.
 	Trace func(ctx context.Context, mapping, key string) (Traced, error)
+	// TraceMarketo asks Marketo what it has of a key, in one counted call.
+	TraceMarketo func(ctx context.Context, ask TraceAsk) (InMarketo, error)
 	// Underway says of which keys something is on its way, parked or refused.
 	Underway func(ctx context.Context, ask UnderwayAsk) (Underway, error)
 	// Erase has nothing kept of the row of a mapping that has a key.
@@ -108,6 +110,7 @@ func newHandler(options Options, events *events) http.Handler {
 	mux.HandleFunc("GET /api/v1/trace", options.local(options.trace))
 	mux.HandleFunc("GET /api/v1/parked", options.local(options.listParked))
 	mux.HandleFunc("GET /api/v1/parked/{id}", options.local(options.showParked))
+	mux.HandleFunc("POST /api/v1/trace/marketo", options.acting(options.traceMarketo))
 	mux.HandleFunc("POST /api/v1/parked/retry", options.acting(options.actOnParked(false)))
 	mux.HandleFunc("POST /api/v1/parked/discard", options.acting(options.actOnParked(true)))
 	mux.HandleFunc("POST /api/v1/release", options.acting(options.release))

@@ -2,6 +2,8 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -27,6 +29,11 @@ type Traced struct {
 	// left.
 	Parked  *Entry    `json:"parked,omitempty"`
 	Refused []Refused `json:"refused,omitempty"`
+	// Confirmed is what Marketo last confirmed of the object, where that is remembered
+	// (delivery.suppress_unchanged).
+	Confirmed *Confirmed `json:"confirmed,omitempty"`
+	// Marketo is what Marketo has; only where it was asked.
+	Marketo *InMarketo `json:"marketo,omitempty"`
 	// Through is the commit time up to which everything else is in Marketo.
 	Through *time.Time `json:"confirmed_through,omitempty"`
 }
@@ -54,6 +61,69 @@ type Refused struct {
 	Message  string     `json:"message"`
 	At       time.Time  `json:"at"`
 	Next     *time.Time `json:"next,omitempty"`
+}
+
+// Confirmed is what is remembered of a confirmed object, without its values.
+type Confirmed struct {
+	// Status is Marketo's word, At when it came, and Call the call that carried it.
+	Status string    `json:"status"`
+	At     time.Time `json:"at"`
+	Call   uint64    `json:"call"`
+	// LSN is the commit of the newest change that the object stands for; missing for a
+	// row that was read.
+	LSN string `json:"lsn,omitempty"`
+	// Compared is set where the row as it is now could be held against it, Differs are
+	// the attributes that are otherwise.
+	Compared bool     `json:"compared"`
+	Differs  []string `json:"differs,omitempty"`
+}
+
+// InMarketo is the answer to POST /api/v1/trace/marketo: what Marketo has of a key.
+type InMarketo struct {
+	// Objects are more than one where Marketo has the key several times.
+	Objects []StoredObject `json:"objects"`
+	// Compared is set where there is a row to compare with.
+	Compared bool `json:"compared"`
+}
+
+// StoredObject is an object that Marketo has, without its values.
+type StoredObject struct {
+	// GUID, Created and Updated are missing over SOAP, which does not tell them.
+	GUID    string `json:"guid,omitempty"`
+	Created string `json:"created_at,omitempty"`
+	Updated string `json:"updated_at,omitempty"`
+	// Differs are the attributes that the row as it is now has otherwise.
+	Differs []string `json:"differs,omitempty"`
+}
+
+// traceMarketo is a POST, as it costs a call of the day.
+func (o Options) traceMarketo(w http.ResponseWriter, r *http.Request) {
+	var what TraceAsk
+	if !read(w, r, &what) {
+		return
+	}
+	if what.Mapping == "" {
+		refuse(w, http.StatusBadRequest, "give mapping and key")
+		return
+	}
+	act(w, r, func(ctx context.Context) (InMarketo, error) { return o.TraceMarketo(ctx, what) })
+}
+
+// TraceAsk is the body of POST /api/v1/trace/marketo.
+type TraceAsk struct {
+	Mapping string `json:"mapping"`
+	Key     string `json:"key"`
+}
+
+// TraceMarketo has the daemon ask Marketo what it has of a key, in one call.
+func (c *Client) TraceMarketo(ctx context.Context, ask TraceAsk) (InMarketo, error) {
+	var answer InMarketo
+	body, err := json.Marshal(ask)
+	if err != nil {
+		return answer, fmt.Errorf("encode what is asked: %w", err)
+	}
+	err = c.do(ctx, http.MethodPost, "/api/v1/trace/marketo", body, &answer)
+	return answer, err
 }
 
 func (o Options) trace(w http.ResponseWriter, r *http.Request) {

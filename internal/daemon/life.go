@@ -140,6 +140,9 @@ func (h *house) endpoints(l *life) http.Handler {
 		Trace: func(ctx context.Context, mapping, key string) (admin.Traced, error) {
 			return d.trace(ctx, store, mapping, key)
 		},
+		TraceMarketo: func(ctx context.Context, ask admin.TraceAsk) (admin.InMarketo, error) {
+			return d.traceMarketo(ctx, l.client, ask)
+		},
 		Wait: func(ctx context.Context, ask admin.WaitAsk) (admin.Waited, error) {
 			ctx, cancel := context.WithCancel(ctx)
 			defer cancel()

@@ -233,18 +233,21 @@ func (s *Shadow) serve(ctx context.Context) {
 	refused := func() error { return errors.New("a shadow run sends nothing, and has nothing to act on") }
 	err := admin.Serve(ctx, s.Config.HTTP.Listen, admin.New(admin.Options{
 		Metrics: registry, Version: s.Version.String(), Listen: s.Config.HTTP.Listen,
-		Alive:      func(ctx context.Context) error { _, err := s.runner.Report(ctx); return err },
-		Ready:      func(context.Context) (bool, string) { return false, shadowState + ": nothing is sent" },
-		Status:     s.status,
-		EachParked: func(context.Context, checkpoint.Filter, func(checkpoint.Parked)) error { return nil },
-		Act:        func(context.Context, []string, bool) (admin.Acted, error) { return admin.Acted{}, refused() },
-		Release:    func(context.Context, []string) (admin.Acted, error) { return admin.Acted{}, refused() },
-		Reserve:    func(context.Context) (admin.Reserved, error) { return admin.Reserved{}, refused() },
-		Wait:       func(context.Context, admin.WaitAsk) (admin.Waited, error) { return admin.Waited{}, refused() },
-		Trace:      func(context.Context, string, string) (admin.Traced, error) { return admin.Traced{}, refused() },
-		Backfills:  func(context.Context, admin.BackfillAsk) (admin.Backfills, error) { return admin.Backfills{}, refused() },
-		Pause:      func(context.Context, admin.PauseAsk) (admin.Paused, error) { return admin.Paused{}, refused() },
-		Reload:     func(context.Context) (admin.Reloaded, error) { return admin.Reloaded{}, refused() },
+		Alive:        func(ctx context.Context) error { _, err := s.runner.Report(ctx); return err },
+		Ready:        func(context.Context) (bool, string) { return false, shadowState + ": nothing is sent" },
+		Status:       s.status,
+		EachParked:   func(context.Context, checkpoint.Filter, func(checkpoint.Parked)) error { return nil },
+		Act:          func(context.Context, []string, bool) (admin.Acted, error) { return admin.Acted{}, refused() },
+		Release:      func(context.Context, []string) (admin.Acted, error) { return admin.Acted{}, refused() },
+		Reserve:      func(context.Context) (admin.Reserved, error) { return admin.Reserved{}, refused() },
+		Wait:         func(context.Context, admin.WaitAsk) (admin.Waited, error) { return admin.Waited{}, refused() },
+		Trace:        func(context.Context, string, string) (admin.Traced, error) { return admin.Traced{}, refused() },
+		TraceMarketo: func(context.Context, admin.TraceAsk) (admin.InMarketo, error) { return admin.InMarketo{}, refused() },
+		History:      func(time.Time) snapshot.History { return snapshot.History{} },
+		Underway:     func(context.Context, admin.UnderwayAsk) (admin.Underway, error) { return admin.Underway{}, refused() },
+		Backfills:    func(context.Context, admin.BackfillAsk) (admin.Backfills, error) { return admin.Backfills{}, refused() },
+		Pause:        func(context.Context, admin.PauseAsk) (admin.Paused, error) { return admin.Paused{}, refused() },
+		Reload:       func(context.Context) (admin.Reloaded, error) { return admin.Reloaded{}, refused() },
 	}))
 	if err != nil && ctx.Err() == nil {
 		s.Log.Info("the shadow run is not shown over HTTP; the log tells how it goes", "reason", err.Error())

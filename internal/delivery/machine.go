@@ -94,7 +94,7 @@ func New(cfg Config, state checkpoint.State, now time.Time) *Machine {
 		stand:  standing{since: now},
 	}
 	for i := range m.states {
-		m.states[i].shape = shapeOf(&cfg.Mappings[i])
+		m.states[i].shape = ShapeOf(&cfg.Mappings[i])
 	}
 	m.restore(state, now)
 	return m

@@ -142,9 +142,9 @@ func (m *Machine) forgetRecord(it *item) {
 	}
 }
 
-// shapeOf stands for the names that digests of a mapping's objects are in the
-// order of.
-func shapeOf(c *Mapping) uint64 {
+// ShapeOf stands for the names that digests of a mapping's objects are in the
+// order of: checkpoint.Confirmed.Shape.
+func ShapeOf(c *Mapping) uint64 {
 	if c.Shape == nil {
 		return 0
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/catalog"
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
@@ -29,6 +30,16 @@ type Traced struct {
 	// as people write them, id=42.
 	Key, Fields string
 	Found       delivery.Found
+	// Sought is an object with the key, of the row or of nothing else.
+	Sought marketo.Object
+	// Row is what the row is to be as an object, with what it takes from other tables;
+	// only where one Matches and has no Problem.
+	Row *mapping.Write
+	// Confirmed is what is remembered of the object; nil for nothing. Differs are the
+	// attributes that Row has otherwise; Known is set where that could be told.
+	Confirmed *checkpoint.Confirmed
+	Differs   []string
+	Known     bool
 }
 
 // finding asks the machine for a key.
@@ -47,6 +58,7 @@ func (r *Runner) Trace(ctx context.Context, index int, key string) (Traced, erro
 	if err != nil {
 		return t, err
 	}
+	r.traceConfirmed(index, &t)
 	t.Found, err = r.Find(ctx, t.Key)
 	return t, err
 }
@@ -71,7 +83,7 @@ func (r *Runner) Locate(ctx context.Context, index int, key string) (Traced, err
 	if sought.Object.Shape == nil || slices.ContainsFunc(sought.Object.Values()[:len(sought.Object.Shape.Key)], func(v marketo.Value) bool { return v.Text == "" }) {
 		return t, errNoKey
 	}
-	t.Key, t.Fields = sought.Key, written(sought.Object)
+	t.Key, t.Fields, t.Sought = sought.Key, written(sought.Object), sought.Object
 	return t, nil
 }
 
@@ -94,12 +106,25 @@ func (r *Runner) Find(ctx context.Context, key string) (found delivery.Found, er
 
 // traceRow reads the rows of a key, and makes of them what the mapping does. Where
 // there is none, sought is what a row would be that has the key and nothing else.
-func (r *Runner) traceRow(ctx context.Context, index int, columns, key []string, t *Traced, sought *mapping.Write) (err error) {
+func (r *Runner) traceRow(ctx context.Context, index int, columns, key []string, t *Traced, sought *mapping.Write) error {
 	session, err := rowread.Open(ctx, r.Source)
 	if err != nil {
 		return err
 	}
 	defer session.Close(ctx)
+	if err := r.traceRows(ctx, session, index, columns, key, t, sought); err != nil || !t.Matches {
+		return err
+	}
+	if err := session.LookUp(ctx, r.Mappings, []*mapping.Write{sought}, nil); err != nil {
+		return err
+	}
+	if t.Problem = sought.Problem; t.Problem == nil {
+		t.Row = sought
+	}
+	return nil
+}
+
+func (r *Runner) traceRows(ctx context.Context, session *rowread.Session, index int, columns, key []string, t *Traced, sought *mapping.Write) (err error) {
 	d := r.Mappings.Definition(index)
 	chunk, err := session.BeginChunk(ctx, catalog.TableName{Schema: d.Schema, Name: d.Table}, r.Mappings.Columns(index))
 	if err != nil {
@@ -126,6 +151,27 @@ func (r *Runner) traceRow(ctx context.Context, index int, columns, key []string,
 		return t.Rows < 100
 	})
 	return errors.Join(err, wrong)
+}
+
+// traceConfirmed adds what is remembered of the object.
+func (r *Runner) traceConfirmed(index int, t *Traced) {
+	if r.Record == nil {
+		return
+	}
+	found, err := r.Record.Look([]string{mapping.Fold(t.Key)})
+	if err != nil || found[0] == nil {
+		return // that it cannot be read is told in the log
+	}
+	t.Confirmed = found[0]
+	if t.Row == nil || t.Confirmed.Shape != delivery.ShapeOf(&r.Config.Mappings[index]) || len(t.Confirmed.Digests) != t.Row.Object.Len() {
+		return
+	}
+	t.Known = true
+	for i, digest := range t.Confirmed.Digests {
+		if v := t.Row.Object.Value(i); v.Kind != marketo.Omitted && digest != r.Record.Digest(i, v) {
+			t.Differs = append(t.Differs, t.Row.Object.Shape.Name(i))
+		}
+	}
 }
 
 // bare is a row that has a key and nothing else.
