@@ -5,9 +5,10 @@
 // It knows nothing of replication or delivery; it is given functions to ask.
 // It shows no secrets. Values of rows are in the API alone: the keys of parked
 // objects, Marketo's words on them, and the payload of one that is asked for.
-// It has no authentication: whoever reaches the address may read that, and
-// retry and discard. It listens on the loopback address unless it is told
-// otherwise, and the API keeps out pages that a browser shows.
+// Where a Login is configured, values and actions are for those who have it. Where
+// none is, whoever reaches the address may read and act with other programs than a
+// browser. It listens on the loopback address unless it is told otherwise, and the
+// API keeps out pages of others that a browser shows.
 package admin
 
 import (
@@ -76,6 +77,8 @@ type Options struct {
 	Pause func(ctx context.Context, ask PauseAsk) (Paused, error)
 	// Reload has the configuration read again.
 	Reload func(ctx context.Context) (Reloaded, error)
+	// Login is who may act, and see values.
+	Login Login
 	// Ending is closed when no more is to be told to those who listen for events;
 	// nil for never.
 	Ending <-chan struct{}
@@ -107,9 +110,12 @@ func newHandler(options Options, events *events) http.Handler {
 	mux.HandleFunc("GET /api/v1/history", options.local(options.history))
 	mux.HandleFunc("GET /api/v1/status", options.local(options.status))
 	mux.HandleFunc("GET /api/v1/wait", options.local(options.wait))
-	mux.HandleFunc("GET /api/v1/trace", options.local(options.trace))
-	mux.HandleFunc("GET /api/v1/parked", options.local(options.listParked))
-	mux.HandleFunc("GET /api/v1/parked/{id}", options.local(options.showParked))
+	mux.HandleFunc("GET /api/v1/session", options.local(options.session))
+	mux.HandleFunc("POST /api/v1/login", options.asked(options.login))
+	mux.HandleFunc("POST /api/v1/logout", options.asked(options.logout))
+	mux.HandleFunc("GET /api/v1/trace", options.showing(options.trace))
+	mux.HandleFunc("GET /api/v1/parked", options.showing(options.listParked))
+	mux.HandleFunc("GET /api/v1/parked/{id}", options.local(options.may(options.showParked)))
 	mux.HandleFunc("POST /api/v1/trace/marketo", options.acting(options.traceMarketo))
 	mux.HandleFunc("POST /api/v1/parked/retry", options.acting(options.actOnParked(false)))
 	mux.HandleFunc("POST /api/v1/parked/discard", options.acting(options.actOnParked(true)))

@@ -23,7 +23,10 @@ type Group struct {
 	Code    string `json:"code"`
 	// Message is that of the object parked last.
 	Message string `json:"message"`
-	Count   int    `json:"count"`
+	// Who can do something about it, and what, by the code.
+	Who   string `json:"who"`
+	Do    string `json:"what_to_do"`
+	Count int    `json:"count"`
 	// Waiting counts those that are tried again by themselves.
 	Waiting int `json:"waiting"`
 	// First and Last are when the first of them was parked and when the last

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/remedy"
 )
 
 // groups sums up parked objects by mapping and code.
@@ -14,7 +15,8 @@ func (g groups) add(p *checkpoint.Parked) {
 	key := [2]string{p.Mapping, p.Code}
 	group := g[key]
 	if group == nil {
-		group = &Group{Mapping: p.Mapping, Code: p.Code, First: p.First.UTC()}
+		do := remedy.For(p.Code)
+		group = &Group{Mapping: p.Mapping, Code: p.Code, Who: do.Who, Do: do.Do, First: p.First.UTC()}
 		g[key] = group
 	}
 	group.Count++

@@ -24,7 +24,8 @@ const maxBody = 64 << 10
 // pass for one of our own otherwise (DNS rebinding).
 func (o Options) local(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if !ours(o.Listen, r.Host) {
+		// A login that is asked for before is good for one name alone.
+		if o.Login.kind() != loginBefore && !ours(o.Listen, r.Host) {
 			refuse(w, http.StatusForbidden, "the API answers to its own address only; use "+own(o.Listen))
 			return
 		}
@@ -32,11 +33,17 @@ func (o Options) local(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// acting is local for requests that change something.
-func (o Options) acting(next http.HandlerFunc) http.HandlerFunc {
+// acting is asked for those who may act.
+func (o Options) acting(next http.HandlerFunc) http.HandlerFunc { return o.asked(o.may(next)) }
+
+// asked is local for requests that change something, which no page of others can
+// send.
+func (o Options) asked(next http.HandlerFunc) http.HandlerFunc {
 	return o.local(func(w http.ResponseWriter, r *http.Request) {
 		media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 		switch {
+		case !sameOrigin(r):
+			refuse(w, http.StatusForbidden, "a page of another address cannot act")
 		case r.Header.Get(RequestHeader) == "":
 			refuse(w, http.StatusForbidden, "the header "+RequestHeader+" is missing; send it with any value")
 		case err != nil || media != "application/json":

@@ -15,7 +15,11 @@ import (
 const actTimeout = 10 * time.Second
 
 // listParked answers GET /api/v1/parked.
-func (o Options) listParked(w http.ResponseWriter, r *http.Request) {
+func (o Options) listParked(values bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { o.writeParked(w, r, values) }
+}
+
+func (o Options) writeParked(w http.ResponseWriter, r *http.Request, values bool) {
 	q, p, err := listing(r.URL.Query())
 	if err != nil {
 		refuse(w, http.StatusBadRequest, err.Error())
@@ -35,6 +39,9 @@ func (o Options) listParked(w http.ResponseWriter, r *http.Request) {
 	}
 	answer.Groups = sums.list()
 	answer.Entries, answer.Next = p.finish()
+	if !values {
+		answer.withoutValues()
+	}
 	reply(w, http.StatusOK, answer)
 }
 

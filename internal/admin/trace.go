@@ -126,13 +126,21 @@ func (c *Client) TraceMarketo(ctx context.Context, ask TraceAsk) (InMarketo, err
 	return answer, err
 }
 
-func (o Options) trace(w http.ResponseWriter, r *http.Request) {
-	query := r.URL.Query()
-	if query.Get("mapping") == "" || !query.Has("key") {
-		refuse(w, http.StatusBadRequest, "give mapping and key")
-		return
+func (o Options) trace(values bool) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		query := r.URL.Query()
+		if query.Get("mapping") == "" || !query.Has("key") {
+			refuse(w, http.StatusBadRequest, "give mapping and key")
+			return
+		}
+		act(w, r, func(ctx context.Context) (Traced, error) {
+			traced, err := o.Trace(ctx, query.Get("mapping"), query.Get("key"))
+			if !values {
+				traced.withoutValues()
+			}
+			return traced, err
+		})
 	}
-	act(w, r, func(ctx context.Context) (Traced, error) { return o.Trace(ctx, query.Get("mapping"), query.Get("key")) })
 }
 
 // Trace asks where a row is. Key has the values of the mapping's key columns, with
