@@ -49,7 +49,7 @@ func (a *admission) open(ctx context.Context) error {
 	}
 	store, err := sqlite.Open(ctx, path)
 	if err != nil {
-		client, unknown := admin.NewClient(a.config.HTTP.Listen)
+		client, unknown := clientOf(a.config.HTTP.Listen, a.config.HTTP, "")
 		if unknown != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,30 +20,74 @@ import (
 
 // asking is what the commands have in common that ask a running daemon.
 type asking struct {
-	file, address string
-	json          bool
+	file, address, login string
+	json                 bool
 }
 
 func (a *asking) flags(cmd *cobra.Command) {
 	configFlag(cmd, &a.file)
 	cmd.Flags().StringVar(&a.address, "address", "", "HOST:PORT of the daemon, in place of the configuration's http.listen")
+	cmd.Flags().StringVar(&a.login, "login-file", "", "file with the token of http.token_file, or with USER:PASSWORD of http.web_config; the configuration's token_file unless given")
 	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON")
 }
 
 // client returns a client of the daemon that the flags name.
 func (a *asking) client() (*admin.Client, error) {
-	address := a.address
-	if address == "" {
-		var err error
-		if address, err = config.Listen(a.file, os.LookupEnv); err != nil {
-			return nil, usageError{fmt.Errorf("%w; give the daemon's configuration with -c, or its address with --address", err)}
-		}
+	conf, err := config.ReadHTTP(a.file, os.LookupEnv)
+	address := cmp.Or(a.address, conf.Listen)
+	if a.address == "" && err != nil {
+		return nil, usageError{fmt.Errorf("%w; give the daemon's configuration with -c, or its address with --address", err)}
 	}
-	client, err := admin.NewClient(address)
+	if a.address != "" && a.address != conf.Listen {
+		conf = config.HTTP{} // it is of another daemon, as far as we know
+	}
+	client, err := clientOf(address, conf, a.login)
 	if err != nil {
 		return nil, usageError{err}
 	}
 	return client, nil
+}
+
+// clientOf returns a client of the daemon at an address, https:// before it where
+// it is not the configuration that says so, with the login of a file, or else with
+// the token that is configured.
+func clientOf(address string, conf config.HTTP, loginFile string) (*admin.Client, error) {
+	var access admin.Access
+	address, access.TLS = strings.CutPrefix(address, "https://")
+	client, err := admin.NewClient(address)
+	if err != nil {
+		return nil, err
+	}
+	if conf.WebConfig != "" {
+		w, err := config.ReadWeb(conf.WebConfig)
+		if err != nil {
+			return nil, fmt.Errorf("http.web_config: %w", err)
+		}
+		access.TLS = w.TLS
+		if w.Certificate != "" {
+			if access.Certificate, err = os.ReadFile(w.Certificate); err != nil {
+				return nil, fmt.Errorf("http.web_config: %w", err)
+			}
+		}
+	}
+	switch {
+	case loginFile != "":
+		data, err := os.ReadFile(loginFile)
+		if err != nil {
+			return nil, fmt.Errorf("--login-file: %w", err)
+		}
+		text := strings.TrimSpace(string(data))
+		if user, password, ok := strings.Cut(text, ":"); ok {
+			access.User, access.Password = user, password
+		} else {
+			access.Token = text
+		}
+	case conf.TokenFile.IsSet():
+		if access.Token, err = conf.TokenFile.Reveal(); err != nil {
+			return nil, fmt.Errorf("http.token_file: %w; name one that you may read with --login-file", err)
+		}
+	}
+	return client.With(access)
 }
 
 // explain adds what to do when nobody answers.

@@ -33,7 +33,7 @@ import (
 const aliveTimeout = 10 * time.Second
 
 // Options are what the endpoints ask. All of them are needed, except
-// AliveTimeout and Listen.
+// AliveTimeout, Listen, Login, Ending and History.
 type Options struct {
 	// Metrics is what /metrics shows.
 	Metrics prometheus.Gatherer
@@ -99,6 +99,9 @@ func newHandler(options Options, events *events) http.Handler {
 	}
 	if options.Listen == "" {
 		options.Listen = DefaultListen
+	}
+	if options.History == nil {
+		options.History = new(snapshot.Record).After
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(options.Metrics, promhttp.HandlerOpts{}))

@@ -119,7 +119,7 @@ func TestServe(t *testing.T) {
 		t.Errorf("huge header: got %d, want %d", got, want)
 	}
 
-	err = admin.Serve(ctx, listener.Addr().String(), admin.New(options()))
+	err = admin.Serve(ctx, listener.Addr().String(), "", admin.New(options()))
 	if err == nil || !strings.Contains(err.Error(), "http.listen") {
 		t.Errorf("address in use: got %v, want an error that names http.listen", err)
 	}

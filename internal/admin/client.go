@@ -3,7 +3,9 @@ package admin
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +24,46 @@ import (
 type Client struct {
 	base string
 	http http.Client
+	// access is how it shows who it is.
+	access Access
+}
+
+// Access is how a Client shows who it is, and how it knows the daemon. The zero
+// value is for a daemon that asks for nothing.
+type Access struct {
+	// TLS is set where the daemon is asked by https. Certificate is the one that it
+	// shows, as PEM; where there is none, one that this machine trusts.
+	TLS         bool
+	Certificate []byte
+	// Token is that of http.token_file; User and Password are one of http.web_config.
+	Token, User, Password string
+}
+
+// With is c for a daemon that asks for a login, or speaks TLS.
+func (c *Client) With(access Access) (*Client, error) {
+	d := *c
+	d.access = access
+	if !access.TLS {
+		return &d, nil
+	}
+	transport := &http.Transport{DisableKeepAlives: true}
+	d.base, d.http.Transport = "https://"+strings.TrimPrefix(c.base, "http://"), transport
+	if access.Certificate == nil {
+		return &d, nil
+	}
+	block, _ := pem.Decode(access.Certificate)
+	if block == nil {
+		return nil, errors.New("the certificate of http.web_config is not PEM")
+	}
+	// Whoever can read the daemon's own certificate need not trust anybody else, and
+	// an address such as 127.0.0.1 need not stand in it.
+	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true, VerifyConnection: func(s tls.ConnectionState) error {
+		if len(s.PeerCertificates) == 0 || !bytes.Equal(s.PeerCertificates[0].Raw, block.Bytes) {
+			return errors.New("the certificate is not the one of http.web_config")
+		}
+		return nil
+	}}
+	return &d, nil
 }
 
 // answerLimit bounds an answer, in bytes.
@@ -147,6 +189,12 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, into 
 		req.Header.Set("Content-Type", "application/json")
 		req.Header.Set(RequestHeader, "cdcsync")
 	}
+	switch a := c.access; {
+	case a.Token != "":
+		req.Header.Set("Authorization", "Bearer "+a.Token)
+	case a.User != "":
+		req.SetBasicAuth(a.User, a.Password)
+	}
 	res, err := c.http.Do(req)
 	if err != nil {
 		var inner *url.Error
@@ -170,6 +218,9 @@ func (c *Client) understand(status int, data []byte, into any) error {
 		var f failure
 		if err := json.Unmarshal(data, &f); err == nil && f.Error != "" {
 			return errors.New(f.Error)
+		}
+		if status == http.StatusUnauthorized {
+			return errors.New("the daemon asks for a user and a password; name a file with USER:PASSWORD with --login-file")
 		}
 		return fmt.Errorf("HTTP %d %s: %w", status, strings.ToLower(http.StatusText(status)), c.foreign())
 	}

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"testing"
@@ -8,7 +9,9 @@ import (
 )
 
 // ServeOn is Serve on a listener whose port the system has chosen.
-var ServeOn = serve
+func ServeOn(ctx context.Context, listener net.Listener, handler http.Handler) error {
+	return serve(ctx, listener, "", handler)
+}
 
 // Listener listens on a free port of the loopback address.
 func Listener(t *testing.T) net.Listener {
@@ -27,3 +30,6 @@ func NewWithEvents(o Options, every, slow time.Duration, most int) http.Handler 
 	e.every, e.slow, e.most = every, slow, most
 	return newHandler(o, e)
 }
+
+// ServeWith is ServeOn with a web configuration.
+var ServeWith = serve

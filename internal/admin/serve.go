@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/prometheus/exporter-toolkit/web"
 )
 
 // DefaultListen is the address to listen on where none is configured.
@@ -26,8 +29,10 @@ const (
 
 // Serve answers requests on listen (host:port; empty means DefaultListen)
 // until ctx ends, which is no error, or the listener fails. When it returns,
-// it no longer listens and its connections are closed.
-func Serve(ctx context.Context, listen string, handler http.Handler) error {
+// it no longer listens and its connections are closed. webConfig is the path of
+// a web configuration (https://github.com/prometheus/exporter-toolkit), which is
+// read again by itself; "" for none.
+func Serve(ctx context.Context, listen, webConfig string, handler http.Handler) error {
 	if listen == "" {
 		listen = DefaultListen
 	}
@@ -35,10 +40,10 @@ func Serve(ctx context.Context, listen string, handler http.Handler) error {
 	if err != nil {
 		return fmt.Errorf("listen for HTTP: %w: set http.listen to a free address", err)
 	}
-	return serve(ctx, listener, handler)
+	return serve(ctx, listener, webConfig, handler)
 }
 
-func serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
+func serve(ctx context.Context, listener net.Listener, webConfig string, handler http.Handler) error {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: headerTimeout,
@@ -48,7 +53,9 @@ func serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 		MaxHeaderBytes:    headerBytes,
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	go func() {
+		served <- web.Serve(listener, server, &web.FlagConfig{WebConfigFile: &webConfig}, slog.New(slog.DiscardHandler))
+	}()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve HTTP: %w", err)

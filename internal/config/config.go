@@ -158,6 +158,11 @@ func (s State) Path() string {
 type HTTP struct {
 	// Listen is host:port, 127.0.0.1:9640 by default. Port 0 takes any.
 	Listen string
+	// WebConfig is the path of a web configuration of Prometheus' exporter-toolkit:
+	// TLS, users. "" for none.
+	WebConfig string
+	// TokenFile holds what acting and values need; not set for no such token.
+	TokenFile Secret
 }
 
 // Log is how the log is written.

@@ -29,7 +29,7 @@ func TestExampleLoads(t *testing.T) {
 	}
 	want := Default()
 	if c.Delivery != want.Delivery || c.Marketo.Limits != want.Marketo.Limits || c.Marketo.Timeout != want.Marketo.Timeout ||
-		c.HTTP != want.HTTP || c.Log != want.Log || c.Source.Slot != want.Source.Slot || c.Source.Publication != want.Source.Publication {
+		c.HTTP.Listen != want.HTTP.Listen || c.HTTP.WebConfig != "" || c.HTTP.TokenFile.IsSet() || c.Log != want.Log || c.Source.Slot != want.Source.Slot || c.Source.Publication != want.Source.Publication {
 		t.Errorf("the example shows other values than the defaults: %+v", c)
 	}
 }

@@ -60,7 +60,7 @@ func TestNoPartOfASecretIsShown(t *testing.T) {
 			t.Fatal(err)
 		}
 		c, err := config.Load(path, environment)
-		_, listenErr := config.Listen(path, environment)
+		_, listenErr := config.ReadHTTP(path, environment)
 		shown := fmt.Sprintf("%v %v %+v", err, listenErr, c)
 		var mistakes config.Mistakes
 		if errors.As(err, &mistakes) {

@@ -6,30 +6,39 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// Listen reads http.listen alone from the file at path, the default where the
-// file has none. It is for commands that ask a running daemon: whoever runs
+// ReadHTTP reads the section http alone from the file at path, the default where
+// the file has none. It is for commands that ask a running daemon: whoever runs
 // them need not have its secrets and its environment, nor a file without
-// mistakes.
-func Listen(path string, getenv func(string) (string, bool)) (string, error) {
+// mistakes. The files that it names are not looked at.
+func ReadHTTP(path string, getenv func(string) (string, bool)) (HTTP, error) {
 	data, _, err := readRegular(path, maxFile)
 	if err != nil {
-		return "", fmt.Errorf("config: %w", err)
+		return HTTP{}, fmt.Errorf("config: %w", err)
 	}
 	d := newDecoder(path, getenv)
 	root := d.parse(data)
 	if root == nil {
-		return "", d.mistakes
+		return HTTP{}, d.mistakes
 	}
-	listen := Default().HTTP.Listen
+	out := Default().HTTP
+	file := func(take func(string)) func(*yaml.Node, string) {
+		return func(n *yaml.Node, path string) {
+			if name, ok := d.filled(n, path); ok {
+				take(d.relative(name))
+			}
+		}
+	}
 	d.child(root, "", "http", func(section *yaml.Node, path string) {
 		d.child(section, path, "listen", func(n *yaml.Node, path string) {
-			textOf(&listen, checkListen).read(d, n, path)
+			textOf(&out.Listen, checkListen).read(d, n, path)
 		})
+		d.child(section, path, "web_config", file(func(name string) { out.WebConfig = name }))
+		d.child(section, path, "token_file", file(func(name string) { out.TokenFile = secretFile(name, d.credentials()) }))
 	})
 	if len(d.mistakes) > 0 {
-		return "", d.mistakes
+		return HTTP{}, d.mistakes
 	}
-	return listen, nil
+	return out, nil
 }
 
 // child visits the value of one key of a section.

@@ -9,7 +9,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/config"
 )
 
-func TestListen(t *testing.T) {
+func TestReadHTTP(t *testing.T) {
 	getenv := func(name string) (string, bool) { return "127.0.0.1:9001", name == "ADDRESS" }
 	tests := []struct{ name, text, want, mistake string }{
 		{"given", "http: {listen: '127.0.0.1:9000'}", "127.0.0.1:9000", ""},
@@ -31,16 +31,16 @@ func TestListen(t *testing.T) {
 			if err := os.WriteFile(file, []byte(tt.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			got, err := config.Listen(file, getenv)
+			got, err := config.ReadHTTP(file, getenv)
 			if tt.mistake == "" && err != nil || tt.mistake != "" && (err == nil || !strings.Contains(err.Error(), tt.mistake)) {
 				t.Errorf("error: got %v, want %q in it", err, tt.mistake)
 			}
-			if got != tt.want {
-				t.Errorf("got %q, want %q", got, tt.want)
+			if got.Listen != tt.want {
+				t.Errorf("got %q, want %q", got.Listen, tt.want)
 			}
 		})
 	}
-	if _, err := config.Listen(filepath.Join(t.TempDir(), "none.yaml"), getenv); err == nil {
+	if _, err := config.ReadHTTP(filepath.Join(t.TempDir(), "none.yaml"), getenv); err == nil {
 		t.Error("no file: got no error")
 	}
 }

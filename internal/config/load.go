@@ -136,7 +136,13 @@ func (r *reading) agree(d *decoder) {
 	}
 	if host, _, _ := net.SplitHostPort(r.HTTP.Listen); !isLoopback(host) {
 		p := d.find("http.listen")
-		d.warnings = append(d.warnings, Mistake{d.file, p.line, p.column, "http.listen", "can be reached from other machines, and the page asks for no password; put a proxy with a login before it"})
+		switch {
+		case r.HTTP.WebConfig != "":
+		case r.HTTP.TokenFile.IsSet():
+			d.warnings = append(d.warnings, Mistake{d.file, p.line, p.column, "http.listen", "can be reached from other machines without TLS, so that the token can be read on its way; give http.web_config"})
+		default:
+			d.warnings = append(d.warnings, Mistake{d.file, p.line, p.column, "http.listen", "can be reached from other machines, and nobody is asked for a login; give http.web_config with users and TLS"})
+		}
 	}
 }
 

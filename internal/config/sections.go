@@ -56,6 +56,8 @@ func (r *reading) schema() []field {
 		{name: "state", decode: reader{r.state, anyText}},
 		{name: "http", inner: []field{
 			{name: "listen", decode: textOf(&r.HTTP.Listen, checkListen)},
+			{name: "web_config", decode: reader{r.webConfig, anyText}},
+			{name: "token_file", decode: reader{r.tokenFile, anyText}},
 		}},
 		{name: "log", inner: []field{
 			{name: "level", decode: oneOf(&r.Log.Level, []string{"debug", "info", "warn", "error"},

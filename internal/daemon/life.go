@@ -62,7 +62,7 @@ func (d *Daemon) Run(ctx context.Context) error {
 	d.house.Store(h)
 	group, failed := errgroup.WithContext(serving)
 	group.Go(func() error {
-		return admin.Serve(serving, d.Config.HTTP.Listen, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		return admin.Serve(serving, d.Config.HTTP.Listen, d.Config.HTTP.WebConfig, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			h.turn.RLock()
 			l := h.current.Load()
 			h.turn.RUnlock()
@@ -126,7 +126,7 @@ func (h *house) endpoints(l *life) http.Handler {
 	d, store := l.Daemon, l.store
 	return admin.New(admin.Options{
 		Metrics: l.registry, Alive: d.alive, Ready: d.ready, Version: d.Version.String(),
-		Listen: d.Config.HTTP.Listen, Ending: l.ended, History: h.record.After,
+		Listen: d.Config.HTTP.Listen, Login: login(d.Config.HTTP), Ending: l.ended, History: h.record.After,
 		Status:     func(ctx context.Context) snapshot.Status { return d.status(ctx, store) },
 		EachParked: store.EachParked, Act: d.act, Release: d.release, Reserve: d.reserve, Backfills: d.backfills,
 		Pause:  func(ctx context.Context, ask admin.PauseAsk) (admin.Paused, error) { return d.pause(ctx, store, ask) },

@@ -95,6 +95,9 @@ func (h *house) awaitNext(ctx context.Context, l *life) {
 // admit checks whether a start with another configuration would go on, as far as
 // that can be seen beside a life that runs.
 func (l *life) admit(ctx context.Context, conf *config.Config) error {
+	if conf.HTTP.WebConfig != l.Config.HTTP.WebConfig {
+		return errors.New("http.web_config is taken at a start alone, though what is in it is read again by itself: restart the daemon")
+	}
 	if conf.HTTP.Listen != l.Config.HTTP.Listen || conf.State.SQLite != l.Config.State.SQLite {
 		return errors.New("http.listen and state are taken at a start alone: restart the daemon")
 	}

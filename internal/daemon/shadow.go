@@ -231,7 +231,8 @@ func (s *Shadow) serve(ctx context.Context) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(s.Version.Collector(), snapshot.Metrics{Ask: s.picture})
 	refused := func() error { return errors.New("a shadow run sends nothing, and has nothing to act on") }
-	err := admin.Serve(ctx, s.Config.HTTP.Listen, admin.New(admin.Options{
+	err := admin.Serve(ctx, s.Config.HTTP.Listen, s.Config.HTTP.WebConfig, admin.New(admin.Options{
+		Login: login(s.Config.HTTP), Ending: ctx.Done(),
 		Metrics: registry, Version: s.Version.String(), Listen: s.Config.HTTP.Listen,
 		Alive:        func(ctx context.Context) error { _, err := s.runner.Report(ctx); return err },
 		Ready:        func(context.Context) (bool, string) { return false, shadowState + ": nothing is sent" },
