@@ -95,6 +95,9 @@ func TestDocumentationRuns(t *testing.T) {
 					ran.Add(1)
 				}
 			}
+			if name == "docs/recipes.md" {
+				w.recipes(t)
+			}
 		})
 	}
 	t.Cleanup(func() {
@@ -266,6 +269,7 @@ func (w *world) configuration(t *testing.T, b *block) {
 	text := b.text
 	if strings.HasPrefix(strings.TrimSpace(text), "- ") {
 		text = "mappings:\n" + text
+		w.lay(t, fmt.Sprintf("mappings/%d.yaml", b.line), text)
 	}
 	if strings.HasPrefix(text, "objects:") {
 		if _, err := simulator.ParseTypes([]byte(text)); err != nil {
@@ -304,6 +308,25 @@ func (w *world) configuration(t *testing.T, b *block) {
 	if len(conf.Warnings) > 0 {
 		t.Errorf("%s:%d: warnings: %v", b.page, b.line, conf.Warnings)
 	}
+}
+
+// recipes has all mappings of the page at work: no row is refused, and the values
+// are those that the page speaks of.
+func (w *world) recipes(t *testing.T) {
+	t.Helper()
+	text, _, _ := strings.Cut(documentedConfiguration, "mappings:")
+	w.lay(t, "recipes.yaml", strings.NewReplacer("SLOT", "docs", "PORT", "0").Replace(text)+"mapping_files: [mappings/*.yaml]\n")
+	w.shell(t, &block{page: w.page, language: "sh", exits: "0", text: "cdcsync preview --offline --json -c recipes.yaml >preview.json\n"})
+	got, err := os.ReadFile(filepath.Join(w.dir, "preview.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"ada@example.com", "Ada Lovelace", "Hopper", "Gold", "none", "London", "maths; engines", "2026-03-02", "2026-03-01T08:15:00", "Kiel"} {
+		if !strings.Contains(string(got), want) {
+			t.Errorf("no %s in what becomes of the rows:\n%s", want, got)
+		}
+	}
+	t.Log(string(got))
 }
 
 // lookup is the environment of a page, with whatever secrets it may name.
