@@ -82,7 +82,7 @@ func (t *table) some(ctx context.Context, keys [][]string, folded []bool) ([][]r
 		return nil, err
 	}
 	found := make([][]row, len(keys))
-	if err = t.set.Bind(s.Relation, s.Table.Facts()); err == nil {
+	if err = t.set.BindOne(t.index, s.Relation, s.Table.Facts()); err == nil {
 		spellings := t.set.Spellings(t.index, s.Relation)
 		asked := make([]rowread.Key, len(keys))
 		for i, key := range keys {
@@ -140,7 +140,7 @@ func (t *table) chunk(ctx context.Context, read func(*rowread.Chunk, func(rowrea
 	c.Patience = rowPatience
 	bytes := 0
 	var wrong error
-	if err = t.set.Bind(c.Relation, c.Table.Facts()); err == nil {
+	if err = t.set.BindOne(t.index, c.Relation, c.Table.Facts()); err == nil {
 		keys := places(c.Relation, t.set.Definition(t.index).KeyColumns())
 		err = read(c, func(r rowread.Row) bool {
 			w, matches, err := t.set.Row(t.index, c.Relation, r.Values)
@@ -186,7 +186,7 @@ func (t *table) bare(ctx context.Context, keys [][]string) ([]mapping.Write, err
 		return nil, err
 	}
 	defer func() { _ = c.End(ctx) }()
-	if err := t.set.Bind(c.Relation, c.Table.Facts()); err != nil {
+	if err := t.set.BindOne(t.index, c.Relation, c.Table.Facts()); err != nil {
 		return nil, err
 	}
 	defer t.set.Unbind(c.Relation)

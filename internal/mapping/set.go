@@ -163,6 +163,12 @@ func (s *Set) Bind(rel *pgoutput.Relation, facts *catalog.Facts) error {
 	return s.bind(binder{table: Table{rel.Schema, rel.Name}, relation: rel, facts: facts})
 }
 
+// BindOne is Bind for mapping i alone, of a relation that has the columns of this
+// mapping, and perhaps none of another one of the same table.
+func (s *Set) BindOne(i int, rel *pgoutput.Relation, facts *catalog.Facts) error {
+	return s.fit([]int{i}, binder{table: Table{rel.Schema, rel.Name}, relation: rel, facts: facts})
+}
+
 // Past says what a description in the stream is held against: it may be older
 // than the table, which may have had another name then, and columns other names.
 type Past struct {
@@ -233,11 +239,13 @@ func (s *Set) Of(rel *pgoutput.Relation) []int {
 }
 
 // bind fits the mappings of fit's table.
-func (s *Set) bind(fit binder) error {
+func (s *Set) bind(fit binder) error { return s.fit(s.Mappings(fit.table), fit) }
+
+func (s *Set) fit(mappings []int, fit binder) error {
 	rel := fit.relation
 	var plans []*plan
 	var mistakes Mistakes
-	for _, i := range s.Mappings(fit.table) {
+	for _, i := range mappings {
 		if fit.past != nil && slices.Contains(fit.past.Without, i) {
 			continue
 		}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 	"github.com/cdcsync/cdcsync/internal/rowread"
@@ -19,14 +18,15 @@ func (l *loading) rows(ctx context.Context, chunk *rowread.Chunk, p *part) error
 	if !l.place.Fits(chunk.Key) || !slices.Equal(chunk.Key, l.beside.key) {
 		return &replication.Error{Reason: replication.Unreadable, Err: fmt.Errorf("the table is read by another key now (%s); cancel the backfill and start it again", strings.Join(chunk.Key, ", "))}
 	}
-	for _, s := range []*mapping.Set{l.runner.Mappings, l.filter} {
-		if s == nil {
-			continue
-		}
-		if err := s.Bind(chunk.Relation, chunk.Table.Facts()); err != nil {
+	if err := l.runner.Mappings.BindOne(l.job.mapping, chunk.Relation, chunk.Table.Facts()); err != nil {
+		return err
+	}
+	defer l.runner.Mappings.Unbind(chunk.Relation)
+	if l.filter != nil {
+		if err := l.filter.Bind(chunk.Relation, chunk.Table.Facts()); err != nil {
 			return err
 		}
-		defer s.Unbind(chunk.Relation)
+		defer l.filter.Unbind(chunk.Relation)
 	}
 	var wrong error
 	found := func(row rowread.Row) bool {

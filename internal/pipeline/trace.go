@@ -131,7 +131,7 @@ func (r *Runner) traceRows(ctx context.Context, session *rowread.Session, index 
 		return err
 	}
 	defer func() { err = errors.Join(err, chunk.End(ctx)) }()
-	if err := r.Mappings.Bind(chunk.Relation, chunk.Table.Facts()); err != nil {
+	if err := r.Mappings.BindOne(index, chunk.Relation, chunk.Table.Facts()); err != nil {
 		return err
 	}
 	defer r.Mappings.Unbind(chunk.Relation)

@@ -52,7 +52,7 @@ func Read(ctx context.Context, session *rowread.Session, set *mapping.Set, i, mo
 }
 
 func (s *Sample) read(ctx context.Context, chunk *rowread.Chunk, set *mapping.Set, i, most int) error {
-	if err := set.Bind(chunk.Relation, chunk.Table.Facts()); err != nil {
+	if err := set.BindOne(i, chunk.Relation, chunk.Table.Facts()); err != nil {
 		return err
 	}
 	defer set.Unbind(chunk.Relation)
