@@ -123,6 +123,14 @@ func startedText(b admin.Backfills) string {
 	var out strings.Builder
 	for _, one := range b.Backfills {
 		fmt.Fprintf(&out, "%s: about %s rows of %s, %s calls%s\n", one.Mapping, number(uint64(one.Estimate)), one.Table, number(uint64(one.CallsLeft)), costText(one))
+		switch {
+		case one.CampaignsUnknown != "":
+			fmt.Fprintf(&out, "  which campaigns use %s is not known: %s\n", printable(one.Object), printable(one.CampaignsUnknown))
+		case len(one.Campaigns) > 0:
+			fmt.Fprintf(&out, "  %s is used by %s; objects that are created may set them off\n", printable(one.Object), printable(strings.Join(one.Campaigns, ", ")))
+		default:
+			fmt.Fprintf(&out, "  no campaign uses %s, by Marketo's word\n", printable(one.Object))
+		}
 	}
 	out.WriteString("cdcsync backfill list shows how far it is\n")
 	return out.String()

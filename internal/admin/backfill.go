@@ -60,12 +60,16 @@ type Backfill struct {
 	Estimate int64 `json:"rows_estimate"`
 	// CallsLeft and SecondsLeft are what the rest takes, as far as that is known;
 	// Day is the part of a day's calls.
-	CallsLeft   int64      `json:"calls_left"`
-	SecondsLeft float64    `json:"seconds_left"`
-	Day         float64    `json:"share_of_day"`
-	Added       time.Time  `json:"added"`
-	Started     *time.Time `json:"started,omitempty"`
-	Ended       *time.Time `json:"ended,omitempty"`
+	CallsLeft   int64   `json:"calls_left"`
+	SecondsLeft float64 `json:"seconds_left"`
+	Day         float64 `json:"share_of_day"`
+	// Campaigns are what Marketo knows to use the object type, CampaignsUnknown why
+	// that is not known: in the answer to start alone.
+	Campaigns        []string   `json:"campaigns,omitempty"`
+	CampaignsUnknown string     `json:"campaigns_unknown,omitempty"`
+	Added            time.Time  `json:"added"`
+	Started          *time.Time `json:"started,omitempty"`
+	Ended            *time.Time `json:"ended,omitempty"`
 }
 
 func (o Options) listBackfills(w http.ResponseWriter, r *http.Request) {

@@ -134,6 +134,10 @@ func translateBackfill(r *pipeline.BackfillReport) admin.Backfill {
 		Rows: r.Rows, Objects: r.Objects, Refused: r.Refused, Estimate: r.Estimate, CallsLeft: r.Cost.Calls, SecondsLeft: r.Left.Seconds(), Day: r.Cost.Day,
 		Added: r.Added.UTC(),
 	}
+	for _, a := range r.Campaigns {
+		b.Campaigns = append(b.Campaigns, a.String())
+	}
+	b.CampaignsUnknown = r.Unasked
 	for at, to := range map[*time.Time]**time.Time{&r.Started: &b.Started, &r.Ended: &b.Ended} {
 		if !at.IsZero() {
 			utc := at.UTC()

@@ -1,5 +1,7 @@
 package marketo
 
+import "fmt"
+
 // Description is what Marketo knows about a custom object type.
 type Description struct {
 	Name string `json:"name"`
@@ -51,3 +53,17 @@ type Field struct {
 	// Updateable is not set for what Marketo fills in itself.
 	Updateable bool `json:"updateable"`
 }
+
+// Asset is a part of Marketo that uses a custom object type, such as a campaign that
+// waits for objects to be created: sending objects may set it off.
+type Asset struct {
+	// Type is Marketo's word, such as "Smart Campaign".
+	Type string `json:"assetType"`
+	ID   int64  `json:"assetId"`
+	Name string `json:"assetName"`
+	// UsedFields are those of the type that it looks at.
+	UsedFields []string `json:"usedFields"`
+}
+
+// String is how people find it.
+func (a Asset) String() string { return fmt.Sprintf("%s %q (%d)", a.Type, a.Name, a.ID) }

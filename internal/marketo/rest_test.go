@@ -388,6 +388,22 @@ func TestDescribeFails(t *testing.T) {
 	}
 }
 
+func TestDependentAssets(t *testing.T) {
+	rec := &recorder{reply: respond(200, "application/json", `{"requestId":"1","success":true,"result":[{"assetType":"Smart Campaign","assetId":3773,"assetName":"Welcome","usedFields":["make","vin"]}]}`)}
+	got, err := restAt(t, serve(t, withTokens(rec))).DependentAssets(t.Context(), "car_c")
+	if err != nil || len(got) != 1 || got[0].String() != `Smart Campaign "Welcome" (3773)` || len(got[0].UsedFields) != 2 {
+		t.Errorf("%v, %v", got, err)
+	}
+	if path, _, _ := rec.last(); path != "GET /rest/v1/customobjects/schema/car_c/dependentAssets.json" {
+		t.Errorf("it asked for %s", path)
+	}
+	rec = &recorder{reply: respond(200, "application/json", `{"requestId":"1","success":false,"errors":[{"code":"616","message":"Invalid subscription type"}]}`)}
+	var f *marketo.Fault
+	if _, err := restAt(t, serve(t, withTokens(rec))).DependentAssets(t.Context(), "car_c"); !errors.As(err, &f) || f.Code != "616" {
+		t.Errorf("a plan without it: %v", err)
+	}
+}
+
 func TestUsageAndLogin(t *testing.T) {
 	rec := &recorder{reply: respond(200, "application/json", `{"requestId":"1","success":true,"result":[{"date":"2026-01-02","total":314,"users":[{"userId":"a@b","count":314}]}]}`)}
 	c := restAt(t, serve(t, withTokens(rec)))

@@ -13,6 +13,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/mapping"
+	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/rowread"
 )
 
@@ -33,6 +34,10 @@ type BackfillReport struct {
 	checkpoint.Backfill
 	// Cost is that of the rows that are left, as far as they are known.
 	Cost backfill.Cost
+	// Campaigns are what Marketo knows to use the object type, told when it is asked
+	// for alone; Unasked says why that is not known, empty where it is.
+	Campaigns []marketo.Asset
+	Unasked   string
 	// Left is how long it will take at the rate of this life, or else at the
 	// limits; zero where neither is known.
 	Left time.Duration
@@ -68,15 +73,21 @@ func (r *Runner) StartBackfills(ctx context.Context, ask BackfillRequest) ([]Bac
 		}
 		all = append(all, c)
 	}
+	used := make([]campaigns, len(all))
+	for i := range all {
+		used[i] = r.campaignsOf(ctx, r.Mappings.Definition(chosen[i]).Object)
+	}
 	var reports []BackfillReport
-	for _, c := range all {
+	for i, c := range all {
 		if c.ID, err = b.store.AddBackfill(ctx, c); err != nil {
 			return reports, err
 		}
 		if err := b.add(c); err != nil {
 			return reports, err
 		}
-		reports = append(reports, BackfillReport{Backfill: c, Cost: r.BackfillCost(c.Estimate), Left: r.BackfillCost(c.Estimate).Time})
+		report := BackfillReport{Backfill: c, Cost: r.BackfillCost(c.Estimate), Left: r.BackfillCost(c.Estimate).Time}
+		report.Campaigns, report.Unasked = used[i].found, used[i].unasked
+		reports = append(reports, report)
 	}
 	return reports, nil
 }

@@ -26,10 +26,15 @@ func (l *loading) announce(ctx context.Context) error {
 	left := l.job.Estimate - l.place.Rows
 	l.mu.Unlock()
 	cost := l.runner.BackfillCost(left)
-	l.log.Info("backfill", "table", l.table().String(), "object", l.job.Object, "rows", left, "calls", cost.Calls,
+	told := []any{"table", l.table().String(), "object", l.job.Object, "rows", left, "calls", cost.Calls,
 		"time_at_limits", cost.Time.Round(time.Second), "share_of_day", fmt.Sprintf("%.1f%%", 100*cost.Day),
-		"note", "objects that are created set off the campaigns that wait for them")
-	return nil
+		"note", "objects that are created set off the campaigns that wait for them"}
+	if l.place.Rows == 0 {
+		used := l.runner.campaignsOf(ctx, l.runner.Mappings.Definition(l.job.mapping).Object)
+		told = append(told, used.told()...)
+	}
+	l.log.Info("backfill", told...)
+	return ctx.Err()
 }
 
 // BackfillCost is what so many rows cost.

@@ -101,7 +101,8 @@ type Runner struct {
 	// retainsTooMuch is set while the slot keeps more WAL than it may.
 	retainsTooMuch atomic.Bool
 	// moved is told of every save.
-	moved moved
+	moved     moved
+	campaigns askedCampaigns
 	// found is the last answer of Fits.
 	found atomic.Pointer[[]delivery.Obstacle]
 }

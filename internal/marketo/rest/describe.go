@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/marketo/exchange"
@@ -34,6 +35,20 @@ func (c *Client) List(ctx context.Context) ([]marketo.Description, error) {
 		return nil, err
 	}
 	if fault := c.get(ctx, "/rest/v1/customobjects.json", &found); fault != nil {
+		return nil, fault
+	}
+	return found, nil
+}
+
+// DependentAssets returns what uses a type; it is one counted call. Many plans do not
+// include it, and Marketo answers with 616, or with 603 where the role lacks the right
+// on custom object types. The error is a *Fault where Marketo answered.
+func (c *Client) DependentAssets(ctx context.Context, objectType string) ([]marketo.Asset, error) {
+	var found []marketo.Asset
+	if err := exchange.Admitted(ctx, c.admit); err != nil {
+		return nil, err
+	}
+	if fault := c.get(ctx, "/rest/v1/customobjects/schema/"+url.PathEscape(objectType)+"/dependentAssets.json", &found); fault != nil {
 		return nil, fault
 	}
 	return found, nil

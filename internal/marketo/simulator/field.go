@@ -62,6 +62,21 @@ type Type struct {
 	Created time.Time
 	// Link is what links the type's objects to leads; zero for nothing.
 	Link Link
+	// Assets are what uses the type. Nil means that the instance's plan does not
+	// include the calls that tell: they are answered with 616.
+	Assets []Asset
+}
+
+// Asset is a part of the instance that uses an object type, such as a campaign that
+// waits for objects to be added. Nothing but the call for dependent assets tells of
+// it: the instance has no campaigns.
+type Asset struct {
+	// Type is Marketo's word, such as Smart Campaign.
+	Type string `yaml:"type"`
+	ID   int    `yaml:"id"`
+	Name string `yaml:"name"`
+	// Fields are those of the type that it looks at.
+	Fields []string `yaml:"fields"`
 }
 
 // Link says that a field holds a lead's field. The instance has no leads, so

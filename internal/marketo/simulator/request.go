@@ -8,6 +8,7 @@ const (
 	opDescribe = "describe"
 	opList     = "list"
 	opUsage    = "usage"
+	opAssets   = "assets"
 	opToken    = "token"
 	opExport   = "export" // of a bulk extract: all but the file
 	opFile     = "file"

@@ -72,7 +72,29 @@ func (s *Simulator) parseREST(r *http.Request, body string) (*request, *fault) {
 	if !ok || !suffix {
 		return &request{}, notFoundREST()
 	}
+	if name, ok := strings.CutPrefix(name, "schema/"); ok {
+		return s.parseSchema(r, name)
+	}
 	return s.parseObjects(r, name, body)
+}
+
+// parseSchema routes what is under customobjects/schema/: the calls that a plan may
+// lack.
+func (s *Simulator) parseSchema(r *http.Request, name string) (*request, *fault) {
+	typeName, action, _ := strings.Cut(name, "/")
+	req := &request{typeName: typeName, operation: opAssets}
+	table := s.store.find(typeName)
+	switch {
+	case action != "dependentAssets":
+		return req, notFoundREST()
+	case table != nil && table.schema.Load().assets == nil:
+		// Whether Marketo looks at the type or at the plan first is not documented.
+		return req, &fault{code: "616", message: "Invalid subscription type"}
+	case table == nil || !apiName.MatchString(typeName):
+		return req, notFoundREST()
+	}
+	req.read = func() ([]byte, *fault) { return dependentAssets(table), nil }
+	return reading(r, req)
 }
 
 // parseObjects routes what is under customobjects/.

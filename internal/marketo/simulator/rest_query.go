@@ -369,6 +369,19 @@ func (s *Simulator) listTypes(names string) ([]byte, *fault) {
 	return restSuccess(result), nil
 }
 
+// dependentAssets answers with what uses an object type.
+func dependentAssets(t *table) []byte {
+	result := []any{}
+	for _, a := range t.schema.Load().assets {
+		fields := a.Fields
+		if fields == nil {
+			fields = []string{}
+		}
+		result = append(result, map[string]any{"assetType": a.Type, "assetId": a.ID, "assetName": a.Name, "usedFields": fields})
+	}
+	return restSuccess(result)
+}
+
 // usage answers with the calls of the day.
 func (s *Simulator) usage() ([]byte, *fault) {
 	day, calls := s.limiter.used(apiREST)

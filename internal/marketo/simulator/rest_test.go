@@ -240,6 +240,9 @@ func TestRESTReads(t *testing.T) {
 	if !reflect.DeepEqual(described["dedupeFields"], []any{"rid"}) || described["idField"] != "marketoGUID" {
 		t.Errorf("describe = %v", described)
 	}
+	if got := in.rest("GET", "customobjects/schema/RoadShow/dependentAssets.json", ""); got.Success || got.Errors[0].Code != "616" {
+		t.Errorf("dependent assets without a plan that has them: %+v", got)
+	}
 	types := map[string]string{}
 	for _, f := range described["fields"].([]any) {
 		field := f.(map[string]any)

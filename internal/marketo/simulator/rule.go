@@ -134,7 +134,7 @@ func (r *Rule) refuses() bool {
 
 // check reports the first word or number that a rule cannot have.
 func (r *Rule) check() error {
-	operations := []string{"", opSync, opDelete, opGet, opDescribe, opList, opUsage, opToken, opExport, opFile}
+	operations := []string{"", opSync, opDelete, opGet, opDescribe, opList, opUsage, opAssets, opToken, opExport, opFile}
 	spoils := []Spoil{"", SpoilMissing, SpoilDoubled, SpoilForeign, SpoilUnknown, SpoilReversed, SpoilBoth, SpoilMalformed, SpoilHTML, SpoilEmpty}
 	switch {
 	case !slices.Contains([]string{"", apiSOAP, apiREST}, r.API):

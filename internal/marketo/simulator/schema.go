@@ -16,11 +16,12 @@ type schema struct {
 	open    bool  // unknown attributes are added
 	folds   bool  // keys are compared without case and trailing blanks
 	link    Link
+	assets  []Asset
 	made    time.Time
 }
 
 func newSchema(t Type, open bool) *schema {
-	s := &schema{name: t.Name, open: open, folds: t.Keys == FoldKeys, link: t.Link, made: t.Created, columns: map[string]int{}}
+	s := &schema{name: t.Name, open: open, folds: t.Keys == FoldKeys, link: t.Link, assets: t.Assets, made: t.Created, columns: map[string]int{}}
 	if s.made.IsZero() {
 		s.made = time.Now()
 	}
@@ -40,7 +41,7 @@ func newSchema(t Type, open bool) *schema {
 
 // with returns a schema that has one more field.
 func (s *schema) with(name string) *schema {
-	grown := &schema{name: s.name, key: s.key, open: s.open, folds: s.folds, link: s.link, made: s.made, columns: make(map[string]int, len(s.columns)+1)}
+	grown := &schema{name: s.name, key: s.key, open: s.open, folds: s.folds, link: s.link, assets: s.assets, made: s.made, columns: make(map[string]int, len(s.columns)+1)}
 	for other, column := range s.columns {
 		grown.columns[other] = column
 	}

@@ -22,6 +22,7 @@ type typeEntry struct {
 	Dedupe []string     `yaml:"dedupe"`
 	Link   Link         `yaml:"link"`
 	Fields []fieldEntry `yaml:"fields"`
+	Assets []Asset      `yaml:"assets"`
 }
 
 type fieldEntry struct {
@@ -133,7 +134,7 @@ func (e fieldEntry) kind() FieldType {
 }
 
 func (e *typeEntry) compile() Type {
-	t := Type{Name: e.Name, Dedupe: e.Dedupe, Keys: e.Keys, Link: e.Link}
+	t := Type{Name: e.Name, Dedupe: e.Dedupe, Keys: e.Keys, Link: e.Link, Assets: e.Assets}
 	for _, field := range e.Fields {
 		t.Fields = append(t.Fields, Field{Name: field.Name, Type: field.kind(), Length: field.Length})
 	}
