@@ -303,7 +303,11 @@ func (w *world) configuration(t *testing.T, b *block) {
 		text += string(left)
 	}
 	file := filepath.Join(w.dir, fmt.Sprintf("block-%d.yaml", b.line))
-	if err := os.WriteFile(file, []byte(strings.NewReplacer("SLOT", "docs", "PORT", "0").Replace(text)), 0o600); err != nil {
+	for _, secret := range []string{"database-url", "marketo-client-id", "marketo-client-secret"} {
+		w.lay(t, "secrets/"+secret, "postgres://cdcsync@127.0.0.1/shop")
+	}
+	text = strings.NewReplacer("SLOT", "docs", "PORT", "0", "/run/secrets/", filepath.Join(w.dir, "secrets")+"/").Replace(text)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	conf, err := config.Load(file, w.lookup)
