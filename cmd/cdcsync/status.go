@@ -51,7 +51,7 @@ interrupted and exits with 0.`,
 				return fmt.Errorf("status: %w", explain(err))
 			}
 			if ask.json {
-				err = writeIndented(cmd.OutOrStdout(), s)
+				err = writeIndented(cmd.OutOrStdout(), statusJSON{s, backfillsOf(cmd.Context(), client, s)})
 			} else {
 				_, err = io.WriteString(cmd.OutOrStdout(), statusText(s, backfillsOf(cmd.Context(), client, s)...))
 			}
@@ -67,6 +67,12 @@ interrupted and exits with 0.`,
 	ask.flags(cmd)
 	cmd.Flags().BoolVar(&watch, "watch", false, "go on, every two seconds")
 	return cmd
+}
+
+// statusJSON is a status with its backfills.
+type statusJSON struct {
+	snapshot.Status
+	Backfills []admin.Backfill `json:"backfills,omitempty"`
 }
 
 // errNotReady ends a status whose reason has been printed.
@@ -109,7 +115,7 @@ func watchStatus(ctx context.Context, w io.Writer, client statusSource, asJSON b
 		case err != nil:
 			text = []byte(begin + "no answer at " + time.Now().Format(time.TimeOnly) + ": " + explain(err).Error() + "\n" + end)
 		case asJSON:
-			if text, err = json.Marshal(s); err != nil {
+			if text, err = json.Marshal(statusJSON{s, backfillsOf(ctx, client, s)}); err != nil {
 				return fmt.Errorf("status: %w", err)
 			}
 			text = append(text, '\n')

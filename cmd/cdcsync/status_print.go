@@ -114,7 +114,7 @@ func callsToday(c snapshot.Calls, now time.Time) string {
 	} else {
 		text += ", no limit"
 	}
-	text += fmt.Sprintf("; the day ends in %s", span(c.Resets.Sub(now))) + forecast(c, now)
+	text += fmt.Sprintf("; the day ends in %s", span(c.Resets.Sub(now))) + forecast(c)
 	if c.Exhausted {
 		text += "; Marketo says that they are used up"
 	}
@@ -124,18 +124,24 @@ func callsToday(c snapshot.Calls, now time.Time) string {
 	return text
 }
 
-// forecast says when the calls of the day will be used up at its rate so far. In
-// its first half hour, and where they last, it says nothing.
-func forecast(c snapshot.Calls, now time.Time) string {
-	gone := 24*time.Hour - c.Resets.Sub(now)
-	if c.Limit == 0 || c.Today == 0 || c.Today >= c.Limit || gone < 30*time.Minute {
-		return ""
+// forecast says what others have made of the calls of the day, and when these will
+// be used up at its rate so far. In its first half hour, and where they last, it says
+// nothing of that.
+func forecast(c snapshot.Calls) (text string) {
+	if c.UsedUp != nil {
+		text += "; at the rate of the day so far they are used up at " + c.UsedUp.Local().Format(clock)
 	}
-	end := now.Add(time.Duration(float64(gone) / float64(c.Today) * float64(c.Limit-c.Today)))
-	if !end.Before(c.Resets) {
-		return ""
+	if c.Others == nil {
+		return text
 	}
-	return "; at the rate of the day so far they are used up at " + end.Local().Format(clock)
+	text += fmt.Sprintf("; other integrations have made %s, as of %s", number(*c.Others), c.OthersAt.Local().Format(clock))
+	if c.Instance > 0 {
+		text += fmt.Sprintf(", which leaves %s of the instance's %s", number(max(c.Instance-c.Today-*c.Others, 0)), number(c.Instance))
+	}
+	if c.InstanceUsedUp != nil {
+		text += ": all together they are used up at " + c.InstanceUsedUp.Local().Format(clock) + " at the rate of the day so far"
+	}
+	return text
 }
 
 // backfillLines are those that have not ended.

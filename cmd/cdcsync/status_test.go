@@ -161,20 +161,22 @@ func TestStatusTellsBackfills(t *testing.T) {
 }
 
 func TestForecastOfCalls(t *testing.T) {
+	three, five, others := noon.Add(3*time.Hour), noon.Add(5*time.Hour), 4500
+	zone := noon.Format("MST")
 	tests := []struct {
 		name  string
 		calls snapshot.Calls
 		want  string
 	}{
-		{"half a day, half of them", snapshot.Calls{Today: 5000, Limit: 10000, Resets: noon.Add(12 * time.Hour)}, ""},
-		{"half a day, four fifths of them", snapshot.Calls{Today: 8000, Limit: 10000, Resets: noon.Add(12 * time.Hour)}, "; at the rate of the day so far they are used up at 2026-03-01 15:00:00 " + noon.Format("MST")},
-		{"used up", snapshot.Calls{Today: 10000, Limit: 10000, Resets: noon.Add(12 * time.Hour)}, ""},
-		{"no limit", snapshot.Calls{Today: 8000, Resets: noon.Add(12 * time.Hour)}, ""},
-		{"none yet", snapshot.Calls{Limit: 10000, Resets: noon.Add(12 * time.Hour)}, ""},
-		{"too early to say", snapshot.Calls{Today: 800, Limit: 10000, Resets: noon.Add(24*time.Hour - 20*time.Minute)}, ""},
+		{"they last", snapshot.Calls{Today: 5000, Limit: 10000}, ""},
+		{"they do not", snapshot.Calls{Today: 8000, Limit: 10000, UsedUp: &three}, "; at the rate of the day so far they are used up at 2026-03-01 15:00:00 " + zone},
+		{"others", snapshot.Calls{Today: 500, Others: &others, OthersAt: &noon}, "; other integrations have made 4,500, as of 2026-03-01 12:00:00 " + zone},
+		{"others of an instance", snapshot.Calls{Today: 500, Others: &others, OthersAt: &noon, Instance: 50000}, "; other integrations have made 4,500, as of 2026-03-01 12:00:00 " + zone + ", which leaves 45,000 of the instance's 50,000"},
+		{"all of an instance", snapshot.Calls{Today: 500, Others: &others, OthersAt: &noon, Instance: 6000, InstanceUsedUp: &five}, "; other integrations have made 4,500, as of 2026-03-01 12:00:00 " + zone +
+			", which leaves 1,000 of the instance's 6,000: all together they are used up at 2026-03-01 17:00:00 " + zone + " at the rate of the day so far"},
 	}
 	for _, tt := range tests {
-		if got := forecast(tt.calls, noon); got != tt.want {
+		if got := forecast(tt.calls); got != tt.want {
 			t.Errorf("%s: got %q, want %q", tt.name, got, tt.want)
 		}
 	}

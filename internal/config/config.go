@@ -90,6 +90,9 @@ type Limits struct {
 	// CallsPerDay is the most calls between two midnights, US Central;
 	// 10,000 by default.
 	CallsPerDay int
+	// InstanceCallsPerDay is how many calls a day Marketo allows all integrations
+	// together, for forecasts; 0 where that is not said.
+	InstanceCallsPerDay int
 }
 
 // OnReject says what an object does that Marketo refuses for good.

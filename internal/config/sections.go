@@ -37,6 +37,7 @@ func (r *reading) schema() []field {
 				{name: "calls_per_20s", decode: whole(&limits.CallsPer20s, 0, 100)},
 				{name: "concurrent_calls", decode: whole(&limits.ConcurrentCalls, 0, 10)},
 				{name: "calls_per_day", decode: whole(&limits.CallsPerDay, 0, 1_000_000_000)},
+				{name: "instance_calls_per_day", decode: whole(&limits.InstanceCallsPerDay, 0, 1_000_000_000)},
 			}},
 		}, after: r.oneAPI},
 		{name: "delivery", inner: []field{

@@ -59,6 +59,7 @@ type Daemon struct {
 	accepted atomic.Pointer[[]checkpoint.Accepted]
 	tables   tables
 	pauses   pauses
+	usage    usage
 	runner   atomic.Pointer[pipeline.Runner]
 	starting atomic.Pointer[string]
 	house    atomic.Pointer[house]
@@ -128,6 +129,7 @@ func (d *Daemon) deliver(ctx context.Context, source *replication.Source, client
 	defer told.Wait()
 	defer stopTelling()
 	d.runner.Store(runner)
+	told.Go(func() { d.watchUsage(telling, client) })
 	return runner.Run(ctx)
 }
 

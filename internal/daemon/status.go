@@ -52,7 +52,9 @@ func (d *Daemon) snapshot(ctx context.Context) (*snapshot.Report, error) {
 }
 
 func (d *Daemon) settings() snapshot.Settings {
+	others, at := d.usage.others()
 	return snapshot.Settings{
+		Instance: d.Config.Marketo.Limits.InstanceCallsPerDay, Others: others, OthersAt: at,
 		Slot: d.Config.Source.Slot, CallsPerDay: d.Config.Marketo.Limits.CallsPerDay, CallsPer20s: d.Config.Marketo.Limits.CallsPer20s,
 		MaxRetainedWAL: int64(d.Config.Delivery.MaxRetainedWAL), MaxPendingBytes: d.Config.Delivery.MaxPendingBytes,
 	}

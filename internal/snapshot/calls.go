@@ -19,6 +19,17 @@ type Calls struct {
 	// Limit20s is what is configured for any 20 seconds, 0 for no limit.
 	Limit20s int       `json:"limit_20s"`
 	Resets   time.Time `json:"resets"`
+	// UsedUp is when the calls of Limit are used up at the rate of the day so far;
+	// missing where they last, and in the first half hour.
+	UsedUp *time.Time `json:"used_up_at,omitempty"`
+	// Others is how many calls all other integrations made today, by Marketo's count
+	// as of OthersAt; missing where it does not say, as over SOAP.
+	Others   *int       `json:"others_today,omitempty"`
+	OthersAt *time.Time `json:"others_as_of,omitempty"`
+	// Instance is what is configured for all of them together, 0 for unknown, and
+	// InstanceUsedUp when that is used up, as UsedUp.
+	Instance       int        `json:"instance_limit,omitempty"`
+	InstanceUsedUp *time.Time `json:"instance_used_up_at,omitempty"`
 	// Exhausted is set while Marketo itself says that the day is used up.
 	Exhausted bool `json:"exhausted"`
 	// Pace is the time between two batches that waiting can fill further while
@@ -50,6 +61,7 @@ func callsOf(r delivery.Report, set Settings, now time.Time) Calls {
 	if r.Quota.Day != marketo.QuotaDay(now) {
 		c.Today, c.Exhausted = 0, false // no call since midnight
 	}
+	c.forecast(set, now)
 	if r.Pending > 0 {
 		c.Limited = r.Limited
 	}
@@ -63,6 +75,32 @@ func callsOf(r delivery.Report, set Settings, now time.Time) Calls {
 	c.PerCall = ratio(r.Objects, r.Calls, 1)
 	c.PerChange = ratio(r.Calls, changes, 1000)
 	return c
+}
+
+// forecast says when the calls of the day will be used up.
+func (c *Calls) forecast(set Settings, now time.Time) {
+	c.UsedUp = usedUp(c.Today, c.Limit, now, c.Resets)
+	c.Instance = set.Instance
+	if set.Others == nil || marketo.QuotaDay(set.OthersAt) != marketo.QuotaDay(now) {
+		return
+	}
+	at := set.OthersAt.UTC()
+	c.Others, c.OthersAt = set.Others, &at
+	c.InstanceUsedUp = usedUp(c.Today+*c.Others, c.Instance, now, c.Resets)
+}
+
+// usedUp is when a limit will be reached at the rate of the day so far; nil where it
+// lasts, or is reached, and in the first half hour, which says little.
+func usedUp(calls, limit int, now, resets time.Time) *time.Time {
+	gone := 24*time.Hour - resets.Sub(now)
+	if limit == 0 || calls == 0 || calls >= limit || gone < 30*time.Minute {
+		return nil
+	}
+	end := now.Add(time.Duration(float64(gone) / float64(calls) * float64(limit-calls))).Truncate(time.Second).UTC()
+	if !end.Before(resets) {
+		return nil
+	}
+	return &end
 }
 
 // ratio returns a for each unit of b, nil when there is no b.
@@ -83,6 +121,11 @@ var callMetrics = []metric{
 	gauge("calls_in_flight", "Calls under way.", func(r *Report) float64 { return float64(r.Calls.InFlight) }),
 	gauge("quota_used_calls", "Calls counted against today's quota.", func(r *Report) float64 { return float64(r.from.Quota.Calls) }),
 	gauge("quota_limit_calls", "Configured calls a day; 0 is unlimited.", func(r *Report) float64 { return float64(r.Calls.Limit) }),
+	labelled("quota_others_calls", "Calls of all other integrations in today's quota day, by Marketo's count, which is asked for every 15 minutes; missing where it does not say.", prometheus.GaugeValue, nil, func(r *Report, put put) {
+		if r.Calls.Others != nil {
+			put(float64(*r.Calls.Others))
+		}
+	}),
 	gauge("call_pace_seconds", "Time between two batches that waiting can fill further, while the calls of the day run short; 0 while there is plenty.", func(r *Report) float64 { return r.Calls.Pace }),
 	flag("paused", "1 while nothing is sent, whatever the reason.", func(r *Report) bool { return r.from.Paused }),
 	labelled("calls_limited", "1 while the next call waits for this limit.", prometheus.GaugeValue, []string{"limit"}, func(r *Report, put put) {

@@ -76,6 +76,12 @@ type Report struct {
 type Settings struct {
 	Slot        string
 	CallsPerDay int
+	// Instance is how many calls a day the whole instance has, 0 where that is not
+	// known; Others what all others made of them today, nil where that is not, as of
+	// OthersAt.
+	Instance    int
+	Others      *int
+	OthersAt    time.Time
 	CallsPer20s int
 	// MaxRetainedWAL and MaxPendingBytes are in bytes.
 	MaxRetainedWAL  int64
