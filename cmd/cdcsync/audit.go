@@ -48,15 +48,25 @@ running daemon is asked. Values are compared by the types of Marketo's fields.
   extra      on_delete would have deleted the object
   doubled    a row has several objects
 
-It exits with 0 when nothing differs, 6 when something does, 2 when it would cost
+--repair has the daemon send the rows of what is missing or different, as those
+of a backfill; --remove-extra removes what is too much, too: only where on_delete
+is delete, and no more in an hour than delivery.max_deletes. Whether a row wants an
+object is asked once more before it is removed.
+
+It exits with 0 when nothing differs or all of it was repaired, 6 when something
+does, 2 when it would cost
 more calls than are allowed, and 1 when it could not look at everything.`,
 		Example: `  cdcsync audit
   cdcsync audit roadshow --sample 3000
-  cdcsync audit roadshow --max-calls 5000 --json`,
+  cdcsync audit roadshow --max-calls 5000 --json
+  cdcsync audit roadshow --repair`,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			r.names, r.out, r.log = names, cmd.OutOrStdout(), cmd.ErrOrStderr()
 			if r.wish.Sample < 0 || r.most < 0 {
 				return usageError{errors.New("--sample and --max-calls are not negative")}
+			}
+			if r.removeExtra && !r.repairs {
+				return usageError{errors.New("--remove-extra goes with --repair")}
 			}
 			switch r.wish.Method = audit.Method(r.by); {
 			case r.by != "" && r.wish.Method != audit.ByExtract && r.wish.Method != audit.ByQuery:
@@ -74,6 +84,8 @@ more calls than are allowed, and 1 when it could not look at everything.`,
 	f.IntVar(&r.most, "max-calls", 0, "the most calls to Marketo; 0 is a twentieth of those of a day")
 	f.DurationVar(&r.poll, "poll", 0, "how often the jobs of an extract are looked at; 0 is once a minute")
 	_ = f.MarkHidden("poll") // for simulated instances, whose jobs end at once
+	f.BoolVar(&r.repairs, "repair", false, "send the rows of what is missing or different, through the daemon")
+	f.BoolVar(&r.removeExtra, "remove-extra", false, "with --repair, remove what is too much, too, where on_delete is delete")
 	f.BoolVar(&r.priceOnly, "price", false, "say what it would cost, and look at nothing")
 	return cmd
 }
@@ -86,8 +98,11 @@ type auditRun struct {
 	by        string
 	most      int
 	priceOnly bool
-	poll      time.Duration
-	out, log  io.Writer
+	repairs   bool
+	// removeExtra lets repairs remove objects, too.
+	removeExtra bool
+	poll        time.Duration
+	out, log    io.Writer
 
 	config *config.Config
 	client *admin.Client
@@ -102,6 +117,8 @@ type audited struct {
 	Forecast int             `json:"calls_forecast"`
 	Mappings []audit.Tally   `json:"mappings"`
 	Findings []audit.Finding `json:"findings"`
+	// Repaired says what became of them, of those mappings that were repaired.
+	Repaired []repaired `json:"repaired,omitempty"`
 }
 
 func (r *auditRun) run(ctx context.Context) error {
@@ -124,6 +141,9 @@ func (r *auditRun) run(ctx context.Context) error {
 		return err
 	}
 	err = r.look(ctx, plans)
+	if err == nil && r.repairs {
+		err = r.repair(ctx)
+	}
 	r.report.Calls = r.audit.Budget.Made
 	if printed := r.print(); printed != nil {
 		return fmt.Errorf("audit: %w", errors.Join(err, printed))
@@ -225,7 +245,11 @@ func (r *auditRun) look(ctx context.Context, plans []*audit.Plan) error {
 
 // verdict is the error whose exit code the audit ends with.
 func (r *auditRun) verdict() error {
-	if n := len(r.report.Findings); n > 0 {
+	left := 0
+	for _, one := range r.report.Repaired {
+		left += one.Left
+	}
+	if n := len(r.report.Findings); n > 0 && (!r.repairs || left > 0) {
 		return differsError{fmt.Errorf("audit: %s differences", number(n))}
 	}
 	for _, t := range r.report.Mappings {
@@ -285,6 +309,14 @@ func (a *audited) text() string {
 			if n.n > 0 {
 				fmt.Fprintf(&b, "%s: %s %s\n", printable(t.Mapping), objects(n.n), printable(n.what))
 			}
+		}
+	}
+	for _, one := range a.Repaired {
+		if n := one.Sent + one.Removed + one.Deleted + one.Left; n > 0 {
+			fmt.Fprintf(&b, "%s: repaired: %s sent, %s without a row removed, %s of doubled ones deleted, %s left\n", printable(one.Mapping), number(one.Sent), number(one.Removed), number(one.Deleted), number(one.Left))
+		}
+		for _, why := range one.Why {
+			fmt.Fprintf(&b, "%s: left: %s\n", printable(one.Mapping), printable(why))
 		}
 	}
 	fmt.Fprintf(&b, "%s calls were made\n", number(a.Calls))

@@ -30,6 +30,8 @@ type BackfillAsk struct {
 	Where string   `json:"where,omitempty"`
 	Keys  []string `json:"keys,omitempty"`
 	Force bool     `json:"force,omitempty"`
+	// Remove deletes the objects of Keys that no row wants.
+	Remove bool `json:"remove,omitempty"`
 }
 
 // Backfills is the answer to GET /api/v1/backfills, and to what changes them:
@@ -52,6 +54,8 @@ type Backfill struct {
 	// Keys counts the keys of rows that were asked for; 0 for all rows.
 	Keys  int  `json:"keys,omitempty"`
 	Force bool `json:"force,omitempty"`
+	// Remove is set where objects of Keys that no row wants are deleted.
+	Remove bool `json:"remove,omitempty"`
 	// Rows were read, Objects handed in to be sent, Refused of them did Marketo
 	// not take. Estimate is how many rows there are in all.
 	Rows     int64 `json:"rows"`

@@ -47,7 +47,9 @@ func (x *extraction) compareKey(rows, objects []entry) {
 // there.
 func (x *extraction) compareSpellings(rows, objects []entry) {
 	for i := range rows {
-		same := func(e entry) bool { return strings.TrimRight(e.spelling, " ") == strings.TrimRight(rows[i].spelling, " ") }
+		same := func(e entry) bool {
+			return strings.TrimRight(e.spelling, " ") == strings.TrimRight(rows[i].spelling, " ")
+		}
 		twice := slices.ContainsFunc(rows, func(e entry) bool {
 			return &e != &rows[i] && e.want == oneObject && rows[i].want == oneObject && same(e) && !slices.Equal(e.columns, rows[i].columns)
 		})

@@ -57,6 +57,8 @@ type Backfill struct {
 	Keys []string
 	// Force sends objects although Marketo is known to have them as they are.
 	Force bool
+	// Remove deletes the objects of Keys that no row wants, where on_delete does.
+	Remove bool
 	// Added is when it was asked for, Changed when its state changed last,
 	// Started when it ran first and Ended when it ended: zero for not yet.
 	Added, Changed, Started, Ended time.Time

@@ -110,7 +110,7 @@ func (d *Daemon) backfills(ctx context.Context, ask admin.BackfillAsk) (admin.Ba
 	var err error
 	switch ask.Action {
 	case admin.BackfillStart:
-		reports, err = runner.StartBackfills(ctx, pipeline.BackfillRequest{Mappings: ask.Mappings, Where: ask.Where, Keys: ask.Keys, Force: ask.Force})
+		reports, err = runner.StartBackfills(ctx, pipeline.BackfillRequest{Mappings: ask.Mappings, Where: ask.Where, Keys: ask.Keys, Force: ask.Force, Remove: ask.Remove})
 	case admin.BackfillPause:
 		reports, err = runner.PauseBackfills(ctx, ask.Mappings)
 	case admin.BackfillResume:
@@ -130,7 +130,7 @@ func (d *Daemon) backfills(ctx context.Context, ask admin.BackfillAsk) (admin.Ba
 func translateBackfill(r *pipeline.BackfillReport) admin.Backfill {
 	b := admin.Backfill{
 		ID: r.ID, Mapping: r.Mapping, Table: r.Schema + "." + r.Table, Object: r.Object, State: string(r.State), Reason: r.Err,
-		Where: r.Where, Keys: len(r.Keys), Force: r.Force,
+		Where: r.Where, Keys: len(r.Keys), Force: r.Force, Remove: r.Remove,
 		Rows: r.Rows, Objects: r.Objects, Refused: r.Refused, Estimate: r.Estimate, CallsLeft: r.Cost.Calls, SecondsLeft: r.Left.Seconds(), Day: r.Cost.Day,
 		Added: r.Added.UTC(),
 	}

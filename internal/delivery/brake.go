@@ -174,11 +174,13 @@ func (m *Machine) askAgain(now time.Time, mapping int) {
 			}
 		}
 	}
-	l := m.lane(live, mapping, marketo.Delete)
-	for spot, end := l.head, l.tail; spot != end; spot++ {
-		if it := *l.at(spot); it != nil && it.deletes() {
-			it.ask()
-			m.promote(now, it)
+	for c := range classes {
+		l := m.lane(c, mapping, marketo.Delete)
+		for spot, end := l.head, l.tail; spot != end; spot++ {
+			if it := *l.at(spot); it != nil && it.deletes() {
+				it.ask()
+				m.promote(now, it)
+			}
 		}
 	}
 }

@@ -52,7 +52,8 @@ type Offered struct {
 	// life. Feed is the name of the backfill.
 	Ticket uint64
 	Feed   string
-	// Writes may lack values, with Reread; none is Partial. The Machine keeps
+	// Writes may lack values, with Reread; none is Partial. A Removal of an object
+	// that no row wants has Ask, as a row may come to want it. The Machine keeps
 	// nothing of the slice itself.
 	Writes []mapping.Write
 	// Cursor is saved when these and all earlier ones of the feed are settled.

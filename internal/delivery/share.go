@@ -61,7 +61,8 @@ const bulkWait = 10 * time.Second
 
 // bulkDue is due for a lane of a backfill.
 func (m *Machine) bulkDue(now time.Time, l *lane) bool {
-	if s := &m.states[l.mapping]; s.paused[bulk] != "" || m.silent(l.mapping) || m.end.stopping {
+	if s := &m.states[l.mapping]; s.paused[bulk] != "" || m.silent(l.mapping) || m.end.stopping ||
+		l.operation == marketo.Delete && m.mayDelete(now, l.mapping, 1) == 0 {
 		return false
 	}
 	if l.n < m.cfg.Capacity.Objects {

@@ -27,6 +27,8 @@ type BackfillRequest struct {
 	Keys  []string
 	// Force sends objects although Marketo is known to have them as they are.
 	Force bool
+	// Remove deletes the objects of Keys that no row wants, where on_delete does.
+	Remove bool
 }
 
 // BackfillReport is a backfill, and what is to be expected of it.
@@ -66,7 +68,7 @@ func (r *Runner) StartBackfills(ctx context.Context, ask BackfillRequest) ([]Bac
 		}
 		c := checkpoint.Backfill{
 			Mapping: d.Name, MappingID: MappingID(d), State: checkpoint.BackfillWaiting,
-			Where: ask.Where, Keys: ask.Keys, Force: ask.Force, Added: time.Now().UTC(),
+			Where: ask.Where, Keys: ask.Keys, Force: ask.Force, Remove: ask.Remove, Added: time.Now().UTC(),
 		}
 		if c.Estimate, err = r.estimate(ctx, d, ask); err != nil {
 			return nil, err
@@ -114,6 +116,9 @@ func checkRequest(d mapping.Definition, ask BackfillRequest) error {
 	columns := d.KeyColumns()
 	if len(ask.Keys) > 0 && len(columns) == 0 {
 		return rowread.ErrNoKeyColumn
+	}
+	if ask.Remove && (len(ask.Keys) == 0 || !d.OnDelete.Delete) {
+		return errors.New("objects that no row wants are deleted by their keys, and only where on_delete is delete")
 	}
 	for _, key := range ask.Keys {
 		if _, err := KeyTexts(columns, key); err != nil {

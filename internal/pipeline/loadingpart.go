@@ -36,6 +36,9 @@ type part struct {
 	rows     []string
 	writes   []mapping.Write
 	bytes    int
+	// wanted are the keys of the objects that rows want, for a backfill that
+	// removes others.
+	wanted []string
 }
 
 // chunk reads one chunk and has it handed in at its mark, with what has to be

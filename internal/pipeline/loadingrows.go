@@ -31,10 +31,13 @@ func (l *loading) rows(ctx context.Context, chunk *rowread.Chunk, p *part) error
 	var wrong error
 	found := func(row rowread.Row) bool {
 		wrong = l.row(chunk.Relation, p, row)
-		return wrong == nil && len(p.writes) < p.room && p.bytes < chunkBytes
+		return wrong == nil && (p.keys != nil || len(p.writes) < p.room && p.bytes < chunkBytes)
 	}
 	if p.keys != nil {
-		return errors.Join(chunk.Rows(ctx, p.columns, p.keys, found), wrong)
+		if err := errors.Join(chunk.Rows(ctx, p.columns, p.keys, found), wrong); err != nil || !l.job.Remove || p.again {
+			return err
+		}
+		return l.removals(chunk.Relation, p)
 	}
 	chunk.Room = p.room
 	last, ended, err := chunk.Next(ctx, l.place.After, l.most, found)
@@ -85,6 +88,9 @@ func (l *loading) row(relation *pgoutput.Relation, p *part, row rowread.Row) err
 	w, matches, err := l.runner.Mappings.Row(l.job.mapping, relation, row.Values)
 	if err != nil || !matches {
 		return err
+	}
+	if l.job.Remove {
+		p.wanted = append(p.wanted, w.Key)
 	}
 	if !p.again {
 		p.next.Objects++
@@ -141,3 +147,27 @@ func (l *loading) admitted(ctx context.Context) (*rowread.Chunk, error) {
 		}
 	}
 }
+
+// removals adds what on_delete asks for of the keys that no row wants. The table is
+// asked once more when their turn comes.
+func (l *loading) removals(relation *pgoutput.Relation, p *part) error {
+	for _, key := range p.keys {
+		w, _, err := l.runner.Mappings.Row(l.job.mapping, relation, bare(relation, p.columns, key))
+		if err != nil {
+			return err
+		}
+		gone, acts := l.runner.Mappings.Gone(w)
+		if !acts || slices.Contains(p.wanted, w.Key) {
+			continue
+		}
+		gone.Removal, gone.Ask, gone.Partial = true, true, false
+		p.next.Objects++
+		// No row of the table has this key: the stream cannot say that it is newer.
+		p.rows, p.writes = append(p.rows, noRow+w.Key), append(p.writes, gone)
+		p.bytes += gone.Bytes
+	}
+	return nil
+}
+
+// noRow begins what stands for the key of a row where there is none.
+const noRow = "\x00\x00"

@@ -65,6 +65,7 @@ func testBackfills(t T, w World) {
 	s := identified(t, w)
 	want := []checkpoint.Backfill{
 		{Mapping: "visits", MappingID: visits, Where: "row.a == '" + odd + "'", Keys: []string{odd, ""}, Force: true, Added: moment, Progress: checkpoint.Progress{Estimate: 1000}},
+		{Mapping: "visits", MappingID: visits, Keys: []string{"1"}, Remove: true, Added: moment},
 		{Mapping: "visits", MappingID: visits, Added: moment},
 	}
 	for i := range want {

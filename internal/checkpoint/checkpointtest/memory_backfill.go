@@ -19,7 +19,7 @@ func (s *memoryStore) AddBackfill(ctx context.Context, b checkpoint.Backfill) (i
 	err := s.commit(ctx, true, func(next *image) error {
 		next.lastID++
 		b = checkpoint.Backfill{ID: next.lastID, Mapping: b.Mapping, MappingID: b.MappingID, State: checkpoint.BackfillWaiting, Where: b.Where,
-			Keys: slices.Clone(b.Keys), Force: b.Force, Added: b.Added, Changed: b.Added, Progress: checkpoint.Progress{Estimate: b.Estimate}}
+			Keys: slices.Clone(b.Keys), Force: b.Force, Remove: b.Remove, Added: b.Added, Changed: b.Added, Progress: checkpoint.Progress{Estimate: b.Estimate}}
 		next.backfills = append(next.backfills, b)
 		next.forget()
 		return nil

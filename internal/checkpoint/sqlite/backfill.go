@@ -21,7 +21,7 @@ CREATE TABLE backfill (        -- sendings of the rows that a table has
   state    TEXT    NOT NULL CHECK (state IN ('waiting', 'running', 'paused', 'failed', 'done', 'cancelled')),
   filter   TEXT    NOT NULL,   -- an expression; empty: every row
   keys     TEXT    NOT NULL,   -- JSON; []: every row
-  force    INTEGER NOT NULL,
+  force    INTEGER NOT NULL,   -- 1: although known to be so; + 2: objects that no row wants are deleted
   added    TEXT    NOT NULL,
   changed  TEXT    NOT NULL,
   started  TEXT    NOT NULL,
@@ -64,7 +64,7 @@ func (s *Store) AddBackfill(ctx context.Context, b checkpoint.Backfill) (id int6
 		added := formatTime(b.Added)
 		result, err := s.write.ExecContext(ctx, `INSERT INTO backfill (mapping, schema, name, object, state, filter, keys, force, added, changed, started, ended, estimate)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', '', ?)`,
-			b.Mapping, b.Schema, b.Table, b.Object, string(checkpoint.BackfillWaiting), b.Where, string(keys), b.Force, added, added, b.Estimate)
+			b.Mapping, b.Schema, b.Table, b.Object, string(checkpoint.BackfillWaiting), b.Where, string(keys), forceOf(b), added, added, b.Estimate)
 		if err != nil {
 			return err
 		}
@@ -166,13 +166,14 @@ func listBackfills(ctx context.Context, db querier, id int64) ([]checkpoint.Back
 func scanBackfill(rows *sql.Rows) (checkpoint.Backfill, error) {
 	var b checkpoint.Backfill
 	var state, keys string
+	var force int
 	var times [4]string
-	err := rows.Scan(&b.ID, &b.Mapping, &b.Schema, &b.Table, &b.Object, &state, &b.Where, &keys, &b.Force,
+	err := rows.Scan(&b.ID, &b.Mapping, &b.Schema, &b.Table, &b.Object, &state, &b.Where, &keys, &force,
 		&times[0], &times[1], &times[2], &times[3], &b.Rows, &b.Objects, &b.Progress.Refused, &b.Estimate, &b.Err)
 	if err != nil {
 		return b, err
 	}
-	b.State = checkpoint.BackfillState(state)
+	b.State, b.Force, b.Remove = checkpoint.BackfillState(state), force&1 != 0, force&2 != 0
 	if err := json.Unmarshal([]byte(keys), &b.Keys); err != nil {
 		return b, fmt.Errorf("keys: %w", errDamaged)
 	}
@@ -185,4 +186,15 @@ func scanBackfill(rows *sql.Rows) (checkpoint.Backfill, error) {
 		}
 	}
 	return b, nil
+}
+
+// forceOf is what the column force has.
+func forceOf(b checkpoint.Backfill) (force int) {
+	if b.Force {
+		force |= 1
+	}
+	if b.Remove {
+		force |= 2
+	}
+	return force
 }
