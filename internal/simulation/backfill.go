@@ -112,7 +112,7 @@ func (s *Simulator) offerAtMark() {
 	b.closeChunk()
 	offer := &delivery.Offered{Feed: "backfill:1", Cursor: strconv.Itoa(int(c.to)), Last: int(c.to) == len(s.keys)}
 	for k := c.from; k < c.to; k++ {
-		if s.plant.keepTouched || !s.touched(k, c.sees, c.mark) {
+		if touched := !s.plant.keepTouched && s.touched(k, c.sees, c.mark); !s.offerRemoval(offer, k, c.sees) && !touched {
 			s.offerRow(offer, k, c.sees)
 		}
 	}
@@ -171,6 +171,32 @@ func (s *Simulator) offerRow(offer *delivery.Offered, k int32, sees int) {
 	key.offered, key.inexact = i+1, true
 	offer.Writes = append(offer.Writes, w)
 }
+
+// offerRemoval adds, now and then, the removal of an object whose row was gone after
+// so many transactions: an audit has found it. What the stream has of the key since
+// does not keep it from being handed in, as there is no row to tell that by.
+func (s *Simulator) offerRemoval(offer *delivery.Offered, k int32, sees int) bool {
+	key := &s.keys[k]
+	if !backfills(key.mapping) {
+		return false
+	}
+	i := key.last
+	for i != 0 && int(s.changes[i].tx) >= sees {
+		i = s.changes[i].previous
+	}
+	if c := &s.changes[i]; i == 0 || !c.removal || c.hides || c.operation != marketo.Delete || !s.chance(removed) {
+		return false
+	}
+	w := s.write(i)
+	w.Ask, w.Reread, w.Partial = !s.plant.unasked, false, false
+	key.offered, key.inexact = i+1, true
+	offer.Writes = append(offer.Writes, w)
+	s.covered.Removed++
+	return true
+}
+
+// removed is the part of the rows that are gone whose objects are to be removed.
+const removed = 0.3
 
 // backfills reports whether the rows of a mapping are handed in.
 func backfills(mapping int) bool { return mappings[mapping].operation == marketo.Upsert }

@@ -53,8 +53,8 @@ type Coverage struct {
 	Releases, Reserved                    int
 	// What a backfill did: chunks, rows of them and those that the stream had
 	// newer, cursors that were saved.
-	Chunks, Offered, Touched, Cursors int
-	RowsRefused                       int
+	Chunks, Offered, Removed, Touched, Cursors int
+	RowsRefused                                int
 	// What is remembered of objects: looks, those that found something, objects
 	// that were not sent for it, and that of all that was lost with the power.
 	Looks, Found, Unchanged, RecordsLost int

@@ -17,6 +17,8 @@ type plant struct {
 	effect func(*Simulator, delivery.Effect) []delivery.Effect
 	// forgetSkip makes the reader skip one change too few.
 	forgetSkip bool
+	// unasked has objects without a row removed without a look at the table.
+	unasked bool
 	// keepTouched has rows of a backfill kept that the stream has newer.
 	keepTouched bool
 	// keepRecord has what is remembered of objects outlive a loss of power.

@@ -164,6 +164,7 @@ func streamPlants() []plant {
 			return slices.DeleteFunc(entries, func(e delivery.Entry) bool { return e.Kind == delivery.EntryMark })
 		})},
 		{name: "rows of a backfill that the stream has newer are kept", keepTouched: true},
+		{name: "objects without a row are removed without a look", unasked: true},
 		{name: "rows of a backfill are handed in before their mark", early: true},
 		{name: "a cut transaction is skipped one short", forgetSkip: true},
 		{name: "positions lack their place in the transaction", event: onEntries(func(_ *Simulator, entries []delivery.Entry) []delivery.Entry {
