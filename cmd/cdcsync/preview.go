@@ -16,6 +16,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/daemon"
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/pipeline"
 	"github.com/cdcsync/cdcsync/internal/preflight"
 	"github.com/cdcsync/cdcsync/internal/preview"
 	"github.com/cdcsync/cdcsync/internal/rowread"
@@ -37,8 +38,8 @@ func previewCommand() *cobra.Command {
 For each mapping some rows are read, those with the lowest keys, and made objects
 of by the code that delivers them. Marketo is asked what it has of these objects, so
 that it shows which would be created, changed or left as they are, and why one would
-be refused. Over REST that takes a call for each object type, which describes it, and
-one for 300 rows; over SOAP a call for each row. They are counted with those of the
+be refused. Over REST that takes two calls for each object type, which describe it and
+say what campaigns use it, and one for 300 rows; over SOAP a call for each row. They are counted with those of the
 daemon. --offline asks nobody but the database.
 
 What changes of the table cost in a day is told in bounds, by the statistics of
@@ -75,6 +76,11 @@ of rows.`,
 			}
 			if err != nil {
 				return fmt.Errorf("preview: %w", err)
+			}
+			for _, m := range shown.Mappings {
+				if m.Problem != "" {
+					return fmt.Errorf("preview: rows of mapping %s could not be shown", m.Mapping)
+				}
 			}
 			return nil
 		},
@@ -118,6 +124,13 @@ type previewing struct {
 	client   marketo.Client
 	capacity marketo.Capacity
 	known    map[string]marketo.Description
+	users    map[string]usedBy
+}
+
+// usedBy is what uses an object type, or why that is not known.
+type usedBy struct {
+	names   []string
+	unknown string
 }
 
 // previewed is what preview prints as JSON.
@@ -201,8 +214,12 @@ func (p *previewing) mapping(ctx context.Context, i int) (preview.Mapping, error
 	d := p.conf.Set.Definition(i)
 	m := preview.Mapping{Mapping: d.Name, Table: d.Schema + "." + d.Table, Object: d.Object, Operation: d.Operation.String(), Rows: []preview.Row{}}
 	sample, err := preview.Read(ctx, p.session, p.conf.Set, i, p.rows)
+	if ctx.Err() != nil {
+		return m, context.Cause(ctx)
+	}
 	if err != nil {
-		return m, err
+		m.Problem = err.Error()
+		return m, nil
 	}
 	description, described := p.known[d.Object]
 	if described {
@@ -214,6 +231,7 @@ func (p *previewing) mapping(ctx context.Context, i int) (preview.Mapping, error
 		sample.Judge(description)
 	}
 	p.compare(ctx, &m, sample, description)
+	p.askUsers(ctx, &m)
 	m.Rows = append(m.Rows, sample.Rows()...)
 	rows, err := p.session.CountRows(ctx, catalog.TableName{Schema: d.Schema, Name: d.Table})
 	if err != nil {
@@ -226,6 +244,32 @@ func (p *previewing) mapping(ctx context.Context, i int) (preview.Mapping, error
 func (p *previewing) limits() marketo.Limits {
 	l := p.conf.Marketo.Limits
 	return marketo.Limits{CallsPer20s: l.CallsPer20s, ConcurrentCalls: l.ConcurrentCalls, CallsPerDay: l.CallsPerDay}
+}
+
+// askUsers asks what uses the object type, once for each.
+func (p *previewing) askUsers(ctx context.Context, m *preview.Mapping) {
+	asks, ok := p.client.(pipeline.Dependents)
+	if p.offline || !ok {
+		return
+	}
+	used, known := p.users[m.Object]
+	if !known {
+		ctx, cancel := context.WithTimeout(ctx, marketoTimeout)
+		defer cancel()
+		found, err := asks.DependentAssets(ctx, m.Object)
+		if err != nil {
+			used.unknown = err.Error()
+		}
+		for _, a := range found {
+			used.names = append(used.names, a.String())
+		}
+		slices.Sort(used.names)
+		if p.users == nil {
+			p.users = make(map[string]usedBy)
+		}
+		p.users[m.Object] = used
+	}
+	m.UsedBy, m.UsedByUnknown = used.names, used.unknown
 }
 
 // compare asks what Marketo has of the objects of a sample.

@@ -28,12 +28,22 @@ func writePreview(b *strings.Builder, m *preview.Mapping) {
 	for _, f := range m.Findings {
 		fmt.Fprintf(b, "%s  %s\n", strings.ToUpper(f.Level.String()), printable(f.String()))
 	}
+	if m.Problem != "" {
+		fmt.Fprintf(b, "its rows cannot be shown: %s\n", printable(m.Problem))
+		return
+	}
 	for i := range m.Rows {
 		writePreviewRow(b, &m.Rows[i])
 	}
 	b.WriteString("\n")
 	line := func(name, text string) { fmt.Fprintf(b, "%-9s%s\n", name, text) }
 	line("rows", countedVerdicts(m))
+	switch {
+	case m.UsedByUnknown != "":
+		line("used by", "not known: "+printable(m.UsedByUnknown))
+	case len(m.UsedBy) > 0:
+		line("used by", printable(strings.Join(m.UsedBy, ", "))+": objects that are created set off campaigns that wait for them")
+	}
 	if e := m.Existing; e != nil {
 		text := fmt.Sprintf("the table has about %s rows: a backfill takes %s", number(uint64(e.Rows)), callsText(uint64(e.Calls)))
 		if e.Day > 0 {

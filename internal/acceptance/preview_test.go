@@ -13,7 +13,7 @@ import (
 func newPreviewed(t *testing.T, api string) *world {
 	t.Helper()
 	w := newWorld(t, server, api, simulator.Options{Types: []simulator.Type{{
-		Name: "Visit", Dedupe: []string{"visitId"}, Fields: []simulator.Field{
+		Name: "Visit", Dedupe: []string{"visitId"}, Assets: []simulator.Asset{{Type: "Smart Campaign", ID: 7, Name: "Welcome"}}, Fields: []simulator.Field{
 			{Name: "visitId", Type: simulator.Integer}, {Name: "city", Type: simulator.String, Length: 10},
 			{Name: "total", Type: simulator.Float}, {Name: "email", Type: simulator.Email}, {Name: "vip", Type: simulator.Boolean},
 			{Name: "at", Type: simulator.DateTime},
@@ -105,6 +105,9 @@ func TestPreview(t *testing.T) {
 				t.Errorf("exit code %d, no %q in:\n%s", code, want, text)
 			}
 		}
+		if (api == "rest") != strings.Contains(text, `used by  Smart Campaign "Welcome" (7): objects that are created`) {
+			t.Errorf("what uses the type:\n%s", text)
+		}
 		if api == "soap" && !strings.Contains(text, "over SOAP it takes 3 calls") {
 			t.Errorf("the price is not said:\n%s", text)
 		}
@@ -114,6 +117,14 @@ func TestPreview(t *testing.T) {
 			t.Errorf("offline: exit code %d, %d calls: %s", code, len(w.sim.Calls())-all, text)
 		}
 		if text, code = w.command("preview", "visit"); code != 2 || !strings.Contains(text, "there is no mapping visit; there are visits") {
+			t.Errorf("exit code %d: %s", code, text)
+		}
+		// A mapping that cannot be shown does not take the others along.
+		w.config.mappings += "  - {table: odd, object: Odd, key: {id: id}}\n"
+		w.exec(`CREATE TABLE odd (id int); ALTER TABLE odd REPLICA IDENTITY FULL`)
+		w.configure()
+		text, code = w.command("preview", "--offline")
+		if code != 1 || !strings.Contains(text, "visits: public.visits -> Visit") || !strings.Contains(text, "odd: public.odd -> Odd (upsert)\nits rows cannot be shown: ") {
 			t.Errorf("exit code %d: %s", code, text)
 		}
 		if len(w.writes()) != calls || w.confirmed() != before {

@@ -68,6 +68,12 @@ type Mapping struct {
 	// Findings are what is wrong with the mapping as a whole, by Marketo's
 	// description of the object type.
 	Findings []preflight.Finding `json:"findings,omitempty"`
+	// Problem says why no rows could be shown.
+	Problem string `json:"problem,omitempty"`
+	// UsedBy are the campaigns and other assets that use the object type, as Marketo
+	// tells over REST where the plan has that; UsedByUnknown says why it did not.
+	UsedBy        []string `json:"used_by,omitempty"`
+	UsedByUnknown string   `json:"used_by_unknown,omitempty"`
 	// Asked is how many calls to Marketo its objects took; Unasked why they were not
 	// looked up.
 	Asked   int    `json:"calls_asked"`
