@@ -170,3 +170,32 @@ func TestShadowLeavesNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestShadowLosesItsSlot ends its connection: what was seen by then is told, with why
+// there is no more, and the daemon beside it does not notice.
+func TestShadowLosesItsSlot(t *testing.T) {
+	oneAPI(t, "rest", func(t *testing.T, api string) {
+		w := newItems(t, server, api, 10, simulator.Options{})
+		p := w.start()
+		s := launch(t, w.program, "run", "--shadow", "-c", w.dir+"/cdcsync.yaml")
+		s.awaitLog(t, "cdcsync_shadow_")
+		s.awaitLog(t, `msg=streaming`)
+		s.awaitLog(t, "the shadow run is not shown over HTTP")
+		w.exec(`UPDATE items SET version = 1`)
+		w.settle(p)
+		time.Sleep(2 * time.Second) // it looks every second
+		w.exec(`SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name LIKE 'cdcsync_shadow_%' AND database = current_database()`)
+		if code := s.exit(t, 30*time.Second); code != 1 {
+			t.Errorf("exit code %d, want 1", code)
+		}
+		for _, want := range []string{"a day takes about ", "10 objects in 1 call; nothing was sent", "cdcsync: shadow run: the connection to postgresql was lost, and with it the slot of the shadow run; start it again"} {
+			if !strings.Contains(s.output.String(), want) {
+				t.Errorf("no %q", want)
+			}
+		}
+		w.exec(`UPDATE items SET version = 2`)
+		w.settle(p)
+		w.itemsAgree()
+		p.stop(t)
+	})
+}

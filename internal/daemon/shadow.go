@@ -190,6 +190,11 @@ func (s *Shadow) watch(ctx context.Context, source *replication.Source, x Examin
 
 // endedBy is the estimate of a run that something has ended: by what was seen last.
 func (s *Shadow) endedBy(cause error) (shadow.Estimate, error) {
+	var refused *checkpoint.Refusal
+	if errors.As(cause, &refused) {
+		// Its remedies are those of a slot that is to stay.
+		cause = errors.New("the connection to postgresql was lost, and with it the slot of the shadow run; start it again")
+	}
 	e := s.last.Load()
 	if e == nil {
 		return shadow.Estimate{}, cause
