@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -300,8 +301,11 @@ func TestApplicationIsNotHeldUp(t *testing.T) {
 		w.exec(things)
 		w.exec(`INSERT INTO thing SELECT i, 1, 'old', $1::text FROM generate_series(1, 50) i`, large())
 		p := w.start()
+		// The program must not have read the rows before the lock is there.
+		p.signal(t, syscall.SIGSTOP)
 		w.exec(`UPDATE thing SET name = 'new'`)
 		w.exec(`BEGIN; LOCK TABLE thing IN ACCESS EXCLUSIVE MODE`)
+		p.signal(t, syscall.SIGCONT)
 		await(t, time.Minute, func() (bool, string) {
 			return strings.Contains(p.output.String(), "lock timeout"), "the program waits for the lock without an end"
 		})
