@@ -14,6 +14,7 @@ type mappingState struct {
 	evidence evidence
 	block    block
 	brake    brake
+	created  creations
 	keys     keyReuse
 	// refusals speak against the rows of its backfill.
 	refusals evidence
@@ -88,6 +89,9 @@ func (m *Machine) concluded(now time.Time, c *call, it *item, r marketo.Result, 
 		m.known.existing.note(it, it.operation, r.Status)
 		if r.Status == marketo.Deleted {
 			m.states[it.mapping].brake.deleted(now)
+		}
+		if r.Status == marketo.Created && it.ticket != nil {
+			m.createdOf(now, it)
 		}
 		if m.confirmsPart(it, r.Status) {
 			m.complete(now, it)

@@ -19,11 +19,7 @@ const brakeSpan = time.Hour
 
 // brake counts the deletions of a mapping.
 type brake struct {
-	// minutes counts the objects that were deleted, by the minute since 1970
-	// that newest is the last of.
-	minutes [brakeSpan / time.Minute]int
-	newest  int64
-	sum     int // of minutes
+	hourly
 	// flying counts the objects of the calls under way that delete.
 	flying int
 	// held is set while the mapping waits for somebody to release it.
@@ -36,8 +32,16 @@ type brake struct {
 	free time.Time
 }
 
+// hourly counts what has been in the last brakeSpan.
+type hourly struct {
+	// minutes counts by the minute since 1970 that newest is the last of.
+	minutes [brakeSpan / time.Minute]int
+	newest  int64
+	sum     int // of minutes
+}
+
 // turn forgets what is older than brakeSpan.
-func (b *brake) turn(now time.Time) {
+func (b *hourly) turn(now time.Time) {
 	minute := now.Unix() / 60
 	for n := 0; b.newest < minute && n < len(b.minutes); n++ {
 		b.newest++
@@ -53,10 +57,15 @@ func (b *brake) deleted(now time.Time) {
 	if b.free.After(now) {
 		return
 	}
+	b.count(now)
+	b.changed = true
+}
+
+// count counts one.
+func (b *hourly) count(now time.Time) {
 	b.turn(now)
 	b.minutes[b.newest%int64(len(b.minutes))]++
 	b.sum++
-	b.changed = true
 }
 
 // record returns what the store keeps of it.

@@ -63,6 +63,9 @@ type Offered struct {
 	Again bool
 	// Force has them sent although Marketo is known to have them.
 	Force bool
+	// Announced is how many objects of the mapping the backfill may create in an hour:
+	// see creations. Zero means any number.
+	Announced int
 	// Last says that nothing follows soon: they need not wait for a full batch.
 	Last bool
 }
@@ -71,9 +74,10 @@ type Offered struct {
 // cursor saved. Those of one feed come in the order in which they were handed in.
 type TicketSettled struct{ Ticket uint64 }
 
-// BackfillRefused says that Marketo refuses every object of a backfill: it is
+// BackfillPaused says that Marketo refuses every object of a backfill, or that it
+// creates more of them than were announced: it is
 // paused, with that reason.
-type BackfillRefused struct {
+type BackfillPaused struct {
 	Feed    string
 	Mapping int
 	Reason  string
@@ -81,7 +85,7 @@ type BackfillRefused struct {
 
 func (*Offered) event()         {}
 func (TicketSettled) effect()   {}
-func (BackfillRefused) effect() {}
+func (BackfillPaused) effect() {}
 
 // feeds are the tickets that are not settled and saved.
 type feeds struct {
@@ -106,6 +110,8 @@ type ticket struct {
 	cursor string
 	again  bool
 	force  bool
+	// announced is Offered's.
+	announced int
 	// left counts what is not settled.
 	left, bytes int
 }
@@ -124,7 +130,7 @@ func (m *Machine) Credits() int {
 
 // offered takes in what a backfill hands in.
 func (m *Machine) offered(now time.Time, ev *Offered) {
-	t := &ticket{id: ev.Ticket, feed: ev.Feed, cursor: ev.Cursor, again: ev.Again, force: ev.Force, left: 1}
+	t := &ticket{id: ev.Ticket, feed: ev.Feed, cursor: ev.Cursor, again: ev.Again, force: ev.Force, announced: ev.Announced, left: 1}
 	m.feeds.tickets = append(m.feeds.tickets, t)
 	m.feeds.writes++
 	m.feeds.last = ev.Last
@@ -248,7 +254,7 @@ func (m *Machine) refuseRow(now time.Time, it *item, r marketo.Result, waits boo
 		s.paused[bulk] = reason
 		s.refusals.clear()
 		m.log(slog.LevelError, "backfill paused", "mapping", name, "reason", reason)
-		m.emit(BackfillRefused{Feed: it.ticket.feed, Mapping: int(it.mapping), Reason: reason})
+		m.emit(BackfillPaused{Feed: it.ticket.feed, Mapping: int(it.mapping), Reason: reason})
 	}
 	wall := m.wall(now)
 	refused := checkpoint.Refused{

@@ -33,7 +33,7 @@ type rig struct {
 	finished  *Finished
 	settled   []uint64 // tickets
 	look      func(Look)
-	refused   []BackfillRefused
+	refused   []BackfillPaused
 }
 
 func newRig(t *testing.T, change func(*Config)) *rig {
@@ -76,7 +76,7 @@ func (r *rig) step(ev Event) {
 			r.look(e)
 		case TicketSettled:
 			r.settled = append(r.settled, e.Ticket)
-		case BackfillRefused:
+		case BackfillPaused:
 			r.refused = append(r.refused, e)
 		case Tell:
 			e.To <- e.Answer

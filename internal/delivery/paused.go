@@ -28,6 +28,9 @@ func (m *Machine) pause(now time.Time, ev Pause) {
 		return
 	}
 	s.paused[c] = ev.Reason
+	if c == bulk && ev.Reason == "" {
+		s.created = creations{} // somebody has seen them
+	}
 	name := m.cfg.Mappings[ev.Mapping].Name
 	if ev.Reason == "" {
 		m.log(slog.LevelInfo, "mapping goes on", "mapping", name, "backfill", ev.Backfill)

@@ -229,7 +229,7 @@ func (s *story) effect(e Effect) {
 		s.say("%s unchanged: %s", s.clock(), e.Object.Values()[0].Text)
 	case TicketSettled:
 		s.say("%s ticket %d is settled", s.clock(), e.Ticket)
-	case BackfillRefused:
+	case BackfillPaused:
 		s.say("%s %s is refused: %s", s.clock(), e.Feed, e.Reason)
 	case Tell:
 		s.say("%s told: done %d, missing %d%s", s.clock(), e.Answer.Done, e.Answer.Missing, list(e.Answer.Problems))

@@ -60,6 +60,8 @@ type job struct {
 	// began is when this life began to work on it, behind that many rows.
 	began time.Time
 	from  int64
+	// announced is how many objects it may create in an hour; zero for any number.
+	announced int
 }
 
 // errNoBackfills is returned where no store keeps them.

@@ -22,6 +22,8 @@ type chunk struct {
 	// again says that its rows were refused before, after the end of the backfill;
 	// force that they are sent whatever Marketo has; last that none follow.
 	again, force, last bool
+	// announced is how many objects the backfill may create in an hour.
+	announced int
 }
 
 // piece is a part of a chunk with a cursor of its own: its writes end there.
@@ -90,7 +92,7 @@ func (c *chunk) hand(v backfill.Verdict) *handing {
 }
 
 func (c *chunk) offer(at uint64, cursor backfill.Cursor, writes []mapping.Write, last bool) *delivery.Offered {
-	o := &delivery.Offered{Ticket: c.ticket + at, Feed: c.feed, Writes: writes, Again: c.again, Force: c.force, Last: last}
+	o := &delivery.Offered{Ticket: c.ticket + at, Feed: c.feed, Writes: writes, Again: c.again, Force: c.force, Announced: c.announced, Last: last}
 	if !c.again {
 		o.Cursor = cursor.String()
 	}

@@ -38,7 +38,7 @@ func (r *Runner) carryOut(e delivery.Effect, life context.Context, group *errgro
 		e.To <- e.Answer
 	case delivery.TellErased:
 		e.To <- e.Answer
-	case delivery.TicketSettled, delivery.BackfillRefused:
+	case delivery.TicketSettled, delivery.BackfillPaused:
 		r.backfills.note(life, e)
 	case delivery.Log:
 		r.Log.Log(life, e.Level, e.Message, e.Args...)

@@ -151,7 +151,7 @@ func (l *loading) load(ctx context.Context, p *part) (*chunk, error) {
 	l.mu.Lock()
 	c := &chunk{
 		keys: p.rows, writes: p.writes, pieces: p.pieces, ticket: l.ticket + 1, feed: l.job.Feed(),
-		before: p.before, after: p.next, again: p.refused, force: l.job.Force || len(l.job.Keys) > 0, last: p.done, silent: mark.Name == "",
+		before: p.before, after: p.next, again: p.refused, force: l.job.Force || len(l.job.Keys) > 0, last: p.done, silent: mark.Name == "", announced: l.job.announced,
 	}
 	l.ticket += uint64(len(p.pieces) + 1)
 	l.mu.Unlock()

@@ -24,6 +24,7 @@ func (l *loading) announce(ctx context.Context) error {
 	l.mu.Lock()
 	l.job.began, l.job.from, l.job.Estimate = time.Now(), l.place.Rows, max(rows, l.place.Rows)
 	left := l.job.Estimate - l.place.Rows
+	l.job.announced = int(beyondEstimate(left))
 	l.mu.Unlock()
 	cost := l.runner.BackfillCost(left)
 	told := []any{"table", l.table().String(), "object", l.job.Object, "rows", left, "calls", cost.Calls,
@@ -36,6 +37,10 @@ func (l *loading) announce(ctx context.Context) error {
 	l.log.Info("backfill", told...)
 	return ctx.Err()
 }
+
+// beyondEstimate is how many objects a backfill may create in an hour that is to send
+// so many rows: the estimate may be old.
+func beyondEstimate(rows int64) int64 { return 2*rows + 1000 }
 
 // BackfillCost is what so many rows cost.
 func (r *Runner) BackfillCost(rows int64) backfill.Cost {

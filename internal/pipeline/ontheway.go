@@ -25,7 +25,7 @@ func (b *backfiller) note(life context.Context, e delivery.Effect) {
 	switch e := e.(type) {
 	case delivery.TicketSettled:
 		b.ticketSettled(e.Ticket)
-	case delivery.BackfillRefused:
+	case delivery.BackfillPaused:
 		for _, j := range slices.Clone(b.jobs) {
 			if j.Feed() == e.Feed && b.moveLocked(life, j, checkpoint.BackfillPaused, e.Reason) == nil && j == b.running {
 				b.interrupt()

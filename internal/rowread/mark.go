@@ -72,7 +72,8 @@ func (r *Session) Now(ctx context.Context) (s backfill.Snapshot, err error) {
 // countedRows is up to how many rows are counted where the server has no estimate.
 const countedRows = 100_000
 
-// CountRows estimates how many rows a table has, by what the server knows of it,
+// CountRows estimates how many rows a table has, by what the server knows of it and
+// how much it has grown since,
 // or by counting the first ones for a second.
 func (r *Session) CountRows(ctx context.Context, name catalog.TableName) (int64, error) {
 	kind, err := r.kindOf(ctx, name)
@@ -84,7 +85,7 @@ func (r *Session) CountRows(ctx context.Context, name catalog.TableName) (int64,
 		Unknown bool    `json:"unknown"`
 		Bytes   int64   `json:"bytes"`
 	}
-	if err := r.JSON(ctx, &known, `SELECT jsonb_build_object('rows', COALESCE(sum(GREATEST(c.reltuples, 0)), 0), 'unknown', COALESCE(bool_or(c.reltuples < 0 OR c.reltuples = 0 AND pg_relation_size(c.oid) > 0), false),
+	if err := r.JSON(ctx, &known, `SELECT jsonb_build_object('rows', COALESCE(sum(GREATEST(c.reltuples, 0) * CASE WHEN c.relpages > 0 THEN pg_relation_size(c.oid)::float8 / current_setting('block_size')::int / c.relpages ELSE 1 END), 0), 'unknown', COALESCE(bool_or(c.reltuples < 0 OR c.reltuples = 0 AND pg_relation_size(c.oid) > 0), false),
 		'bytes', COALESCE(sum(pg_relation_size(c.oid)), 0))
 		FROM pg_class t JOIN pg_namespace n ON n.oid = t.relnamespace
 		CROSS JOIN LATERAL (SELECT relid FROM pg_partition_tree(t.oid) WHERE isleaf UNION SELECT t.oid WHERE t.relkind = 'r') leaf

@@ -25,6 +25,11 @@ type backfill struct {
 	tickets []ticket
 	last    uint64
 	largest int
+	// created has when Marketo's word came that rows were created of keys that
+	// nothing else has changed, by mapping, since the life began or the backfill was
+	// resumed; many is when these were more than announced in an hour.
+	created [len(mappings)][]time.Duration
+	many    [len(mappings)]time.Duration
 }
 
 type ticket struct {
@@ -56,6 +61,7 @@ func (s *Simulator) dropChunk() {
 func (s *Simulator) beginBackfill() {
 	b := &s.backfill
 	b.closeChunk()
+	b.forgetCreated()
 	b.tickets, b.last, b.next = b.tickets[:0], 0, s.disk.now.cursor
 	if s.profile.backfill && int(b.next) < len(s.keys) {
 		s.planChunk()
@@ -110,7 +116,7 @@ func (s *Simulator) offerAtMark() {
 	b := &s.backfill
 	c := b.chunk
 	b.closeChunk()
-	offer := &delivery.Offered{Feed: "backfill:1", Cursor: strconv.Itoa(int(c.to)), Last: int(c.to) == len(s.keys)}
+	offer := &delivery.Offered{Feed: "backfill:1", Cursor: strconv.Itoa(int(c.to)), Last: int(c.to) == len(s.keys), Announced: s.profile.announced}
 	for k := c.from; k < c.to; k++ {
 		if touched := !s.plant.keepTouched && s.touched(k, c.sees, c.mark); !s.offerRemoval(offer, k, c.sees) && !touched {
 			s.offerRow(offer, k, c.sees)
@@ -215,7 +221,38 @@ func (s *Simulator) ticketSettled(number uint64) {
 	b.tickets = b.tickets[1:]
 }
 
+func (b *backfill) forgetCreated() {
+	for i := range b.created {
+		b.created[i], b.many[i] = nil, 0
+	}
+}
+
+// noteCreated counts a row that was created of a key that nothing else has changed.
+func (s *Simulator) noteCreated(k int32) {
+	b, key := &s.backfill, &s.keys[k]
+	if s.profile.announced == 0 || key.last != 0 || key.offered == 0 {
+		return
+	}
+	created := append(b.created[key.mapping], s.now)
+	b.created[key.mapping] = created
+	// The machine counts by minutes.
+	if n := s.profile.announced; len(created) > n && s.now-created[len(created)-1-n] < 58*time.Minute && b.many[key.mapping] == 0 {
+		b.many[key.mapping] = s.now
+		s.covered.Announced++
+	}
+}
+
+// checkAnnounced: where a backfill has created more objects than were announced, it
+// sends no more until somebody resumes it.
+func (s *Simulator) checkAnnounced(k int32) {
+	key := &s.keys[k]
+	if many := s.backfill.many[key.mapping]; many != 0 && key.last == 0 && s.now > many+time.Minute {
+		s.fail("creations", "a row of mapping %d is sent, although more were created than announced", key.mapping)
+	}
+}
+
 func (s *Simulator) resumeBackfill() {
+	s.backfill.forgetCreated()
 	for i := range mappings {
 		s.step(delivery.Pause{Mapping: i, Backfill: true})
 		if !s.process.alive() {

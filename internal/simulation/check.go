@@ -119,6 +119,7 @@ func (s *Simulator) checkKey(k, stamp int32) {
 	}
 	// What the table decides is as new as the look at it.
 	if s.checkOffered(k, stamp) {
+		s.checkAnnounced(k)
 		s.checkAhead(k, stamp)
 		s.checkUnknown(k, stamp)
 		return

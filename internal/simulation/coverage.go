@@ -55,6 +55,8 @@ type Coverage struct {
 	// newer, cursors that were saved.
 	Chunks, Offered, Removed, Touched, Cursors int
 	RowsRefused                                int
+	// Announced: backfills that created more than that.
+	Announced int
 	// What is remembered of objects: looks, those that found something, objects
 	// that were not sent for it, and that of all that was lost with the power.
 	Looks, Found, Unchanged, RecordsLost int

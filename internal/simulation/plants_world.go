@@ -166,6 +166,12 @@ func streamPlants() []plant {
 		{name: "rows of a backfill that the stream has newer are kept", keepTouched: true},
 		{name: "objects without a row are removed without a look", unasked: true},
 		{name: "rows of a backfill are handed in before their mark", early: true},
+		{name: "a backfill may create any number of objects", event: func(_ *Simulator, ev delivery.Event) []delivery.Event {
+			if o, ok := ev.(*delivery.Offered); ok {
+				o.Announced = 0
+			}
+			return []delivery.Event{ev}
+		}},
 		{name: "a cut transaction is skipped one short", forgetSkip: true},
 		{name: "positions lack their place in the transaction", event: onEntries(func(_ *Simulator, entries []delivery.Entry) []delivery.Entry {
 			for i := range entries {

@@ -152,7 +152,7 @@ func (s *Simulator) carryOut(e delivery.Effect) {
 		s.unchanged(e)
 	case delivery.TicketSettled:
 		s.ticketSettled(e.Ticket)
-	case delivery.BackfillRefused:
+	case delivery.BackfillPaused:
 		s.planFor(s.between(time.Second, time.Hour), evResume, 0)
 	case delivery.Answer:
 		s.reserved(e.Answer)

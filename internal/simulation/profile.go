@@ -59,6 +59,9 @@ type profile struct {
 	config delivery.Config
 	// backfill: rows are sent that the tables have.
 	backfill bool
+	// announced is how many objects of a mapping it may create in an hour; zero for
+	// any number.
+	announced int
 	// record: what Marketo has confirmed is remembered.
 	record bool
 	// broken is the share of changes that break their mapping.
@@ -136,6 +139,9 @@ func (s *Simulator) newProfile(steps int) profile {
 	case 4, 5:
 		p.backfill = !p.spellings
 		p.old = 0.7
+	}
+	if s.options.Seed%32 == 12 {
+		p.announced = 2 + int(s.options.Seed/32%3)
 	}
 	if s.options.Seed%16 == 9 {
 		p.breaks(s)

@@ -151,6 +151,9 @@ func (s *Simulator) heard(r *request) {
 	}
 	for i, k := range r.keys {
 		result := r.answer.Results[i]
+		if result.Outcome == marketo.Confirmed && result.Status == marketo.Created {
+			s.noteCreated(k)
+		}
 		part, excused := s.part(r, i), s.keys[k].excused
 		if part && s.incomplete(k, result) {
 			s.keys[k].made = r.stamps[i]
