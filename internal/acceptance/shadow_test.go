@@ -73,50 +73,62 @@ func TestShadow(t *testing.T) {
 			needServer(t)
 			t.Parallel()
 			busyPlace(t)
-			w := newItems(t, server, tt.api, 50, simulator.Options{Latency: simulator.Latency{Fixed: 20 * time.Millisecond}})
-			w.config.maxWait = 200 * time.Millisecond
-			w.exec(`CREATE SEQUENCE ids START 1000`)
-			p := w.start()
-			stop := w.every(tt.pause, tt.load)
-			defer stop()
-			time.Sleep(500 * time.Millisecond)
-			w.exec(`SELECT pg_stat_reset()`)
-			began := time.Now()
-			time.Sleep(2 * time.Second)
-			if tt.night != "" {
-				w.exec(tt.night)
-			}
-			w.disconnect() // which has it in the statistics
-			time.Sleep(3 * time.Second)
-			const slots = `SELECT string_agg(slot_name || confirmed_flush_lsn::text, ',') FROM pg_replication_slots WHERE slot_name LIKE 'cdcsync_shadow_%' AND database = current_database()`
-			output, code := w.command("run", "--shadow", "--for", "3s", "--latency", "20ms", "--json")
-			stop()
-			var e shadow.Estimate
-			if code != 0 || json.Unmarshal([]byte(output[strings.Index(output, "\n{")+1:]), &e) != nil {
-				t.Fatalf("exit code %d: %s", code, output)
-			}
-			day := time.Duration(e.Statistics * float64(time.Second))
-			cost := 0
-			for _, c := range w.writes() {
-				if c.Start.After(began) && c.Start.Before(began.Add(day)) {
-					cost++
+			// A machine that stands still for a moment makes another day of one: then it
+			// is tried once more.
+			for tries := 1; ; tries++ {
+				estimate, cost := shadowDay(t, tt.api, tt.pause, tt.load, tt.night)
+				if cost >= 20 && math.Abs(estimate-cost) <= 0.2*cost {
+					return
+				}
+				if tries == 2 {
+					t.Fatalf("the day took %.0f calls, the estimate is %.1f", cost, estimate)
 				}
 			}
-			estimate := e.CallsDay * day.Hours() / 24
-			t.Logf("a day of %s took %d calls, %.1f by the estimate; watched: %+v", day, cost, estimate, e.Mappings)
-			if cost < 20 || math.Abs(estimate-float64(cost)) > 0.2*float64(cost) {
-				t.Errorf("the day took %d calls, the estimate is %.1f", cost, estimate)
-			}
-			if bound := *e.Mappings[0].Day * day.Hours() / 24; bound < float64(cost) {
-				t.Errorf("the upper bound by statistics is %.0f, and the day took %d calls", bound, cost)
-			}
-			w.goes(slots)
-			w.settle(p)
-			w.itemsAgree()
-			p.stop(t)
-			w.noViolations()
 		})
 	}
+}
+
+// shadowDay delivers a day, and has a shadow run watch a part of the next one.
+func shadowDay(t *testing.T, api string, pause time.Duration, load, night string) (estimate, cost float64) {
+	t.Helper()
+	w := newItems(t, server, api, 50, simulator.Options{Latency: simulator.Latency{Fixed: 20 * time.Millisecond}})
+	w.config.maxWait = 200 * time.Millisecond
+	w.exec(`CREATE SEQUENCE ids START 1000`)
+	p := w.start()
+	stop := w.every(pause, load)
+	defer stop()
+	time.Sleep(500 * time.Millisecond)
+	w.exec(`SELECT pg_stat_reset()`)
+	began := time.Now()
+	time.Sleep(2 * time.Second)
+	if night != "" {
+		w.exec(night)
+	}
+	w.disconnect() // which has it in the statistics
+	time.Sleep(4 * time.Second)
+	output, code := w.command("run", "--shadow", "--for", "3s", "--latency", "20ms", "--json")
+	stop()
+	var e shadow.Estimate
+	if code != 0 || json.Unmarshal([]byte(output[strings.Index(output, "\n{")+1:]), &e) != nil {
+		t.Fatalf("exit code %d: %s", code, output)
+	}
+	day := time.Duration(e.Statistics * float64(time.Second))
+	for _, c := range w.writes() {
+		if c.Start.After(began) && c.Start.Before(began.Add(day)) {
+			cost++
+		}
+	}
+	part := day.Hours() / 24
+	t.Logf("a day of %s took %.0f calls, %.1f by the estimate; watched: %+v", day, cost, e.CallsDay*part, e.Mappings)
+	if bound := *e.Mappings[0].Day * part; bound < cost {
+		t.Errorf("the upper bound by statistics is %.0f, and the day took %.0f calls", bound, cost)
+	}
+	w.goes(`SELECT string_agg(slot_name, ',') FROM pg_replication_slots WHERE slot_name LIKE 'cdcsync_shadow_%' AND database = current_database()`)
+	w.settle(p)
+	w.itemsAgree()
+	p.stop(t)
+	w.noViolations()
+	return e.CallsDay * part, cost
 }
 
 // goes waits until a query finds nothing: the server takes a moment to end a

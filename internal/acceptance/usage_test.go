@@ -34,9 +34,6 @@ func TestUsageOfOthers(t *testing.T) {
 		p := w.start()
 		w.exec(`UPDATE items SET version = 1`)
 		w.settle(p)
-		if output, code := w.command("backfill", "start", "items"); code != 0 {
-			t.Fatal(output)
-		}
 		type told struct {
 			snapshot.Status
 			Backfills []admin.Backfill `json:"backfills"`
@@ -51,8 +48,8 @@ func TestUsageOfOthers(t *testing.T) {
 		}
 		if api == "soap" {
 			time.Sleep(time.Until(began.Add(7 * time.Second)))
-			if s := ask(); s.Report.Calls.Others != nil || len(s.Backfills) != 1 {
-				t.Errorf("others %v, backfills %v", s.Report.Calls.Others, s.Backfills)
+			if s := ask(); s.Report.Calls.Others != nil {
+				t.Errorf("others %v", s.Report.Calls.Others)
 			}
 			p.stop(t)
 			return
@@ -62,8 +59,8 @@ func TestUsageOfOthers(t *testing.T) {
 			return s.Report.Calls.Others != nil, "the calls of others are not known"
 		})
 		s := ask()
-		if n := *s.Report.Calls.Others; n != 7 || len(s.Backfills) != 1 || s.Backfills[0].Mapping != "items" {
-			t.Errorf("others have made %d calls, want 7; backfills %+v", n, s.Backfills)
+		if n, all := *s.Report.Calls.Others, w.sim.Stats().RESTToday; n != 7 || all != s.Report.Calls.Today+7 {
+			t.Errorf("others have made %d calls, want 7; Marketo has counted %d, we %d", n, all, s.Report.Calls.Today)
 		}
 		if text, _ := w.command("status"); !strings.Contains(text, "; other integrations have made 7, as of ") || !strings.Contains(text, " of the instance's 50,000") {
 			t.Error(text)
@@ -71,10 +68,13 @@ func TestUsageOfOthers(t *testing.T) {
 		if _, body := w.get("/metrics"); !strings.Contains(body, "cdcsync_quota_others_calls 7\n") {
 			t.Error("no metric")
 		}
-		p.stop(t)
-		if stats := w.sim.Stats(); stats.RESTToday != s.Report.Calls.Today+7 {
-			t.Errorf("Marketo has counted %d calls, we %d and others 7", stats.RESTToday, s.Report.Calls.Today)
+		if output, code := w.command("backfill", "start", "items"); code != 0 {
+			t.Fatal(output)
 		}
+		if s := ask(); len(s.Backfills) != 1 || s.Backfills[0].Mapping != "items" {
+			t.Errorf("backfills %+v", s.Backfills)
+		}
+		p.stop(t)
 		w.noViolations()
 	})
 }
