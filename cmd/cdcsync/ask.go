@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
 	"github.com/cdcsync/cdcsync/internal/admin"
@@ -196,9 +197,5 @@ func writeTable(b *strings.Builder, rows [][]string, left int) {
 // terminal reports whether f is one.
 func terminal(f any) bool {
 	file, ok := f.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return ok && isatty.IsTerminal(file.Fd()) // unlike /dev/null, which is a device, too
 }

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/daemon"
+	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/preflight"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -42,7 +44,7 @@ func (c *checkup) examineState(ctx context.Context, conf *config.Config, source 
 		return
 	}
 	c.refusal = x.Decision.Refusal
-	findings = append(findings, startFindings(x.Decision, conf.Source.Slot)...)
+	findings = append(findings, startFindings(x.Decision, conf)...)
 	c.add(name, append(findings, c.examineTables(ctx, conf, source, kept.state, x)...)...)
 }
 
@@ -111,13 +113,14 @@ func stateFinding(path string, state checkpoint.State, found bool) preflight.Fin
 }
 
 // startFindings tell a Decision in words.
-func startFindings(d checkpoint.Decision, slot string) []preflight.Finding {
+func startFindings(d checkpoint.Decision, conf *config.Config) []preflight.Finding {
+	slot := conf.Source.Slot
 	f := preflight.Finding{Check: "start"}
 	switch d.Action {
 	case checkpoint.Continue:
 		f.Detail = fmt.Sprintf("goes on at %s", d.LSN)
 	case checkpoint.Create:
-		f.Detail = fmt.Sprintf("creates slot %s and delivers the changes from then on; rows that are there already are not sent", slot)
+		f.Detail = fmt.Sprintf("creates slot %s and delivers the changes from then on; rows that are there already are %s", slot, alreadyThere(conf.Mappings))
 	case checkpoint.Adopt:
 		f.Detail = fmt.Sprintf("takes over slot %s, which an interrupted first start has made, at %s", slot, d.LSN)
 	case checkpoint.Wait:
@@ -130,4 +133,21 @@ func startFindings(d checkpoint.Decision, slot string) []preflight.Finding {
 		findings = append(findings, preflight.Finding{Check: "start (warning)", Level: preflight.Warn, Detail: d.Warning})
 	}
 	return findings
+}
+
+// alreadyThere says of which mappings a first start sends the rows that are there.
+func alreadyThere(mappings []mapping.Definition) string {
+	var sent []string
+	for _, m := range mappings {
+		if m.Backfill == mapping.BackfillYes {
+			sent = append(sent, m.Name)
+		}
+	}
+	switch len(sent) {
+	case 0:
+		return "not sent (backfill: true in a mapping has them sent)"
+	case len(mappings):
+		return "sent beside them (backfill)"
+	}
+	return "sent beside them of " + strings.Join(sent, ", ") + " alone (backfill)"
 }

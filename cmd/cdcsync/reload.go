@@ -29,7 +29,9 @@ process. What is different is listed. Files of secrets are read again in any cas
 			if err != nil {
 				return err
 			}
+			end := patientOn(cmd.ErrOrStderr()).while("waiting for the end of what is under way, and for the new configuration to begin")
 			answer, err := client.Reload(cmd.Context())
+			end()
 			if err != nil {
 				return fmt.Errorf("reload: %w", explain(err))
 			}

@@ -9,7 +9,6 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
@@ -82,7 +81,7 @@ slot nor the state file, so that the daemon may run beside it.`,
 				}
 				return c, log, nil
 			}
-			if !isatty.IsTerminal(os.Stdin.Fd()) { // unlike /dev/null, which is a device, too
+			if !terminal(os.Stdin) {
 				reload := func() { d.Hangup() }
 				hangup.Store(&reload)
 				defer hangup.Store(nil)

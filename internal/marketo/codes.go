@@ -46,6 +46,7 @@ var restCodes = map[string]Rule{
 	"612": {FaultRefused, "the content type is not supported"},
 	"614": {FaultRetry, "the subscription is not reachable"},
 	"615": {FaultConcurrency, "more than 10 calls at once, all integrations together"},
+	"616": {FaultRetry, "the subscription does not have this part of the API"},
 	"701": {FaultRefused, "a field is empty that must not be"},
 	"704": {FaultRefused, "a date is not understood"},
 	"709": {FaultRefused, "a business rule is violated"},
