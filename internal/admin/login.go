@@ -6,8 +6,10 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,8 +35,6 @@ const (
 )
 
 const (
-	// sessionCookie holds what a page got for its token.
-	sessionCookie = "cdcsync_session"
 	sessionTime   = 12 * time.Hour
 	// wrongToken is how long the answer to a wrong token takes.
 	wrongToken = 300 * time.Millisecond
@@ -84,7 +84,7 @@ func shows(r *http.Request, token string, now time.Time) bool {
 	if given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 		return same(given, token)
 	}
-	cookie, err := r.Cookie(sessionCookie)
+	cookie, err := r.Cookie(sessionCookie(r))
 	if err != nil {
 		return false
 	}
@@ -99,6 +99,17 @@ func session(token string, end int64) string {
 	mac := hmac.New(sha256.New, []byte(token))
 	fmt.Fprintf(mac, "session until %d", end)
 	return fmt.Sprintf("%d.%s", end, base64.RawURLEncoding.EncodeToString(mac.Sum(nil)))
+}
+
+// sessionCookie is the name of the cookie that holds what a page got for its token.
+// The port is part of it: cookies of a host are sent to all its ports, and each may
+// have a daemon.
+func sessionCookie(r *http.Request) string {
+	_, port, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		return "cdcsync_session"
+	}
+	return "cdcsync_session_" + port
 }
 
 // same compares without telling by its time how much is the same.
@@ -213,7 +224,7 @@ func (o Options) logout(w http.ResponseWriter, r *http.Request) {
 
 func setSession(w http.ResponseWriter, r *http.Request, value string, end time.Time) {
 	http.SetCookie(w, &http.Cookie{
-		Name: sessionCookie, Value: value, Path: "/", Expires: end, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
+		Name: sessionCookie(r), Value: value, Path: "/", Expires: end, HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
 	})
 }
 
@@ -229,8 +240,11 @@ func (p *Parked) withoutValues() {
 
 func (t *Traced) withoutValues() {
 	if t.Parked != nil {
-		t.Parked.Key, t.Parked.Message = "", ""
+		entry := *t.Parked
+		entry.Key, entry.Message = "", ""
+		t.Parked = &entry
 	}
+	t.Refused = slices.Clone(t.Refused)
 	for i := range t.Refused {
 		t.Refused[i].Message = ""
 	}

@@ -58,7 +58,7 @@ func TestWhoMayActAndSeeValues(t *testing.T) {
 		{"a command with another", "token", map[string]string{"Authorization": "Bearer " + secret + "x"}, false, 401},
 		{"a password is no token", "token", map[string]string{"Authorization": "Basic " + secret}, false, 401},
 		{"a page without a session", "token", page, false, 401},
-		{"a page with one that is made up", "token", map[string]string{"Cookie": "cdcsync_session=99999999999.aaaa"}, false, 401},
+		{"a page with one that is made up", "token", map[string]string{"Cookie": "cdcsync_session_9640=99999999999.aaaa"}, false, 401},
 		{"a page behind a login", "before", page, true, 200},
 	}
 	for _, tt := range tests {

@@ -81,7 +81,7 @@ func open(t testing.TB, url string, width, height int64, actions ...chromedp.Act
 		t.Fatal(browser.err)
 	}
 	b := &tab{TB: t}
-	ctx, closeTab := chromedp.NewContext(browser.ctx, chromedp.WithListener(b.listen))
+	ctx, closeTab := chromedp.NewContext(browser.ctx, chromedp.WithNewBrowserContext(), chromedp.WithListener(b.listen))
 	t.Cleanup(closeTab)
 	ctx, cancel := context.WithTimeout(ctx, 60*time.Second)
 	t.Cleanup(cancel)
@@ -99,6 +99,9 @@ func (b *tab) listen(event any) {
 	switch e := event.(type) {
 	case *runtime.EventExceptionThrown:
 		text = e.ExceptionDetails.Text
+		if thrown := e.ExceptionDetails.Exception; thrown != nil {
+			text += " " + thrown.Description
+		}
 	case *log.EventEntryAdded:
 		if e.Entry.Level != log.EntryLevelError {
 			return
@@ -146,9 +149,9 @@ func call[P, R any](b *tab, command cdp.Command[P, R], params P) R {
 }
 
 // js evaluates an expression.
-func js[T any](b *tab, expression string) T {
+func js[T any](b *tab, expression string, options ...chromedp.EvaluateOption) T {
 	b.Helper()
-	value, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression))
+	value, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](expression, options...))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -187,7 +190,29 @@ func (b *tab) lacks(selector, unwanted string) {
 			return
 		}
 	}
-	b.Fatalf("%s still says %q", selector, unwanted)
+	b.Fatalf("%s still says %q:\n%s", selector, unwanted, b.text(selector))
+}
+
+// click waits for an element and clicks on it.
+func (b *tab) click(selector string) {
+	b.Helper()
+	b.do(chromedp.Click(selector, chromedp.NodeVisible))
+}
+
+// fill types into a field.
+func (b *tab) fill(selector, text string) {
+	b.Helper()
+	b.do(chromedp.SendKeys(selector, text, chromedp.NodeVisible))
+}
+
+// login logs in with the token.
+func (b *tab) login() {
+	b.Helper()
+	b.sees("#session", "Log in")
+	b.click("#session")
+	b.fill("dialog [name=token]", token)
+	b.click("dialog button[type=submit]")
+	b.sees("#session", "Log out")
 }
 
 // picture keeps a screenshot where CDCSYNC_SCREENSHOTS names a folder, to look at.

@@ -84,9 +84,43 @@ type view struct {
 }
 
 func views() []view {
+	in := func(change func(*stage)) func(*testing.T) *stage {
+		return func(t *testing.T) *stage {
+			return newStage(t, well(), func(s *stage) {
+				s.login = withToken
+				change(s)
+			})
+		}
+	}
 	return []view{
-		{"overview", "/", "Everything committed", func(t *testing.T) *stage { return newStage(t, well()) }, nil},
-		{"overview-ill", "/", "Not ready", func(t *testing.T) *stage { return newStage(t, ill()) }, nil},
+		{"overview", "/", "Everything committed", in(func(s *stage) { s.history = hours() }), func(b *tab) { b.sees(".keys", "created", "limit 50") }},
+		{"overview-ill", "/", "Not ready", in(func(s *stage) { s.status = ill() }), nil},
+		{"parked", "/#/parked", "What to do", in(func(s *stage) { s.parked = lot(140) }), func(b *tab) {
+			b.click("button[aria-label='Objects of roadshow']")
+			b.sees(".inner", "1 to 50 of 80")
+		}},
+		{"parked-values", "/#/parked", "What to do", in(func(s *stage) { s.parked = lot(21) }), func(b *tab) {
+			b.login()
+			b.click("[data-act=values]")
+			b.click("button[aria-label='Objects of orders']")
+			b.sees(".inner", "id=1003", "is not a number")
+		}},
+		{"parked-none", "/#/parked", "Nothing is parked", in(func(*stage) {}), nil},
+		{"trace", "/#/trace", "Where is this row?", in(func(s *stage) { s.traced = traced() }), func(b *tab) {
+			b.fill("[name=key]", "42")
+			b.click("form button")
+			b.sees(".traced", "On its way")
+		}},
+		{"backfills", "/#/backfills", "So far", in(func(s *stage) { s.backfills = loads() }), nil},
+		{"login", "/", "Mappings", in(func(*stage) {}), func(b *tab) {
+			b.click("button[aria-label='Pause orders']")
+			b.sees("dialog", "Log in")
+		}},
+		{"pause", "/", "Mappings", in(func(*stage) {}), func(b *tab) {
+			b.login()
+			b.click("button[aria-label='Pause orders']")
+			b.sees("dialog", "Pause orders?")
+		}},
 	}
 }
 
@@ -118,7 +152,8 @@ func TestViewsCanBeReadByAll(t *testing.T) {
 // and what has the focus shows it.
 func TestKeyboard(t *testing.T) {
 	t.Parallel()
-	b := open(t, newStage(t, well()).URL, 1280, 900)
+	b := open(t, newStage(t, well(), func(s *stage) { s.login = withToken }).URL, 1280, 900)
+	b.sees("#session", "Log in")
 	b.sees("main", "Everything committed by")
 	var reached []string
 	for range 40 {

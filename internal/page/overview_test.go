@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/chromedp"
+
 	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
 
@@ -60,6 +62,29 @@ func TestOverviewOfADaemonThatIsGone(t *testing.T) {
 	b.sees("#link", "no answer")
 	b.sees("main", "412 objects")
 	b.quiet("/api/v1/events")
+}
+
+func TestCharts(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, well(), func(s *stage) { s.history = hours() })
+	b := open(t, s.URL, 1280, 900)
+	b.sees(".chart", "Behind", "Rows", "created", "refused", "Calls today", "limit 10,000", "parked 8")
+	ink := `[...document.querySelectorAll(".plot canvas")].map((c) => new Set(new Uint32Array(c.getContext("2d").getImageData(0, 0, c.width, c.height).data.buffer)).size)`
+	for i, colours := range js[[]int](b, ink) {
+		if colours < 5 {
+			t.Errorf("chart %d has %d colours, want a line on it", i, colours)
+		}
+	}
+	b.click("[data-act=span][data-seconds='1800']")
+	b.sees("[data-act=span][aria-pressed=true]", "30 minutes")
+	if n := js[int](b, `document.querySelectorAll(".plot canvas").length`); n != 6 {
+		t.Errorf("got %d charts, want 6", n)
+	}
+	b.do(chromedp.Navigate(s.URL + "/#/trace"))
+	b.sees("main", "Where is this row?")
+	b.do(chromedp.Navigate(s.URL + "/#/"))
+	b.sees(".keys", "parked 8")
+	b.quiet()
 }
 
 func TestOverviewOfAThousandMappings(t *testing.T) {

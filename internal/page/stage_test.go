@@ -2,9 +2,14 @@ package page_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"math"
 	"net"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +17,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/cdcsync/cdcsync/internal/admin"
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
 
@@ -19,15 +26,28 @@ import (
 // endpoints.
 type stage struct {
 	*httptest.Server
+	login     admin.Login
 	mu        sync.Mutex
 	status    snapshot.Status
 	backfills []admin.Backfill
-	paused    []admin.PauseAsk
+	parked    []checkpoint.Parked
+	traced    admin.Traced
+	// history is what there is before now; a point comes with each question.
+	history snapshot.History
+	// did is what was done, in the words of the API.
+	did []string
 }
 
-func newStage(t *testing.T, status snapshot.Status) *stage {
+const token = "0f1e2d3c4b5a69788796a5b4"
+
+var withToken = admin.Login{Token: func() (string, error) { return token, nil }}
+
+func newStage(t *testing.T, status snapshot.Status, change ...func(*stage)) *stage {
 	t.Helper()
 	s := &stage{status: status}
+	for _, c := range change {
+		c(s)
+	}
 	ending := make(chan struct{})
 	s.Server = httptest.NewServer(admin.New(s.options(ending)))
 	t.Cleanup(func() {
@@ -37,12 +57,34 @@ func newStage(t *testing.T, status snapshot.Status) *stage {
 	return s
 }
 
+// do notes what was done.
+func (s *stage) do(what string, body any) {
+	text, _ := json.Marshal(body)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.did = append(s.did, what+" "+string(text))
+}
+
+// done is what was done since it was asked last.
+func (s *stage) done() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := strings.Join(s.did, "\n")
+	s.did = nil
+	return all
+}
+
 func (s *stage) options(ending chan struct{}) admin.Options {
 	return admin.Options{
-		Metrics: prometheus.NewRegistry(), Version: "1.2.3", Ending: ending,
-		Alive:   func(context.Context) error { return nil },
-		Ready:   func(context.Context) (bool, string) { return true, "" },
-		History: func(time.Time) snapshot.History { return snapshot.History{} },
+		Metrics: prometheus.NewRegistry(), Version: "1.2.3", Ending: ending, Login: s.login,
+		Alive: func(context.Context) error { return nil },
+		Ready: func(context.Context) (bool, string) { return true, "" },
+		History: func(after time.Time) snapshot.History {
+			if after.IsZero() && s.history.At != nil {
+				return s.history
+			}
+			return new(snapshot.Record).After(after)
+		},
 		Status: func(context.Context) snapshot.Status {
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -51,13 +93,118 @@ func (s *stage) options(ending chan struct{}) admin.Options {
 			return now
 		},
 		Backfills: func(_ context.Context, ask admin.BackfillAsk) (admin.Backfills, error) {
+			if ask.Action != admin.BackfillList {
+				s.do(string(ask.Action), ask)
+			}
 			s.mu.Lock()
 			defer s.mu.Unlock()
-			if ask.Action != admin.BackfillList {
-				return admin.Backfills{}, errors.New("nothing can be done about that now")
-			}
 			return admin.Backfills{Backfills: s.backfills}, nil
 		},
+		EachParked: func(_ context.Context, filter checkpoint.Filter, visit func(checkpoint.Parked)) error {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			for _, p := range s.parked {
+				if filter.Mapping == "" || p.Mapping == filter.Mapping {
+					visit(p)
+				}
+			}
+			return nil
+		},
+		Act: func(_ context.Context, keys []string, discard bool) (admin.Acted, error) {
+			s.do(map[bool]string{true: "discard", false: "retry"}[discard], keys)
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.parked = slices.DeleteFunc(s.parked, func(p checkpoint.Parked) bool { return slices.Contains(keys, p.Key) })
+			return admin.Acted{Done: len(keys)}, nil
+		},
+		Pause: func(_ context.Context, ask admin.PauseAsk) (admin.Paused, error) {
+			s.do(map[bool]string{true: "resume", false: "pause"}[ask.Resume], ask)
+			return admin.Paused{Changed: ask.Mappings}, nil
+		},
+		Release: func(_ context.Context, mappings []string) (admin.Acted, error) {
+			s.do("release", mappings)
+			return admin.Acted{Done: 1}, nil
+		},
+		Trace: func(_ context.Context, mapping, key string) (admin.Traced, error) {
+			s.do("trace", []string{mapping, key})
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.traced.Object == "" {
+				return admin.Traced{}, errors.New("mapping orders has a key of one column: give one value")
+			}
+			return s.traced, nil
+		},
+		TraceMarketo: func(_ context.Context, ask admin.TraceAsk) (admin.InMarketo, error) {
+			s.do("marketo", ask)
+			return admin.InMarketo{Compared: true, Objects: []admin.StoredObject{{GUID: "dff23271-f996", Updated: "2026-11-30T03:00:00Z", Differs: []string{"city"}}}}, nil
+		},
+	}
+}
+
+// lot is n parked objects of two mappings and three codes.
+func lot(n int) []checkpoint.Parked {
+	var all []checkpoint.Parked
+	kinds := [][3]string{{"roadshow", "1004", "Lead 'pat@example.com' not found"}, {"roadshow", "1003", "Value 'Attleborough' is too long for city"}, {"orders", "1003", "Value 'x' is not a number"}, {"orders", "null_key", "column \"id\" is null"}}
+	began := time.Now().Add(-3 * time.Hour).UTC()
+	for i := range n {
+		k := kinds[[]int{0, 1, 0, 2, 0, 3, 0}[i%7]]
+		p := checkpoint.Parked{
+			Mapping: k[0], Object: k[0] + "_c", Key: fmt.Sprintf("%s/%d", k[0], i), Fields: fmt.Sprintf(`{"id":%d}`, 1000+i), Operation: "UPSERT", Payload: fmt.Sprintf(`{"id":%d,"city":"Attleborough"}`, 1000+i),
+			At: pgoutput.Position{Commit: 0x16_4A00_0000}, Committed: began, Code: k[1], Message: k[2], Attempts: 1 + i%4, First: began.Add(time.Duration(i) * time.Second), Last: began.Add(time.Hour),
+		}
+		if k[1] == "1004" {
+			p.Waits, p.Next = true, time.Now().Add(2*time.Hour)
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// hours are the last two hours of a daemon: a busy one, with an outage.
+func hours() snapshot.History {
+	h := snapshot.History{Every: 10, Objects: map[string][]uint64{}}
+	var rows, calls, created, updated, unsent, failed uint64
+	today, pending := 2400, 0
+	now := time.Now().Unix()
+	for i := range 720 {
+		at := now - int64(720-i)*10
+		wave := 1 + math.Sin(float64(i)/60)*0.5 + math.Sin(float64(i)/7)*0.15
+		outage := i > 420 && i < 450
+		grew := uint64(120 * wave)
+		rows += grew
+		behind := 0.8 + wave
+		if outage {
+			pending += int(grew)
+			behind = float64(i-420) * 10
+		} else {
+			sent := grew + uint64(pending)/4
+			pending -= pending / 4
+			pending = max(pending, int(40*wave))
+			created, updated, unsent = created+sent/2, updated+sent/3, unsent+sent/6
+			calls += 1 + sent/90
+			today += int(1 + sent/90)
+			if i%37 == 0 {
+				failed++
+			}
+		}
+		h.At, h.Behind = append(h.At, at), append(h.Behind, &behind)
+		h.Pending, h.Parked, h.Today = append(h.Pending, pending), append(h.Parked, 3+i/120), append(h.Today, today)
+		h.Rows, h.Calls = append(h.Rows, rows), append(h.Calls, calls)
+		for name, n := range map[string]uint64{"CREATED": created, "UPDATED": updated, "FAILED": failed, "SKIPPED": 0, "DELETED": created / 40, snapshot.Unsent: unsent} {
+			h.Objects[name] = append(h.Objects[name], n)
+		}
+	}
+	return h
+}
+
+// loads are backfills in every state.
+func loads() []admin.Backfill {
+	began := time.Now().Add(-26 * time.Hour).UTC()
+	return []admin.Backfill{
+		{ID: 1, Mapping: "visits", Table: "public.visits", Object: "visit_c", State: "done", Rows: 120_000, Objects: 119_800, Refused: 200, Estimate: 120_000, Added: began, Started: &began, Ended: ago(20 * time.Hour)},
+		{ID: 2, Mapping: "orders", Table: "public.orders", Object: "order_c", State: "failed", Reason: "its table has no unique key that is not deferrable", Estimate: 5000, Added: began.Add(3 * time.Hour)},
+		{ID: 3, Mapping: "orders", Table: "public.orders", Object: "order_c", State: "paused", Where: `state == "CA"`, Rows: 900, Objects: 900, Estimate: 5000, CallsLeft: 14, SecondsLeft: 90, Added: began.Add(4 * time.Hour), Started: ago(time.Hour)},
+		{ID: 4, Mapping: "roadshow", Table: "public.roadshow_visits", Object: "roadshow_c", State: "running", Rows: 312_400, Objects: 312_300, Refused: 41, Estimate: 1_000_000, CallsLeft: 2293, SecondsLeft: 8200, Day: 0.23, Added: began.Add(25 * time.Hour), Started: ago(time.Hour)},
 	}
 }
 

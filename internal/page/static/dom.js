@@ -60,6 +60,16 @@ function morph(have, want) {
   morphChildren(have, want);
 }
 
+// bar is a part of a whole.
+export function bar(part, label, warn) {
+  const percent = Math.min(Math.max(part * 100, 0), 100);
+  return h("div", { class: `meter${warn ? " warn" : ""}`, role: "meter", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(percent) },
+    h("span", { "data-part": percent.toFixed(1) }));
+}
+
+// td is a cell of a table that becomes a list on a phone, where it says what it is.
+export const td = (label, attributes, ...children) => h("td", { "data-label": label, ...attributes }, ...children);
+
 // fill sets how much of a bar is full; the policy of the page has no style attributes.
 export function fill(root) {
   for (const bar of root.querySelectorAll("[data-part]")) bar.style.width = `${bar.dataset.part}%`;

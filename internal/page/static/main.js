@@ -3,9 +3,13 @@
 import { live } from "./live.js";
 import { fill, show } from "./dom.js";
 import { clock, number, state as stateWords } from "./words.js";
+import { login, logout, lookAtSession, onSession, session } from "./act.js";
+import { backfills } from "./backfills.js";
 import { overview } from "./overview.js";
+import { parked } from "./parked.js";
+import { trace } from "./trace.js";
 
-const views = { "": overview };
+const views = { "": overview, parked, trace, backfills };
 const content = document.getElementById("content");
 let now = { status: null, backfills: null, lost: null };
 let current = null;
@@ -59,6 +63,25 @@ function tellLink() {
   document.getElementById("version").textContent = `cdcsync ${now.status.version}`;
   document.title = `${now.status.ready ? "" : "! "}${stateWords(now.status.state)}, cdcsync`;
 }
+
+content.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-act]");
+  if (button && !button.disabled) current.actions?.[button.dataset.act]?.(button.dataset);
+});
+content.addEventListener("submit", (event) => {
+  event.preventDefault();
+  current.submit?.(event.target);
+});
+
+const who = document.getElementById("session");
+onSession(() => {
+  who.hidden = session.login === "none";
+  who.textContent = session.login === "before" ? session.user || "Logged in" : session.may ? "Log out" : "Log in";
+  who.disabled = session.login === "before";
+  if (now.status) draw();
+});
+who.addEventListener("click", () => (session.may ? logout() : login()));
+lookAtSession();
 
 addEventListener("hashchange", () => location.hash !== "#content" && route());
 route();

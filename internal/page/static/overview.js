@@ -1,15 +1,44 @@
 // The overview: what `cdcsync status` says.
 
-import { h } from "./dom.js";
+import { act, ask, allowed, field } from "./act.js";
+import * as charts from "./charts.js";
+import { bar, h, td } from "./dom.js";
 import { amount, clock, decimal, number, plural, sentence, span, state as stateWords } from "./words.js";
 
+const changed = (what) => ({ changed }) => (changed?.length ? `${what}: ${changed.join(", ")}.` : `Nothing was to be ${what.toLowerCase()}.`);
+
+let last = null;
+
 export const overview = {
+  enter: charts.start,
+  leave: charts.stop,
+  drawn: (content) => last && charts.draw(content, last),
+  actions: {
+    span: ({ seconds }) => charts.choose(seconds),
+    async pause({ mapping }) {
+      if (!(await allowed())) return;
+      const answer = await ask({
+        title: mapping ? `Pause ${mapping}?` : "Pause all mappings?",
+        body: h("p", null, "It waits until it is resumed, also over restarts. PostgreSQL keeps the WAL from its oldest change on."),
+        fields: field("Why, for others to read", { name: "reason", autocomplete: "off" }), go: "Pause",
+      });
+      if (answer) await act("/api/v1/pause", { mappings: mapping ? [mapping] : undefined, reason: answer.reason || undefined }, changed("Paused"));
+    },
+    resume: ({ mapping }) => act("/api/v1/resume", { mappings: mapping ? [mapping] : undefined }, changed("Resumed")),
+    async release({ mapping }) {
+      if (!(await allowed())) return;
+      const sure = await ask({ title: `Let ${mapping} delete?`, body: h("p", null, "It wants to delete more objects than delivery.max_deletes allows in an hour. Marketo cannot bring them back: see first whether these rows were to be deleted."), go: "Let it delete", danger: true });
+      if (sure) await act("/api/v1/release", { mappings: [mapping] }, (a) => (a.problems?.length ? a.problems[0] : `${mapping} goes on.`));
+    },
+  },
   draw({ status, backfills }) {
     const report = status.report;
+    last = report ?? null;
     return [
       lead(status),
       reasons(status),
       report && figures(report, status.time),
+      report && charts.section(report),
       report && mappings(report.mappings ?? []),
       report && running(backfills),
       notices(status.notices),
@@ -64,12 +93,6 @@ function figure(name, value, unit, ...rest) {
     rest);
 }
 
-function bar(part, label, warn) {
-  const percent = Math.min(Math.max(part * 100, 0), 100);
-  return h("div", { class: `meter${warn ? " warn" : ""}`, role: "meter", "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 100, "aria-valuenow": Math.round(percent) },
-    h("span", { "data-part": percent.toFixed(1) }));
-}
-
 const note = (...text) => h("p", { class: "muted" }, text);
 
 function waiting(r) {
@@ -101,7 +124,7 @@ function forecast(c, left, time) {
 
 function calls(c) {
   const faults = Object.entries(c.faults ?? {}).sort();
-  return figure("Calls", number(c.sent), "since the start",
+  return figure("Calls since the start", number(c.sent), "sent",
     note(`${number(c.in_flight)} in flight`, c.objects_per_call !== undefined && `, ${decimal(c.objects_per_call)} objects a call`,
       c.calls_per_1000_changes !== undefined && `, ${decimal(c.calls_per_1000_changes)} for 1,000 changes`, "."),
     c.limited && note(`The next one waits for the limit: ${c.limited}.`),
@@ -134,28 +157,36 @@ function mappings(all) {
   const shown = statuses.filter((s) => all.some((m) => m.statuses?.[s] > 0));
   const head = (text, title) => h("th", { scope: "col", class: "n", title }, text);
   return h("section", { "aria-labelledby": "mappings" },
-    h("h2", { id: "mappings" }, "Mappings"),
-    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "mappings" }, h("table", null,
+    h("div", { class: "head" }, h("h2", { id: "mappings" }, "Mappings"),
+      h("span", { class: "buttons" },
+        all.some((m) => m.paused) && h("button", { type: "button", "data-act": "resume", "data-key": "resume" }, "Resume all"),
+        all.some((m) => !m.paused) && h("button", { type: "button", "data-act": "pause", "data-key": "pause" }, "Pause all"))),
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "mappings" }, h("table", { class: "dense" },
       h("thead", null, h("tr", null,
         h("th", { scope: "col" }, "Mapping"),
         head("Waiting"), head("Parked"), head("P50", "half of all: from commit to confirmed"), head("P99", "99 of 100: from commit to confirmed"),
         head("Rows"), head("Filtered", "rows that ask for no object"), head("Merged", "writes merged into another before it was sent"), head("Unsent", "not sent, as Marketo had them"), head("Confirmed"),
-        shown.map((s) => head(s[0] + s.slice(1).toLowerCase())))),
+        shown.map((s) => head(s[0] + s.slice(1).toLowerCase())), h("th", { scope: "col" }, h("span", { class: "hidden" }, "Actions")))),
       h("tbody", null, all.map((m) => mapping(m, shown))))));
 }
 
 function mapping(m, shown) {
-  const n = (value) => h("td", { class: value ? "n" : "n nil" }, number(value));
-  const took = (seconds) => h("td", { class: seconds === undefined ? "n nil" : "n" }, seconds === undefined ? "–" : span(seconds));
+  const n = (label, value) => td(label, { class: value ? "n" : "n nil" }, number(value));
+  const took = (label, seconds) => td(label, { class: seconds === undefined ? "n nil" : "n" }, seconds === undefined ? "–" : span(seconds));
   const flags = [["stopped", "bad"], ["blocked", "bad"], ["paused", "warn"]].filter(([flag]) => m[flag]);
   const words = { stopped: m.stopped, blocked: m.blocked, paused: m.paused && `${m.paused}; ${amount(m.paused_wal_bytes ?? 0)} of WAL are kept for it` };
   return h("tr", { "data-key": m.name },
-    h("th", { scope: "row" }, m.name, h("span", { class: "muted" }, ` → ${m.object}`),
+    h("th", { scope: "row" }, h("span", { class: "nowrap" }, m.name, h("span", { class: "muted" }, ` → ${m.object}`)),
       flags.map(([flag, kind]) => h("p", { class: "flag" }, h("span", { class: `tag ${kind}` }, flag), " ", words[flag])),
       m.deletes_held && h("p", { class: "flag" }, h("span", { class: "tag bad" }, "deletes held"), " it wants to delete more than delivery.max_deletes allows")),
-    n(m.pending), n(m.parked), took(m.latency?.p50_seconds), took(m.latency?.p99_seconds),
-    n(m.rows), n(m.rows_filtered), n(m.objects_coalesced), n(m.objects_unchanged), n(m.objects_confirmed),
-    shown.map((s) => n(m.statuses?.[s] ?? 0)));
+    n("Waiting", m.pending), n("Parked", m.parked), took("P50", m.latency?.p50_seconds), took("P99", m.latency?.p99_seconds),
+    n("Rows", m.rows), n("Filtered", m.rows_filtered), n("Merged", m.objects_coalesced), n("Unsent", m.objects_unchanged), n("Confirmed", m.objects_confirmed),
+    shown.map((s) => n(s[0] + s.slice(1).toLowerCase(), m.statuses?.[s] ?? 0)),
+    h("td", { class: "actions" },
+      m.deletes_held && h("button", { type: "button", class: "danger", "data-act": "release", "data-mapping": m.name, "aria-label": `Release ${m.name}` }, "Release"),
+      m.paused
+        ? h("button", { type: "button", "data-act": "resume", "data-mapping": m.name, "aria-label": `Resume ${m.name}` }, "Resume")
+        : h("button", { type: "button", "data-act": "pause", "data-mapping": m.name, "aria-label": `Pause ${m.name}` }, "Pause")));
 }
 
 function running(backfills) {

@@ -45,7 +45,7 @@ export function clock(at) {
 export function moment(at) {
   const date = new Date(at);
   const text = clockOf.format(date).replace(/ .*$/, "");
-  return dayOf.format(date) === dayOf.format(new Date()) ? text : `${dayOf.format(date)} ${text}`;
+  return dayOf.format(date) === dayOf.format(new Date()) ? text : `${dayOf.format(date)} ${text.slice(0, 5)}`;
 }
 
 export const zone = () =>
