@@ -35,7 +35,7 @@ const (
 )
 
 const (
-	sessionTime   = 12 * time.Hour
+	sessionTime = 12 * time.Hour
 	// wrongToken is how long the answer to a wrong token takes.
 	wrongToken = 300 * time.Millisecond
 )

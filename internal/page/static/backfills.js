@@ -58,7 +58,7 @@ function table(list) {
   const col = (text, kind) => h("th", { scope: "col", class: kind }, text);
   return h("section", { "aria-labelledby": "list" },
     h("h2", { id: "list" }, "So far"),
-    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "list" }, h("table", null,
+    h("div", { class: "scroll", tabindex: "0", role: "region", "aria-labelledby": "list" }, h("table", { class: "dense" },
       h("thead", null, h("tr", null, col("Mapping"), col("State"), col("Rows read"), col("Objects", "n"), col("Refused", "n"), col("Calls left", "n"), col("Time left", "n"), col(`Added, ${zone()}`), col(h("span", { class: "hidden" }, "Actions")))),
       h("tbody", null, [...list].sort((a, b) => b.id - a.id).map(row)))));
 }

@@ -54,7 +54,7 @@ const status = (name) => rate(`objects ${name}`, 1);
 
 function charts(report) {
   return [
-    { title: "Behind", note: "how long ago what is in Marketo was committed", write: span, series: [["behind", 1, value("behind_seconds"), true]] },
+    { title: "Behind", note: "age of what is in Marketo", write: span, series: [["behind", 1, value("behind_seconds"), true]] },
     { title: "Rows", note: "changes of mapped rows a second", write: decimal, series: [["rows a second", 1, rate("rows", 1), true]] },
     { title: "Objects", note: "a second, by Marketo's word on them", write: decimal, series: [
       ["created", 2, status("CREATED")], ["updated", 1, status("UPDATED")], ["deleted", 5, status("DELETED")], ["refused", 4, together(status("FAILED"), status("SKIPPED"))], ["not sent", 6, status("UNSENT")]] },
