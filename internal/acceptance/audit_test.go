@@ -69,7 +69,10 @@ func ordersWorld(t *testing.T, api string, rows int, created time.Time) (*world,
 	w.exec(`INSERT INTO orders VALUES ('Upper', 1, NULL, NULL, NULL, NULL, NULL, 'sent'), ('d1', 1, 1, NULL, NULL, NULL, NULL, 'draft'), ('d2', 1, 1, NULL, NULL, NULL, NULL, 'draft'), ('d3', 1, 1, NULL, NULL, NULL, NULL, 'draft')`)
 	w.exec(`ANALYZE orders`)
 	p := w.start()
-	w.awaitBackfill(p, "done")
+	await(t, 30*time.Minute, func() (bool, string) {
+		all := w.backfills()
+		return len(all) == 1 && all[0].State == "done", fmt.Sprintf("the backfills are %+v", all)
+	})
 	w.settle(p)
 	return w, p
 }
@@ -166,13 +169,43 @@ func (w *world) audit(args ...string) (a audited, said string, code int) {
 	command := exec.CommandContext(w.t.Context(), w.program, append([]string{"audit", "-c", w.configure(), "--json"}, args...)...)
 	var out, log bytes.Buffer
 	command.Stdout, command.Stderr = &out, &log
-	_ = command.Run()
+	if err := command.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = command.Wait()
+		close(ended)
+	}()
+	for over := false; !over; {
+		select {
+		case <-ended:
+			over = true
+		case <-time.After(20 * time.Millisecond):
+			w.resident = max(w.resident, residentOf(command.Process.Pid))
+		}
+	}
 	if out.Len() > 0 {
 		if err := json.Unmarshal(out.Bytes(), &a); err != nil {
 			w.t.Fatalf("audit: %v: %s", err, &out)
 		}
 	}
 	return a, log.String(), command.ProcessState.ExitCode()
+}
+
+// residentOf is the most memory that a process had, in bytes; 0 where that is not
+// known. What the kernel tells at its end has the memory of this test, too.
+func residentOf(pid int) (most int64) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(status)) {
+		if n, err := fmt.Sscanf(line, "VmHWM: %d kB", &most); n == 1 && err == nil {
+			return most << 10
+		}
+	}
+	return 0
 }
 
 // spread returns n of the codes of rows, all over.
@@ -357,6 +390,9 @@ func TestAuditByExtract(t *testing.T) {
 	began := time.Now()
 	found, said, code := w.audit(arguments...)
 	t.Logf("%d rows, %d objects: %d calls, %d forecast, %s", found.Mappings[0].Rows, found.Mappings[0].Objects, found.Calls, found.Forecast, time.Since(began).Round(time.Millisecond))
+	if t.Logf("%d MiB of memory", w.resident>>20); w.resident > 128<<20 {
+		t.Errorf("an audit took %d bytes of memory", w.resident)
+	}
 	if code != 6 || !strings.Contains(said, "by extract") {
 		t.Errorf("exit code %d\n%s", code, said)
 	}

@@ -59,6 +59,9 @@ type world struct {
 	// program is what launch starts; tests of memory and of very many rows take
 	// it as it is released.
 	program string
+	// resident is the most memory that an audit took, in bytes; 0 where it is not
+	// known.
+	resident int64
 	// connections are those of the program with the simulator.
 	connections connections
 }
