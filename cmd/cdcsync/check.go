@@ -23,7 +23,8 @@ const marketoTimeout = 30 * time.Second
 
 func checkCommand() *cobra.Command {
 	var file string
-	var asJSON, offline bool
+	var asJSON, offline, yes bool
+	var probed string
 	cmd := &cobra.Command{
 		Use:   "check -c FILE",
 		Short: "Look at everything a start needs, and say how to fix what is wrong",
@@ -38,14 +39,28 @@ changes nothing on either side. It takes one of the day's Marketo calls, and
 over REST one more for each mapping. They are counted with those of the daemon:
 by it while it runs, else in its state file.
 
+--probe TYPE does something else: it asks a type, which you make in Marketo for
+that, over REST what the documentation leaves open: whether keys that differ in
+case or blanks at the end are one, whether two calls at once make one object, and
+what nulls, empty texts and unknown fields do. It writes objects and deletes them
+again, asks before, unless --yes is given, and keeps the answers beside the state
+file, where check shows them and run logs them.
+
 It exits with 0 when nothing is wrong, 1 when something could not be looked
 at, 2 when something must be fixed, and 3 when a start would be refused
 because changes would be lost.`,
 		Example: `  cdcsync check -c cdcsync.yaml
   cdcsync check -c cdcsync.yaml --offline
-  cdcsync check -c cdcsync.yaml --json`,
+  cdcsync check -c cdcsync.yaml --json
+  cdcsync check -c cdcsync.yaml --probe probe_c`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("probe") {
+				if probed == "" || offline {
+					return usageError{errors.New("--probe takes a custom object type that was made for it, and no --offline")}
+				}
+				return probeType(cmd, file, probed, yes, asJSON)
+			}
 			c := &checkup{patient: patientOn(cmd.ErrOrStderr())}
 			c.examine(cmd.Context(), file, offline)
 			var err error
@@ -63,6 +78,8 @@ because changes would be lost.`,
 	configFlag(cmd, &file)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON")
 	cmd.Flags().BoolVar(&offline, "offline", false, "look at the configuration only")
+	cmd.Flags().StringVar(&probed, "probe", "", "ask this custom object type, which was made for it, what Marketo leaves open")
+	cmd.Flags().BoolVar(&yes, "yes", false, "with --probe, do not ask")
 	return cmd
 }
 
@@ -223,5 +240,5 @@ func (c *checkup) examineMarketo(ctx context.Context, conf *config.Config, x *da
 		findings = append(findings, preflight.Finding{Check: "calls", Level: preflight.Warn,
 			Detail: "the calls of this check are not counted with those of the daemon: " + err.Error(), Remedy: preflight.Remedy{Words: "leave it a minute before the next start"}})
 	}
-	c.add(name, findings...)
+	c.add(name, append(findings, probeFindings(conf)...)...)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/cdcsync/cdcsync/internal/conninfo"
+	"github.com/cdcsync/cdcsync/internal/probe"
 )
 
 // announce logs which build starts, and between whom it stands.
@@ -19,6 +20,13 @@ func (d *Daemon) announce() {
 	}
 	d.Log.Info("starting", "version", d.Version.String(), "config", c.File, "mappings", c.Set.Len(), "database", d.database(),
 		"slot", c.Source.Slot, "marketo", endpoint, "api", api, "state", c.State.SQLite, "http", c.HTTP.Listen)
+	if r, ok, err := probe.Load(probe.Path(c.State.SQLite)); ok && err == nil && r.Endpoint == endpoint {
+		attributes := []any{"type", r.Type, "at", r.At}
+		for _, a := range r.Answers {
+			attributes = append(attributes, a.Question, a.Answer)
+		}
+		d.Log.Info("marketo was probed", attributes...)
+	}
 }
 
 // database is where the connection string leads, HOST:PORT,…/DATABASE, without

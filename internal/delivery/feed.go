@@ -83,8 +83,8 @@ type BackfillPaused struct {
 	Reason  string
 }
 
-func (*Offered) event()         {}
-func (TicketSettled) effect()   {}
+func (*Offered) event()        {}
+func (TicketSettled) effect()  {}
 func (BackfillPaused) effect() {}
 
 // feeds are the tickets that are not settled and saved.
