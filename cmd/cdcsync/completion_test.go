@@ -1,6 +1,9 @@
 package main
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -50,5 +53,27 @@ func TestCompletion(t *testing.T) {
 	output, mistake, code := command(t, "__complete", "release", "--address", "127.0.0.1:1", "")
 	if code != 0 || !strings.HasPrefix(output, ":4\n") {
 		t.Errorf("without a daemon: exit code %d, %q, %q", code, output, mistake)
+	}
+}
+
+// preview gets the names of mappings from the configuration, as it needs no daemon.
+func TestCompletionOfPreview(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "cdcsync.yaml")
+	text := `source: {url: postgres://x/y}
+marketo: {rest: {endpoint: "https://x.mktorest.com", client_id: id, client_secret_file: secret}}
+mappings:
+  - {name: orders, table: orders, object: Order_c, key: {id: id}}
+  - {name: visits, table: visits, object: Visit_c, key: {id: id}}
+`
+	if err := errors.Join(os.WriteFile(file, []byte(text), 0o600), os.WriteFile(filepath.Join(filepath.Dir(file), "secret"), []byte("s"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for line, want := range map[string]string{"": "orders\nvisits\n:4\n", "vi": "visits\n:4\n", "x": ":4\n"} {
+		if output, mistake, code := command(t, "__complete", "preview", "-c", file, line); code != 0 || !strings.HasPrefix(output, want) {
+			t.Errorf("completing %q: exit code %d, %q, %q", line, code, output, mistake)
+		}
+	}
+	if output, _, _ := command(t, "__complete", "preview", "-c", file+"x", ""); !strings.HasPrefix(output, ":4\n") {
+		t.Errorf("without a configuration: %q", output)
 	}
 }

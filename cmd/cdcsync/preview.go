@@ -86,6 +86,18 @@ of rows.`,
 		},
 	}
 	configFlag(cmd, &file)
+	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, begun string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
+		conf, err := config.Load(file, os.LookupEnv)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		for i := range conf.Set.Len() {
+			if name := conf.Set.Definition(i).Name; strings.HasPrefix(name, begun) && !slices.Contains(args, name) {
+				names = append(names, name)
+			}
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
 	cmd.Flags().IntVar(&rows, "rows", 10, "how many rows of each mapping")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
 	cmd.Flags().BoolVar(&offline, "offline", false, "do not ask Marketo")

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
 	"github.com/cdcsync/cdcsync/internal/preview"
@@ -119,6 +120,17 @@ func TestPreview(t *testing.T) {
 		if text, code = w.command("preview", "visit"); code != 2 || !strings.Contains(text, "there is no mapping visit; there are visits") {
 			t.Errorf("exit code %d: %s", code, text)
 		}
+		// It takes no lock but the weakest, and does not wait long for that.
+		w.exec(`BEGIN; LOCK TABLE visits IN EXCLUSIVE MODE`)
+		if text, code = w.command("preview", "--offline"); code != 0 {
+			t.Errorf("beside an EXCLUSIVE lock: exit code %d: %s", code, text)
+		}
+		w.exec(`LOCK TABLE visits IN ACCESS EXCLUSIVE MODE`)
+		began := time.Now()
+		if text, code = w.command("preview", "--offline"); code != 1 || !strings.Contains(text, "its rows cannot be shown: ") || time.Since(began) > 20*time.Second {
+			t.Errorf("behind an ACCESS EXCLUSIVE lock: exit code %d after %s: %s", code, time.Since(began), text)
+		}
+		w.exec(`ROLLBACK`)
 		// A mapping that cannot be shown does not take the others along.
 		w.config.mappings += "  - {table: odd, object: Odd, key: {id: id}}\n"
 		w.exec(`CREATE TABLE odd (id int); ALTER TABLE odd REPLICA IDENTITY FULL`)
