@@ -67,15 +67,30 @@ have are created, which sets off the campaigns that wait for that.`,
 
 func backfillListCommand() *cobra.Command {
 	var ask asking
+	var refused bool
+	var limit int
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List backfills: how far they have come, and what is left",
-		Args:  noArguments,
+		Long: `List backfills: how far they have come, and what is left.
+
+--refused also lists the rows that Marketo did not take, with its code. Once the
+cause is fixed, a key goes into: cdcsync backfill start MAPPING --keys KEY`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return ask.backfills(cmd, admin.BackfillAsk{}, backfillsText)
+			if limit < 1 {
+				return usageError{errors.New("--limit is a number above 0")}
+			}
+			what := admin.BackfillAsk{}
+			if refused {
+				what.Refused = limit
+			}
+			return ask.backfills(cmd, what, backfillsText)
 		},
 	}
 	ask.flags(cmd)
+	cmd.Flags().BoolVar(&refused, "refused", false, "list the rows that Marketo did not take, too")
+	cmd.Flags().IntVar(&limit, "limit", 100, "the most of these rows of one backfill")
 	return cmd
 }
 
@@ -168,5 +183,33 @@ func backfillsText(b admin.Backfills) string {
 	}
 	var out strings.Builder
 	writeTable(&out, rows, 3)
-	return out.String() + reasons.String()
+	return out.String() + reasons.String() + refusedText(b)
+}
+
+// refusedText lists refused rows, where they were asked for.
+func refusedText(b admin.Backfills) string {
+	rows := [][]string{{"ID", "MAPPING", "KEY", "CODE", "REFUSED AT", "NEXT TRY", "MESSAGE"}}
+	var more strings.Builder
+	for _, one := range b.Backfills {
+		for _, r := range one.RefusedRows {
+			row := []string{fmt.Sprint(one.ID), one.Mapping, printable(r.Key), "-", r.At.Local().Format(clock), "-", printable(r.Message)}
+			if r.Code != "" {
+				row[3] = printable(r.Code)
+			}
+			if r.Next != nil {
+				row[5] = r.Next.Local().Format(clock)
+			}
+			rows = append(rows, row)
+		}
+		if n := one.Refused - int64(len(one.RefusedRows)); len(one.RefusedRows) > 0 && n > 0 {
+			fmt.Fprintf(&more, "%d %s: and %s more; --limit lists more of them\n", one.ID, one.Mapping, number(uint64(n)))
+		}
+	}
+	if len(rows) == 1 {
+		return ""
+	}
+	var out strings.Builder
+	out.WriteString("\n")
+	writeTable(&out, rows, len(rows[0]))
+	return out.String() + more.String()
 }

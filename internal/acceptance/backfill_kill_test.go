@@ -2,6 +2,7 @@ package acceptance_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/cdcsync/cdcsync/internal/admin"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
 )
 
@@ -203,6 +205,20 @@ func TestBackfillRefused(t *testing.T) {
 		done := w.awaitBackfill(p, "done")
 		if done.Refused != 100 || len(w.sim.Objects("Item")) != 1900 {
 			t.Errorf("%d objects, and the backfill says %+v", len(w.sim.Objects("Item")), done)
+		}
+		output := w.succeeds("backfill", "list", "--refused", "--limit", "7")
+		code := map[string]string{"soap": "   -     20", "rest": "   1003  20"}[api]
+		for _, want := range []string{"KEY   CODE  REFUSED AT", "not this one", code, "and 93 more; --limit"} {
+			if !strings.Contains(output, want) {
+				t.Errorf("the list does not have %q:\n%s", want, output)
+			}
+		}
+		var listed admin.Backfills
+		if err := json.Unmarshal([]byte(w.succeeds("backfill", "list", "--refused", "--limit", "1000", "--json")), &listed); err != nil || len(listed.Backfills[0].RefusedRows) != 100 || listed.Backfills[0].RefusedRows[0].Code == "" && api == "rest" {
+			t.Errorf("refused rows as JSON: %v, %+v", err, listed)
+		}
+		if output := w.succeeds("backfill", "list"); strings.Contains(output, "not this one") {
+			t.Errorf("refused rows are listed unasked:\n%s", output)
 		}
 		if parked := w.parkedNow(); parked.Total != 0 {
 			t.Errorf("%d objects are parked", parked.Total)

@@ -80,6 +80,7 @@ func (l *lot) options() admin.Options {
 	o.Listen = "127.0.0.1:9640"
 	o.EachParked, o.Act = l.each, l.act
 	o.Status = func(context.Context) snapshot.Status { return snapshot.Status{State: "current", Ready: true} }
+	o.Backfills = func(context.Context, admin.BackfillAsk) (admin.Backfills, error) { return admin.Backfills{}, nil }
 	return o
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -25,6 +26,9 @@ const (
 type BackfillAsk struct {
 	Action   BackfillAction `json:"-"`
 	Mappings []string       `json:"mappings,omitempty"`
+	// Refused is for list: how many refused rows of each are listed, at most; zero
+	// for none.
+	Refused int `json:"-"`
 	// Where, Keys and Force are for start: an expression as in a mapping, keys of
 	// rows, and to send objects although Marketo is known to have them so.
 	Where string   `json:"where,omitempty"`
@@ -58,10 +62,13 @@ type Backfill struct {
 	Remove bool `json:"remove,omitempty"`
 	// Rows were read, Objects handed in to be sent, Refused of them did Marketo
 	// not take. Estimate is how many rows there are in all.
-	Rows     int64 `json:"rows"`
-	Objects  int64 `json:"objects"`
-	Refused  int64 `json:"refused"`
-	Estimate int64 `json:"rows_estimate"`
+	Rows    int64 `json:"rows"`
+	Objects int64 `json:"objects"`
+	Refused int64 `json:"refused"`
+	// RefusedRows are the first ones of those, in the order of their keys, where they
+	// were asked for.
+	RefusedRows []RefusedRow `json:"refused_rows,omitempty"`
+	Estimate    int64        `json:"rows_estimate"`
 	// CallsLeft and SecondsLeft are what the rest takes, as far as that is known;
 	// Day is the part of a day's calls.
 	CallsLeft   int64   `json:"calls_left"`
@@ -76,8 +83,37 @@ type Backfill struct {
 	Ended            *time.Time `json:"ended,omitempty"`
 }
 
+// RefusedRow is a row of a backfill that Marketo did not take.
+type RefusedRow struct {
+	// Key has the values of the object's dedupe fields, with commas between them.
+	Key     string    `json:"key"`
+	Code    string    `json:"code"`
+	Message string    `json:"message"`
+	At      time.Time `json:"at"`
+	// Next is when it is read and sent again by itself; nil for never.
+	Next *time.Time `json:"next,omitempty"`
+}
+
+// mostRefused bounds how many refused rows of a backfill are listed.
+const mostRefused = 100_000
+
 func (o Options) listBackfills(w http.ResponseWriter, r *http.Request) {
-	act(w, r, func(ctx context.Context) (Backfills, error) { return o.Backfills(ctx, BackfillAsk{}) })
+	var ask BackfillAsk
+	if text := r.URL.Query().Get("refused"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 || n > mostRefused {
+			refuse(w, http.StatusBadRequest, fmt.Sprintf("refused is a number up to %d", mostRefused))
+			return
+		}
+		ask.Refused = n
+	}
+	list := func(w http.ResponseWriter, r *http.Request) {
+		act(w, r, func(ctx context.Context) (Backfills, error) { return o.Backfills(ctx, ask) })
+	}
+	if ask.Refused > 0 {
+		list = o.may(list) // keys are values
+	}
+	list(w, r)
 }
 
 func (o Options) actOnBackfills(action BackfillAction) http.HandlerFunc {
@@ -95,7 +131,7 @@ func (o Options) actOnBackfills(action BackfillAction) http.HandlerFunc {
 func (c *Client) Backfills(ctx context.Context, ask BackfillAsk) (Backfills, error) {
 	var answer Backfills
 	if ask.Action == BackfillList {
-		err := c.get(ctx, "/api/v1/backfills", &answer)
+		err := c.get(ctx, "/api/v1/backfills?refused="+strconv.Itoa(ask.Refused), &answer)
 		return answer, err
 	}
 	body, err := json.Marshal(ask)

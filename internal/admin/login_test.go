@@ -23,6 +23,7 @@ var asks = map[string][3]string{
 	"act":     {"POST", "/api/v1/parked/retry", `{"all":true}`},
 	"values":  {"GET", "/api/v1/parked", ""},
 	"payload": {"GET", "/api/v1/parked/MKTOID=7,rid=42", ""},
+	"refused": {"GET", "/api/v1/backfills?refused=5", ""},
 	"status":  {"GET", "/api/v1/status", ""},
 	"groups":  {"GET", "/api/v1/parked?values=false", ""},
 }

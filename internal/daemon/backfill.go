@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/admin"
@@ -122,9 +123,30 @@ func (d *Daemon) backfills(ctx context.Context, ask admin.BackfillAsk) (admin.Ba
 	}
 	answer := admin.Backfills{Backfills: []admin.Backfill{}}
 	for i := range reports {
-		answer.Backfills = append(answer.Backfills, translateBackfill(&reports[i]))
+		b := translateBackfill(&reports[i])
+		if ask.Refused > 0 && err == nil {
+			b.RefusedRows, err = refusedRows(ctx, runner, reports[i].Feed(), ask.Refused)
+		}
+		answer.Backfills = append(answer.Backfills, b)
 	}
 	return answer, err
+}
+
+// refusedRows lists the first rows of a backfill that Marketo refused.
+func refusedRows(ctx context.Context, runner *pipeline.Runner, feed string, most int) (rows []admin.RefusedRow, err error) {
+	refused, err := runner.Backfills.Refused(ctx, checkpoint.RefusedFilter{Feed: feed, Limit: most})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range refused {
+		row := admin.RefusedRow{Key: strings.Join(pipeline.RefusedTexts(r.Key), ","), Code: r.Code, Message: r.Message, At: r.At.UTC()}
+		if r.Waits {
+			next := r.Next.UTC()
+			row.Next = &next
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
 }
 
 func translateBackfill(r *pipeline.BackfillReport) admin.Backfill {

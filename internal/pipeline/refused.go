@@ -118,16 +118,21 @@ func (l *loading) once(ctx context.Context, p *part) error {
 	return nil
 }
 
+// RefusedTexts returns the values of the dedupe fields in the key of a refused row.
+func RefusedTexts(key string) []string {
+	return strings.Split(strings.TrimSuffix(key, "\x00"), "\x00")[1:]
+}
+
 // keyOfRefused returns the values of the key columns in a key of mapping.Write,
 // which holds the object type and all values of the key, each with a zero byte.
 func keyOfRefused(d mapping.Definition, key string) (values []string, ok bool) {
-	parts := strings.Split(strings.TrimSuffix(key, "\x00"), "\x00")
-	if len(parts) != len(d.Key)+1 {
+	parts := RefusedTexts(key)
+	if len(parts) != len(d.Key) {
 		return nil, false
 	}
 	for i, rule := range d.Key {
 		if rule.Column != "" {
-			values = append(values, parts[i+1])
+			values = append(values, parts[i])
 		}
 	}
 	return values, true
