@@ -250,7 +250,11 @@ func (r *auditRun) verdict() error {
 		left += one.Left
 	}
 	if n := len(r.report.Findings); n > 0 && (!r.repairs || left > 0) {
-		return differsError{fmt.Errorf("audit: %s differences", number(n))}
+		next := "--repair sends what is missing or different through the queue"
+		if r.repairs {
+			next = "not all of it could be repaired, as the lines above say"
+		}
+		return differsError{fmt.Errorf("audit: %s differences; %s", number(n), next)}
 	}
 	for _, t := range r.report.Mappings {
 		if t.Unjudged > 0 {

@@ -20,7 +20,7 @@ Packages bring them along.`,
 		Args:    exactly(1, "one DIRECTORY"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if info, err := os.Stat(args[0]); err != nil || !info.IsDir() {
-				return usageError{fmt.Errorf("%s is no directory that is there", args[0])}
+				return usageError{fmt.Errorf("%s is no directory that is there; make it first", args[0])}
 			}
 			build := version.Read(linked)
 			header := doc.GenManHeader{Section: "1", Source: "cdcsync " + build.Version, Manual: "cdcsync"}

@@ -48,7 +48,7 @@ func look(ctx context.Context, runner *pipeline.Runner, ask admin.EraseAsk) (*er
 		e.erasure.Texts, err = pipeline.KeyTexts(d.KeyColumns(), ask.Key)
 		return e, err
 	}
-	return nil, fmt.Errorf("there is no mapping %s in the configuration", ask.Mapping)
+	return nil, fmt.Errorf("there is no mapping %s in the configuration; cdcsync status lists them", ask.Mapping)
 }
 
 // stored takes it out of a store.

@@ -37,10 +37,10 @@ func (d *Daemon) Hangup() {
 // it is found to be right as a whole. What is wrong with it is in the answer.
 func (h *house) reload(ctx context.Context, l *life) (admin.Reloaded, error) {
 	if l.Load == nil {
-		return admin.Reloaded{}, errors.New("the configuration of this process is not in a file")
+		return admin.Reloaded{}, errors.New("the configuration of this process is not in a file, so that it cannot be read again; restart it")
 	}
 	if !h.reloading.TryLock() {
-		return admin.Reloaded{}, errors.New("another reload is under way")
+		return admin.Reloaded{}, errors.New("another reload is under way; try again when it has ended")
 	}
 	defer h.reloading.Unlock()
 	if h.current.Load() != l || l.runner.Load() == nil {
