@@ -16,7 +16,6 @@ import (
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/daemon"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/pipeline"
 	"github.com/cdcsync/cdcsync/internal/preflight"
 	"github.com/cdcsync/cdcsync/internal/preview"
 	"github.com/cdcsync/cdcsync/internal/rowread"
@@ -39,8 +38,8 @@ For each mapping some rows are read, those with the lowest keys, and made object
 of by the code that delivers them. Marketo is asked what it has of these objects, so
 that it shows which would be created, changed or left as they are, and why one would
 be refused. Over REST that takes two calls for each object type, which describe it and
-say what campaigns use it, and one for 300 rows; over SOAP a call for each row. They are counted with those of the
-daemon. --offline asks nobody but the database.
+say what campaigns use it, and one for 300 rows; over SOAP a call for each row. They are
+counted with those of the daemon. --offline asks nobody but the database.
 
 What changes of the table cost in a day is told in bounds, by the statistics of
 PostgreSQL since they were reset, or over --interval. cdcsync run --shadow measures it.
@@ -65,29 +64,23 @@ of rows.`,
 			if p.mappings, err = chosenMappings(conf, args); err != nil {
 				return usageError{err}
 			}
-			shown, err := p.run(cmd.Context())
-			if err != nil {
-				return fmt.Errorf("preview: %w", err)
-			}
-			if asJSON {
-				err = writeIndented(cmd.OutOrStdout(), shown)
-			} else {
-				_, err = io.WriteString(cmd.OutOrStdout(), previewText(shown))
-			}
-			if err != nil {
-				return fmt.Errorf("preview: %w", err)
-			}
-			for _, m := range shown.Mappings {
-				if m.Problem != "" {
-					return fmt.Errorf("preview: rows of mapping %s could not be shown", m.Mapping)
-				}
-			}
-			return nil
+			return p.show(cmd.Context(), cmd.OutOrStdout(), asJSON)
 		},
 	}
 	configFlag(cmd, &file)
-	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, begun string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
-		conf, err := config.Load(file, os.LookupEnv)
+	cmd.ValidArgsFunction = configuredMappings(&file)
+	cmd.Flags().IntVar(&rows, "rows", 10, "how many rows of each mapping")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
+	cmd.Flags().BoolVar(&offline, "offline", false, "do not ask Marketo")
+	cmd.Flags().DurationVar(&interval, "interval", 0, "count the changes of the tables for so long, in place of PostgreSQL's statistics since their reset")
+	return cmd
+}
+
+// configuredMappings completes with the mappings of a configuration that are not there
+// already.
+func configuredMappings(file *string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, begun string) (names []cobra.Completion, _ cobra.ShellCompDirective) {
+		conf, err := config.Load(*file, os.LookupEnv)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -98,11 +91,6 @@ of rows.`,
 		}
 		return names, cobra.ShellCompDirectiveNoFileComp
 	}
-	cmd.Flags().IntVar(&rows, "rows", 10, "how many rows of each mapping")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print it as JSON")
-	cmd.Flags().BoolVar(&offline, "offline", false, "do not ask Marketo")
-	cmd.Flags().DurationVar(&interval, "interval", 0, "count the changes of the tables for so long, in place of PostgreSQL's statistics since their reset")
-	return cmd
 }
 
 // chosenMappings are the numbers of the mappings that are named; all when none is.
@@ -139,17 +127,33 @@ type previewing struct {
 	users    map[string]usedBy
 }
 
-// usedBy is what uses an object type, or why that is not known.
-type usedBy struct {
-	names   []string
-	unknown string
-}
-
 // previewed is what preview prints as JSON.
 type previewed struct {
 	Mappings []preview.Mapping `json:"mappings"`
 	// Problem says what could not be asked of Marketo.
 	Problem string `json:"problem,omitempty"`
+}
+
+// show prints what there is, and says of which mapping there is nothing.
+func (p *previewing) show(ctx context.Context, w io.Writer, asJSON bool) error {
+	shown, err := p.run(ctx)
+	if err != nil {
+		return fmt.Errorf("preview: %w", err)
+	}
+	if asJSON {
+		err = writeIndented(w, shown)
+	} else {
+		_, err = io.WriteString(w, previewText(shown))
+	}
+	if err != nil {
+		return fmt.Errorf("preview: %w", err)
+	}
+	for _, m := range shown.Mappings {
+		if m.Problem != "" {
+			return fmt.Errorf("preview: rows of mapping %s could not be shown", m.Mapping)
+		}
+	}
+	return nil
 }
 
 func (p *previewing) run(ctx context.Context) (previewed, error) {
@@ -195,32 +199,6 @@ func (p *previewing) tables() (all []catalog.TableName) {
 	return all
 }
 
-// describe has the mappings write values as Marketo's fields want them, as a start
-// does: by what it says now, or said at an earlier start.
-func (p *previewing) describe(ctx context.Context) (problem string) {
-	p.known = daemon.Described(p.conf)
-	asks, ok := p.client.(preflight.Describer)
-	asked := make(map[string]bool)
-	for _, i := range p.mappings {
-		name := p.conf.Set.Definition(i).Object
-		if ok && !p.offline && !asked[name] && problem == "" {
-			asked[name] = true
-			bounded, cancel := context.WithTimeout(ctx, marketoTimeout)
-			description, err := asks.Describe(bounded, name)
-			cancel()
-			if err != nil {
-				problem = "object " + name + ": " + err.Error()
-			} else {
-				p.known[name] = description
-			}
-		}
-		if d, found := p.known[name]; found {
-			p.conf.Set.Describe(i, d)
-		}
-	}
-	return problem
-}
-
 // mapping looks at one mapping.
 func (p *previewing) mapping(ctx context.Context, i int) (preview.Mapping, error) {
 	d := p.conf.Set.Definition(i)
@@ -256,58 +234,6 @@ func (p *previewing) mapping(ctx context.Context, i int) (preview.Mapping, error
 func (p *previewing) limits() marketo.Limits {
 	l := p.conf.Marketo.Limits
 	return marketo.Limits{CallsPer20s: l.CallsPer20s, ConcurrentCalls: l.ConcurrentCalls, CallsPerDay: l.CallsPerDay}
-}
-
-// askUsers asks what uses the object type, once for each.
-func (p *previewing) askUsers(ctx context.Context, m *preview.Mapping) {
-	asks, ok := p.client.(pipeline.Dependents)
-	if p.offline || !ok {
-		return
-	}
-	used, known := p.users[m.Object]
-	if !known {
-		ctx, cancel := context.WithTimeout(ctx, marketoTimeout)
-		defer cancel()
-		found, err := asks.DependentAssets(ctx, m.Object)
-		if err != nil {
-			used.unknown = err.Error()
-		}
-		for _, a := range found {
-			used.names = append(used.names, a.String())
-		}
-		slices.Sort(used.names)
-		if p.users == nil {
-			p.users = make(map[string]usedBy)
-		}
-		p.users[m.Object] = used
-	}
-	m.UsedBy, m.UsedByUnknown = used.names, used.unknown
-}
-
-// compare asks what Marketo has of the objects of a sample.
-func (p *previewing) compare(ctx context.Context, m *preview.Mapping, sample *preview.Sample, d marketo.Description) {
-	asks, ok := p.client.(preview.Querier)
-	calls := 0
-	if ok {
-		calls = sample.Calls(asks)
-	}
-	switch {
-	case p.offline:
-		m.Unasked = "--offline"
-		return
-	case !ok || calls == 0:
-		return
-	}
-	if asks.MostKeys() == 1 {
-		fmt.Fprintf(p.says, "%s: over SOAP it takes %d calls to ask what Marketo has of these rows; --offline takes none\n", m.Mapping, calls)
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Duration(calls)*marketoTimeout)
-	defer cancel()
-	if err := sample.Compare(ctx, asks, d); err != nil {
-		m.Unasked = err.Error()
-		return
-	}
-	m.Asked = calls
 }
 
 // count bounds what changes cost in a day.
