@@ -22,7 +22,7 @@ func (w *world) launchReleased() *process {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	text := strings.Replace(string(data), "max_deletes: 0, ", "", 1)
+	text := strings.NewReplacer("max_deletes: 0, ", "", "suppress_unchanged: false, ", "", "suppress_unchanged: true, ", "").Replace(string(data))
 	return launch(w.t, *released, "run", "-c", w.write("released.yaml", text))
 }
 
@@ -61,5 +61,44 @@ func TestTakenBackToTheLastRelease(t *testing.T) {
 		deliver(w.launch())
 		w.itemsAgree()
 		w.neverTwice()
+	})
+}
+
+// TestTakenBackNoTableIsSent brings an installation with rows that were never sent up
+// to this release: whatever the mapping says of them, nothing is sent but what the
+// older one would have sent. It is run with TestTakenBackToTheLastRelease.
+func TestTakenBackNoTableIsSent(t *testing.T) {
+	if *released == "" {
+		t.Skip("no program of the last release: -released, or CDCSYNC_RELEASED")
+	}
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		const rows, changed = 50, 3
+		w := newItems(t, server, api, rows, simulator.Options{RecordHistory: true})
+		p := w.launchReleased()
+		w.awaitReady(p)
+		w.exec(`UPDATE items SET version = 1 WHERE id <= $1`, changed)
+		w.settle(p)
+		p.stop(t)
+		sent := w.sim.Stats().Objects
+		if sent != changed {
+			t.Fatalf("the older release sent %d objects, want %d", sent, changed)
+		}
+		for i, mappings := range []string{items, backfilled, items + "    name: renamed\n"} {
+			w.config.mappings = mappings
+			p := w.start()
+			w.exec(`UPDATE items SET version = version + 1 WHERE id = 1`)
+			w.settle(p)
+			if got := w.sim.Stats().Objects; got != sent+i+1 {
+				t.Errorf("start %d sent %d objects, want the one that was changed", i+1, got-sent-i)
+			}
+			if all := w.backfills(); len(all) != 0 {
+				t.Errorf("start %d began backfills: %+v", i+1, all)
+			}
+			p.stop(t)
+		}
+		if n := len(w.sim.Objects("Item")); n != changed {
+			t.Errorf("marketo has %d objects, want %d", n, changed)
+		}
 	})
 }
