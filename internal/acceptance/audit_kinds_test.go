@@ -16,7 +16,9 @@ import (
 func TestAuditKinds(t *testing.T) {
 	needServer(t)
 	t.Parallel()
-	field := func(name string, kind simulator.FieldType) simulator.Field { return simulator.Field{Name: name, Type: kind} }
+	field := func(name string, kind simulator.FieldType) simulator.Field {
+		return simulator.Field{Name: name, Type: kind}
+	}
 	link := simulator.Link{Field: "lead", Lead: "Email"}
 	created := time.Now().Add(-time.Hour)
 	w := newWorld(t, server, "rest", simulator.Options{Types: []simulator.Type{

@@ -25,7 +25,7 @@ import (
 
 var (
 	auditExtracted = flag.Int("audit.extracted", 6000, "rows of TestAuditByExtract; 1000000 is what was promised")
-	auditQueried   = flag.Int("audit.queried", 1500, "rows of TestAuditByQuery; 50000 is what was promised")
+	auditQueried   = flag.Int("audit.queried", 2000, "rows of TestAuditByQuery; 50000 is what was promised")
 )
 
 // orders are a type with a field of each kind, linked to leads.
@@ -276,9 +276,30 @@ func TestAuditByQuery(t *testing.T) {
 			t.Errorf("sample: exit code %d, %+v\n%s", code, sample, said)
 		}
 		w.repairs(arguments, want)
+		if api == "rest" {
+			w.withoutExtracts()
+		}
 		w.noViolations()
 		p.stop(t)
 	})
+}
+
+// withoutExtracts has an audit that would go by extract find that the subscription
+// has none.
+func (w *world) withoutExtracts() {
+	w.t.Helper()
+	if a, said, code := w.audit("--max-calls", "2000", "--poll", "20ms"); code != 0 || a.Mappings[0].Method != audit.ByExtract {
+		w.t.Errorf("exit code %d, %+v\n%s", code, a.Mappings, said)
+	}
+	if err := w.sim.Fail(simulator.Rule{Operation: "export", Code: "1035"}); err != nil {
+		w.t.Fatal(err)
+	}
+	if a, said, code := w.audit("--max-calls", "2000"); code != 0 || a.Mappings[0].Method != audit.ByQuery || a.Mappings[0].Compared < *auditQueried {
+		w.t.Errorf("without extracts: exit code %d, %+v\n%s", code, a.Mappings, said)
+	}
+	if _, said, code := w.audit("--by", "extract"); code != 1 || !strings.Contains(said, "--by query") {
+		w.t.Errorf("by extract and nothing else: exit code %d\n%s", code, said)
+	}
 }
 
 // repairs has an audit mend what it finds, and looks whether all of it is; over SOAP

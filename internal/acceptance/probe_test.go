@@ -12,7 +12,9 @@ import (
 func TestProbeCommand(t *testing.T) {
 	needServer(t)
 	t.Parallel()
-	field := func(name string, kind simulator.FieldType) simulator.Field { return simulator.Field{Name: name, Type: kind} }
+	field := func(name string, kind simulator.FieldType) simulator.Field {
+		return simulator.Field{Name: name, Type: kind}
+	}
 	w := newWorld(t, server, "rest", simulator.Options{Types: []simulator.Type{
 		{Name: "Item", Dedupe: []string{"id"}, Fields: []simulator.Field{field("id", simulator.Integer), field("note", simulator.String)}},
 		{Name: "Sandbox_c", Dedupe: []string{"pid"}, Keys: simulator.FoldKeys, Fields: []simulator.Field{field("pid", simulator.String), field("note", simulator.String)}},

@@ -42,6 +42,11 @@ func (l *look) byExtract(ctx context.Context) (err error) {
 	}
 	defer x.heap.close()
 	if err := x.queue(ctx); err != nil {
+		if code := codeOf(err); len(x.jobs) == 0 && !l.plan.asked && slices.Contains([]string{"603", "616", "1029", "1035"}, code) {
+			// Whether the subscription has extracts is known from the first one only.
+			l.tally.Method = ByQuery
+			return l.byQuery(ctx)
+		}
 		return errors.Join(err, x.cancel(ctx))
 	}
 	if err := x.rows(ctx); err != nil {
@@ -60,10 +65,13 @@ func (x *extraction) queue(ctx context.Context) error {
 		w := x.left[0]
 		e := marketo.Extract{Type: shape.Type, From: w.from, To: w.to, Fields: append(append([]string{idName}, shape.Key...), shape.Attributes...)}
 		id, err := patient(ctx, func() (string, error) { return x.api.CreateExtract(ctx, e) })
-		if err != nil {
-			return x.refused(err)
+		if err == nil {
+			_, err = patient(ctx, func() (bool, error) { return true, x.api.EnqueueExtract(ctx, shape.Type, id) })
 		}
-		if _, err := patient(ctx, func() (bool, error) { return true, x.api.EnqueueExtract(ctx, shape.Type, id) }); err != nil {
+		if codeOf(err) == "1029" && len(x.jobs) > 0 {
+			return nil // when one of ours has ended, there is room
+		}
+		if err != nil {
 			return x.refused(err)
 		}
 		x.jobs[id], x.left = true, x.left[1:]
@@ -71,10 +79,18 @@ func (x *extraction) queue(ctx context.Context) error {
 	return nil
 }
 
+// codeOf is Marketo's code of an error; "" where it has none.
+func codeOf(err error) string {
+	var fault *marketo.Fault
+	if errors.As(err, &fault) {
+		return fault.Code
+	}
+	return ""
+}
+
 // refused says what to do where a job cannot be had.
 func (x *extraction) refused(err error) error {
-	var fault *marketo.Fault
-	if errors.As(err, &fault) && (fault.Code == "1029" || fault.Code == "1035") {
+	if code := codeOf(err); code == "1029" || code == "1035" {
 		return fmt.Errorf("%w; ask for the objects with --by query, or some of them with --sample", err)
 	}
 	return err

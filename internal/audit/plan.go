@@ -51,6 +51,8 @@ type Plan struct {
 	// Why says why it is no extract, where one was not possible.
 	Why string
 
+	// asked is set where nothing but this Method will do.
+	asked   bool
 	types   map[string]string
 	windows []window
 }
@@ -64,7 +66,7 @@ func (a *Audit) Plan(ctx context.Context, index int, wish Wish) (*Plan, error) {
 	if len(d.KeyColumns()) == 0 {
 		return nil, fmt.Errorf("mapping %s: %w", d.Name, rowread.ErrNoKeyColumn)
 	}
-	p := &Plan{Mapping: index, Method: ByQuery, Sample: wish.Sample, PerAgain: a.keysAtOnce(), types: map[string]string{}}
+	p := &Plan{Mapping: index, Method: ByQuery, Sample: wish.Sample, asked: wish.Method != "", PerAgain: a.keysAtOnce(), types: map[string]string{}}
 	if err := a.planRows(ctx, p); err != nil {
 		return nil, err
 	}
