@@ -267,6 +267,7 @@ func (m *Machine) refuseRow(now time.Time, it *item, r marketo.Result, waits boo
 	m.ledger.draft.Refused = append(m.ledger.draft.Refused, refused)
 	s.count.Refused++
 	m.forgetRecord(it)
+	m.uncover(it) // nothing is parked that would stand for what follows it
 	it.refused = true
 	m.settle(it)
 }

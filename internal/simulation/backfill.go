@@ -268,7 +268,11 @@ func (s *Simulator) checkOffered(k, stamp int32) bool {
 	if key.offered != stamp+1 {
 		return false
 	}
-	if stamp < key.floor {
+	newest := stamp
+	if stamp != 0 && (stamp == key.wentFor || stamp == key.differed) && s.changes[stamp].removal {
+		newest = max(stamp, key.wentAt)
+	}
+	if newest < key.floor {
 		s.fail("I9", "key %d: a row with change %d is sent after change %d", k, stamp, key.floor)
 	}
 	return true
@@ -287,6 +291,8 @@ func (s *Simulator) offeredOf(refused []checkpoint.Refused) map[int32]int32 {
 			s.fail("I9", "key %d is refused, and no backfill has handed it in", k)
 		}
 		of[k] = s.keys[k].offered - 1
+		// Nothing is parked that would stand for what the row had.
+		s.keys[k].covers, s.keys[k].ahead = 0, 0
 	}
 	return of
 }

@@ -135,7 +135,7 @@ func (s *Simulator) rowKnown(q *reading) {
 	key := &s.keys[q.key]
 	key.inexact = true
 	if q.row.differs && !q.retry {
-		key.differed = q.asked // what on_delete asks for is still to be sent
+		key.differed, key.wentAt = q.asked, q.row.last // what on_delete asks for is still to be sent
 		s.coversGone(q, !s.changes[q.asked].removal)
 		return
 	}
@@ -154,7 +154,7 @@ func (s *Simulator) rowKnown(q *reading) {
 		if q.asked == 0 {
 			return
 		}
-		key.wentFor = q.asked
+		key.wentFor, key.wentAt = q.asked, q.row.last
 		s.went(q.asked)
 		c := &s.changes[q.asked]
 		if key.goneLast = 0; c.removal && !q.retry {

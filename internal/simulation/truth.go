@@ -49,6 +49,9 @@ type truth struct {
 	// offered is the change whose row a backfill has handed in, in this life, plus
 	// one; 0 for none.
 	offered int32
+	// wentAt is the newest change that the table had when it told wentFor or differed
+	// that no row wants the object: a removal is as new as that look.
+	wentAt int32
 	// inexact is set once the key's object is not just the sum of its changes.
 	inexact bool
 }
