@@ -13,7 +13,7 @@ VERSIONS    ?= 14 15 16 17 18
 DEMO_FLAGS  ?= $(if $(API),--api $(API)) $(if $(DURATION),--duration $(DURATION))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test test-matrix test-back format tidy vet lint vulncheck fuzz bench sweep soak model clean
+.PHONY: help setup build demo screenshot test test-matrix test-back format tidy vet lint vulncheck fuzz bench sweep soak model clean
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,9 @@ setup: ## make sure PostgreSQL's programs and the tools of the tests are here
 
 build: ## build bin/cdcsync, static
 	CGO_ENABLED=0 go build -trimpath -ldflags "-X main.linked=$(VERSION)" -o bin/cdcsync ./cmd/cdcsync
+
+screenshot: ## docs/page.png anew, of the demo in a headless Chromium
+	@./scripts/screenshot
 
 demo: ## PostgreSQL to a simulated Marketo on this machine (API=rest, DURATION=30s)
 	@./scripts/setup

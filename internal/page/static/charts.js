@@ -111,7 +111,8 @@ function plot(place, chart) {
 }
 
 function feed({ place, chart, one }) {
-  const until = Math.max(kept.at.at(-1) ?? 0, Date.now() / 1000), from = until - shown.seconds;
+  const until = Math.max(kept.at.at(-1) ?? 0, Date.now() / 1000);
+  const from = Math.max(until - shown.seconds, Math.min(kept.at[0] ?? 0, until - 120)); // a young daemon has not that much to show
   const first = Math.max(kept.at.findIndex((at) => at >= from), 0);
   const cut = (list) => list.slice(first);
   one.setData([cut(kept.at), ...chart.series.map(([, , data]) => cut(data()))], false);
