@@ -85,7 +85,7 @@ func (l *lot) options() admin.Options {
 }
 
 // ask sends a request as the client does and returns what came.
-func ask(t *testing.T, o admin.Options, method, path, body string) (int, string) {
+func ask(t testing.TB, o admin.Options, method, path, body string) (int, string) {
 	t.Helper()
 	r := httptest.NewRequest(method, "http://127.0.0.1:9640"+path, strings.NewReader(body))
 	if method == http.MethodPost {

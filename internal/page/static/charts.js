@@ -99,7 +99,7 @@ function plot(place, chart) {
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 5 } },
     scales: { x: { time: true }, y: { range: (u, low, high) => [0, Math.max(high * 1.1, chart.write === number ? 1 : 0.5)] } },
     axes: [
-      { ...axis, size: 26, space: 70, grid: { show: false }, values: "{HH}:{mm}" },
+      { ...axis, size: 26, space: 70, grid: { show: false }, incrs: [60, 300, 600, 1800, 3600, 7200], values: "{HH}:{mm}" },
       { ...axis, size: 46, space: 34, values: (u, splits) => ticks(u, splits, chart.write === span ? shortSpan : short) },
     ],
     series: [{}, ...chart.series.map(([label, color, , area, dash]) => ({
