@@ -421,7 +421,8 @@ func TestAuditByExtract(t *testing.T) {
 	counts := map[string]int{}
 	made := 0
 	for _, c := range w.sim.Calls()[before:] {
-		if counts[c.Operation]++; c.Operation != "token" {
+		// The daemon asks for a token, and now and then for the calls of others.
+		if counts[c.Operation]++; c.Operation != "token" && c.Operation != "usage" {
 			made++
 		}
 	}
