@@ -72,6 +72,9 @@ func rows(estimate float64) string {
 	if estimate < 0 {
 		return "never analysed"
 	}
+	if estimate >= 0.5 && estimate < 1.5 {
+		return "about 1 row"
+	}
 	return fmt.Sprintf("about %.0f rows", estimate)
 }
 
