@@ -50,7 +50,7 @@ func TestBackfillKilled(t *testing.T) {
 	eachAPI(t, func(t *testing.T, api string) {
 		t.Parallel()
 		const changing, kills = 200, 4
-		w := newItems(t, server, api, 0, simulator.Options{RecordHistory: true, Latency: simulator.Latency{Fixed: 20 * time.Millisecond}})
+		w := newItems(t, server, api, 0, simulator.Options{RecordHistory: true, Latency: simulator.Latency{Fixed: 60 * time.Millisecond}})
 		w.config.mappings = backfilled
 		w.config.limits = "{calls_per_20s: 0, concurrent_calls: 4, calls_per_day: 0}"
 		w.config.timeout, w.config.hold = 2*time.Second, 2500*time.Millisecond

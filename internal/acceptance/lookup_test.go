@@ -305,7 +305,7 @@ func TestLookupOfLargeValues(t *testing.T) {
 			t.Fatalf("order %d has a note of %d bytes", i, len(note))
 		}
 	}
-	p.atMost(t, 96*mebibyte)
+	p.atMost(t, 128*mebibyte)
 	p.stop(t)
 }
 
