@@ -230,8 +230,9 @@ func (b *backfiller) moveLocked(ctx context.Context, j *job, to checkpoint.Backf
 		}
 		return err
 	}
-	stored.Progress = j.Progress
-	j.Backfill = stored
+	// What was asked for stays: it is read without the lock meanwhile.
+	j.State, j.Err = stored.State, stored.Err
+	j.Changed, j.Started, j.Ended = stored.Changed, stored.Started, stored.Ended
 	if to.Ended() {
 		b.jobs = slices.DeleteFunc(b.jobs, func(other *job) bool { return other == j })
 	}
