@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -129,15 +128,10 @@ func (o Options) actOnBackfills(action BackfillAction) http.HandlerFunc {
 
 // Backfills lists backfills, or has something done about them.
 func (c *Client) Backfills(ctx context.Context, ask BackfillAsk) (Backfills, error) {
-	var answer Backfills
 	if ask.Action == BackfillList {
+		var answer Backfills
 		err := c.get(ctx, "/api/v1/backfills?refused="+strconv.Itoa(ask.Refused), &answer)
 		return answer, err
 	}
-	body, err := json.Marshal(ask)
-	if err != nil {
-		return answer, fmt.Errorf("encode question: %w", err)
-	}
-	err = c.do(ctx, http.MethodPost, "/api/v1/backfills/"+string(ask.Action), body, &answer)
-	return answer, err
+	return post[Backfills](ctx, c, "/api/v1/backfills/"+string(ask.Action), ask)
 }

@@ -167,13 +167,17 @@ func (c *Client) Discard(ctx context.Context, s Selector) (Acted, error) {
 }
 
 func (c *Client) act(ctx context.Context, verb string, s Selector) (Acted, error) {
-	var acted Acted
-	body, err := json.Marshal(s)
+	return post[Acted](ctx, c, "/api/v1/parked/"+verb, s)
+}
+
+// post sends a question, and returns the answer.
+func post[T any](ctx context.Context, c *Client, path string, question any) (answer T, err error) {
+	body, err := json.Marshal(question)
 	if err != nil {
-		return acted, fmt.Errorf("encode selector: %w", err)
+		return answer, fmt.Errorf("encode question: %w", err)
 	}
-	err = c.do(ctx, http.MethodPost, "/api/v1/parked/"+verb, body, &acted)
-	return acted, err
+	err = c.do(ctx, http.MethodPost, path, body, &answer)
+	return answer, err
 }
 
 func (c *Client) get(ctx context.Context, path string, into any) error {

@@ -2,8 +2,6 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
 )
 
@@ -50,11 +48,5 @@ func (o Options) erase(w http.ResponseWriter, r *http.Request) {
 
 // Erase has all that is kept of a row erased.
 func (c *Client) Erase(ctx context.Context, ask EraseAsk) (Erased, error) {
-	var answer Erased
-	body, err := json.Marshal(ask)
-	if err != nil {
-		return answer, fmt.Errorf("encode question: %w", err)
-	}
-	err = c.do(ctx, http.MethodPost, "/api/v1/erase", body, &answer)
-	return answer, err
+	return post[Erased](ctx, c, "/api/v1/erase", ask)
 }

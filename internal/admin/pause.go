@@ -2,8 +2,6 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"time"
 )
@@ -46,15 +44,9 @@ func (o Options) pause(resume bool) http.HandlerFunc {
 
 // Pause has mappings wait, or go on.
 func (c *Client) Pause(ctx context.Context, ask PauseAsk) (Paused, error) {
-	var answer Paused
-	body, err := json.Marshal(ask)
-	if err != nil {
-		return answer, fmt.Errorf("encode question: %w", err)
-	}
 	path := "/api/v1/pause"
 	if ask.Resume {
 		path = "/api/v1/resume"
 	}
-	err = c.do(ctx, http.MethodPost, path, body, &answer)
-	return answer, err
+	return post[Paused](ctx, c, path, ask)
 }

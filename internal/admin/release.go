@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"time"
@@ -57,13 +56,7 @@ func act[T any](w http.ResponseWriter, r *http.Request, do func(context.Context)
 
 // Release has what waits for somebody's word go on.
 func (c *Client) Release(ctx context.Context, what Released) (Acted, error) {
-	var acted Acted
-	body, err := json.Marshal(what)
-	if err != nil {
-		return acted, fmt.Errorf("encode release: %w", err)
-	}
-	err = c.do(ctx, http.MethodPost, "/api/v1/release", body, &acted)
-	return acted, err
+	return post[Acted](ctx, c, "/api/v1/release", what)
 }
 
 // Reserve waits until the daemon allows one call to Marketo, and has it counted.

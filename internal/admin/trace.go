@@ -2,8 +2,6 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"time"
@@ -117,13 +115,7 @@ type TraceAsk struct {
 
 // TraceMarketo has the daemon ask Marketo what it has of a key, in one call.
 func (c *Client) TraceMarketo(ctx context.Context, ask TraceAsk) (InMarketo, error) {
-	var answer InMarketo
-	body, err := json.Marshal(ask)
-	if err != nil {
-		return answer, fmt.Errorf("encode what is asked: %w", err)
-	}
-	err = c.do(ctx, http.MethodPost, "/api/v1/trace/marketo", body, &answer)
-	return answer, err
+	return post[InMarketo](ctx, c, "/api/v1/trace/marketo", ask)
 }
 
 func (o Options) trace(values bool) http.HandlerFunc {

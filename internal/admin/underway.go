@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 )
@@ -37,12 +36,8 @@ func (o Options) underway(w http.ResponseWriter, r *http.Request) {
 
 // Underway asks of which keys something is underway.
 func (c *Client) Underway(ctx context.Context, ask UnderwayAsk) ([]bool, error) {
-	body, err := json.Marshal(ask)
+	answer, err := post[Underway](ctx, c, "/api/v1/underway", ask)
 	if err != nil {
-		return nil, fmt.Errorf("encode question: %w", err)
-	}
-	var answer Underway
-	if err := c.do(ctx, http.MethodPost, "/api/v1/underway", body, &answer); err != nil {
 		return nil, err
 	}
 	if len(answer.Underway) != len(ask.Keys) {
