@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/catalog"
@@ -171,7 +170,7 @@ func (t *table) chunk(ctx context.Context, read func(*rowread.Chunk, func(rowrea
 func places(rel *pgoutput.Relation, columns []string) []int {
 	var at []int
 	for _, name := range columns {
-		if i := slices.IndexFunc(rel.Columns, func(c pgoutput.Column) bool { return c.Name == name }); i >= 0 {
+		if i := rel.Place(name); i >= 0 {
 			at = append(at, i)
 		}
 	}
@@ -190,17 +189,10 @@ func (t *table) bare(ctx context.Context, keys [][]string) ([]mapping.Write, err
 		return nil, err
 	}
 	defer t.set.Unbind(c.Relation)
-	at := places(c.Relation, t.set.Definition(t.index).KeyColumns())
-	values := make([]pgoutput.Value, len(c.Relation.Columns))
+	columns := t.set.Definition(t.index).KeyColumns()
 	writes := make([]mapping.Write, len(keys))
 	for n, key := range keys {
-		for i := range values {
-			values[i] = pgoutput.Value{Kind: pgoutput.Null}
-		}
-		for i, place := range at {
-			values[place] = pgoutput.Value{Kind: pgoutput.Text, Text: []byte(key[i])}
-		}
-		if writes[n], _, err = t.set.Row(t.index, c.Relation, values); err != nil {
+		if writes[n], _, err = t.set.Row(t.index, c.Relation, c.Relation.Bare(columns, key)); err != nil {
 			return nil, err
 		}
 	}

@@ -52,6 +52,26 @@ func (r *Relation) Plain() bool {
 	})
 }
 
+// Place returns the place of a column among the Columns, -1 where there is none.
+func (r *Relation) Place(column string) int {
+	return slices.IndexFunc(r.Columns, func(c Column) bool { return c.Name == column })
+}
+
+// Bare returns the values of a row that has a key and nothing else: of these columns
+// the texts of key, and null in all others.
+func (r *Relation) Bare(columns, key []string) []Value {
+	values := make([]Value, len(r.Columns))
+	for i := range values {
+		values[i].Kind = Null
+	}
+	for i, column := range columns {
+		if at := r.Place(column); at >= 0 {
+			values[at] = Value{Kind: Text, Text: []byte(key[i])}
+		}
+	}
+	return values
+}
+
 // Column describes one column of a Relation.
 type Column struct {
 	Name string

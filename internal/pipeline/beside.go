@@ -119,7 +119,7 @@ func (b *beside) isOf(rel *pgoutput.Relation, set *mapping.Set) bool {
 	}
 	b.relation, b.ours, b.places = rel, slices.Contains(set.Of(rel), b.job.mapping), nil
 	for _, name := range b.key {
-		at := slices.IndexFunc(rel.Columns, func(c pgoutput.Column) bool { return c.Name == name })
+		at := rel.Place(name)
 		if at < 0 {
 			b.places = nil
 			break

@@ -152,7 +152,7 @@ func (l *loading) admitted(ctx context.Context) (*rowread.Chunk, error) {
 // asked once more when their turn comes.
 func (l *loading) removals(relation *pgoutput.Relation, p *part) error {
 	for _, key := range p.keys {
-		w, _, err := l.runner.Mappings.Row(l.job.mapping, relation, bare(relation, p.columns, key))
+		w, _, err := l.runner.Mappings.Row(l.job.mapping, relation, relation.Bare(p.columns, key))
 		if err != nil {
 			return err
 		}

@@ -13,7 +13,6 @@ import (
 	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
-	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/rowread"
 )
 
@@ -135,7 +134,7 @@ func (r *Runner) traceRows(ctx context.Context, session *rowread.Session, index 
 		return err
 	}
 	defer r.Mappings.Unbind(chunk.Relation)
-	if *sought, _, err = r.Mappings.Row(index, chunk.Relation, bare(chunk.Relation, columns, key)); err != nil {
+	if *sought, _, err = r.Mappings.Row(index, chunk.Relation, chunk.Relation.Bare(columns, key)); err != nil {
 		return err
 	}
 	var wrong error
@@ -172,20 +171,6 @@ func (r *Runner) traceConfirmed(index int, t *Traced) {
 			t.Differs = append(t.Differs, t.Row.Object.Shape.Name(i))
 		}
 	}
-}
-
-// bare is a row that has a key and nothing else.
-func bare(rel *pgoutput.Relation, columns, key []string) []pgoutput.Value {
-	values := make([]pgoutput.Value, len(rel.Columns))
-	for i, c := range rel.Columns {
-		values[i].Kind = pgoutput.Null
-		for j, name := range columns {
-			if c.Name == name {
-				values[i] = pgoutput.Value{Kind: pgoutput.Text, Text: []byte(key[j])}
-			}
-		}
-	}
-	return values
 }
 
 // written writes the dedupe fields of an object as people do.

@@ -96,8 +96,7 @@ func attributes(d mapping.Definition, relation *pgoutput.Relation, values []pgou
 	for _, rule := range slices.Concat(d.Key, d.Attributes) {
 		a := Attribute{Name: rule.Attribute, From: from(rule)}
 		if rule.Column != "" {
-			at := slices.IndexFunc(relation.Columns, func(c pgoutput.Column) bool { return c.Name == rule.Column })
-			if at >= 0 {
+			if at := relation.Place(rule.Column); at >= 0 {
 				a.Column = &Value{Text: string(values[at].Text), Null: values[at].Kind == pgoutput.Null}
 			}
 		}

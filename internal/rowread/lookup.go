@@ -210,7 +210,7 @@ func (l *lookups) readIn(ctx context.Context, s *Snapshot, g *group) error {
 		l.columns[p] = column
 	}
 	for _, name := range g.columns {
-		g.at = append(g.at, slices.IndexFunc(s.Relation.Columns, func(c pgoutput.Column) bool { return c.Name == name }))
+		g.at = append(g.at, s.Relation.Place(name))
 	}
 	g.rows = make([]answer, len(g.keys))
 	var these []int
