@@ -186,10 +186,6 @@ func (r *auditRun) removeSurplus(ctx context.Context, mapping string, findings [
 }
 
 func (r *auditRun) deletes(mapping string) bool {
-	for _, d := range r.config.Mappings {
-		if d.Name == mapping {
-			return d.OnDelete.Delete
-		}
-	}
-	return false
+	i, ok := r.config.Set.Named(mapping)
+	return ok && r.config.Set.Definition(i).OnDelete.Delete
 }

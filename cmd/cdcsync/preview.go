@@ -174,7 +174,7 @@ func (p *previewing) run(ctx context.Context) (previewed, error) {
 		return shown, err
 	}
 	p.capacity = p.client.Capacity()
-	before, err := p.session.CountChanges(ctx, p.tables())
+	before, err := p.session.CountChanges(ctx, p.conf.Set.TableNames())
 	if err != nil {
 		return shown, err
 	}
@@ -190,13 +190,6 @@ func (p *previewing) run(ctx context.Context) (previewed, error) {
 		shown.Problem = "the calls are not counted with those of the daemon: " + err.Error()
 	}
 	return shown, p.count(ctx, before, shown.Mappings)
-}
-
-func (p *previewing) tables() (all []catalog.TableName) {
-	for _, t := range p.conf.Set.Tables() {
-		all = append(all, catalog.TableName(t))
-	}
-	return all
 }
 
 // mapping looks at one mapping.
@@ -249,7 +242,7 @@ func (p *previewing) count(ctx context.Context, before rowread.Statistics, all [
 		}
 		end()
 		var err error
-		if now, err = p.session.CountChanges(ctx, p.tables()); err != nil {
+		if now, err = p.session.CountChanges(ctx, p.conf.Set.TableNames()); err != nil {
 			return err
 		}
 		since = before.Now

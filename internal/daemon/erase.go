@@ -27,28 +27,26 @@ type erasing struct {
 // look finds the object of a row, and refuses to go on while the row is there: what
 // is kept of it would come again with its next change.
 func look(ctx context.Context, runner *pipeline.Runner, ask admin.EraseAsk) (*erasing, error) {
-	for i := range runner.Mappings.Len() {
-		d := runner.Mappings.Definition(i)
-		if d.Name != ask.Mapping {
-			continue
-		}
-		t, err := runner.Locate(ctx, i, ask.Key)
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case ask.Force:
-		case t.Unread != "":
-			return nil, fmt.Errorf("whether the row is still there is not known: %s; --force erases what is kept of it all the same", t.Unread)
-		case t.Rows > 0:
-			return nil, fmt.Errorf("the row is still in %s.%s: delete it there first, and let that reach marketo; --force erases what is kept of it all the same", d.Schema, d.Table)
-		}
-		e := &erasing{definition: d, answer: admin.Erased{Mapping: d.Name, Object: d.Object, Fields: t.Fields}}
-		e.erasure = checkpoint.Erasure{MappingID: pipeline.MappingID(d), Key: t.Key, Given: ask.Key}
-		e.erasure.Texts, err = pipeline.KeyTexts(d.KeyColumns(), ask.Key)
-		return e, err
+	i, ok := runner.Mappings.Named(ask.Mapping)
+	if !ok {
+		return nil, fmt.Errorf("there is no mapping %s in the configuration; cdcsync status lists them", ask.Mapping)
 	}
-	return nil, fmt.Errorf("there is no mapping %s in the configuration; cdcsync status lists them", ask.Mapping)
+	t, err := runner.Locate(ctx, i, ask.Key)
+	if err != nil {
+		return nil, err
+	}
+	d := runner.Mappings.Definition(i)
+	switch {
+	case ask.Force:
+	case t.Unread != "":
+		return nil, fmt.Errorf("whether the row is still there is not known: %s; --force erases what is kept of it all the same", t.Unread)
+	case t.Rows > 0:
+		return nil, fmt.Errorf("the row is still in %s.%s: delete it there first, and let that reach marketo; --force erases what is kept of it all the same", d.Schema, d.Table)
+	}
+	e := &erasing{definition: d, answer: admin.Erased{Mapping: d.Name, Object: d.Object, Fields: t.Fields}}
+	e.erasure = checkpoint.Erasure{MappingID: pipeline.MappingID(d), Key: t.Key, Given: ask.Key}
+	e.erasure.Texts, err = pipeline.KeyTexts(d.KeyColumns(), ask.Key)
+	return e, err
 }
 
 // stored takes it out of a store.

@@ -68,13 +68,14 @@ func (s *Shadow) Run(ctx context.Context) (e shadow.Estimate, err error) {
 		return e, err
 	}
 	s.setHolders(x)
+	described := Described(s.Config)
 	for i := range s.Config.Set.Len() {
-		if d, known := Described(s.Config)[s.Config.Set.Definition(i).Object]; known {
+		if d, known := described[s.Config.Set.Definition(i).Object]; known {
 			s.Config.Set.Describe(i, d)
 		}
 	}
 	if x.Server.Publication == nil {
-		if err := source.CreatePublication(ctx, s.mappedTables()); err != nil {
+		if err := source.CreatePublication(ctx, s.Config.Set.TableNames()); err != nil {
 			return e, err
 		}
 		s.Log.Info("publication created, until the end of the shadow run", "publication", source.Publication)
@@ -110,13 +111,6 @@ func (s *Shadow) source() (*replication.Source, error) {
 	return source, nil
 }
 
-func (s *Shadow) mappedTables() (tables []catalog.TableName) {
-	for _, t := range s.Config.Set.Tables() {
-		tables = append(tables, catalog.TableName(t))
-	}
-	return tables
-}
-
 // dropPublication takes away what was made for the run.
 func (s *Shadow) dropPublication(ctx context.Context, source *replication.Source) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shadowCleanup)
@@ -133,7 +127,7 @@ func (s *Shadow) count(ctx context.Context, source *replication.Source) (rowread
 		return rowread.Statistics{}, err
 	}
 	defer session.Close(context.WithoutCancel(ctx))
-	return session.CountChanges(ctx, s.mappedTables())
+	return session.CountChanges(ctx, s.Config.Set.TableNames())
 }
 
 // watch runs the pipeline for its time.

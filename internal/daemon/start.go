@@ -6,7 +6,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/failpoint"
@@ -195,10 +194,7 @@ func (d *Daemon) establish(ctx context.Context, source *replication.Source, stor
 // checkpoint can be told from a lost store.
 func (d *Daemon) create(ctx context.Context, source *replication.Source, store *sqlite.Store, server replication.Server, here checkpoint.Checkpoint) (pgoutput.LSN, error) {
 	if server.Publication == nil {
-		var tables []catalog.TableName
-		for _, t := range d.Config.Set.Tables() {
-			tables = append(tables, catalog.TableName(t))
-		}
+		tables := d.Config.Set.TableNames()
 		if err := source.CreatePublication(ctx, tables); err != nil {
 			return 0, unreachable{err}
 		}

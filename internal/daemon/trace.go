@@ -32,13 +32,12 @@ func (d *Daemon) find(ctx context.Context, name, key string) (mapping.Definition
 	if runner == nil {
 		return mapping.Definition{}, pipeline.Traced{}, errStarting
 	}
-	for i := range d.Config.Set.Len() {
-		if def := d.Config.Set.Definition(i); def.Name == name {
-			found, err := runner.Trace(ctx, i, key)
-			return def, found, err
-		}
+	i, ok := d.Config.Set.Named(name)
+	if !ok {
+		return mapping.Definition{}, pipeline.Traced{}, fmt.Errorf("there is no mapping %s; cdcsync status lists them", name)
 	}
-	return mapping.Definition{}, pipeline.Traced{}, fmt.Errorf("there is no mapping %s; cdcsync status lists them", name)
+	found, err := runner.Trace(ctx, i, key)
+	return d.Config.Set.Definition(i), found, err
 }
 
 // traceMarketo asks Marketo what it has of a key.

@@ -35,28 +35,25 @@ func (d *Daemon) underway(ctx context.Context, store *sqlite.Store, ask admin.Un
 // refusedKeys are the keys of what backfills of a mapping could not send.
 func (d *Daemon) refusedKeys(ctx context.Context, store *sqlite.Store, name string) (map[string]bool, error) {
 	keys := map[string]bool{}
-	for i := range d.Config.Set.Len() {
-		def := d.Config.Set.Definition(i)
-		if def.Name != name {
+	i, ok := d.Config.Set.Named(name)
+	if !ok {
+		return nil, fmt.Errorf("there is no mapping %s; cdcsync status lists them", name)
+	}
+	all, err := store.Backfills(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("look among the backfills: %w", err)
+	}
+	for _, b := range all {
+		if b.MappingID != pipeline.MappingID(d.Config.Set.Definition(i)) {
 			continue
 		}
-		all, err := store.Backfills(ctx)
+		refused, err := store.Refused(ctx, checkpoint.RefusedFilter{Feed: b.Feed()})
 		if err != nil {
-			return nil, fmt.Errorf("look among the backfills: %w", err)
+			return nil, fmt.Errorf("look among refused rows: %w", err)
 		}
-		for _, b := range all {
-			if b.MappingID != pipeline.MappingID(def) {
-				continue
-			}
-			refused, err := store.Refused(ctx, checkpoint.RefusedFilter{Feed: b.Feed()})
-			if err != nil {
-				return nil, fmt.Errorf("look among refused rows: %w", err)
-			}
-			for _, r := range refused {
-				keys[r.Key] = true
-			}
+		for _, r := range refused {
+			keys[r.Key] = true
 		}
-		return keys, nil
 	}
-	return nil, fmt.Errorf("there is no mapping %s; cdcsync status lists them", name)
+	return keys, nil
 }

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/cdcsync/cdcsync/internal/catalog"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
@@ -83,10 +82,7 @@ func Look(ctx context.Context, session *replication.Catalog, version int, set *m
 }
 
 func look(ctx context.Context, session *replication.Catalog, version int, set *mapping.Set, known []Table) (View, error) {
-	var names []catalog.TableName
-	for _, t := range set.Tables() {
-		names = append(names, catalog.TableName(t))
-	}
+	names := set.TableNames()
 	oids := []string{}
 	for _, t := range known {
 		oids = append(oids, strconv.FormatUint(uint64(t.OID), 10))

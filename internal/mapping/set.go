@@ -104,6 +104,21 @@ func (s *Set) Tables() []Table {
 	return tables
 }
 
+// TableNames is Tables in the words of the catalog.
+func (s *Set) TableNames() []catalog.TableName {
+	var names []catalog.TableName
+	for _, t := range s.Tables() {
+		names = append(names, catalog.TableName(t))
+	}
+	return names
+}
+
+// Named returns the number of a mapping by its name.
+func (s *Set) Named(name string) (i int, ok bool) {
+	i = slices.IndexFunc(s.mappings, func(m *compiled) bool { return m.definition.Name == name })
+	return i, i >= 0
+}
+
 // Mappings returns the indexes of the mappings of a table.
 func (s *Set) Mappings(t Table) []int {
 	var found []int

@@ -68,10 +68,7 @@ type Seen struct {
 // describe returns the tables, and what keeps two rows of each from holding one
 // key.
 func describe(ctx context.Context, session *replication.Catalog, set *mapping.Set) (Seen, error) {
-	var names []catalog.TableName
-	for _, t := range set.Tables() {
-		names = append(names, catalog.TableName(t))
-	}
+	names := set.TableNames()
 	tables, err := session.Describe(ctx, names)
 	if err != nil {
 		return Seen{}, fmt.Errorf("preflight: %w", err)
