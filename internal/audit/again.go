@@ -114,6 +114,6 @@ func (l *look) conclude(s *suspect, rows []row, bare *mapping.Write, has []marke
 	l.tally.count(kind)
 	l.findings = append(l.findings, Finding{
 		Kind: kind, Mapping: l.definition.Name, Object: l.definition.Object,
-		Key: written(l.shape(), s.values), Attributes: attributes, Surplus: surplus, Columns: s.columns,
+		Key: l.shape().WriteKey(s.values), Attributes: attributes, Surplus: surplus, Columns: s.columns,
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
 // canonical writes a value in one way, however Marketo or PostgreSQL writes it: what
@@ -51,17 +53,12 @@ func canonicalNumber(text string) string {
 	return strconv.FormatFloat(f, 'g', -1, 64)
 }
 
-// layouts are the forms of dates and times; one without a zone stands for UTC.
-var layouts = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05", "2006-01-02 15:04:05", time.DateOnly}
-
 func canonicalMoment(text string) string {
 	if len(text) < len(time.DateOnly) || text[4] != '-' {
 		return text
 	}
-	for _, layout := range layouts {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t.UTC().Truncate(time.Second).Format(time.RFC3339)
-		}
+	if t, ok := marketo.Moment(text); ok {
+		return t.UTC().Truncate(time.Second).Format(time.RFC3339)
 	}
 	return text
 }

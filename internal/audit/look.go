@@ -199,12 +199,3 @@ func (l *look) askSome(ctx context.Context, keys [][]marketo.Value, found map[st
 	}
 	return err
 }
-
-// written writes a key as people do.
-func written(shape *marketo.Shape, values []marketo.Value) string {
-	var parts []string
-	for i, name := range shape.Key {
-		parts = append(parts, name+"="+values[i].Text)
-	}
-	return strings.Join(parts, ",")
-}

@@ -28,20 +28,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func query(t *testing.T, url, sql string) string {
-	t.Helper()
-	conn, err := pgconn.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(context.Background())
-	results, err := conn.Exec(t.Context(), sql).ReadAll()
-	if err != nil {
-		t.Fatalf("%s: %v", sql, err)
-	}
-	return string(results[0].Rows[0][0])
-}
-
 // TestLife walks one server through everything that can be done to it.
 func TestLife(t *testing.T) {
 	ctx := t.Context()
@@ -51,7 +37,7 @@ func TestLife(t *testing.T) {
 		"wal_level": "logical", "fsync": "off", "wal_sender_timeout": "2s", "cluster_name": "it's",
 		"listen_addresses": "127.0.0.1", "server_encoding": "UTF8",
 	} {
-		if got := query(t, c.URL("postgres"), "SHOW "+setting); got != want {
+		if got := clustertest.Value(t, c.URL("postgres"), "SHOW "+setting); got != want {
 			t.Errorf("%s = %q, want %q", setting, got, want)
 		}
 	}
@@ -62,7 +48,7 @@ func TestLife(t *testing.T) {
 	if want := c.URL(`odd "name"`); url != want {
 		t.Errorf("NewDatabase() = %q, want %q", url, want)
 	}
-	if got, want := query(t, c.SocketURL("postgres"), "SELECT count(*) FROM pg_database WHERE datname = 'odd \"name\"'"), "1"; got != want {
+	if got, want := clustertest.Value(t, c.SocketURL("postgres"), "SELECT count(*) FROM pg_database WHERE datname = 'odd \"name\"'"), "1"; got != want {
 		t.Errorf("databases of that name: %s, want %s", got, want)
 	}
 	if err := c.Exec(ctx, "postgres", "CREATE TABLE kept (id int); INSERT INTO kept VALUES (7)"); err != nil {
@@ -93,7 +79,7 @@ func TestLife(t *testing.T) {
 		if err := c.Restart(ctx); err != nil {
 			t.Fatalf("restart after %s: %v", e.name, err)
 		}
-		if got, want := query(t, c.URL("postgres"), "SELECT id FROM kept"), "7"; got != want {
+		if got, want := clustertest.Value(t, c.URL("postgres"), "SELECT id FROM kept"), "7"; got != want {
 			t.Errorf("after %s: row = %s, want %s", e.name, got, want)
 		}
 	}
@@ -192,7 +178,7 @@ func TestNoOrphan(t *testing.T) {
 	}
 	dir, url, _ := strings.Cut(strings.TrimSpace(line), " ")
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	if got := query(t, url, "SELECT 1"); got != "1" {
+	if got := clustertest.Value(t, url, "SELECT 1"); got != "1" {
 		t.Fatalf("the child's server answers %q", got)
 	}
 	if err := cmd.Process.Kill(); err != nil {
@@ -228,7 +214,7 @@ func TestStandbyFollowsAndIsPromoted(t *testing.T) {
 		t.Fatal(err)
 	}
 	deadline := time.Now().Add(20 * time.Second)
-	for query(t, standby.URL("postgres"), "SELECT count(*) FROM pg_class WHERE relname = 'later'") != "1" {
+	for clustertest.Value(t, standby.URL("postgres"), "SELECT count(*) FROM pg_class WHERE relname = 'later'") != "1" {
 		if time.Now().After(deadline) {
 			t.Fatal("the standby does not follow")
 		}
@@ -240,7 +226,7 @@ func TestStandbyFollowsAndIsPromoted(t *testing.T) {
 	if err := standby.Promote(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := query(t, standby.URL("postgres"), "SELECT pg_is_in_recovery()::text || count(*) FROM pg_replication_slots"); got != "false1" {
+	if got := clustertest.Value(t, standby.URL("postgres"), "SELECT pg_is_in_recovery()::text || count(*) FROM pg_replication_slots"); got != "false1" {
 		t.Errorf("after the promotion recovery and slots are %s, want false1", got)
 	}
 }

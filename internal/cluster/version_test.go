@@ -15,7 +15,7 @@ func TestVersions(t *testing.T) {
 	for version, want := range map[int]string{14: "14.", 18: "18."} {
 		t.Run(want, func(t *testing.T) {
 			c := clustertest.Start(t, cluster.Options{Version: version})
-			if got := query(t, c.URL("postgres"), "SHOW server_version"); !strings.HasPrefix(got, want) {
+			if got := clustertest.Value(t, c.URL("postgres"), "SHOW server_version"); !strings.HasPrefix(got, want) {
 				t.Errorf("server_version = %s, want %s", got, want)
 			}
 		})

@@ -1,5 +1,7 @@
 package marketo
 
+import "strings"
+
 // Kind says what a Value is. The zero Kind is Omitted, so that an attribute
 // nobody set is an attribute that stays as it is.
 type Kind uint8
@@ -45,6 +47,16 @@ func (s *Shape) Name(i int) string {
 		return s.Attributes[i-n]
 	}
 	return s.Key[i]
+}
+
+// WriteKey writes the dedupe fields, of which these are the values, as people do:
+// rid=1,part=a.
+func (s *Shape) WriteKey(values []Value) string {
+	var parts []string
+	for i, name := range s.Key {
+		parts = append(parts, name+"="+values[i].Text)
+	}
+	return strings.Join(parts, ",")
 }
 
 // Operation is what a call asks Marketo to do with its objects.

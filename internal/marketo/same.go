@@ -123,12 +123,13 @@ func sameTruth(a, b string) bool {
 var moments = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05", "2006-01-02 15:04:05", time.DateOnly}
 
 func sameMoment(a, b string) bool {
-	x, ok := moment(a)
-	y, too := moment(b)
+	x, ok := Moment(a)
+	y, too := Moment(b)
 	return ok && too && x.Truncate(time.Second).Equal(y.Truncate(time.Second))
 }
 
-func moment(text string) (time.Time, bool) {
+// Moment reads a date or time as Marketo, or a mapping, writes one.
+func Moment(text string) (time.Time, bool) {
 	for _, layout := range moments {
 		if t, err := time.Parse(layout, text); err == nil {
 			return t, true

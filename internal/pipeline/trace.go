@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/catalog"
@@ -82,7 +81,7 @@ func (r *Runner) Locate(ctx context.Context, index int, key string) (Traced, err
 	if sought.Object.Shape == nil || slices.ContainsFunc(sought.Object.Values()[:len(sought.Object.Shape.Key)], func(v marketo.Value) bool { return v.Text == "" }) {
 		return t, errNoKey
 	}
-	t.Key, t.Fields, t.Sought = sought.Key, written(sought.Object), sought.Object
+	t.Key, t.Fields, t.Sought = sought.Key, sought.Object.Shape.WriteKey(sought.Object.Values()), sought.Object
 	return t, nil
 }
 
@@ -171,15 +170,6 @@ func (r *Runner) traceConfirmed(index int, t *Traced) {
 			t.Differs = append(t.Differs, t.Row.Object.Shape.Name(i))
 		}
 	}
-}
-
-// written writes the dedupe fields of an object as people do.
-func written(o marketo.Object) string {
-	var parts []string
-	for i, name := range o.Shape.Key {
-		parts = append(parts, name+"="+o.Value(i).Text)
-	}
-	return strings.Join(parts, ",")
 }
 
 // find answers a finding.

@@ -99,10 +99,8 @@ func Run(ctx context.Context, api API, admit func(context.Context) error, object
 func (p *probe) fit(d *marketo.Description) error {
 	p.name = d.Name
 	kind := func(name string) string {
-		for _, f := range d.Fields {
-			if strings.EqualFold(f.Name, name) {
-				return strings.ToLower(f.DataType)
-			}
+		if f := d.Field(name); f != nil {
+			return strings.ToLower(f.DataType)
 		}
 		return ""
 	}

@@ -176,53 +176,51 @@ func (s *Simulator) createExport(e *export) ([]byte, *fault) {
 	return restSuccess([]any{x.record(e, e.created)}), nil
 }
 
-func (s *Simulator) enqueueExport(t *table, id string) ([]byte, *fault) {
-	x := s.exports
+// of acts on a job of a type, and answers with it.
+func (x *exports) of(t *table, id string, act func(e *export, now time.Time) *fault) ([]byte, *fault) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	now := time.Now()
 	x.advance(now)
-	e := x.find(t, id)
-	switch {
-	case e == nil:
-		return nil, exportUnknown
-	case e.status != exportCreated:
-		return nil, &fault{code: "1029", message: "Job already queued"}
-	case s.usedUp():
-		return nil, exportQuota
-	case len(x.line) >= exportsQueued:
-		return nil, &fault{code: "1029", message: "Too many jobs in queue"}
-	}
-	x.enqueue(e, now)
-	return restSuccess([]any{x.record(e, now)}), nil
-}
-
-func (x *exports) cancel(t *table, id string) ([]byte, *fault) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	now := time.Now()
-	x.advance(now)
-	e := x.find(t, id)
-	switch {
-	case e == nil:
-		return nil, exportUnknown
-	case e.ended():
-		return nil, violated("the job has ended", "")
-	}
-	e.status, e.finished = exportCancelled, now
-	x.line = slices.DeleteFunc(x.line, func(other *export) bool { return other == e })
-	return restSuccess([]any{x.record(e, now)}), nil
-}
-
-func (x *exports) statusOf(t *table, id string) ([]byte, *fault) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.advance(time.Now())
 	e := x.find(t, id)
 	if e == nil {
 		return nil, exportUnknown
 	}
-	return restSuccess([]any{x.record(e, time.Now())}), nil
+	if f := act(e, now); f != nil {
+		return nil, f
+	}
+	return restSuccess([]any{x.record(e, now)}), nil
+}
+
+func (s *Simulator) enqueueExport(t *table, id string) ([]byte, *fault) {
+	x := s.exports
+	return x.of(t, id, func(e *export, now time.Time) *fault {
+		switch {
+		case e.status != exportCreated:
+			return &fault{code: "1029", message: "Job already queued"}
+		case s.usedUp():
+			return exportQuota
+		case len(x.line) >= exportsQueued:
+			return &fault{code: "1029", message: "Too many jobs in queue"}
+		}
+		x.enqueue(e, now)
+		return nil
+	})
+}
+
+func (x *exports) cancel(t *table, id string) ([]byte, *fault) {
+	return x.of(t, id, func(e *export, now time.Time) *fault {
+		if e.ended() {
+			return violated("the job has ended", "")
+		}
+		e.status, e.finished = exportCancelled, now
+		x.line = slices.DeleteFunc(x.line, func(other *export) bool { return other == e })
+		return nil
+	})
+}
+
+func (x *exports) statusOf(t *table, id string) ([]byte, *fault) {
+	return x.of(t, id, func(*export, time.Time) *fault { return nil })
 }
 
 // list answers with the jobs of a type; states, with commas between them,
