@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/cdcsync/cdcsync/internal/preview"
 )
@@ -103,7 +102,8 @@ func writePreviewRow(b *strings.Builder, r *preview.Row) {
 		text += "; Marketo has it as of " + printable(r.Updated)
 	}
 	b.WriteString("\n" + text + "\n")
-	lines := [][]string{{"FROM", "ROW", "ATTRIBUTE", "OBJECT", "IN MARKETO"}}
+	const indent = "    "
+	lines := [][]string{{indent + "FROM", "ROW", "ATTRIBUTE", "OBJECT", "IN MARKETO"}}
 	for i := range r.Attributes {
 		a := &r.Attributes[i]
 		theirs := ""
@@ -115,22 +115,9 @@ func writePreviewRow(b *strings.Builder, r *preview.Row) {
 		if a.Problem != "" {
 			theirs += " REFUSED: " + a.Problem
 		}
-		lines = append(lines, []string{printable(a.From), shownValue(a.Column), printable(a.Name), shownValue(a.Value), strings.TrimSpace(printable(theirs))})
+		lines = append(lines, []string{indent + printable(a.From), shownValue(a.Column), printable(a.Name), shownValue(a.Value), strings.TrimSpace(printable(theirs))})
 	}
-	widths := make([]int, len(lines[0]))
-	for _, line := range lines {
-		for i, cell := range line {
-			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
-		}
-	}
-	for _, line := range lines {
-		var text strings.Builder
-		for i, cell := range line {
-			text.WriteString("    "[:4-2*min(i, 1)])
-			text.WriteString(cell + strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)))
-		}
-		b.WriteString(strings.TrimRight(text.String(), " ") + "\n")
-	}
+	writeTable(b, lines, len(lines[0]))
 }
 
 // mostShown is how many characters of a value people see; JSON has all of it.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
@@ -38,23 +37,13 @@ func (s *Sample) Judge(description marketo.Description) {
 			case f == nil:
 				a.Problem = "there is no such field"
 			default:
-				a.Problem = preflight.CompareValue(valueOf(a, s.writes[i]), f)
+				a.Problem = preflight.CompareValue(s.writes[i].Object.Value(j), f)
 			}
 			if a.Problem != "" {
 				row.Verdict, row.Reason = Rejected, a.Name+": "+a.Problem
 			}
 		}
 	}
-}
-
-// valueOf is the value of an attribute as it is sent.
-func valueOf(a *Attribute, w *mapping.Write) marketo.Value {
-	for i := range w.Object.Len() {
-		if strings.EqualFold(w.Object.Shape.Name(i), a.Name) {
-			return w.Object.Value(i)
-		}
-	}
-	return marketo.Value{}
 }
 
 // Calls is how many calls Compare takes.
@@ -99,7 +88,7 @@ func (r *Row) compare(w *mapping.Write, found []marketo.Stored, d marketo.Descri
 		r.GUID, r.Updated = found[0].GUID, found[0].Updated
 		is = Unchanged
 		for at, differs := range d.Differ(w.Object, found[0]) {
-			r.note(w.Object.Shape.Name(at), found[0].Values[at], differs)
+			r.note(at, found[0].Values[at], differs)
 			if differs {
 				is = Changed
 			}
@@ -119,12 +108,11 @@ func (r *Row) compare(w *mapping.Write, found []marketo.Stored, d marketo.Descri
 	}
 }
 
-// note says what Marketo has of an attribute.
-func (r *Row) note(name string, v marketo.Value, differs bool) {
-	for i := range r.Attributes {
-		if a := &r.Attributes[i]; strings.EqualFold(a.Name, name) {
-			a.Marketo, a.Changes = &Value{Text: v.Text, Null: v.Kind == marketo.Null}, differs
-		}
+// note says what Marketo has of the value at a place of the object.
+func (r *Row) note(at int, v marketo.Value, differs bool) {
+	if at < len(r.Attributes) {
+		a := &r.Attributes[at]
+		a.Marketo, a.Changes = &Value{Text: v.Text, Null: v.Kind == marketo.Null}, differs
 	}
 }
 

@@ -46,7 +46,7 @@ func Read(ctx context.Context, session *rowread.Session, set *mapping.Set, i, mo
 		return nil, err
 	}
 	for j, w := range s.writes {
-		s.rows[j].finish(set.Shape(i), w)
+		s.rows[j].finish(w)
 	}
 	return s, nil
 }
@@ -90,8 +90,9 @@ func (s *Sample) add(set *mapping.Set, i int, relation *pgoutput.Relation, value
 	return nil
 }
 
-// attributes are those of a mapping with where they come from, in the order of its
-// shape: the key first.
+// attributes are those of a mapping with where they come from. They have the places
+// that they have in its objects: the key first, and what on_delete alone sets is behind
+// them.
 func attributes(d mapping.Definition, relation *pgoutput.Relation, values []pgoutput.Value) (all []Attribute) {
 	for _, rule := range slices.Concat(d.Key, d.Attributes) {
 		a := Attribute{Name: rule.Attribute, From: from(rule)}
@@ -119,7 +120,7 @@ func from(r mapping.Rule) string {
 }
 
 // finish says what the row has become.
-func (r *Row) finish(shape *marketo.Shape, w *mapping.Write) {
+func (r *Row) finish(w *mapping.Write) {
 	switch {
 	case w == nil:
 		return
@@ -128,12 +129,7 @@ func (r *Row) finish(shape *marketo.Shape, w *mapping.Write) {
 		return
 	}
 	for i := range r.Attributes {
-		for at := range shape.Len() {
-			if !strings.EqualFold(shape.Name(at), r.Attributes[i].Name) {
-				continue
-			}
-			v := w.Object.Value(at)
-			r.Attributes[i].Value = &Value{Text: strings.Clone(v.Text), Null: v.Kind == marketo.Null, Omitted: v.Kind == marketo.Omitted}
-		}
+		v := w.Object.Value(i)
+		r.Attributes[i].Value = &Value{Text: strings.Clone(v.Text), Null: v.Kind == marketo.Null, Omitted: v.Kind == marketo.Omitted}
 	}
 }
