@@ -30,16 +30,9 @@ func (s *stage) backfillRun(ctx context.Context, book *book) error {
 			return err
 		}
 	}
-	var results []result
-	for repeat := range s.repeats {
-		for _, c := range s.field(w) {
-			r, err := s.backfillOf(ctx, c, b)
-			if err != nil {
-				return fmt.Errorf("%s: %w", c.name, err)
-			}
-			progress("  %d/%d %-15s %8.2f s  %s rows/s", repeat+1, s.repeats, c.name, r.Seconds, thousands(int(float64(r.Rows)/r.Seconds)))
-			results = append(results, r)
-		}
+	results, err := s.inTurns(w, func(c contender) (result, error) { return s.backfillOf(ctx, c, b) })
+	if err != nil {
+		return err
 	}
 	book.backfill(w, results)
 	return s.database.clean(ctx, w)
@@ -61,14 +54,8 @@ func (s *stage) backfillOf(ctx context.Context, c contender, b backlog) (r resul
 		r.Seconds = time.Since(p.began).Seconds()
 		return stats.Objects >= b.rows && (c.ours || p.over()), p.failed()
 	})
-	if stopErr := p.stop(c.ours); stopErr != nil {
-		err = errors.Join(err, fmt.Errorf("%s: %w", c.name, stopErr))
-	}
-	r.CPU = (p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()).Seconds()
-	if err != nil {
-		return r, err
-	}
-	return r, s.account(ctx, c, b, &r)
+	err = s.end(ctx, c, b, p, &r, err)
+	return r, err
 }
 
 // backfill prints the table of the workload.

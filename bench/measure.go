@@ -82,19 +82,27 @@ func (s *stage) backlog(ctx context.Context, w workload, book *book) error {
 	if err != nil {
 		return err
 	}
-	var results []result
+	results, err := s.inTurns(w, func(c contender) (result, error) { return s.run(ctx, c, b) })
+	if err != nil {
+		return err
+	}
+	book.backlog(w, results)
+	return s.database.clean(ctx, w)
+}
+
+// inTurns has every contender in w run as often as asked for, one after the other.
+func (s *stage) inTurns(w workload, run func(contender) (result, error)) (results []result, err error) {
 	for repeat := range s.repeats {
 		for _, c := range s.field(w) {
-			r, err := s.run(ctx, c, b)
+			r, err := run(c)
 			if err != nil {
-				return fmt.Errorf("%s of %s: %w", c.name, w.name, err)
+				return nil, fmt.Errorf("%s of %s: %w", c.name, w.name, err)
 			}
 			progress("  %d/%d %-15s %8.2f s  %s rows/s", repeat+1, s.repeats, c.name, r.Seconds, thousands(int(float64(r.Rows)/r.Seconds)))
 			results = append(results, r)
 		}
 	}
-	book.backlog(w, results)
-	return s.database.clean(ctx, w)
+	return results, nil
 }
 
 // field returns who takes part in w.

@@ -51,14 +51,20 @@ func (s *stage) run(ctx context.Context, c contender, b backlog) (r result, err 
 	var fewestErr error
 	r.Fewest, fewestErr = fewest()
 	err = errors.Join(err, fewestErr)
+	err = s.end(ctx, c, b, p, &r, err)
+	return r, err
+}
+
+// end stops a contender, and accounts for its run unless that failed with err.
+func (s *stage) end(ctx context.Context, c contender, b backlog, p *process, r *result, err error) error {
 	if stopErr := p.stop(c.ours); stopErr != nil {
 		err = errors.Join(err, fmt.Errorf("%s: %w", c.name, stopErr))
 	}
 	r.CPU = (p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()).Seconds()
 	if err != nil {
-		return r, err
+		return err
 	}
-	return r, s.account(ctx, c, b, &r)
+	return s.account(ctx, c, b, r)
 }
 
 // begin starts a contender on a backlog, with a slot of its own, which the
