@@ -36,19 +36,9 @@ func WaitForLeave(ctx context.Context, limiter *marketo.Limiter) (started time.T
 
 // leave waits until the pipeline allows one call, and has it counted.
 func (d *Daemon) leave(ctx context.Context) error {
-	for {
-		r, err := d.reserve(ctx)
-		if err != nil || r.OK {
-			return err
-		}
-		wait := time.Duration(r.Wait * float64(time.Second))
-		if end, ok := ctx.Deadline(); ok && time.Until(end) < wait {
-			return fmt.Errorf("no call to marketo is allowed for %s, as the limit (%s) is used up", wait.Round(time.Second), r.Why)
-		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	runner := d.runner.Load()
+	if runner == nil {
+		return errStarting
 	}
+	return runner.Leave(ctx)
 }

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/cdcsync/cdcsync/internal/delivery"
 )
@@ -23,6 +24,25 @@ func (r *Runner) Release(ctx context.Context, mappings []string) (delivery.Acted
 func (r *Runner) Reserve(ctx context.Context) (delivery.Reserved, error) {
 	reply := make(chan delivery.Reserved, 1)
 	return ask(ctx, r, delivery.Reserve{Reply: reply}, reply)
+}
+
+// Leave waits until a call may be made, and has it counted. It is an error at once
+// when ctx leaves no time for that.
+func (r *Runner) Leave(ctx context.Context) error {
+	for {
+		leave, err := r.Reserve(ctx)
+		if err != nil || leave.OK {
+			return err
+		}
+		if end, ok := ctx.Deadline(); ok && time.Until(end) < leave.Wait {
+			return fmt.Errorf("no call to marketo is allowed for %s, as the limit (%s) is used up", leave.Wait.Round(time.Second), leave.Why)
+		}
+		select {
+		case <-time.After(leave.Wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // Erase passes an Erase on.

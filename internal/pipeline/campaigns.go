@@ -62,21 +62,8 @@ func (r *Runner) askCampaigns(ctx context.Context, object string) campaigns {
 	}
 	ctx, cancel := context.WithTimeout(ctx, campaignsWithin)
 	defer cancel()
-	for {
-		leave, err := r.Reserve(ctx)
-		if err != nil {
-			return campaigns{unasked: err.Error()}
-		}
-		if leave.OK {
-			break
-		}
-		if end, _ := ctx.Deadline(); time.Now().Add(leave.Wait).After(end) {
-			return campaigns{unasked: "no call to marketo is allowed now (" + leave.Why + ")"}
-		}
-		select {
-		case <-time.After(leave.Wait):
-		case <-ctx.Done():
-		}
+	if err := r.Leave(ctx); err != nil {
+		return campaigns{unasked: err.Error()}
 	}
 	found, err := asks.DependentAssets(ctx, object)
 	if err != nil {
