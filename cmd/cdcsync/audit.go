@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -187,21 +186,18 @@ func (r *auditRun) prepare() error {
 
 // plan chooses how to look at each mapping, and says what that costs.
 func (r *auditRun) plan(ctx context.Context) (plans []*audit.Plan, err error) {
-	for i := range r.config.Set.Len() {
-		if d := r.config.Set.Definition(i); len(r.names) == 0 || slices.Contains(r.names, d.Name) {
-			p, err := r.audit.Plan(ctx, i, r.wish)
-			if err != nil {
-				return nil, fmt.Errorf("audit: %w", err)
-			}
-			plans = append(plans, p)
-			r.report.Forecast += p.Calls
-			r.price(p)
-		}
+	mappings, err := chosenMappings(r.config, r.names)
+	if err != nil {
+		return nil, usageError{err}
 	}
-	for _, name := range r.names {
-		if !slices.ContainsFunc(plans, func(p *audit.Plan) bool { return r.config.Set.Definition(p.Mapping).Name == name }) {
-			return nil, usageError{fmt.Errorf("there is no mapping %s in %s", printable(name), r.config.File)}
+	for _, i := range mappings {
+		p, err := r.audit.Plan(ctx, i, r.wish)
+		if err != nil {
+			return nil, fmt.Errorf("audit: %w", err)
 		}
+		plans = append(plans, p)
+		r.report.Forecast += p.Calls
+		r.price(p)
 	}
 	b := r.audit.Budget
 	fmt.Fprintf(r.log, "in all %s calls%s, and %s so far; at most %s are made\n", number(r.report.Forecast), r.share(r.report.Forecast), number(b.Made), number(b.Most))

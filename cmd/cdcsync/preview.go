@@ -104,7 +104,7 @@ func chosenMappings(conf *config.Config, names []string) (all []int, err error) 
 	}
 	for _, name := range names {
 		if !slices.Contains(known, name) {
-			return nil, fmt.Errorf("there is no mapping %s; there are %s", name, strings.Join(known, ", "))
+			return nil, fmt.Errorf("there is no mapping %s; there are %s", printable(name), strings.Join(known, ", "))
 		}
 	}
 	return all, nil
@@ -220,13 +220,8 @@ func (p *previewing) mapping(ctx context.Context, i int) (preview.Mapping, error
 	if err != nil {
 		return m, err
 	}
-	m.Existing = preview.ExistingOf(backfill.CostOf(rows, p.capacity.Objects, p.limits(), p.conf.Delivery.BackfillShare))
+	m.Existing = preview.ExistingOf(backfill.CostOf(rows, p.capacity.Objects, daemon.Limits(p.conf.Marketo), p.conf.Delivery.BackfillShare))
 	return m, nil
-}
-
-func (p *previewing) limits() marketo.Limits {
-	l := p.conf.Marketo.Limits
-	return marketo.Limits{CallsPer20s: l.CallsPer20s, ConcurrentCalls: l.ConcurrentCalls, CallsPerDay: l.CallsPerDay}
 }
 
 // count bounds what changes cost in a day.

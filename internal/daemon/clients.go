@@ -44,7 +44,7 @@ func Source(c config.Source) (*replication.Source, error) {
 // Limiter counts the calls that are made while there is no pipeline, with those
 // of the life that left state.
 func Limiter(m config.Marketo, state checkpoint.State, now time.Time) *marketo.Limiter {
-	l := marketo.NewLimiter(limits(m))
+	l := marketo.NewLimiter(Limits(m))
 	l.Restore(marketo.Quota(state.Quota), now)
 	for range state.InFlight {
 		l.Inherit(now)
@@ -52,7 +52,8 @@ func Limiter(m config.Marketo, state checkpoint.State, now time.Time) *marketo.L
 	return l
 }
 
-func limits(m config.Marketo) marketo.Limits {
+// Limits are those of the configuration.
+func Limits(m config.Marketo) marketo.Limits {
 	return marketo.Limits{
 		CallsPer20s:     m.Limits.CallsPer20s,
 		ConcurrentCalls: m.Limits.ConcurrentCalls,

@@ -142,7 +142,7 @@ func (d *Daemon) delivery(capacity marketo.Capacity) delivery.Config {
 	}
 	in := d.Config.Delivery
 	c.Capacity = capacity
-	c.Limits = limits(d.Config.Marketo)
+	c.Limits = Limits(d.Config.Marketo)
 	c.MaxWait, c.MaxPending, c.MaxPendingBytes = in.MaxWait, in.MaxPending, in.MaxPendingBytes
 	c.MaxParked, c.MaxDeletes, c.UnknownHold = in.MaxParked, in.MaxDeletes, in.UnknownHold
 	c.BackfillShare, c.LiveReserve = in.BackfillShare, in.LiveReserve

@@ -38,5 +38,5 @@ func (s *Shadow) estimateOf(report delivery.Report) shadow.Estimate {
 			seen[i].Day = &n
 		}
 	}
-	return shadow.Of(seen, s.began, time.Since(s.began), counted, s.client.Capacity().Objects, limits(s.Config.Marketo), s.Config.Marketo.Limits.CallsPerDay)
+	return shadow.Of(seen, s.began, time.Since(s.began), counted, s.client.Capacity().Objects, Limits(s.Config.Marketo), s.Config.Marketo.Limits.CallsPerDay)
 }
