@@ -208,14 +208,21 @@ func TestServerIsRestoredFromACopy(t *testing.T) {
 		if err := c.Restart(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		// The first thing that tells comes late.
+		w.exec(`CREATE TABLE others AS SELECT i FROM generate_series(1, 500000) i`)
 		for w.lsn(`SELECT pg_current_wal_lsn()`) <= reached {
 			w.exec(`UPDATE items SET version = version + 10 WHERE id % 2 = 0`)
 		}
+		const confirmed = `SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = $1`
+		kept := w.lsn(confirmed, w.config.slot)
 		if running {
 			p.signal(t, syscall.SIGCONT)
 			w.endsRefused(p, "wrong_history")
 		}
 		w.refused("wrong_history")
+		if now := w.lsn(confirmed, w.config.slot); now != kept {
+			t.Errorf("a server that is not the one was told of a position: its slot was at %s and is at %s", kept, now)
+		}
 		if code, said := w.check(); code != 3 || !strings.Contains(said, "wrong_history") {
 			t.Errorf("check ends with %d: %s", code, said)
 		}

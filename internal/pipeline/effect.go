@@ -26,7 +26,7 @@ func (r *Runner) carryOut(e delivery.Effect, life context.Context, group *errgro
 		failpoint.Hit("acknowledge.before")
 		r.acknowledged.Store(uint64(e.LSN))
 		r.synced.Store(uint64(e.LSN))
-		r.reader.acknowledge(e.LSN)
+		r.reader.acknowledgeSynced()
 		failpoint.Hit("acknowledge.after")
 	case delivery.Read:
 		r.rows.Ask(e)

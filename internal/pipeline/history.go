@@ -39,7 +39,15 @@ func latestOf(state *checkpoint.State, source *replication.Source) checkpoint.Co
 	return state.Latest
 }
 
-// begin begins to look, over a new connection, and returns where it has to start.
+// beginHistory begins to look, over a new connection, and returns where it has to
+// start.
+func (r *reader) beginHistory(base, confirmed delivery.LSN) (from delivery.LSN) {
+	from = r.history.begin(base, confirmed, r.cameTo()...)
+	r.sameHistory.Store(r.history.trace.Over())
+	return from
+}
+
+// begin is beginHistory's part of the history.
 func (h *history) begin(base, confirmed delivery.LSN, seen ...delivery.LSN) (from delivery.LSN) {
 	h.again, h.unbound = false, nil
 	if h.proven {
@@ -58,6 +66,16 @@ func (r *reader) otherHistory(refusal *checkpoint.Refusal) error {
 // looksBack takes messages of the transaction that was received last, which are
 // delivered, and reports whether m is one.
 func (r *reader) looksBack(m pgoutput.Message) (bool, error) {
+	back, err := r.holdAgainst(m)
+	if err == nil && !r.sameHistory.Load() && r.history.trace.Over() {
+		r.sameHistory.Store(true)
+		r.acknowledgeSynced()
+	}
+	return back, err
+}
+
+// holdAgainst holds m against what has to come.
+func (r *reader) holdAgainst(m pgoutput.Message) (bool, error) {
 	h := &r.history
 	switch m := m.(type) {
 	case *pgoutput.Begin:

@@ -26,7 +26,7 @@ func lagging(t *testing.T) *reader {
 // reconnects has the next connection begin, as far as that needs no server.
 func (r *reader) reconnects(t *testing.T, from pgoutput.LSN) {
 	t.Helper()
-	if got := r.history.begin(r.received, 70, r.cameTo()...); got != from {
+	if got := r.beginHistory(r.received, 70); got != from {
 		t.Fatalf("starts at %s, want %s", got, from)
 	}
 }
@@ -84,6 +84,25 @@ func TestAnotherHistoryIsRefused(t *testing.T) {
 	var refused *checkpoint.Refusal
 	if err := r.feed(t, latestBegin, &pgoutput.Commit{LSN: 80, End: 85}, &pgoutput.Begin{Final: 120, XID: 8}); !errors.As(err, &refused) {
 		t.Errorf("without the transaction that was cut: %v", err)
+	}
+}
+
+// A server is told of no position before it is known to be the one: its slot would
+// move, and what tells it would come no more.
+func TestNothingIsAcknowledgedToAServerThatIsNotKnown(t *testing.T) {
+	r := lagging(t)
+	if err := r.feed(t, &pgoutput.Keepalive{WALEnd: 80}); err != nil || r.sameHistory.Load() {
+		t.Errorf("known before the latest transaction came: %v", err)
+	}
+	if err := r.feed(t, latestBegin); err != nil || !r.sameHistory.Load() {
+		t.Errorf("not known once that came: %v", err)
+	}
+	r.reconnects(t, 80)
+	if r.sameHistory.Load() {
+		t.Error("the next connection's server is known before anything came")
+	}
+	if err := r.feed(t, &pgoutput.Begin{Final: 80, XID: 8}); err == nil || r.sameHistory.Load() {
+		t.Errorf("known by another transaction: %v", err)
 	}
 }
 

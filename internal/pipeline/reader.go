@@ -62,7 +62,12 @@ type reader struct {
 	stopOrder  atomic.Pointer[stopOrder]
 	leavingOut leavingOut
 	history    history
-	stops      stops
+	// sameHistory is set while the server of the connection is known to have the
+	// history that changes were delivered from. Until then it is told of no
+	// position: one would move the slot of a copy, and what tells it from the
+	// server would come no more.
+	sameHistory atomic.Bool
+	stops       stops
 	// viaRoot is what the newest descriptions may have to do with each other.
 	viaRoot viaRoot
 	// beside is the backfill that the stream is followed for; nil for none.
@@ -193,15 +198,13 @@ func (r *reader) connect(life context.Context) (*replication.Stream, error) {
 		approach.Close(life)
 		return nil, err
 	}
-	from := r.history.begin(max(r.received, ck), seen.Slot.Confirmed, r.cameTo()...)
+	from := r.beginHistory(max(r.received, ck), seen.Slot.Confirmed)
 	stream, err := approach.Stream(life, from)
 	if err != nil {
 		return nil, err
 	}
 	r.stream.Store(stream)
-	// What was only saved, not synced, must not be acknowledged: the position at
-	// start may be of that kind.
-	r.acknowledge(delivery.LSN(r.runner.synced.Load()))
+	r.acknowledgeSynced()
 	r.connected(seen, from)
 	return stream, nil
 }
@@ -254,10 +257,12 @@ func (r *reader) cameTo() []delivery.LSN {
 	return came
 }
 
-// acknowledge passes a durable checkpoint on to the server.
-func (r *reader) acknowledge(lsn delivery.LSN) {
-	if s := r.stream.Load(); s != nil {
-		s.Acknowledge(lsn)
+// acknowledgeSynced passes the durable checkpoint of this life on to the server,
+// once that is known to be the one. What was only saved, not synced, must not be
+// acknowledged: the position at start may be of that kind.
+func (r *reader) acknowledgeSynced() {
+	if s := r.stream.Load(); s != nil && r.sameHistory.Load() {
+		s.Acknowledge(delivery.LSN(r.runner.synced.Load()))
 	}
 }
 
