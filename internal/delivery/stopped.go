@@ -50,18 +50,25 @@ func (m *Machine) stopMapping(now time.Time, e *Entry) {
 	}
 	s.stopped = stopped{reason: e.Write.Problem.Message, at: pgoutput.Position{Commit: m.stream.commit, Seq: e.Seq}, since: m.wall(now)}
 	m.window.Add(m.stream.open) // what is not settled in this life
-	for _, it := range m.removals.waiting {
-		// The rest of the transaction, which would decide, does not come.
-		if int(it.mapping) == i && (it.stage == unended || it.stage == waiting) && m.undecided(it) {
-			it.ask()
-		}
-	}
+	m.askForUndecided(i)
 	s.stopped.short = m.behindOf(i)
 	s.lag.behind = true // all that it has sent was sent before this place
 	m.stream.lags = m.behind()
 	m.recordLags()
 	m.log(slog.LevelError, "mapping stopped; what comes of it from there on waits in postgresql, and others go on",
 		"mapping", m.cfg.Mappings[i].Name, "transaction", s.stopped.at.Commit, "change", s.stopped.at.Seq, "reason", s.stopped.reason)
+}
+
+// askForUndecided has the table tell what becomes of removals of a mapping: the
+// rest of their transaction, which would decide, does not come.
+func (m *Machine) askForUndecided(mapping int) {
+	for i := range m.keys.slots {
+		for it := m.keys.slots[i].first; it != nil; it = it.after {
+			if int(it.mapping) == mapping && (it.stage == unended || it.stage == waiting) && m.undecided(it) {
+				it.ask()
+			}
+		}
+	}
 }
 
 // stoppedObstacle says which mapping is stopped, since when, and why.

@@ -140,8 +140,8 @@ func (s *Simulator) newProfile(steps int) profile {
 		p.backfill = !p.spellings
 		p.old = 0.7
 	}
-	if s.options.Seed%32 == 12 {
-		p.announced = 2 + int(s.options.Seed/32%3)
+	if s.options.Seed%8 == 4 {
+		p.announced = 2 + int(s.options.Seed/8%3)
 	}
 	if s.options.Seed%16 == 9 {
 		p.breaks(s)
