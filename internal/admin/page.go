@@ -51,10 +51,15 @@ type page struct {
 	after   place
 	limit   int
 	entries []Entry
+	// last, when set, is when the last of enough entries was first parked.
+	last time.Time
 }
 
 func (g *page) add(p *checkpoint.Parked) {
-	if g.limit == 0 || g.after != (place{}) && (place{p.First.UTC(), identify(p)}).compare(g.after) <= 0 {
+	if g.limit == 0 || !g.last.IsZero() && p.First.After(g.last) {
+		return
+	}
+	if g.after != (place{}) && (place{p.First.UTC(), identify(p)}).compare(g.after) <= 0 {
 		return
 	}
 	g.entries = append(g.entries, entry(p))
@@ -66,7 +71,10 @@ func (g *page) add(p *checkpoint.Parked) {
 // cut keeps one more than limit, which tells that there are more.
 func (g *page) cut() {
 	slices.SortFunc(g.entries, func(a, b Entry) int { return placeOf(&a).compare(placeOf(&b)) })
-	g.entries = g.entries[:min(len(g.entries), g.limit+1)]
+	if len(g.entries) > g.limit {
+		g.entries = g.entries[:g.limit+1]
+		g.last = g.entries[g.limit].First
+	}
 }
 
 // finish returns the page, and where the next one begins after; "" if there is

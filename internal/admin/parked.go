@@ -26,7 +26,7 @@ func (o Options) writeParked(w http.ResponseWriter, r *http.Request, values bool
 		return
 	}
 	answer, sums := Parked{}, groups{}
-	err = o.EachParked(r.Context(), checkpoint.Filter{Mapping: q.mapping}, func(entry checkpoint.Parked) {
+	err = o.EachParked(r.Context(), checkpoint.Filter{Mapping: q.mapping, Brief: true}, func(entry checkpoint.Parked) {
 		if q.fits(&entry) {
 			answer.Total++
 			sums.add(&entry)

@@ -10,4 +10,6 @@ type Filter struct {
 	// that many out before them.
 	Limit  int
 	Offset int
+	// Brief leaves Payload out, which may be most of an entry.
+	Brief bool
 }

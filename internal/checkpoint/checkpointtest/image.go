@@ -235,6 +235,9 @@ func (m *image) list(filter checkpoint.Filter) []checkpoint.Parked {
 	var all []checkpoint.Parked
 	for _, p := range m.parked {
 		if (filter.Mapping == "" || p.Mapping == filter.Mapping) && (filter.Key == "" || p.Key == filter.Key) {
+			if filter.Brief {
+				p.Payload = ""
+			}
 			all = append(all, p)
 		}
 	}
