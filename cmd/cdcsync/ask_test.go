@@ -32,7 +32,7 @@ type office struct {
 
 func (o *office) each(_ context.Context, filter checkpoint.Filter, visit func(checkpoint.Parked)) error {
 	for _, p := range o.parked {
-		if filter.Mapping == "" || p.Mapping == filter.Mapping {
+		if (filter.Mapping == "" || p.Mapping == filter.Mapping) && (filter.Key == "" || p.Key == filter.Key) {
 			visit(p)
 		}
 	}

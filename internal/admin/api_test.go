@@ -35,7 +35,7 @@ type lot struct {
 
 func (l *lot) each(_ context.Context, filter checkpoint.Filter, visit func(checkpoint.Parked)) error {
 	for _, p := range l.parked {
-		if filter.Mapping == "" || p.Mapping == filter.Mapping {
+		if (filter.Mapping == "" || p.Mapping == filter.Mapping) && (filter.Key == "" || p.Key == filter.Key) {
 			visit(p)
 		}
 	}

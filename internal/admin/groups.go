@@ -9,35 +9,41 @@ import (
 )
 
 // groups sums up parked objects by mapping and code.
-type groups map[[2]string]*Group
+type groups map[[2]string]*group
+
+type group struct {
+	Group
+	// newest is the key of the object parked last.
+	newest string
+}
 
 func (g groups) add(p *checkpoint.Parked) {
 	key := [2]string{p.Mapping, p.Code}
-	group := g[key]
-	if group == nil {
+	sum := g[key]
+	if sum == nil {
 		do := remedy.For(p.Code)
-		group = &Group{Mapping: p.Mapping, Code: p.Code, Who: do.Who, Do: do.Do, First: p.First.UTC()}
-		g[key] = group
+		sum = &group{Group: Group{Mapping: p.Mapping, Code: p.Code, Who: do.Who, Do: do.Do, First: p.First.UTC()}}
+		g[key] = sum
 	}
-	group.Count++
+	sum.Count++
 	if p.Waits {
-		group.Waiting++
+		sum.Waiting++
 	}
-	if p.First.Before(group.First) {
-		group.First = p.First.UTC()
+	if p.First.Before(sum.First) {
+		sum.First = p.First.UTC()
 	}
-	if !p.Last.Before(group.Last) {
-		group.Last, group.Message = p.Last.UTC(), p.Message
+	if !p.Last.Before(sum.Last) {
+		sum.Last, sum.newest = p.Last.UTC(), p.Key
 	}
 }
 
 // list returns the groups, the largest first.
-func (g groups) list() []Group {
-	list := make([]Group, 0, len(g))
-	for _, group := range g {
-		list = append(list, *group)
+func (g groups) list() []group {
+	list := make([]group, 0, len(g))
+	for _, sum := range g {
+		list = append(list, *sum)
 	}
-	slices.SortFunc(list, func(a, b Group) int {
+	slices.SortFunc(list, func(a, b group) int {
 		if a.Count != b.Count {
 			return b.Count - a.Count
 		}

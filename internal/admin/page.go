@@ -23,8 +23,6 @@ type place struct {
 	id    string
 }
 
-func placeOf(e *Entry) place { return place{e.First, e.ID} }
-
 func (a place) compare(b place) int {
 	if c := a.first.Compare(b.first); c != 0 {
 		return c
@@ -45,45 +43,55 @@ func parsePlace(text string) (place, error) {
 	return place{first, id}, nil
 }
 
-// page gathers the first entries behind a place, limit of them at most, and
-// never holds many more.
+// page gathers the keys of the first objects behind a place, limit of them at most,
+// and never holds many more.
 type page struct {
-	after   place
-	limit   int
-	entries []Entry
-	// last, when set, is when the last of enough entries was first parked.
-	last time.Time
+	after place
+	limit int
+	lines []line
+	// last, when set, is the last place of enough.
+	last place
+}
+
+// line is an object that is to be on a page.
+type line struct {
+	key string
+	place
 }
 
 func (g *page) add(p *checkpoint.Parked) {
-	if g.limit == 0 || !g.last.IsZero() && p.First.After(g.last) {
+	if g.limit == 0 || !g.last.first.IsZero() && p.First.After(g.last.first) {
 		return
 	}
-	if g.after != (place{}) && (place{p.First.UTC(), identify(p)}).compare(g.after) <= 0 {
+	at := place{p.First.UTC(), identify(p)}
+	if g.after != (place{}) && at.compare(g.after) <= 0 {
 		return
 	}
-	g.entries = append(g.entries, entry(p))
-	if len(g.entries) > 2*g.limit+100 {
+	g.lines = append(g.lines, line{p.Key, at})
+	if len(g.lines) > 2*g.limit+100 {
 		g.cut()
 	}
 }
 
 // cut keeps one more than limit, which tells that there are more.
 func (g *page) cut() {
-	slices.SortFunc(g.entries, func(a, b Entry) int { return placeOf(&a).compare(placeOf(&b)) })
-	if len(g.entries) > g.limit {
-		g.entries = g.entries[:g.limit+1]
-		g.last = g.entries[g.limit].First
+	slices.SortFunc(g.lines, func(a, b line) int { return a.compare(b.place) })
+	if len(g.lines) > g.limit {
+		g.lines = g.lines[:g.limit+1]
+		g.last = g.lines[g.limit].place
 	}
 }
 
-// finish returns the page, and where the next one begins after; "" if there is
-// none.
-func (g *page) finish() (entries []Entry, next string) {
+// finish returns the keys of the page, and where the next one begins after; "" if
+// there is none.
+func (g *page) finish() (keys []string, next string) {
 	g.cut()
-	if g.limit > 0 && len(g.entries) > g.limit {
-		g.entries = g.entries[:g.limit]
-		next = placeOf(&g.entries[g.limit-1]).String()
+	if g.limit > 0 && len(g.lines) > g.limit {
+		g.lines = g.lines[:g.limit]
+		next = g.lines[g.limit-1].String()
 	}
-	return append([]Entry{}, g.entries...), next
+	for _, l := range g.lines {
+		keys = append(keys, l.key)
+	}
+	return keys, next
 }

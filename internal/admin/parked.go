@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -25,8 +26,21 @@ func (o Options) writeParked(w http.ResponseWriter, r *http.Request, values bool
 		refuse(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	answer, sums := Parked{}, groups{}
-	err = o.EachParked(r.Context(), checkpoint.Filter{Mapping: q.mapping, Brief: true}, func(entry checkpoint.Parked) {
+	answer, err := o.list(r.Context(), q, p)
+	if err != nil {
+		refuse(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	if !values {
+		answer.withoutValues()
+	}
+	reply(w, http.StatusOK, answer)
+}
+
+// list looks through what is parked in brief, and then at what it shows of that.
+func (o Options) list(ctx context.Context, q question, p *page) (Parked, error) {
+	answer, sums := Parked{Groups: []Group{}, Entries: []Entry{}}, groups{}
+	err := o.EachParked(ctx, checkpoint.Filter{Mapping: q.mapping, Brief: q.key == ""}, func(entry checkpoint.Parked) {
 		if q.fits(&entry) {
 			answer.Total++
 			sums.add(&entry)
@@ -34,15 +48,18 @@ func (o Options) writeParked(w http.ResponseWriter, r *http.Request, values bool
 		}
 	})
 	if err != nil {
-		refuse(w, http.StatusInternalServerError, err.Error())
-		return
+		return answer, err
 	}
-	answer.Groups = sums.list()
-	answer.Entries, answer.Next = p.finish()
-	if !values {
-		answer.withoutValues()
+	for _, sum := range sums.list() {
+		err = errors.Join(err, o.EachParked(ctx, checkpoint.Filter{Key: sum.newest}, func(entry checkpoint.Parked) { sum.Message = entry.Message }))
+		answer.Groups = append(answer.Groups, sum.Group)
 	}
-	reply(w, http.StatusOK, answer)
+	keys, next := p.finish()
+	answer.Next = next
+	for _, key := range keys {
+		err = errors.Join(err, o.EachParked(ctx, checkpoint.Filter{Key: key}, func(p checkpoint.Parked) { answer.Entries = append(answer.Entries, entry(&p)) }))
+	}
+	return answer, err
 }
 
 // showParked answers GET /api/v1/parked/{id}, where id may also be a key.

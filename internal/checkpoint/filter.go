@@ -10,6 +10,7 @@ type Filter struct {
 	// that many out before them.
 	Limit  int
 	Offset int
-	// Brief leaves Payload out, which may be most of an entry.
+	// Brief has of each entry Key, Mapping, Code, Waits, First and Last alone, in no
+	// order: many are looked through sooner.
 	Brief bool
 }

@@ -36,7 +36,7 @@ above AS (SELECT oid AS mapped, oid FROM mapped
 	UNION SELECT a.mapped, i.inhparent FROM above a JOIN pg_inherits i ON i.inhrelid = a.oid JOIN pg_class c ON c.oid = a.oid WHERE c.relispartition),
 below AS (SELECT oid AS mapped, oid, NULL::xid AS since FROM mapped
 	UNION ALL SELECT b.mapped, i.inhrelid, i.xmin FROM below b JOIN pg_inherits i ON i.inhparent = b.oid JOIN pg_class c ON c.oid = i.inhrelid WHERE c.relispartition),
-members AS (SELECT a.mapped, r.oid FROM above a JOIN pg_publication_rel r ON r.prrelid = a.oid JOIN publication p ON p.oid = r.prpubid
+members AS MATERIALIZED (SELECT a.mapped, r.oid FROM above a JOIN pg_publication_rel r ON r.prrelid = a.oid JOIN publication p ON p.oid = r.prpubid
 	UNION SELECT m.oid, p.oid FROM mapped m, publication p WHERE p.puballtables{{schemas}})
 SELECT jsonb_build_object(
 	'names', (SELECT jsonb_object_agg(c.oid::text, n.nspname || '.' || c.relname) FROM jsonb_array_elements_text($3::jsonb) k

@@ -236,7 +236,7 @@ func (m *image) list(filter checkpoint.Filter) []checkpoint.Parked {
 	for _, p := range m.parked {
 		if (filter.Mapping == "" || p.Mapping == filter.Mapping) && (filter.Key == "" || p.Key == filter.Key) {
 			if filter.Brief {
-				p.Payload = ""
+				p = checkpoint.Parked{Key: p.Key, Mapping: p.Mapping, Code: p.Code, Waits: p.Waits, First: p.First, Last: p.Last}
 			}
 			all = append(all, p)
 		}

@@ -46,15 +46,13 @@ func testParked(t T, w World) {
 			t.Errorf("%+v: got %q, want %q", tt.filter, got, tt.want)
 		}
 	}
-	for _, brief := range []bool{true, false} {
-		save(t, s, checkpoint.Save{Parked: []checkpoint.Parked{{Key: "p", Mapping: "payload", Payload: `{"a":1}`, Message: odd, First: moment}}})
-		parked, err := s.Parked(t.Context(), checkpoint.Filter{Mapping: "payload", Brief: brief})
-		must(t, err)
-		if len(parked) != 1 || (parked[0].Payload == "") != brief || parked[0].Message != odd {
-			t.Errorf("brief %v: got %+v", brief, parked)
-		}
-	}
-	save(t, s, checkpoint.Save{Resolved: []string{"p"}})
+	full := checkpoint.Parked{Key: "p\x00\xff", Mapping: "whole", Code: "1003", Payload: `{"a":1}`, Message: odd, Waits: true, First: moment, Last: moment.Add(time.Hour)}
+	save(t, s, checkpoint.Save{Parked: []checkpoint.Parked{full}})
+	brief, err := s.Parked(t.Context(), checkpoint.Filter{Mapping: "whole", Brief: true})
+	must(t, err)
+	full.Payload, full.Message = "", ""
+	same(t, "in brief", brief, []checkpoint.Parked{full})
+	save(t, s, checkpoint.Save{Resolved: []string{full.Key}})
 	counts, err := s.CountParked(t.Context())
 	must(t, err)
 	same(t, "counts", counts, map[string]int{"m": 2, "n": 1})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
@@ -13,8 +12,7 @@ import (
 const parkedColumns = `key, mapping, object, fields, payload, operation, position, seq,
 	committed, code, message, waits, next, attempts, first, last, xid`
 
-// briefColumns are parkedColumns, with nothing in the place of the payload.
-var briefColumns = strings.Replace(parkedColumns, "payload", "''", 1)
+const briefColumns = `key, mapping, code, waits, first, last`
 
 const parkSQL = `REPLACE INTO parked (` + parkedColumns + `)
 	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`
@@ -117,20 +115,20 @@ func eachParked(ctx context.Context, db querier, filter checkpoint.Filter, visit
 	if limit <= 0 {
 		limit = -1
 	}
-	columns := parkedColumns
+	columns, order, scan := parkedColumns, "ORDER BY first, key", scanParked
 	if filter.Brief {
-		columns = briefColumns
+		columns, order, scan = briefColumns, "", scanBrief
 	}
 	rows, err := db.QueryContext(ctx, `SELECT `+columns+` FROM parked
 		WHERE (?1 = '' OR mapping = ?1) AND (?2 OR key = ?3)
-		ORDER BY first, key LIMIT ?4 OFFSET ?5`,
+		`+order+` LIMIT ?4 OFFSET ?5`,
 		filter.Mapping, filter.Key == "", []byte(filter.Key), limit, filter.Offset)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		p, err := scanParked(rows)
+		p, err := scan(rows)
 		if err != nil {
 			return err
 		}
@@ -150,15 +148,33 @@ func scanParked(rows *sql.Rows) (checkpoint.Parked, error) {
 		return checkpoint.Parked{}, err
 	}
 	p.Key, p.At.Commit, p.At.Seq = string(key), checkpoint.LSN(commit), uint64(seq)
-	for _, t := range []struct {
-		to   *time.Time
-		text string
-	}{{&p.Committed, committed}, {&p.Next, next}, {&p.First, first}, {&p.Last, last}} {
-		if *t.to, err = parseTime(t.text); err != nil {
-			return checkpoint.Parked{}, err
+	return p, parseTimes(moment{&p.Committed, committed}, moment{&p.Next, next}, moment{&p.First, first}, moment{&p.Last, last})
+}
+
+func scanBrief(rows *sql.Rows) (checkpoint.Parked, error) {
+	var p checkpoint.Parked
+	var key []byte
+	var first, last string
+	if err := rows.Scan(&key, &p.Mapping, &p.Code, &p.Waits, &first, &last); err != nil {
+		return checkpoint.Parked{}, err
+	}
+	p.Key = string(key)
+	return p, parseTimes(moment{&p.First, first}, moment{&p.Last, last})
+}
+
+// moment is a time as it is stored, and where it goes.
+type moment struct {
+	to   *time.Time
+	text string
+}
+
+func parseTimes(moments ...moment) (err error) {
+	for _, m := range moments {
+		if *m.to, err = parseTime(m.text); err != nil {
+			return err
 		}
 	}
-	return p, nil
+	return nil
 }
 
 // timeLayout has a fixed width, so that text sorts as time does.
