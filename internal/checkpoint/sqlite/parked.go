@@ -119,10 +119,12 @@ func eachParked(ctx context.Context, db querier, filter checkpoint.Filter, visit
 	if filter.Brief {
 		columns, order, scan = briefColumns, "", scanBrief
 	}
-	rows, err := db.QueryContext(ctx, `SELECT `+columns+` FROM parked
-		WHERE (?1 = '' OR mapping = ?1) AND (?2 OR key = ?3)
-		`+order+` LIMIT ?4 OFFSET ?5`,
-		filter.Mapping, filter.Key == "", []byte(filter.Key), limit, filter.Offset)
+	where := "WHERE (?1 = '' OR mapping = ?1)"
+	if filter.Key != "" {
+		where += " AND key = ?2" // a condition by itself: the index is used
+	}
+	rows, err := db.QueryContext(ctx, `SELECT `+columns+` FROM parked `+where+` `+order+` LIMIT ?3 OFFSET ?4`,
+		filter.Mapping, []byte(filter.Key), limit, filter.Offset)
 	if err != nil {
 		return err
 	}
