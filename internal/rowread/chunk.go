@@ -16,18 +16,6 @@ import (
 	"github.com/cdcsync/cdcsync/internal/replication"
 )
 
-const (
-	// chunkTime is how long rows of a chunk are read, and fetchTime how long one
-	// fetch of them may take: together they bound the age of the snapshot.
-	chunkTime = 700 * time.Millisecond
-	fetchTime = time.Second
-	// fetchRows is how many rows are fetched at once, at first: what comes within
-	// fetchSoon is followed by twice as many.
-	fetchRows = 500
-	mostRows  = 8 * fetchRows
-	fetchSoon = 50 * time.Millisecond
-)
-
 // ErrSlow says that the server did not find rows of a chunk within a second, as
 // where many that were deleted are in the way. Trying again goes on behind them.
 var ErrSlow = &replication.Error{Reason: replication.ServerError, Err: errors.New("the rows were not found within a second")}
@@ -98,7 +86,7 @@ func (c *Chunk) Next(ctx context.Context, after []string, most int, found func(R
 	for i, text := range after {
 		parameters[i] = []byte(text)
 	}
-	seen, last, ended, err := c.fetch(ctx, byIndex, c.selectRows("")+where+" ORDER BY "+c.key.order()+" LIMIT "+strconv.Itoa(most), parameters, nil, found)
+	seen, last, ended, err := c.fetch(ctx, true, c.selectRows("")+where+" ORDER BY "+c.key.order()+" LIMIT "+strconv.Itoa(most), parameters, nil, found)
 	if last == nil {
 		last = after
 	}
@@ -125,7 +113,7 @@ func (c *Chunk) Rows(ctx context.Context, columns []string, keys [][]string, fou
 		parameters[i], formats[i] = arrayOf(texts), 1
 	}
 	from := "ROWS FROM (" + strings.Join(arrays, ", ") + ") AS k(" + strings.Join(names, ", ") + ") JOIN "
-	_, _, _, err = c.fetch(ctx, "", c.selectRows(from)+" ON "+strings.Join(conditions, " AND "), parameters, formats, found)
+	_, _, _, err = c.fetch(ctx, false, c.selectRows(from)+" ON "+strings.Join(conditions, " AND "), parameters, formats, found)
 	return c.wrong(err)
 }
 
@@ -142,87 +130,6 @@ func (c *Chunk) selectRows(from string) string {
 	}
 	return "SELECT " + strings.Join(columns, ", ") + " FROM " + from +
 		rowsOf(catalog.TableName{Schema: c.Table.Schema, Name: c.Table.Name}, c.Table.Kind) + " AS t"
-}
-
-// byIndex has the server go by the index: a plan that sorts the table would take
-// minutes where the rows that are wanted are a few.
-const byIndex = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off; " +
-	"SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off; "
-
-// fetch reads what a query finds, a part at a time. ended says that it has all.
-func (c *Chunk) fetch(ctx context.Context, settings, sql string, parameters [][]byte, formats []int16, found func(Row) bool) (seen int, last []string, ended bool, err error) {
-	conn := c.session.conn
-	limit := "SET LOCAL statement_timeout = " + strconv.FormatInt(c.Patience.Milliseconds(), 10)
-	if err := conn.Exec(ctx, settings+limit).Close(); err != nil {
-		return 0, nil, false, err
-	}
-	began := time.Now()
-	if err := conn.ExecParams(ctx, "DECLARE chunk NO SCROLL CURSOR FOR "+sql, parameters, nil, formats, nil).Read().Err; err != nil {
-		return 0, nil, false, err
-	}
-	values, at := make([]pgoutput.Value, len(c.Relation.Columns)), ""
-	defer func() {
-		if seen > 0 {
-			last = strings.Split(at, "\x00")
-		}
-	}()
-	for more, most, before := true, fetchRows, began; more && time.Since(began) < chunkTime; {
-		want := most
-		if left := c.Room - seen; left > 0 {
-			want = min(want, left)
-		}
-		rows := conn.ExecParams(ctx, "FETCH "+strconv.Itoa(want)+" FROM chunk", nil, nil, nil, nil)
-		n := 0
-		for ; rows.NextRow(); n++ {
-			row := rows.Values()
-			if !more {
-				continue
-			}
-			read(values, row[1:])
-			at = c.keyOf(values)
-			seen++
-			if row[0][0] == 't' {
-				more = found(Row{Key: at, Values: values})
-			}
-		}
-		if _, err := rows.Close(); err != nil {
-			return seen, nil, false, err
-		}
-		if n < want {
-			return seen, nil, more, nil
-		}
-		now := time.Now()
-		if now.Sub(before) < fetchSoon {
-			most = min(2*most, mostRows)
-		}
-		before = now
-	}
-	return seen, nil, false, nil
-}
-
-// read takes a row's values, which stay the server's.
-func read(values []pgoutput.Value, row [][]byte) {
-	for i, text := range row {
-		values[i] = pgoutput.Value{}
-		if text != nil {
-			values[i] = pgoutput.Value{Kind: pgoutput.Text, Text: text}
-		}
-	}
-}
-
-// keyOf is backfill.Key of a row.
-func (c *Chunk) keyOf(values []pgoutput.Value) string {
-	if len(c.places) == 1 {
-		return string(values[c.places[0]].Text)
-	}
-	var key []byte
-	for i, at := range c.places {
-		if i > 0 {
-			key = append(key, 0)
-		}
-		key = append(key, values[at].Text...)
-	}
-	return string(key)
 }
 
 // wrong says where an error of reading comes from.

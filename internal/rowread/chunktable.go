@@ -23,6 +23,8 @@ type looked struct {
 	table  catalog.Table
 	key    chunkKey
 	filter string
+	// atATime is how many rows came soon enough as one part; zero for not known.
+	atATime int
 }
 
 func (c *Chunk) begin(ctx context.Context, name catalog.TableName, columns []string) error {

@@ -21,28 +21,35 @@ const MarkPrefix = "cdcsync"
 // without one where the server takes none (a standby, a right that is missing).
 // No standby is waited for.
 func (r *Session) Mark(ctx context.Context, name string) (m backfill.Mark, err error) {
-	var at struct {
-		LSN     string `json:"lsn"`
-		Standby bool   `json:"standby"`
+	var here backfill.Snapshot
+	if err := r.replayed(ctx, &here); err != nil || here.Standby {
+		return backfill.Mark{LSN: here.Replayed}, err
 	}
-	if err := r.JSON(ctx, &at, `SELECT jsonb_build_object('standby', pg_is_in_recovery(),
-		'lsn', CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END)`); err != nil {
-		return m, fmt.Errorf("ask for the end of the wal: %w", err)
-	}
-	if m.LSN, err = pgoutput.ParseLSN(at.LSN); err != nil || at.Standby {
-		return m, err
-	}
-	err = r.conn.ExecParams(ctx, "SELECT pg_catalog.pg_logical_emit_message(true, $1, $2)",
-		[][]byte{[]byte(MarkPrefix), []byte(name)}, []uint32{textOID, textOID}, nil, nil).Read().Err
+	written := r.conn.ExecParams(ctx, markSQL, [][]byte{[]byte(MarkPrefix), []byte(name)}, []uint32{textOID, textOID}, nil, nil).Read()
 	var refused *pgconn.PgError
 	switch {
-	case errors.As(err, &refused):
-		return m, nil
-	case err != nil:
-		return m, fmt.Errorf("write a message: %w", err)
+	case errors.As(written.Err, &refused):
+		m.LSN, err = r.end(ctx)
+		return m, err // the message is not necessary: see backfill.Follower
+	case written.Err != nil:
+		return m, fmt.Errorf("write a message: %w", written.Err)
 	}
 	m.Name = name
-	return m, nil
+	m.LSN, err = pgoutput.ParseLSN(string(written.Rows[0][0]))
+	return m, err
+}
+
+// markSQL returns the end of the WAL as it was before the message.
+const markSQL = `SELECT before.lsn::pg_catalog.text, pg_catalog.pg_logical_emit_message(true, $1, $2)
+	FROM (SELECT pg_catalog.pg_current_wal_insert_lsn() AS lsn OFFSET 0) before`
+
+// end is the end of the WAL.
+func (r *Session) end(ctx context.Context) (lsn pgoutput.LSN, err error) {
+	var text string
+	if err := r.JSON(ctx, &text, `SELECT to_jsonb(pg_current_wal_insert_lsn())`); err != nil {
+		return 0, fmt.Errorf("ask for the end of the wal: %w", err)
+	}
+	return pgoutput.ParseLSN(text)
 }
 
 // Bound returns a number of a transaction that no other had before, or zero on a
