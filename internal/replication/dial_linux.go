@@ -13,8 +13,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tuneSocket sets what has to be set before the connection is made.
-func tuneSocket(unacknowledged time.Duration) func(network, address string, raw syscall.RawConn) error {
+// tuneSocket sets what has to be set before the connection is made. streams says
+// that it is to bring a stream: see inbox. Small segments would cost others, which
+// bring many rows in one write.
+func tuneSocket(unacknowledged time.Duration, streams bool) func(network, address string, raw syscall.RawConn) error {
 	return func(network, _ string, raw syscall.RawConn) error {
 		if !strings.HasPrefix(network, "tcp") {
 			return nil
@@ -22,8 +24,10 @@ func tuneSocket(unacknowledged time.Duration) func(network, address string, raw 
 		var err error
 		controlErr := raw.Control(func(fd uintptr) {
 			err = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(unacknowledged.Milliseconds()))
-			// Where it is refused, no inbox will be narrow.
-			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG, segment)
+			if streams {
+				// Where it is refused, no inbox will be narrow.
+				_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_MAXSEG, segment)
+			}
 		})
 		return errors.Join(controlErr, err)
 	}

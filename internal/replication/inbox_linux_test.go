@@ -39,7 +39,7 @@ func connected(t *testing.T, dial *net.Dialer) (client, server *net.TCPConn) {
 // of a machine that is busy with other tests can be any, so it is not asked.
 func narrowed(t *testing.T) (*inbox, *net.TCPConn) {
 	t.Helper()
-	client, server := connected(t, dialer(conninfo.Info{}))
+	client, server := connected(t, dialer(conninfo.Info{}, true))
 	i := newInbox(client, client)
 	if i == nil {
 		t.Fatal("no inbox on a TCP connection")

@@ -62,7 +62,7 @@ func problem(reason Reason, text string, args ...any) error {
 // security. It waits for a lock no longer than LockTimeout, and for no standby.
 // Names without a schema are those of pg_catalog. The caller closes it.
 func (s *Source) Connect(ctx context.Context) (*pgconn.PgConn, error) {
-	config, err := s.config()
+	config, err := s.config(false)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +76,7 @@ func (s *Source) Connect(ctx context.Context) (*pgconn.PgConn, error) {
 // connectReplication opens a walsender session, which understands simple
 // queries and replication commands only.
 func (s *Source) connectReplication(ctx context.Context, adjust func(*pgconn.Config)) (*pgconn.PgConn, error) {
-	config, err := s.config()
+	config, err := s.config(true)
 	if err != nil {
 		return nil, err
 	}

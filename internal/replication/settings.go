@@ -94,8 +94,9 @@ func order(info conninfo.Info) []conninfo.Host {
 	return hosts
 }
 
-// config is the configuration of every connection.
-func (s *Source) config() (*pgconn.Config, error) {
+// config is the configuration of every connection; streams says that this one is
+// to bring a stream.
+func (s *Source) config(streams bool) (*pgconn.Config, error) {
 	info, err := s.info()
 	if err != nil {
 		return nil, err
@@ -125,7 +126,7 @@ func (s *Source) config() (*pgconn.Config, error) {
 		config.ConnectTimeout = or(s.ConnectTimeout, defaultConnectTimeout)
 	}
 	config.LookupFunc = lookup(hosts)
-	config.DialFunc = dialFunc(info)
+	config.DialFunc = dialFunc(info, streams)
 	if s.Dial != nil {
 		config.DialFunc = s.Dial
 	}
@@ -150,8 +151,8 @@ func lookup(hosts []conninfo.Host) pgconn.LookupFunc {
 }
 
 // dialFunc makes the network connections.
-func dialFunc(info conninfo.Info) pgconn.DialFunc {
-	d := dialer(info)
+func dialFunc(info conninfo.Info, streams bool) pgconn.DialFunc {
+	d := dialer(info, streams)
 	owner := info.Get("requirepeer")
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := d.DialContext(ctx, network, address)
@@ -212,7 +213,7 @@ func libraryProblem(err error) (Reason, string) {
 // dialer finds out within a minute that the other side is gone: the kernel
 // probes an idle connection, and gives up on unacknowledged bytes. What libpq
 // calls keepalives and tcp_user_timeout changes that.
-func dialer(info conninfo.Info) *net.Dialer {
+func dialer(info conninfo.Info, streams bool) *net.Dialer {
 	d := &net.Dialer{
 		Timeout: 10 * time.Second,
 		KeepAliveConfig: net.KeepAliveConfig{
@@ -238,7 +239,7 @@ func dialer(info conninfo.Info) *net.Dialer {
 	if n := seconds(info, "tcp_user_timeout"); n > 0 {
 		unacknowledged = time.Duration(n) * time.Millisecond
 	}
-	d.Control = tuneSocket(unacknowledged)
+	d.Control = tuneSocket(unacknowledged, streams)
 	return d
 }
 

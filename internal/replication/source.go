@@ -133,7 +133,7 @@ func (s *Source) Validate() error {
 	if s.Publication == "" || len(s.Publication) > 63 {
 		return problem(Configuration, "publication name %q is not of 1 to 63 bytes", s.Publication)
 	}
-	_, err := s.config()
+	_, err := s.config(false)
 	return err
 }
 

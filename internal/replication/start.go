@@ -75,7 +75,7 @@ func (s *Source) silenceLimit(senderTimeout time.Duration) time.Duration {
 // ask opens an ordinary session to the very server a stream is connected to,
 // and closes it.
 func (s *Source) ask(ctx context.Context, network, address string) error {
-	config, err := s.config()
+	config, err := s.config(false)
 	if err != nil {
 		return err
 	}
