@@ -1,0 +1,182 @@
+package rowread
+
+import (
+	"cmp"
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
+)
+
+const (
+	// chunkTime is how long rows of a chunk are read, and fetchTime how long one
+	// fetch of them may take: together they bound the age of the snapshot.
+	chunkTime = 700 * time.Millisecond
+	fetchTime = time.Second
+	// fetchRows is how many rows are fetched at once, at first: what comes within
+	// fetchSoon is followed by twice as many, in the next chunk of the table, too.
+	fetchRows = 500
+	mostRows  = 16 * fetchRows
+	fetchSoon = 50 * time.Millisecond
+)
+
+// fetch is how rows of a chunk are read: a part at a time, so that the snapshot
+// does not get old where the server is slow.
+type fetch struct {
+	chunk *Chunk
+	found func(Row) bool
+	// most is how many rows the next part has.
+	most int
+	// seen counts the rows that were looked at, used those before found wanted no
+	// more; at is the key of the last one.
+	seen int
+	at   string
+	more bool
+}
+
+// fetch reads what a query finds. ended says that it has all.
+func (c *Chunk) fetch(ctx context.Context, byIndex bool, sql string, parameters [][]byte, formats []int16, found func(Row) bool) (seen int, last []string, ended bool, err error) {
+	f := &fetch{chunk: c, found: found, most: cmp.Or(c.session.looked.atATime, fetchRows), more: true}
+	ended, err = f.all(ctx, byIndex, sql, parameters, formats)
+	if f.seen > 0 {
+		last = strings.Split(f.at, "\x00")
+	}
+	return f.seen, last, ended, err
+}
+
+func (f *fetch) all(ctx context.Context, byIndex bool, sql string, parameters [][]byte, formats []int16) (ended bool, err error) {
+	began := time.Now()
+	want := f.want()
+	n, err := f.first(ctx, want, byIndex, sql, parameters, formats)
+	for before := began; err == nil; {
+		if n < want {
+			return f.more, nil
+		}
+		now := time.Now()
+		f.paced(now.Sub(before))
+		if before = now; !f.more || now.Sub(began) >= chunkTime {
+			return false, nil
+		}
+		want = f.want()
+		n, err = f.rows(f.chunk.session.conn.ExecParams(ctx, fetchSQL(want), nil, nil, nil, nil))
+	}
+	return false, err
+}
+
+// first begins to read: all that it takes goes to the server at once.
+func (f *fetch) first(ctx context.Context, want int, byIndex bool, sql string, parameters [][]byte, formats []int16) (n int, err error) {
+	var batch pgconn.Batch
+	batch.ExecParams(settingsSQL(f.chunk.Patience, byIndex), nil, nil, nil, nil)
+	batch.ExecParams("DECLARE chunk NO SCROLL CURSOR FOR "+sql, parameters, nil, formats, nil)
+	batch.ExecParams(fetchSQL(want), nil, nil, nil, nil)
+	results := f.chunk.session.conn.ExecBatch(ctx, &batch)
+	const fetched = 2 // the place of its rows among the results
+	for i := 0; results.NextResult() && err == nil; i++ {
+		if result := results.ResultReader(); i == fetched {
+			n, err = f.rows(result)
+		} else {
+			_, err = result.Close()
+		}
+	}
+	return n, cmp.Or(err, results.Close())
+}
+
+func fetchSQL(rows int) string { return "FETCH " + strconv.Itoa(rows) + " FROM chunk" }
+
+// settingsSQL bounds how long a fetch may take. By an index, the server must not
+// choose a plan that sorts the table: it would take minutes where the rows that are
+// wanted are a few.
+func settingsSQL(patience time.Duration, byIndex bool) string {
+	settings := []string{"'statement_timeout', '" + strconv.FormatInt(patience.Milliseconds(), 10) + "'"}
+	if byIndex {
+		for _, name := range []string{"enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_hashjoin", "enable_mergejoin", "jit"} {
+			settings = append(settings, "'"+name+"', 'off'")
+		}
+		settings = append(settings, "'max_parallel_workers_per_gather', '0'")
+	}
+	return "SELECT pg_catalog.set_config(" + strings.Join(settings, ", true), pg_catalog.set_config(") + ", true)"
+}
+
+// want is how many rows are fetched next.
+func (f *fetch) want() int {
+	if left := f.chunk.Room - f.seen; left > 0 {
+		return min(f.most, left)
+	}
+	return f.most
+}
+
+// paced has the next part be as large as the time says that the last one took, and
+// the next chunk begin with what this one had use for.
+func (f *fetch) paced(took time.Duration) {
+	if took < fetchSoon {
+		f.most = min(2*f.most, mostRows)
+	} else {
+		f.most = max(fetchRows, f.most/2)
+	}
+	known := &f.chunk.session.looked
+	known.atATime = f.most
+	if !f.more {
+		known.atATime = min(f.most, f.seen)
+	}
+}
+
+// rows takes the rows of one part, in another goroutine while more of them come:
+// what is made of a row takes as long as the server has with it.
+func (f *fetch) rows(result *pgconn.ResultReader) (n int, err error) {
+	full, empty, done := make(chan *sheaf, sheaves), make(chan *sheaf, sheaves), make(chan struct{})
+	for range sheaves {
+		empty <- new(sheaf)
+	}
+	go func() {
+		defer close(done)
+		for s := range full {
+			s.each(f.row)
+			s.clear()
+			empty <- s
+		}
+	}()
+	s := <-empty
+	for ; result.NextRow(); n++ {
+		if s.add(result.Values()); len(s.bytes) >= sheafBytes {
+			full <- s
+			s = <-empty
+		}
+	}
+	full <- s
+	close(full)
+	<-done
+	_, err = result.Close()
+	return n, err
+}
+
+// row takes one row, whose first value says whether the publication's row filter
+// has it.
+func (f *fetch) row(row []pgoutput.Value) {
+	if !f.more {
+		return
+	}
+	f.at = f.chunk.keyOf(row[1:])
+	f.seen++
+	if row[0].Text[0] == 't' {
+		f.more = f.found(Row{Key: f.at, Values: row[1:]})
+	}
+}
+
+// keyOf is backfill.Key of a row.
+func (c *Chunk) keyOf(values []pgoutput.Value) string {
+	if len(c.places) == 1 {
+		return string(values[c.places[0]].Text)
+	}
+	var key []byte
+	for i, at := range c.places {
+		if i > 0 {
+			key = append(key, 0)
+		}
+		key = append(key, values[at].Text...)
+	}
+	return string(key)
+}
