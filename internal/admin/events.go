@@ -70,8 +70,6 @@ func (e *events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer e.leave()
 	connection := http.NewResponseController(w)
-	// A connection that stays is not bound by the time a request may take.
-	_ = connection.SetReadDeadline(time.Time{}) // where it cannot be set, none is
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
@@ -88,7 +86,7 @@ func (e *events) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				message = fmt.Appendf(message, "event: %s\ndata: %s\n\n", one.name, one.data)
 			}
 		}
-		_ = connection.SetWriteDeadline(time.Now().Add(e.slow)) // as above
+		_ = connection.SetWriteDeadline(time.Now().Add(e.slow)) // where it cannot be set, none is
 		if _, err := w.Write(message); err != nil {
 			return
 		}

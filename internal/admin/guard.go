@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"time"
 )
 
 // RequestHeader must be there, with any value, on every request that changes
@@ -29,8 +30,17 @@ func (o Options) local(next http.HandlerFunc) http.HandlerFunc {
 			refuse(w, http.StatusForbidden, "the API answers to its own address only; use "+own(o.Listen))
 			return
 		}
+		if r.Method != http.MethodPost {
+			hasCome(w)
+		}
 		next(w, r)
 	}
+}
+
+// hasCome ends the time that a request may take to come: what it takes to answer is
+// another matter, and the server would end the request's context with it.
+func hasCome(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // where it cannot be set, none is
 }
 
 // acting is asked for those who may act.
@@ -109,6 +119,8 @@ func reply(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.Header().Set("Cache-Control", "no-store")
+	// It takes as long as it takes to know what to say; then it has to be read.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout)) // as in hasCome
 	w.WriteHeader(status)
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
@@ -130,6 +142,8 @@ func read(w http.ResponseWriter, r *http.Request, into any) bool {
 		refuse(w, http.StatusRequestEntityTooLarge, "the body is too large")
 	case err != nil:
 		refuse(w, http.StatusBadRequest, "the body is not as it should be: "+err.Error())
+	default:
+		hasCome(w)
 	}
 	return err == nil
 }
