@@ -169,7 +169,10 @@ func backfillsText(b admin.Backfills) string {
 	rows := [][]string{{"ID", "MAPPING", "STATE", "ROWS", "OF ABOUT", "OBJECTS", "REFUSED", "CALLS LEFT", "TIME LEFT"}}
 	var reasons strings.Builder
 	for _, one := range b.Backfills {
-		row := []string{fmt.Sprint(one.ID), one.Mapping, one.State, number(uint64(one.Rows)), number(uint64(one.Estimate)), number(uint64(one.Objects)), number(uint64(one.Refused)), "-", "-"}
+		row := []string{fmt.Sprint(one.ID), one.Mapping, one.State, number(uint64(one.Rows)), "-", number(uint64(one.Objects)), number(uint64(one.Refused)), "-", "-"}
+		if one.Estimate > 0 {
+			row[4] = number(uint64(one.Estimate))
+		}
 		if one.CallsLeft > 0 {
 			row[7] = number(uint64(one.CallsLeft))
 		}

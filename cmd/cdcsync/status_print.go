@@ -151,7 +151,11 @@ func backfillLines(all []admin.Backfill) string {
 		if one.Ended != nil {
 			continue
 		}
-		fmt.Fprintf(&b, "%-14s%s: %s, %s of about %s rows, %s objects", "backfill", printable(one.Mapping), printable(one.State), number(uint64(one.Rows)), number(uint64(one.Estimate)), number(uint64(one.Objects)))
+		rows := number(uint64(one.Rows))
+		if one.Estimate > 0 { // it is not counted before it begins
+			rows += " of about " + number(uint64(one.Estimate))
+		}
+		fmt.Fprintf(&b, "%-14s%s: %s, %s rows, %s objects", "backfill", printable(one.Mapping), printable(one.State), rows, number(uint64(one.Objects)))
 		if one.Refused > 0 {
 			fmt.Fprintf(&b, ", %s refused", number(uint64(one.Refused)))
 		}

@@ -200,7 +200,10 @@ func (d *Daemon) backfillNotes(ctx context.Context) (notes []string) {
 		if r.State.Ended() {
 			continue
 		}
-		note := fmt.Sprintf("backfill of mapping %s is %s: %d of about %d rows", r.Mapping, r.State, r.Rows, r.Estimate)
+		note := fmt.Sprintf("backfill of mapping %s is %s: %d rows", r.Mapping, r.State, r.Rows)
+		if r.Estimate > 0 {
+			note = fmt.Sprintf("backfill of mapping %s is %s: %d of about %d rows", r.Mapping, r.State, r.Rows, r.Estimate)
+		}
 		if r.Err != "" {
 			note += "; " + r.Err
 		}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -66,7 +67,11 @@ func (r *Runner) askCampaigns(ctx context.Context, object string) campaigns {
 		return campaigns{unasked: err.Error()}
 	}
 	found, err := asks.DependentAssets(ctx, object)
-	if err != nil {
+	var fault *marketo.Fault
+	switch {
+	case errors.As(err, &fault) && fault.Message != "": // what its class says is of calls that have to go again
+		return campaigns{unasked: "marketo answered with " + fault.Code + ": " + fault.Message}
+	case err != nil:
 		return campaigns{unasked: err.Error()}
 	}
 	slices.SortFunc(found, func(a, b marketo.Asset) int { return strings.Compare(a.String(), b.String()) })

@@ -71,7 +71,7 @@ function row(b) {
   return h("tr", { "data-key": b.id },
     h("th", { scope: "row" }, h("span", { class: "nowrap" }, b.mapping, h("span", { class: "muted" }, ` → ${b.object}`)), (b.where || b.keys > 0) && h("p", { class: "flag" }, b.where ? ["where ", h("code", null, b.where)] : `of ${plural(b.keys, "key")}`)),
     td("State", null, h("span", { class: `tag ${kinds[b.state] ?? ""}` }, b.state), b.reason && h("p", { class: "flag" }, sentence(b.reason))),
-    td("Rows read", { class: "progress" }, `${number(b.rows)} of about ${number(b.rows_estimate)}`, !b.ended && bar(part, `Rows of ${b.mapping} that were read`)),
+    td("Rows read", { class: "progress" }, b.rows_estimate > 0 ? `${number(b.rows)} of about ${number(b.rows_estimate)}` : number(b.rows), !b.ended && bar(part, `Rows of ${b.mapping} that were read`)),
     td("Objects", { class: "n" }, number(b.objects)), td("Refused", { class: b.refused ? "n" : "n nil" }, number(b.refused)),
     td("Calls left", { class: "n" }, b.ended || !b.calls_left ? "–" : number(b.calls_left)), td("Time left", { class: "n" }, b.ended || !b.seconds_left ? "–" : span(b.seconds_left)),
     td("Added", { class: "nowrap" }, moment(b.added)),

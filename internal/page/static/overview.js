@@ -195,7 +195,7 @@ function running(backfills) {
   return h("section", { "aria-labelledby": "running" },
     h("h2", { id: "running" }, "Backfills"),
     h("ul", { class: "plain" }, all.map((b) => h("li", { "data-key": b.id },
-      h("b", null, b.mapping), ` ${b.state}: ${number(b.rows)} of about ${number(b.rows_estimate)} rows`,
+      h("b", null, b.mapping), b.rows_estimate > 0 ? ` ${b.state}: ${number(b.rows)} of about ${number(b.rows_estimate)} rows` : ` ${b.state}: ${number(b.rows)} rows`,
       b.rows_estimate > 0 && bar(b.rows / b.rows_estimate, `Rows of ${b.mapping} that were read`)))),
     h("p", null, h("a", { href: "#/backfills" }, "All backfills")));
 }
