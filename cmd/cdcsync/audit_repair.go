@@ -9,6 +9,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/admin"
 	"github.com/cdcsync/cdcsync/internal/audit"
+	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
@@ -48,10 +49,10 @@ func (r *auditRun) repair(ctx context.Context) error {
 			if f.Mapping != name {
 				continue
 			}
-			key, ok := audit.KeyText(f.Columns)
+			key := mapping.KeyText(f.Columns)
 			switch {
-			case !ok:
-				done.leave(1, "a key of several columns with a comma in it cannot be named")
+			case len(f.Columns) == 0:
+				done.leave(1, "a row whose key is of no column cannot be named")
 			case f.Kind == audit.Extra && !r.removeExtra:
 				done.leave(1, "what is too much is removed with --remove-extra only")
 			case f.Kind == audit.Extra:

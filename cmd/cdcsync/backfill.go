@@ -43,7 +43,8 @@ func backfillStartCommand() *cobra.Command {
 
 --where takes an expression as a mapping's where does, and sends the rows for
 which both are true. --keys takes values of the mapping's key columns, those of a
-key of several columns with commas between them. Objects that Marketo does not
+key of several columns with commas between them, or as ["a,b","c"] where one has a
+comma in it. Objects that Marketo does not
 have are created, which sets off the campaigns that wait for that.`,
 		Example: `  cdcsync backfill start roadshow
   cdcsync backfill start roadshow --where 'state == "CA"'

@@ -20,7 +20,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
@@ -58,15 +57,6 @@ type Finding struct {
 	Surplus []string `json:"surplus_ids,omitempty"`
 	// Columns are the values of the mapping's key columns.
 	Columns []string `json:"-"`
-}
-
-// KeyText writes the values of key columns as commands take them, with commas
-// between them; ok is false where that could be read in another way.
-func KeyText(columns []string) (text string, ok bool) {
-	if len(columns) > 1 && slices.ContainsFunc(columns, func(c string) bool { return strings.Contains(c, ",") }) {
-		return "", false
-	}
-	return strings.Join(columns, ","), len(columns) > 0
 }
 
 // Tally is what was looked at of one mapping, and what was found.

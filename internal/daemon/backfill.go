@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/admin"
@@ -139,7 +138,7 @@ func refusedRows(ctx context.Context, runner *pipeline.Runner, feed string, most
 		return nil, err
 	}
 	for _, r := range refused {
-		row := admin.RefusedRow{Key: strings.Join(pipeline.RefusedTexts(r.Key), ","), Code: r.Code, Message: r.Message, At: r.At.UTC()}
+		row := admin.RefusedRow{Key: mapping.KeyText(pipeline.RefusedTexts(r.Key)), Code: r.Code, Message: r.Message, At: r.At.UTC()}
 		if r.Waits {
 			next := r.Next.UTC()
 			row.Next = &next

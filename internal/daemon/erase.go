@@ -45,7 +45,7 @@ func look(ctx context.Context, runner *pipeline.Runner, ask admin.EraseAsk) (*er
 	}
 	e := &erasing{definition: d, answer: admin.Erased{Mapping: d.Name, Object: d.Object, Fields: t.Fields}}
 	e.erasure = checkpoint.Erasure{MappingID: pipeline.MappingID(d), Key: t.Key, Given: ask.Key}
-	e.erasure.Texts, err = pipeline.KeyTexts(d.KeyColumns(), ask.Key)
+	e.erasure.Texts, err = mapping.ParseKeyText(d.KeyColumns(), ask.Key)
 	return e, err
 }
 

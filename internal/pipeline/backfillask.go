@@ -121,7 +121,7 @@ func checkRequest(d mapping.Definition, ask BackfillRequest) error {
 		return errors.New("objects that no row wants are deleted by their keys, and only where on_delete is delete")
 	}
 	for _, key := range ask.Keys {
-		if _, err := KeyTexts(columns, key); err != nil {
+		if _, err := mapping.ParseKeyText(columns, key); err != nil {
 			return err
 		}
 	}

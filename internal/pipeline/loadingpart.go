@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -90,7 +89,7 @@ func (l *loading) chosen(p *part) error {
 	from := min(l.place.Keys, len(l.job.Keys))
 	to := min(from+keysAtOnce, len(l.job.Keys))
 	for _, key := range l.job.Keys[from:to] {
-		values, err := KeyTexts(p.columns, key)
+		values, err := mapping.ParseKeyText(p.columns, key)
 		if err != nil {
 			return &replication.Error{Reason: replication.Unreadable, Err: err}
 		}
@@ -98,19 +97,6 @@ func (l *loading) chosen(p *part) error {
 	}
 	p.next.Keys, p.done = to, to == len(l.job.Keys)
 	return nil
-}
-
-// KeyTexts reads a key as it is given to a command: the value, or several with
-// commas between them in the order of the columns.
-func KeyTexts(columns []string, key string) ([]string, error) {
-	if len(columns) == 1 {
-		return []string{key}, nil
-	}
-	values := strings.Split(key, ",")
-	if len(values) != len(columns) {
-		return nil, fmt.Errorf("a key has %d values; give those of %s with commas between them", len(values), strings.Join(columns, ", "))
-	}
-	return values, nil
 }
 
 // part reads rows, waits for their mark to pass, and returns the keys of those

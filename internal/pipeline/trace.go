@@ -67,7 +67,7 @@ func (r *Runner) Locate(ctx context.Context, index int, key string) (Traced, err
 	var t Traced
 	d := r.Mappings.Definition(index)
 	columns := d.KeyColumns()
-	values, err := KeyTexts(columns, key)
+	values, err := mapping.ParseKeyText(columns, key)
 	if err != nil {
 		return t, err
 	}
