@@ -22,6 +22,7 @@ const (
 	evChunk
 	evResume
 	evLooked
+	evWord
 )
 
 // event is something that is going to happen. Those with a life happen to the
@@ -128,6 +129,8 @@ func (s *Simulator) happen(e event) {
 		s.looked(int(e.n))
 	case evResume:
 		s.resumeBackfill()
+	case evWord:
+		s.word(int(e.n))
 	case evRow:
 		s.rowRead(int(e.n))
 	}

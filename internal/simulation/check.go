@@ -13,6 +13,7 @@ import (
 func (s *Simulator) checkSend(r *request) {
 	s.checkBatch(r)
 	s.checkRecorded(r)
+	s.checkPaused(r)
 	for i, k := range r.keys {
 		s.checkKey(k, r.stamps[i])
 	}

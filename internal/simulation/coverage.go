@@ -55,6 +55,9 @@ type Coverage struct {
 	// newer, cursors that were saved.
 	Chunks, Offered, Removed, Touched, Cursors int
 	RowsRefused                                int
+	// Mappings that were paused and resumed, resumed with something waiting; lives
+	// that began with one paused, and calls of it that were on their way.
+	MappingsPaused, ResumedWithWork, StartedPaused, SentPaused int
 	// Announced: backfills that created more than that.
 	Announced int
 	// What is remembered of objects: looks, those that found something, objects

@@ -181,6 +181,7 @@ func (s *Simulator) begin(sv *checkpoint.Save) {
 	d.saves++
 	d.under = &save{Save: copySave(sv), number: d.saves, fresh: s.process.fresh}
 	s.process.fresh = nil
+	s.noteStarted(d.under)
 	d.under.offered = s.offeredOf(sv.Refused)
 	in := s.between(200*time.Microsecond, 10*time.Millisecond)
 	if s.profile.slowDisk && s.rng.IntN(10) == 0 {

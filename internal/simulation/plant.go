@@ -27,6 +27,8 @@ type plant struct {
 	lateRecord bool
 	// early has them handed in at once.
 	early bool
+	// forgetPauses has a start not be told what is paused.
+	forgetPauses bool
 	// received has who waits be told what was received, not what is settled.
 	received bool
 	// wallTime has the machine go by a clock that is set.

@@ -11,7 +11,7 @@ import (
 
 // plants makes all planted mistakes afresh: some remember things of a run.
 func plants() []plant {
-	return slices.Concat(positionPlants(), parkingPlants(), callPlants(), keyPlants(), startPlants(), limitPlants(), streamPlants())
+	return slices.Concat(positionPlants(), parkingPlants(), callPlants(), keyPlants(), startPlants(), limitPlants(), streamPlants(), pausePlants())
 }
 
 // onSave is an effect that changes saves.

@@ -76,6 +76,7 @@ func (s *Simulator) start() {
 		// A short life, which must pass on what the one before it left.
 		s.planFor(s.between(0, 30*time.Second), evKill, 0)
 	}
+	s.pauseAgain()
 	s.step(delivery.Tick{})
 }
 
@@ -299,6 +300,7 @@ func (s *Simulator) heal() {
 	s.healed = true
 	s.profile.calm()
 	s.disk.full, s.outage, s.process.dying = 0, outage{}, -1
+	s.resumeAll()
 	if s.profile.raised {
 		s.profile.config.MaxParked, s.profile.config.HaltOnReject = 100_000, false
 		if s.process.alive() {

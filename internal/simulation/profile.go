@@ -64,6 +64,8 @@ type profile struct {
 	announced int
 	// record: what Marketo has confirmed is remembered.
 	record bool
+	// pausing: somebody has mappings wait, and go on.
+	pausing bool
 	// broken is the share of changes that break their mapping.
 	broken float64
 	// raised is set when the operator will have to raise a limit.
@@ -143,6 +145,7 @@ func (s *Simulator) newProfile(steps int) profile {
 	if s.options.Seed%8 == 4 {
 		p.announced = 2 + int(s.options.Seed/8%3)
 	}
+	p.pausing = s.options.Seed/16%10 == 2
 	if s.options.Seed%16 == 9 {
 		p.breaks(s)
 	}

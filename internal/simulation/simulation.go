@@ -98,6 +98,7 @@ type Simulator struct {
 	limits  limits
 	clock   wallClock
 	acted   operator
+	paused  [len(mappings)]pausing
 
 	backfill backfill
 	record   record
@@ -158,8 +159,10 @@ func (s *Simulator) reset(o Options) {
 	s.backfill, s.record = backfill{}, record{}
 	s.limits = limits{starts: s.limits.starts[:0]}
 	s.clock, s.acted = wallClock{}, operator{}
+	s.paused = [len(mappings)]pausing{}
 	s.start()
 	s.plan(s.exponential(s.profile.commitEvery), evCommit, 0)
+	s.planWord()
 	if s.profile.chaosEvery > 0 {
 		s.plan(s.exponential(s.profile.chaosEvery), evChaos, 0)
 	}

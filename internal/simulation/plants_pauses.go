@@ -1,0 +1,20 @@
+package simulation
+
+import "github.com/cdcsync/cdcsync/internal/delivery"
+
+// pausePlants lose somebody's word that a mapping is to wait, or to go on.
+func pausePlants() []plant {
+	dropping := func(resume bool) func(*Simulator, delivery.Event) []delivery.Event {
+		return func(_ *Simulator, ev delivery.Event) []delivery.Event {
+			if pause, ok := ev.(delivery.Pause); ok && !pause.Backfill && (pause.Reason == "") == resume {
+				return nil
+			}
+			return []delivery.Event{ev}
+		}
+	}
+	return []plant{
+		{name: "a paused mapping goes on", event: dropping(false)},
+		{name: "a mapping that was resumed stands", event: dropping(true)},
+		{name: "what is paused is forgotten at a start", forgetPauses: true},
+	}
+}
