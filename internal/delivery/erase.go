@@ -3,7 +3,6 @@ package delivery
 import (
 	"time"
 
-	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 )
 
@@ -59,8 +58,6 @@ func (m *Machine) erased(now time.Time, key string) (answer Erased) {
 	}
 	// The store may have what is not known here, such as that of an earlier life.
 	m.ledger.draft.Resolved = append(m.ledger.draft.Resolved, key)
-	if m.cfg.Digest != nil {
-		m.ledger.draft.Forgotten = append(m.ledger.draft.Forgotten, mapping.Fold(key))
-	}
+	m.forgetKey(key)
 	return answer
 }

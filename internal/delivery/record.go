@@ -137,8 +137,14 @@ func (m *Machine) remember(now time.Time, it *item, status marketo.Status, call 
 
 // forgetRecord has nothing remembered of an item's object.
 func (m *Machine) forgetRecord(it *item) {
-	if it.found = nil; m.cfg.Digest != nil {
-		m.ledger.draft.Forgotten = append(m.ledger.draft.Forgotten, mapping.Fold(it.key))
+	it.found = nil
+	m.forgetKey(it.key)
+}
+
+// forgetKey has nothing remembered of the objects of a key, in all its spellings.
+func (m *Machine) forgetKey(key string) {
+	if m.cfg.Digest != nil {
+		m.ledger.draft.Forgotten = append(m.ledger.draft.Forgotten, mapping.Fold(key))
 	}
 }
 

@@ -184,3 +184,17 @@ func TestNothingIsLookedUpInVain(t *testing.T) {
 	without.pass(2 * time.Second)
 	without.take(1)
 }
+
+// A call of the last life may have written the object of another spelling of its key,
+// which Marketo may take for the same.
+func TestCallOfTheLastLifeIsNotRemembered(t *testing.T) {
+	r := newRecordRig(t, nil)
+	r.deliver(upsert("Ab", "Bonn", "x"))
+	state := checkpoint.State{Checkpoint: &checkpoint.Checkpoint{LSN: start}, SameBoot: true, InFlight: []checkpoint.Call{{ID: 1<<40 | 1, Keys: []string{upsert("aB").Key}}}}
+	again := newRecordRig(t, nil)
+	again.m = New(again.m.cfg, state, epoch)
+	again.record = r.record
+	again.commit(upsert("Ab", "Bonn", "x"))
+	again.pass(5 * time.Minute)
+	again.want(again.take(1), "UPSERT[Ab,Bonn,x]")
+}

@@ -46,6 +46,7 @@ func (m *Machine) restore(state checkpoint.State, now time.Time) {
 		for _, key := range c.Keys {
 			m.hold(key, until)
 			m.noteIncomplete(key)
+			m.forgetKey(key) // in whatever spelling
 		}
 		if len(c.Keys) == 0 {
 			m.holds.all = until
