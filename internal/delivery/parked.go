@@ -19,6 +19,9 @@ const (
 	// unparkable is after how long an object is looked at again that cannot be
 	// built from its row, while nothing more may be parked.
 	unparkable = time.Minute
+	// untilKnown is after how long it is looked again whether the stream has come to
+	// what was sent before the start.
+	untilKnown = 5 * time.Second
 )
 
 // parked are the objects that are parked.
@@ -29,10 +32,12 @@ type parked struct {
 }
 
 // parkedObject is an entry among the parked objects; due is when it is tried
-// again, if it waits.
+// again, if it waits. wanted is set while somebody's wish that it is tried again has
+// to wait.
 type parkedObject struct {
 	checkpoint.Parked
-	due time.Time
+	due    time.Time
+	wanted bool
 }
 
 // park ends an item that is not confirmed: it is kept in the store for a
@@ -113,12 +118,13 @@ func (m *Machine) discard(key string) {
 	m.makeRoom()
 }
 
-// waited tries a waiting object again whose time has come.
+// waited tries an object again whose time has come.
 func (m *Machine) waited(now time.Time, key string) {
 	p := m.parked.objects[key]
-	if p == nil || !p.Waits || p.due.After(now) {
+	if p == nil || !p.wanted && (!p.Waits || p.due.After(now)) {
 		return
 	}
+	p.wanted = false
 	if err := m.retry(now, &p.Parked); err != nil {
 		m.noteUntried(p.Mapping, err)
 	}
@@ -142,6 +148,13 @@ func (m *Machine) retry(now time.Time, p *checkpoint.Parked) error {
 	object, err := objectOf(m.cfg.Mappings[index].Shape, p)
 	if err != nil {
 		return err
+	}
+	if head != nil && m.behindOf(index) {
+		// In the chain of another spelling it would come between changes that an
+		// earlier life may have sent as one.
+		m.parked.objects[p.Key].wanted = true
+		m.clock.timers.add(timer{at: now.Add(untilKnown), parked: p.Key})
+		return nil
 	}
 	m.queue.sequence++
 	it := m.blankItem()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 func TestEndOfRowIsSetAlthoughTheRowIsGone(t *testing.T) {
@@ -241,4 +242,36 @@ func TestWhatIsNewAfterAPartWasMade(t *testing.T) {
 	r.step(RowRead{Read: r.reads[1].Read, State: RowGone})
 	r.pass(time.Second)
 	r.want(r.take(1), "UPSERT[1,b,n]")
+}
+
+// After a start changes of a key that were sent as one go as one again, whatever
+// becomes of a parked object whose key is another spelling of it meanwhile.
+func TestRetryOfAnotherSpellingKeepsNothingApart(t *testing.T) {
+	for name, retry := range map[string]func(*rig, checkpoint.Parked){
+		"its time has come": func(*rig, checkpoint.Parked) {},
+		"somebody wants it": func(r *rig, p checkpoint.Parked) {
+			r.step(Act{Keys: []string{p.Key}, Reply: make(chan Acted, 1)})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			other := upsert("aB")
+			p := checkpoint.Parked{Mapping: "visits", Object: "Visit", Key: other.Key, Operation: "UPSERT", At: pgoutput.Position{Commit: 500, Seq: 1},
+				Fields: `{"id":"aB"}`, Payload: `{"id":"aB"}`, Waits: name == "its time has come", Next: epoch.Add(time.Second)}
+			sent := pgoutput.Position{Commit: 1010, Seq: 1}
+			r := restartRig(t, checkpoint.State{Checkpoint: &checkpoint.Checkpoint{LSN: start}, Clean: true, Sent: sent, Parked: []checkpoint.Parked{p}}, nil)
+			r.commit(upsert("Ab", "Bonn"))
+			retry(r, p)
+			r.pass(2 * time.Second)
+			r.take(0)
+			r.commit(upsert("Ab", "Kiel"))
+			r.pass(2 * time.Second)
+			calls := r.take(1)
+			r.want(calls, "UPSERT[Ab,Kiel,-]")
+			r.answer(calls[0])
+			r.pass(10 * time.Second)
+			if len(r.reads) != 1 {
+				t.Errorf("%d rows are read for what is parked, want 1", len(r.reads))
+			}
+		})
+	}
 }
