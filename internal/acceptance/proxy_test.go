@@ -1,6 +1,7 @@
 package acceptance_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -248,7 +249,8 @@ func (w *proxied) bigTransaction(t *testing.T, keys int) {
 	t.Helper()
 	w.postgres.Set(faultproxy.Faults{Down: faultproxy.Flow{Cut: 200_000}})
 	lost := w.reconnects(1)
-	w.exec(`UPDATE items SET version = version + 1, pad = repeat('x', 1000) WHERE id <= $1`, keys)
+	// The load changes rows in another order.
+	w.exec(fmt.Sprintf(`LOCK TABLE items IN SHARE ROW EXCLUSIVE MODE; UPDATE items SET version = version + 1, pad = repeat('x', 1000) WHERE id <= %d`, keys))
 	await(t, time.Minute, lost)
 	w.postgres.Set(faultproxy.Faults{})
 }
