@@ -123,7 +123,7 @@ func TestHugeTransactionOfEachKind(t *testing.T) {
 			p.stop(t)
 			// Of a call that the program has given up the simulator may know nothing:
 			// its reply had left.
-			most := (*hugeKills*2*10 + givenUp) * mostObjects["rest"]
+			most := (*hugeKills*roundsAtOnce*10 + givenUp) * mostObjects["rest"]
 			if again := w.objectsSent() - rows*kind.changes; again > most {
 				t.Errorf("%d objects were sent again, want at most the %d of the calls in flight at a kill and of the %d that were given up", again, most, givenUp)
 			}

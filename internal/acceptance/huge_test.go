@@ -60,12 +60,16 @@ func TestHugeTransaction(t *testing.T) {
 	})
 }
 
+// roundsAtOnce is how many rounds of calls the store may have in flight at a kill:
+// one that is, and two that were recorded ahead, sent and answered within one save.
+const roundsAtOnce = 3
+
 // repeatable is how many objects may be sent again after one kill: those of the
-// calls in flight, and of as many whose answers were not kept yet. Where
-// processors are busy, calls may have been given up, too.
+// calls that the store has in flight. Where processors are busy, calls may have been
+// given up, too.
 func (w *world) repeatable(concurrent int) int {
 	givenUp := max(0, w.sim.Stats().ClientsGone-concurrent)
-	return (2*concurrent + givenUp) * mostObjects[w.api]
+	return (roundsAtOnce*concurrent + givenUp) * mostObjects[w.api]
 }
 
 // awaitConfirmed waits until the status tells of n confirmed objects of a large

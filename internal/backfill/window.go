@@ -35,9 +35,11 @@ type window struct {
 	loaded   bool
 	snapshot Snapshot
 	mark     Mark
-	rows     map[string]int
-	fates    []fate
-	passed   bool
+	keys     []string
+	// rows are the places of keys, once one was asked for.
+	rows   map[string]int
+	fates  []fate
+	passed bool
 }
 
 // touch is one change of one key.
@@ -86,10 +88,7 @@ func (w *window) note(t touch) {
 // load makes the rows known, by their keys.
 func (w *window) load(s Snapshot, keys []string, mark Mark) {
 	w.snapshot, w.mark, w.loaded = s, mark, true
-	w.rows, w.fates = make(map[string]int, len(keys)), make([]fate, len(keys))
-	for i, key := range keys {
-		w.rows[key] = i
-	}
+	w.keys, w.fates = keys, make([]fate, len(keys))
 	for _, t := range w.touched {
 		w.act(t)
 	}
@@ -112,7 +111,7 @@ func (w *window) act(t touch) {
 		}
 		return
 	}
-	i, ok := w.rows[t.key]
+	i, ok := w.place(t.key)
 	if !ok {
 		return
 	}
@@ -121,6 +120,18 @@ func (w *window) act(t touch) {
 	} else if w.fates[i] == kept {
 		w.fates[i] = dropped
 	}
+}
+
+// place is that of a key among the rows.
+func (w *window) place(key string) (int, bool) {
+	if w.rows == nil {
+		w.rows = make(map[string]int, len(w.keys))
+		for i, key := range w.keys {
+			w.rows[key] = i
+		}
+	}
+	i, ok := w.rows[key]
+	return i, ok
 }
 
 // Key is what a row is known by: the texts of the columns of its key.

@@ -27,8 +27,10 @@ type beside struct {
 	// key are the columns of the key that the table is read by.
 	key []string
 
-	mu       sync.Mutex
-	follower *backfill.Follower
+	mu sync.Mutex
+	// followers are two, so that a chunk can be read while the one before it waits
+	// for its mark. They know nothing of each other.
+	followers [2]*backfill.Follower
 	// chunk waits for its mark.
 	chunk *chunk
 	// relation is the description that was met last, places where it has the key;
@@ -75,21 +77,35 @@ func (r *reader) followBeside(life context.Context, stop <-chan struct{}, stream
 
 // noteBeside is followBeside under the lock. It returns what is to be handed over.
 func (r *reader) noteBeside(b *beside, message pgoutput.Message) *handing {
-	f := b.follower
-	if f == nil {
+	if b.followers[0] == nil {
 		b.timeline = r.timeline
-		if b.follower = backfill.Follow(r.received); r.inside {
-			b.follower = backfill.FollowInside(r.received, r.history.open.XID, r.final)
+		for i := range b.followers {
+			if b.followers[i] = backfill.Follow(r.received); r.inside {
+				b.followers[i] = backfill.FollowInside(r.received, r.history.open.XID, r.final)
+			}
 		}
 		close(b.began)
 		return nil
 	}
+	for _, f := range b.followers {
+		r.note(b, f, message)
+	}
+	if b.chunk == nil || !b.followers[b.chunk.window].Passed() {
+		return nil
+	}
+	h := b.chunk.hand(b.followers[b.chunk.window].Settle())
+	b.chunk = nil
+	return h
+}
+
+// note has one follower see a message.
+func (r *reader) note(b *beside, f *backfill.Follower, message pgoutput.Message) {
 	switch m := message.(type) {
 	case *pgoutput.Begin:
 		f.Begin(m.XID, m.Final)
 	case *pgoutput.Change:
 		if b.isOf(m.Relation, r.runner.Mappings) {
-			b.touch(m, r.lacksValues(b.job.mapping))
+			b.touch(f, m, r.lacksValues(b.job.mapping))
 		}
 	case *pgoutput.Truncate:
 		if slices.ContainsFunc(m.Relations, func(rel *pgoutput.Relation) bool { return b.isOf(rel, r.runner.Mappings) }) {
@@ -104,12 +120,6 @@ func (r *reader) noteBeside(b *beside, message pgoutput.Message) *handing {
 	case *pgoutput.Keepalive:
 		f.Reach(m.WALEnd)
 	}
-	if !f.Passed() || b.chunk == nil {
-		return nil
-	}
-	h := b.chunk.hand(f.Settle())
-	b.chunk = nil
-	return h
 }
 
 // isOf reports whether a description is of the table.
@@ -144,15 +154,15 @@ func (r *reader) lacksValues(index int) bool {
 	return false
 }
 
-// touch tells the follower which rows a change is of: the one that had the old
+// touch tells a follower which rows a change is of: the one that had the old
 // key, and the one that has the new one.
-func (b *beside) touch(m *pgoutput.Change, incomplete bool) {
+func (b *beside) touch(f *backfill.Follower, m *pgoutput.Change, incomplete bool) {
 	before, told := b.keyOf(m.Old, nil)
 	if m.Old != nil && told {
-		b.follower.Touch(before, false)
+		f.Touch(before, false)
 	}
 	if m.Operation == pgoutput.Update && m.Old == nil && !b.keyIsTold(m.Relation) || m.Old != nil && !told {
-		b.follower.Obscure()
+		f.Obscure()
 		return
 	}
 	if m.New == nil {
@@ -160,10 +170,10 @@ func (b *beside) touch(m *pgoutput.Change, incomplete bool) {
 	}
 	now, told := b.keyOf(m.New, m.Old)
 	if !told {
-		b.follower.Obscure()
+		f.Obscure()
 		return
 	}
-	b.follower.Touch(now, incomplete)
+	f.Touch(now, incomplete)
 }
 
 // keyIsTold reports whether an update comes with the old key where that changed.

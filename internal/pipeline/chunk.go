@@ -11,6 +11,8 @@ type chunk struct {
 	keys   []string
 	writes []mapping.Write
 	pieces []piece
+	// window is the place of the follower that has the window it was read in.
+	window int
 	// ticket is that of the first piece; the next ones follow.
 	ticket uint64
 	feed   string

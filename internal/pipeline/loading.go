@@ -53,6 +53,10 @@ type loading struct {
 	beside  *beside
 	// place is behind what was handed in.
 	place backfill.Cursor
+	// ahead is what was read before the chunk in front of it was settled; nil for
+	// nothing. The next part is read in the window of the follower at turn.
+	ahead *part
+	turn  int
 	// pieces is how many the next chunk has.
 	pieces int
 	// patience is how long one look for rows may take.
@@ -88,6 +92,7 @@ func (l *loading) run(ctx context.Context) error {
 		case final(err):
 			return err
 		}
+		l.dropAhead()
 		wait := signEvery
 		if lost := l.beside != nil && ended(l.beside.lost); lost || !errors.Is(err, errAgain) {
 			l.release(ctx)
@@ -188,6 +193,7 @@ func (l *loading) await(ctx context.Context, d time.Duration) error {
 		}
 		return nil
 	case <-timer.C:
+		l.dropAhead() // its window would grow
 		return l.forget(ctx)
 	case <-ctx.Done():
 		return ctx.Err()

@@ -30,6 +30,11 @@ type part struct {
 	// pieces end before the last row, each with a cursor of its own.
 	pieces []piece
 
+	// window is the place of the follower in whose window it was read; read says
+	// that it was, ahead that it is to be read at once or not at all.
+	window   int
+	read     bool
+	ahead    bool
 	snapshot backfill.Snapshot
 	key      []string
 	rows     []string
@@ -43,15 +48,9 @@ type part struct {
 // chunk reads one chunk and has it handed in at its mark, with what has to be
 // read once more of it. done says that the table ends with it.
 func (l *loading) chunk(ctx context.Context) (done bool, err error) {
-	room, err := l.room(ctx)
+	p, err := l.first(ctx)
 	if err != nil {
 		return false, err
-	}
-	p := &part{room: room, before: l.place, next: l.place}
-	if len(l.job.Keys) > 0 {
-		if err := l.chosen(p); err != nil {
-			return false, err
-		}
 	}
 	for {
 		left, err := l.part(ctx, p)
@@ -61,8 +60,27 @@ func (l *loading) chunk(ctx context.Context) (done bool, err error) {
 		if len(left) == 0 {
 			return p.done, nil
 		}
-		p = &part{room: room, columns: p.key, keys: left, again: true, refused: p.refused, before: p.before, next: p.next, done: p.done}
+		p = &part{room: p.room, columns: p.key, keys: left, again: true, refused: p.refused, before: p.before, next: p.next, done: p.done}
 	}
+}
+
+// first is the part that a chunk begins with: what was read ahead, if that is what
+// follows.
+func (l *loading) first(ctx context.Context) (*part, error) {
+	if p := l.ahead; p != nil && p.before.String() == l.place.String() {
+		l.ahead = nil
+		return p, nil
+	}
+	l.dropAhead()
+	room, err := l.room(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &part{room: room, before: l.place, next: l.place}
+	if len(l.job.Keys) > 0 {
+		return p, l.chosen(p)
+	}
+	return p, nil
 }
 
 // room waits until the machine takes as many writes as make full batches, and
@@ -106,6 +124,9 @@ func (l *loading) part(ctx context.Context, p *part) (again [][]string, err erro
 	if err != nil {
 		return nil, err
 	}
+	if p.keys == nil && !p.done {
+		l.readAhead(ctx, p)
+	}
 	verdict, err := l.passed(ctx, c)
 	if err != nil {
 		return nil, err
@@ -114,6 +135,7 @@ func (l *loading) part(ctx context.Context, p *part) (again [][]string, err erro
 		again = append(again, strings.Split(p.rows[i], "\x00"))
 	}
 	if len(again) > 0 {
+		l.dropAhead() // it follows what is to be read first
 		p.before = behind(p.pieces, p.before, verdict.Again[0])
 	}
 	return again, nil
@@ -126,8 +148,10 @@ func (l *loading) load(ctx context.Context, p *part) (*chunk, error) {
 	if err := l.attach(ctx); err != nil {
 		return nil, err
 	}
-	if err := l.read(ctx, p); err != nil {
-		return nil, err
+	if !p.read {
+		if err := l.read(ctx, p); err != nil {
+			return nil, err
+		}
 	}
 	l.passBy = false
 	mark, err := l.session.Mark(ctx, "backfill "+rand.Text())
@@ -136,7 +160,7 @@ func (l *loading) load(ctx context.Context, p *part) (*chunk, error) {
 	}
 	l.mu.Lock()
 	c := &chunk{
-		keys: p.rows, writes: p.writes, pieces: p.pieces, ticket: l.ticket + 1, feed: l.job.Feed(),
+		keys: p.rows, writes: p.writes, pieces: p.pieces, window: p.window, ticket: l.ticket + 1, feed: l.job.Feed(),
 		before: p.before, after: p.next, again: p.refused, force: l.job.Force || len(l.job.Keys) > 0, last: p.done, silent: mark.Name == "", announced: l.job.announced,
 	}
 	l.ticket += uint64(len(p.pieces) + 1)
@@ -144,12 +168,13 @@ func (l *loading) load(ctx context.Context, p *part) (*chunk, error) {
 	b := l.beside
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.follower.Load(p.snapshot, p.rows, mark) {
+	follower := b.followers[p.window]
+	if !follower.Load(p.snapshot, p.rows, mark) {
 		return nil, errAgain
 	}
 	b.chunk = c
 	// The stream may have brought the message already.
-	c.silent = c.silent || b.follower.Passed()
+	c.silent = c.silent || follower.Passed()
 	return c, nil
 }
 
@@ -196,17 +221,18 @@ func (b *beside) withdraw(c *chunk) bool {
 		return false
 	}
 	b.chunk = nil
-	b.follower.Close()
+	b.followers[c.window].Close()
 	return true
 }
 
 // read reads the rows of a part as of a snapshot that the follower admits.
 func (l *loading) read(ctx context.Context, p *part) error {
-	chunk, err := l.admitted(ctx)
+	p.window, l.turn = l.turn, 1-l.turn
+	chunk, err := l.admitted(ctx, p.window, !p.ahead)
 	if err != nil {
 		return err
 	}
-	p.snapshot, p.key = chunk.Snapshot, chunk.Key
+	p.snapshot, p.key, p.read = chunk.Snapshot, chunk.Key, true
 	if l.passBy && p.keys == nil {
 		return errors.Join(chunk.End(ctx), l.passedBy(ctx, p))
 	}

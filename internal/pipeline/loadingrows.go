@@ -15,7 +15,7 @@ import (
 
 // rows reads the rows of a chunk, and makes writes of them.
 func (l *loading) rows(ctx context.Context, chunk *rowread.Chunk, p *part) error {
-	if !l.place.Fits(chunk.Key) || !slices.Equal(chunk.Key, l.beside.key) {
+	if !p.before.Fits(chunk.Key) || !slices.Equal(chunk.Key, l.beside.key) {
 		return &replication.Error{Reason: replication.Unreadable, Err: fmt.Errorf("the table is read by another key now (%s); cancel the backfill and start it again", strings.Join(chunk.Key, ", "))}
 	}
 	if err := l.runner.Mappings.BindOne(l.job.mapping, chunk.Relation, chunk.Table.Facts()); err != nil {
@@ -40,7 +40,7 @@ func (l *loading) rows(ctx context.Context, chunk *rowread.Chunk, p *part) error
 		return l.removals(chunk.Relation, p)
 	}
 	chunk.Room = p.room
-	last, ended, err := chunk.Next(ctx, l.place.After, l.most, found)
+	last, ended, err := chunk.Next(ctx, p.before.After, l.most, found)
 	if rowread.OfRow(err) {
 		return l.narrow(err)
 	}
@@ -68,7 +68,7 @@ func (l *loading) passedBy(ctx context.Context, p *part) error {
 		return err
 	}
 	chunk.KeysOnly = true
-	last, _, err := chunk.Next(ctx, l.place.After, 1, func(rowread.Row) bool { return true })
+	last, _, err := chunk.Next(ctx, p.before.After, 1, func(rowread.Row) bool { return true })
 	p.next.Columns, p.next.After = chunk.Key, last
 	p.next.Rows++
 	return errors.Join(err, chunk.End(ctx))
@@ -105,21 +105,22 @@ func (l *loading) row(relation *pgoutput.Relation, p *part, row rowread.Row) err
 	return nil
 }
 
-// admitted opens the window, and takes snapshots until one sees all that the
-// stream had brought by then.
-func (l *loading) admitted(ctx context.Context) (*rowread.Chunk, error) {
+// admitted opens the window of a follower, and takes snapshots until one sees all
+// that the stream had brought by then; where it is not patient, one alone.
+func (l *loading) admitted(ctx context.Context, window int, patient bool) (*rowread.Chunk, error) {
 	b := l.beside
+	follower := b.followers[window]
 	began, told := time.Now(), false
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		b.mu.Lock()
-		b.follower.Open()
+		follower.Open()
 		b.mu.Unlock()
 		chunk, err := l.session.BeginChunk(ctx, l.table(), l.columns())
 		if err != nil {
 			return nil, err
 		}
 		b.mu.Lock()
-		admitted, unclear := b.follower.Admits(&chunk.Snapshot), slices.Clone(b.follower.Unclear())
+		admitted, unclear := follower.Admits(&chunk.Snapshot), slices.Clone(follower.Unclear())
 		b.mu.Unlock()
 		timeline := chunk.Snapshot.Timeline
 		elsewhere := timeline != 0 && timeline != b.timeline
@@ -129,6 +130,9 @@ func (l *loading) admitted(ctx context.Context) (*rowread.Chunk, error) {
 		}
 		if err := chunk.End(ctx); err != nil {
 			return nil, err
+		}
+		if !patient {
+			return nil, errAgain
 		}
 		if elsewhere {
 			return nil, fmt.Errorf("read rows of %s: the server is on timeline %d, the stream on %d", l.table(), timeline, b.timeline)

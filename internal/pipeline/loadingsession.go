@@ -89,7 +89,9 @@ func (l *loading) attach(ctx context.Context) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.follower.Bound(bound)
+	for _, f := range b.followers {
+		f.Bound(bound)
+	}
 	return nil
 }
 
@@ -107,7 +109,7 @@ func (l *loading) forget(ctx context.Context) error {
 		return nil
 	}
 	b.mu.Lock()
-	many := b.follower != nil && b.follower.Unseen() > manyUnseen
+	many := b.followers[0] != nil && max(b.followers[0].Unseen(), b.followers[1].Unseen()) > manyUnseen
 	b.mu.Unlock()
 	if !many {
 		return nil
@@ -118,14 +120,16 @@ func (l *loading) forget(ctx context.Context) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.follower.Forget(&now)
+	for _, f := range b.followers {
+		f.Forget(&now)
+	}
 	return nil
 }
 
 // release gives up what goes by a connection.
 func (l *loading) release(ctx context.Context) {
 	l.runner.reader.beside.CompareAndSwap(l.beside, nil)
-	l.beside = nil
+	l.beside, l.ahead = nil, nil
 	if l.session != nil {
 		l.session.Close(ctx)
 		l.session = nil
