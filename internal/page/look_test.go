@@ -1,6 +1,7 @@
 package page_test
 
 import (
+	"net/url"
 	"strings"
 	"testing"
 
@@ -145,6 +146,37 @@ func TestViewsCanBeReadByAll(t *testing.T) {
 				b.quiet()
 			})
 		}
+	}
+}
+
+// The audit finds what it looks for.
+func TestAuditFindsPlantedFaults(t *testing.T) {
+	t.Parallel()
+	b := open(t, "about:blank", 600, 400)
+	for planted, want := range map[string]string{
+		`<p>All is well.</p>`:                                          "",
+		`<p style="color: #888">It is grey.</p>`:                       "contrast 3.54 of p",
+		`<p style="color: #fff; background: #0a7">White on green.</p>`: "contrast ",
+		`<p style="font-size: 9px">It is small.</p>`:                   "letters of 9px",
+		`<input>`: "no name: <input>",
+		`<button><svg width="9" height="9"></svg></button>`: "no name: <button>",
+		`<p id="a">One</p><p id="a">Two</p>`:                "id twice: a",
+		`<table><tbody><tr><td>1</td></tr></tbody></table>`: "a table without headers",
+		`<h1>Again</h1>`:                       "2 headings of the first level",
+		`<h3>Deep</h3>`:                        "heading skips a level: h3",
+		`<div style="width: 900px">Wide</div>`: "wider than the window by",
+		`<label>Key <input></label><button aria-label="Close"></button><h2>Next</h2><p>Fine</p>`: "",
+	} {
+		document := `<!doctype html><html lang="en"><meta charset="utf-8"><body style="margin: 0; background: #fff"><h1>Planted</h1>` + planted
+		b.do(chromedp.Navigate("data:text/html," + url.PathEscape(document)))
+		got := js[string](b, audit)
+		if (got == "") != (want == "") || !strings.HasPrefix(got, want) {
+			t.Errorf("%s: found %q, want %q", planted, got, want)
+		}
+	}
+	b.do(chromedp.Navigate("data:text/html," + url.PathEscape(`<!doctype html><h1>Planted</h1>`)))
+	if got := js[string](b, audit); got != "no language" {
+		t.Errorf("without a language: found %q", got)
 	}
 }
 

@@ -89,7 +89,7 @@ function figures(report, time) {
 function figure(name, value, unit, ...rest) {
   return h("div", { class: "figure", "data-key": name },
     h("h2", null, name),
-    h("p", { class: "value" }, value, unit && h("small", null, ` ${unit}`)),
+    h("p", { class: "value" }, h("span", null, value), unit && h("small", null, ` ${unit}`)),
     rest);
 }
 
