@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"math"
 	"os"
@@ -180,6 +181,28 @@ func TestShadowLeavesNothing(t *testing.T) {
 		if output, code := w.command("run", "--for", "1s"); code != 2 || !strings.Contains(output, "go with --shadow") {
 			t.Errorf("exit code %d: %s", code, output)
 		}
+	})
+}
+
+// TestShadowLeavesAPublicationInUse: a publication that the shadow run made, and that a
+// daemon reads by which was started meanwhile, is left: without it the daemon could not
+// read what is in its slot any more.
+func TestShadowLeavesAPublicationInUse(t *testing.T) {
+	oneAPI(t, "rest", func(t *testing.T, api string) {
+		t.Parallel()
+		w := newItems(t, server, api, 10, simulator.Options{})
+		s := launch(t, w.program, "run", "--shadow", "-c", w.configure())
+		s.awaitLog(t, "publication created, until the end of the shadow run")
+		s.awaitLog(t, `msg=streaming`)
+		w.config.listen = fmt.Sprint("127.0.0.1:", freePort(t))
+		p := w.start()
+		w.exec(`UPDATE items SET version = 1`)
+		s.stop(t)
+		s.awaitLog(t, "the publication that the shadow run made is still there")
+		w.exec(`UPDATE items SET version = 2`)
+		w.settle(p)
+		w.itemsAgree()
+		p.stop(t)
 	})
 }
 

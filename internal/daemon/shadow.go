@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -111,13 +112,30 @@ func (s *Shadow) source() (*replication.Source, error) {
 	return source, nil
 }
 
-// dropPublication takes away what was made for the run.
+// dropPublication takes away what was made for the run, unless somebody else has come
+// to need it.
 func (s *Shadow) dropPublication(ctx context.Context, source *replication.Source) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shadowCleanup)
 	defer cancel()
-	if err := source.DropPublication(ctx); err != nil {
+	if err := dropUnused(ctx, source); err != nil {
 		s.Log.Warn("the publication that the shadow run made is still there", "publication", source.Publication, "err", err)
 	}
+}
+
+func dropUnused(ctx context.Context, source *replication.Source) error {
+	session, err := source.Catalog(ctx)
+	if err != nil {
+		return err
+	}
+	defer session.Close(context.WithoutCancel(ctx))
+	users, err := session.OtherUsers(ctx, source.Slot)
+	if err != nil {
+		return err
+	}
+	if len(users) > 0 {
+		return fmt.Errorf("slot %s may read by it", strings.Join(users, ", "))
+	}
+	return source.DropPublication(ctx)
 }
 
 // count reads PostgreSQL's statistics.

@@ -24,6 +24,8 @@ type Plan struct {
 	Publication *replication.PublicationState
 	// Lag is the WAL that was not delivered, in bytes.
 	Lag int64
+	// Users are other slots, which may read by the publication.
+	Users []string
 }
 
 // Look finds what there is. An error says why it must not be taken away.
@@ -46,7 +48,10 @@ func Look(ctx context.Context, source *replication.Source) (Plan, error) {
 			p.Lag = int64(server.Current - s.Confirmed)
 		}
 	}
-	return p, nil
+	if p.Publication != nil {
+		p.Users, err = session.OtherUsers(ctx, source.Slot)
+	}
+	return p, err
 }
 
 // ours says what speaks against dropping a slot.
@@ -84,7 +89,11 @@ func (p Plan) String() string {
 		if pub.AllTables {
 			what = "all tables"
 		}
-		fmt.Fprintf(&b, "publication %s of %s\n", pub.Name, what)
+		fmt.Fprintf(&b, "publication %s of %s", pub.Name, what)
+		if len(p.Users) > 0 {
+			fmt.Fprintf(&b, ": if slot %s reads by it, that cannot go on without it", strings.Join(p.Users, ", "))
+		}
+		b.WriteByte('\n')
 	}
 	return b.String()
 }
