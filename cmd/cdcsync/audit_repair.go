@@ -52,7 +52,7 @@ func (r *auditRun) repair(ctx context.Context) error {
 			key := mapping.KeyText(f.Columns)
 			switch {
 			case len(f.Columns) == 0:
-				done.leave(1, "a row whose key is of no column cannot be named")
+				done.leave(1, "no row can have a key as marketo has it: delete these objects in marketo by hand")
 			case f.Kind == audit.Extra && !r.removeExtra:
 				done.leave(1, "what is too much is removed with --remove-extra only")
 			case f.Kind == audit.Extra:

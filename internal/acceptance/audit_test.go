@@ -434,6 +434,33 @@ func TestAuditByExtract(t *testing.T) {
 	p.stop(t)
 }
 
+// TestAuditAmongManyExtracts: Marketo lists three hundred jobs of a week on a page, the
+// oldest first as far as is known, and has the file of one a little after its end.
+func TestAuditAmongManyExtracts(t *testing.T) {
+	needServer(t)
+	t.Parallel()
+	w, p := ordersWorld(t, "rest", 50, time.Now().AddDate(0, 0, -10))
+	extracts := w.marketo().(audit.Extractor)
+	for range 310 {
+		if _, err := extracts.CreateExtract(t.Context(), marketo.Extract{Type: "Order_c", Fields: []string{"code"}, From: time.Now().Add(-time.Hour), To: time.Now()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	arguments := []string{"--by", "extract", "--max-calls", "100", "--poll", "50ms"}
+	w.failing(simulator.Rule{Operation: "file", Status: 404})
+	if _, said, code := w.audit(arguments...); code != 1 || !strings.Contains(said, "http_404") || strings.Contains(said, "%!") {
+		t.Errorf("a file that never comes: exit code %d\n%s", code, said)
+	}
+	w.sim.Heal()
+	w.failing(simulator.Rule{Operation: "file", Status: 404, Times: 2})
+	a, said, code := w.audit(arguments...)
+	if code != 0 || len(a.Mappings) != 1 || a.Mappings[0].Objects < 50 {
+		t.Errorf("exit code %d, %+v\n%s", code, a, said)
+	}
+	w.noViolations()
+	p.stop(t)
+}
+
 // TestAuditRemovesWithinTheBrake removes no more in an hour than deletions are
 // allowed, and nothing where on_delete does not.
 func TestAuditRemovesWithinTheBrake(t *testing.T) {

@@ -76,6 +76,10 @@ func (l *look) againSome(ctx context.Context, some []suspect) error {
 		return err
 	}
 	for i, s := range some {
+		if l.unasked[l.keyOf(s.values)] {
+			l.unjudged(1, marketo.ErrUnaskable.Error())
+			continue
+		}
 		if busy[i] || !slices.EqualFunc(before[i], after[i], sameRow) {
 			l.tally.Waiting++
 			continue
@@ -92,6 +96,7 @@ func sameRow(a, b row) bool {
 
 // conclude reports what is still so.
 func (l *look) conclude(s *suspect, rows []row, bare *mapping.Write, has []marketo.Stored) {
+	columns := s.columns
 	switch {
 	case len(rows) > 1:
 		l.tally.Shared++
@@ -101,6 +106,7 @@ func (l *look) conclude(s *suspect, rows []row, bare *mapping.Write, has []marke
 		rows = []row{{Write: *bare}}
 		if rows[0].Problem != nil || rows[0].Object.Shape == nil {
 			rows[0].Problem, rows[0].Object = nil, marketo.NewObject(l.shape(), s.values)
+			columns = nil
 		}
 	case len(rows) == 0:
 		return // it has gone, and its object with it
@@ -114,6 +120,6 @@ func (l *look) conclude(s *suspect, rows []row, bare *mapping.Write, has []marke
 	l.tally.count(kind)
 	l.findings = append(l.findings, Finding{
 		Kind: kind, Mapping: l.definition.Name, Object: l.definition.Object,
-		Key: l.shape().WriteKey(s.values), Attributes: attributes, Surplus: surplus, Columns: s.columns,
+		Key: l.shape().WriteKey(s.values), Attributes: attributes, Surplus: surplus, Columns: columns,
 	})
 }

@@ -55,7 +55,8 @@ type Finding struct {
 	// Surplus are Marketo's ids of a doubled object, but for the one that was
 	// written last; none where the API does not tell ids.
 	Surplus []string `json:"surplus_ids,omitempty"`
-	// Columns are the values of the mapping's key columns.
+	// Columns are the values of the mapping's key columns; none where no row can have
+	// such values.
 	Columns []string `json:"-"`
 }
 
@@ -139,7 +140,7 @@ type Audit struct {
 func (a *Audit) Run(ctx context.Context, p *Plan) (Tally, []Finding, error) {
 	d := a.Set.Definition(p.Mapping)
 	l := &look{
-		audit: a, plan: p, definition: d, types: p.types, index: p.Mapping,
+		audit: a, plan: p, definition: d, types: p.types, index: p.Mapping, unasked: map[string]bool{},
 		tally: Tally{Mapping: d.Name, Object: d.Object, Method: p.Method},
 	}
 	err := l.run(ctx)

@@ -46,11 +46,18 @@ func patient[T any](ctx context.Context, do func() (T, error)) (T, error) {
 		if err == nil || n == tries || !errors.As(err, &fault) || !passes(fault.Class) {
 			return answer, err
 		}
-		select {
-		case <-time.After(max(fault.RetryAfter, time.Duration(n)*firstPause)):
-		case <-ctx.Done():
-			return answer, ctx.Err()
+		if err := pause(ctx, max(fault.RetryAfter, time.Duration(n)*firstPause)); err != nil {
+			return answer, err
 		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

@@ -1,14 +1,10 @@
 package audit
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/csv"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -21,8 +17,9 @@ type extraction struct {
 	*look
 	api  Extractor
 	heap *heap
-	// jobs are those that are queued and have not ended.
-	jobs map[string]bool
+	// jobs are those that are queued and have not ended, each with how many looks in a
+	// row have not found it.
+	jobs map[string]int
 	// left are the windows that have no job yet.
 	left []window
 }
@@ -36,7 +33,7 @@ const (
 
 // byExtract holds all rows against all objects.
 func (l *look) byExtract(ctx context.Context) (err error) {
-	x := &extraction{look: l, api: l.audit.Marketo.(Extractor), jobs: map[string]bool{}, left: l.plan.windows}
+	x := &extraction{look: l, api: l.audit.Marketo.(Extractor), jobs: map[string]int{}, left: l.plan.windows}
 	if x.heap, err = newHeap(2 * l.plan.Rows); err != nil {
 		return err
 	}
@@ -74,7 +71,7 @@ func (x *extraction) queue(ctx context.Context) error {
 		if err != nil {
 			return x.refused(err)
 		}
-		x.jobs[id], x.left = true, x.left[1:]
+		x.jobs[id], x.left = 0, x.left[1:]
 	}
 	return nil
 }
@@ -182,31 +179,16 @@ var pauses = []time.Duration{1, 1, 1, 2, 2, 3, 3, 5}
 
 // files waits for the jobs, and puts the objects of their files on the heap.
 func (x *extraction) files(ctx context.Context) error {
-	poll := x.audit.Poll
-	if poll == 0 {
-		poll = time.Minute
-	}
 	for n := 0; len(x.jobs) > 0; n++ {
-		select {
-		case <-time.After(poll * pauses[min(n, len(pauses)-1)]):
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := pause(ctx, x.poll()*pauses[min(n, len(pauses)-1)]); err != nil {
+			return err
 		}
 		jobs, err := patient(ctx, func() ([]marketo.ExtractJob, error) { return x.api.Extracts(ctx, x.shape().Type) })
 		if err != nil {
 			return err
 		}
-		for i := range jobs {
-			if !x.jobs[jobs[i].ID] || !jobs[i].Over() {
-				continue
-			}
-			delete(x.jobs, jobs[i].ID)
-			if !jobs[i].Done() {
-				return fmt.Errorf("an extract of %s ended as %s; try again, or --by query", x.shape().Type, jobs[i].Status)
-			}
-			if err := x.file(ctx, &jobs[i]); err != nil {
-				return fmt.Errorf("extract of %s: %w", x.shape().Type, err)
-			}
+		if err := x.ended(ctx, jobs); err != nil {
+			return err
 		}
 		if err := x.queue(ctx); err != nil {
 			return err
@@ -215,98 +197,35 @@ func (x *extraction) files(ctx context.Context) error {
 	return nil
 }
 
-// file puts the objects of a file on the heap.
-func (x *extraction) file(ctx context.Context, job *marketo.ExtractJob) error {
-	if job.Records == 0 {
-		return nil
+// ended takes the files of those jobs that have ended.
+func (x *extraction) ended(ctx context.Context, jobs []marketo.ExtractJob) error {
+	for id := range x.jobs {
+		x.jobs[id]++
 	}
-	from, to := io.Pipe()
-	sum := &summed{to: to, hash: sha256.New()}
-	go func() { to.CloseWithError(x.fetch(ctx, job, sum)) }()
-	read, err := x.objects(from)
-	from.CloseWithError(err)
-	switch {
-	case err != nil:
-		return err
-	case read != job.Records:
-		return fmt.Errorf("the file has %d records, and %d were announced", read, job.Records)
-	case job.Checksum != "" && !strings.EqualFold(job.Checksum, "sha256:"+hex.EncodeToString(sum.hash.Sum(nil))):
-		return errors.New("the file is not the one whose checksum was announced; try again")
+	for i := range jobs {
+		if _, ours := x.jobs[jobs[i].ID]; !ours {
+			continue
+		}
+		if x.jobs[jobs[i].ID] = 0; !jobs[i].Over() {
+			continue
+		}
+		delete(x.jobs, jobs[i].ID)
+		if !jobs[i].Done() {
+			return fmt.Errorf("an extract of %s ended as %s; try again, or --by query", x.shape().Type, jobs[i].Status)
+		}
+		if err := x.file(ctx, &jobs[i]); err != nil {
+			return fmt.Errorf("extract of %s: %w", x.shape().Type, err)
+		}
+	}
+	for _, missed := range x.jobs {
+		if missed == tries {
+			return fmt.Errorf("an extract of %s is not among the jobs that marketo lists; try again, or --by query", x.shape().Type)
+		}
 	}
 	return nil
 }
 
-// fetch writes a file, and goes on where it broke off.
-func (x *extraction) fetch(ctx context.Context, job *marketo.ExtractJob, to *summed) error {
-	_, err := patient(ctx, func() (bool, error) {
-		_, err := x.api.ExtractFile(ctx, x.shape().Type, job.ID, to.written, to)
-		return true, err
-	})
-	if err == nil && to.written < job.Bytes {
-		err = fmt.Errorf("the file ends after %d of %d bytes", to.written, job.Bytes)
-	}
-	return err
-}
-
-// summed counts and sums what is written.
-type summed struct {
-	to      io.Writer
-	hash    hash.Hash
-	written int64
-}
-
-func (s *summed) Write(p []byte) (int, error) {
-	n, err := s.to.Write(p)
-	s.hash.Write(p[:n])
-	s.written += int64(n)
-	return n, err
-}
-
-// objects puts the records of a file on the heap, and returns how many there are.
-func (x *extraction) objects(from io.Reader) (n int, err error) {
-	r := csv.NewReader(from)
-	r.ReuseRecord = true
-	header, err := r.Read()
-	if err != nil {
-		return 0, fmt.Errorf("read the file: %w", errors.Unwrap(err))
-	}
-	shape := x.shape()
-	names := append(append([]string{idName}, shape.Key...), shape.Attributes...)
-	at := make([]int, len(names))
-	for i, name := range names {
-		if at[i] = slices.IndexFunc(header, func(h string) bool { return strings.EqualFold(h, name) }); at[i] < 0 {
-			return 0, fmt.Errorf("the file has no column %s", name)
-		}
-	}
-	values := make([]marketo.Value, len(shape.Key))
-	e := &entry{want: anObject, has: make([]uint32, len(shape.Attributes))}
-	for ; ; n++ {
-		record, err := r.Read()
-		if err == io.EOF {
-			x.tally.Objects += n
-			return n, nil
-		}
-		if err != nil {
-			return n, fmt.Errorf("read record %d of the file: %w", n+1, withoutText(err))
-		}
-		for i := range values {
-			values[i] = marketo.Value{Kind: marketo.String, Text: record[at[1+i]]}
-		}
-		e.key, e.spelling, e.guid = x.keyOf(values), spelled(values), hash64(record[at[0]])
-		for i := range e.has {
-			e.has[i] = x.attribute(i, record[at[1+len(values)+i]])
-		}
-		if err := x.heap.put(e); err != nil {
-			return n, err
-		}
-	}
-}
-
-// withoutText is the reason of an error, which may have a place but no value.
-func withoutText(err error) error {
-	var parse *csv.ParseError
-	if errors.As(err, &parse) {
-		return parse.Err
-	}
-	return err
+// poll is the time between two looks.
+func (x *extraction) poll() time.Duration {
+	return cmp.Or(x.audit.Poll, time.Minute)
 }

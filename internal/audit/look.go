@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -20,6 +21,8 @@ type look struct {
 	tally      Tally
 	findings   []Finding
 	suspects   []suspect
+	// unasked are the keys that Marketo cannot be asked for, by keyOf.
+	unasked map[string]bool
 }
 
 // suspect is a key that may differ, by the first look.
@@ -196,6 +199,14 @@ func (l *look) askSome(ctx context.Context, keys [][]marketo.Value, found map[st
 	for _, s := range all {
 		key := l.keyOf(s.Values)
 		found[key] = append(found[key], s)
+	}
+	if errors.Is(err, marketo.ErrUnaskable) {
+		for _, key := range keys {
+			if !marketo.Listable(key[0].Text) {
+				l.unasked[l.keyOf(key)] = true
+			}
+		}
+		err = nil
 	}
 	return err
 }

@@ -117,13 +117,13 @@ func (a *Audit) planType(ctx context.Context, p *Plan, describer Describer) erro
 		linked = linked || strings.EqualFold(link.Type(), "lead")
 	}
 	_, can := a.Marketo.(Extractor)
-	created, err := time.Parse(time.RFC3339, described.CreatedAt)
+	created, dated := marketo.Moment(described.CreatedAt)
 	switch {
 	case !can:
 		p.Why = "the API has no extracts"
 	case !linked:
 		p.Why = "only objects that are linked to leads can be extracted"
-	case err != nil:
+	case !dated:
 		p.Why = "marketo does not say since when the type exists"
 	default:
 		p.windows = windows(created, time.Now())
@@ -131,13 +131,14 @@ func (a *Audit) planType(ctx context.Context, p *Plan, describer Describer) erro
 	return nil
 }
 
-// windows are the ranges of time in which all objects of a type were changed.
+// windows are the ranges of time in which all objects of a type were changed. One
+// begins where the other ends: what was changed within that second is in both.
 func windows(created, now time.Time) (all []window) {
 	// The clocks may differ.
 	const slack = 5 * time.Minute
 	const length = marketo.LongestExtract - time.Second
 	end := now.Add(slack).UTC().Truncate(time.Second)
-	for from := created.Add(-slack).UTC().Truncate(time.Second); from.Before(end); from = from.Add(length + time.Second) {
+	for from := created.Add(-slack).UTC().Truncate(time.Second); from.Before(end); from = from.Add(length) {
 		to := from.Add(length)
 		if to.After(end) {
 			to = end

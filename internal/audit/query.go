@@ -106,8 +106,12 @@ func (l *look) compare(ctx context.Context, rows []row) error {
 	for i := range rows {
 		values := keyValues(&rows[i].Object)
 		key := l.keyOf(values)
-		if asked[key] > 1 {
+		switch {
+		case asked[key] > 1:
 			l.tally.Shared++
+			continue
+		case l.unasked[key]:
+			l.unjudged(1, marketo.ErrUnaskable.Error())
 			continue
 		}
 		if kind, _, _ := l.judge(&rows[i], has[key]); kind != "" {

@@ -1,6 +1,7 @@
 package marketo
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -25,18 +26,37 @@ func (d *Description) typeOf(name string) string {
 }
 
 // Of returns what was found of a key, which several may have: keys are compared by
-// the types of their fields.
+// the types of their fields. What has it in other case, or with other blanks at the
+// end, is of the key where nothing has it exactly, and no other key of q is that:
+// Marketo may take the two for one.
 func (d *Description) Of(q *Query, found []Stored, key []Value) (all []Stored) {
 	for _, s := range found {
-		same := true
-		for i, name := range q.Key {
-			same = same && Same(key[i], s.Values[i], d.typeOf(name))
+		if d.has(q, &s, key, Same) {
+			all = append(all, s)
 		}
-		if same {
+	}
+	if all != nil {
+		return all
+	}
+	for _, s := range found {
+		if d.has(q, &s, key, spelledAs) && !slices.ContainsFunc(q.Keys, func(other []Value) bool { return d.has(q, &s, other, Same) }) {
 			all = append(all, s)
 		}
 	}
 	return all
+}
+
+func (d *Description) has(q *Query, s *Stored, key []Value, same func(ours, theirs Value, dataType string) bool) bool {
+	for i, name := range q.Key {
+		if !same(key[i], s.Values[i], d.typeOf(name)) {
+			return false
+		}
+	}
+	return true
+}
+
+func spelledAs(ours, theirs Value, dataType string) bool {
+	return Same(ours, theirs, dataType) || strings.EqualFold(strings.TrimRight(ours.Text, " "), strings.TrimRight(theirs.Text, " "))
 }
 
 // Differ says of each value of an object whether Marketo has another one. s has the
@@ -119,8 +139,8 @@ func sameTruth(a, b string) bool {
 }
 
 // moments are the forms of dates and times, those with a zone first: one without
-// stands for UTC.
-var moments = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05", "2006-01-02 15:04:05", time.DateOnly}
+// stands for UTC. Some of Marketo's calls write Z+0000.
+var moments = []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04:05Z-0700", "2006-01-02 15:04:05Z07:00", "2006-01-02T15:04:05", "2006-01-02 15:04:05", time.DateOnly}
 
 func sameMoment(a, b string) bool {
 	x, ok := Moment(a)

@@ -1,6 +1,9 @@
 package marketo
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestSame(t *testing.T) {
 	text := func(s string) Value { return Value{String, s} }
@@ -29,9 +32,32 @@ func TestSame(t *testing.T) {
 		{text("2026-01-02T03:04:05Z"), text("2026-01-02 03:04:05"), "", true},
 		{number("2"), text("2.0"), "", true},
 		{text("2"), text("2.0"), "", false},
+		{text("2026-01-02T03:04:05+00:00"), text("2026-01-02T03:04:05Z+0000"), "datetime", true},
 	} {
 		if got := Same(tt.ours, tt.theirs, tt.dataType); got != tt.want {
 			t.Errorf("Same(%v, %v, %q) = %t, want %t", tt.ours, tt.theirs, tt.dataType, got, tt.want)
+		}
+	}
+}
+
+// What is found in another spelling is that of a key which nothing has exactly.
+func TestOf(t *testing.T) {
+	text := func(texts ...string) (values []Value) {
+		for _, s := range texts {
+			values = append(values, Value{String, s})
+		}
+		return values
+	}
+	d := Description{Fields: []Field{{Name: "name", DataType: "string"}, {Name: "nr", DataType: "integer"}}}
+	q := Query{Key: []string{"name", "nr"}, Keys: [][]Value{text("Bob", "1"), text("bob", "1"), text("ANN ", "1"), text("eve", "2")}}
+	found := []Stored{{Values: text("Bob", "1.0")}, {Values: text("ann", "1")}, {Values: text("ann", "2")}, {Values: text("eve", "2")}, {Values: text("eve", "2")}}
+	for i, want := range []string{"Bob", "", "ann", "eve eve"} {
+		var got []string
+		for _, s := range d.Of(&q, found, q.Keys[i]) {
+			got = append(got, s.Values[0].Text)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("of %s: %q, want %q", q.Keys[i][0].Text, got, want)
 		}
 	}
 }

@@ -1,5 +1,17 @@
 package marketo
 
+import (
+	"errors"
+	"strings"
+)
+
+// ErrUnaskable says that Marketo was not asked for those keys of a Query that are not
+// Listable; all else of the answer is right.
+var ErrUnaskable = errors.New("marketo cannot be asked for a key of one field that has a comma or nothing in it")
+
+// Listable reports whether a key of one field may stand in a list with commas.
+func Listable(text string) bool { return text != "" && !strings.Contains(text, ",") }
+
 // Query asks what Marketo has of objects that are known by their keys.
 type Query struct {
 	// Type is the API name of the custom object type.

@@ -26,6 +26,8 @@ type Client struct {
 	secret   func() (string, error)
 	tokens   *tokens
 	admit    func(context.Context) error
+	// listed is set once a query by JSON of one field was refused.
+	listed atomic.Bool
 }
 
 var _ marketo.Client = (*Client)(nil)

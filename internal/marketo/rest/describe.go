@@ -34,7 +34,7 @@ func (c *Client) List(ctx context.Context) ([]marketo.Description, error) {
 	if err := exchange.Admitted(ctx, c.admit); err != nil {
 		return nil, err
 	}
-	if fault := c.get(ctx, "/rest/v1/customobjects.json", &found); fault != nil {
+	if fault := c.get(ctx, "/rest/v1/customobjects.json", &found); fault != nil && !none(fault) {
 		return nil, fault
 	}
 	return found, nil
@@ -48,7 +48,7 @@ func (c *Client) DependentAssets(ctx context.Context, objectType string) ([]mark
 	if err := exchange.Admitted(ctx, c.admit); err != nil {
 		return nil, err
 	}
-	if fault := c.get(ctx, "/rest/v1/customobjects/schema/"+url.PathEscape(objectType)+"/dependentAssets.json", &found); fault != nil {
+	if fault := c.get(ctx, "/rest/v1/customobjects/schema/"+url.PathEscape(objectType)+"/dependentAssets.json", &found); fault != nil && !none(fault) {
 		return nil, fault
 	}
 	return found, nil
@@ -87,18 +87,19 @@ func (c *Client) get(ctx context.Context, path string, into any) *marketo.Fault 
 
 // document is get for a call of any method. buf is given away.
 func (c *Client) document(ctx context.Context, method, path string, buf *exchange.Buffer, into any) *marketo.Fault {
+	return c.whole(ctx, method, path, buf, &struct {
+		Result any `json:"result"`
+	}{into})
+}
+
+// whole is document for what stands beside the result, too.
+func (c *Client) whole(ctx context.Context, method, path string, buf *exchange.Buffer, into any) *marketo.Fault {
 	reply := c.call(ctx, method, path, buf, nil, func(body []byte) (*restError, error) {
 		failed, err := readRESTEnvelope(body, (*jsonReader).skip)
 		if failed != nil || err != nil {
 			return failed, err
 		}
-		var reply struct {
-			Result json.RawMessage `json:"result"`
-		}
-		if err := json.Unmarshal(body, &reply); err != nil {
-			return nil, errors.New("its fields have other types")
-		}
-		if err := json.Unmarshal(reply.Result, into); err != nil {
+		if err := json.Unmarshal(body, into); err != nil {
 			return nil, errors.New("its fields have other types")
 		}
 		return nil, nil

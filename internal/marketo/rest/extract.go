@@ -50,17 +50,33 @@ func (c *Client) CancelExtract(ctx context.Context, objectType, id string) error
 	return err
 }
 
-// Extracts returns the jobs of a type that this API user made in seven days, at
-// most 300. Their statuses change once a minute at most.
-func (c *Client) Extracts(ctx context.Context, objectType string) ([]marketo.ExtractJob, error) {
-	if err := exchange.Admitted(ctx, c.admit); err != nil {
-		return nil, err
+// Extracts returns the jobs of a type that this API user made in seven days. Each
+// 300 of them are one counted call. Their statuses change once a minute at most.
+func (c *Client) Extracts(ctx context.Context, objectType string) (all []marketo.ExtractJob, err error) {
+	for token := ""; ; {
+		if err := exchange.Admitted(ctx, c.admit); err != nil {
+			return nil, err
+		}
+		path := bulkPath(objectType) + ".json"
+		if token != "" {
+			path += "?nextPageToken=" + url.QueryEscape(token)
+		}
+		var page struct {
+			Result []marketo.ExtractJob `json:"result"`
+			Next   string               `json:"nextPageToken"`
+		}
+		if fault := c.whole(ctx, http.MethodGet, path, nil, &page); fault != nil && !none(fault) {
+			return nil, fault
+		}
+		all = append(all, page.Result...)
+		if page.Next == "" || len(page.Result) == 0 {
+			return all, nil
+		}
+		if page.Next == token {
+			return nil, errors.New("list extracts: Marketo gives one page again and again")
+		}
+		token = page.Next
 	}
-	var jobs []marketo.ExtractJob
-	if fault := c.get(ctx, bulkPath(objectType)+".json", &jobs); fault != nil {
-		return nil, fault
-	}
-	return jobs, nil
 }
 
 func (c *Client) extractCall(ctx context.Context, method, path string, body []byte) (marketo.ExtractJob, error) {

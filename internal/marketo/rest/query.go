@@ -2,6 +2,7 @@ package rest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -24,20 +25,42 @@ func (c *Client) MostKeys() int { return mostKeys }
 
 // Query returns what Marketo has of up to MostKeys objects. It is one counted
 // call, and one more for each further page, which only keys that stand for several
-// objects bring. The error is a *Fault where Marketo answered.
+// objects bring. The error is a *Fault where Marketo answered, and ErrUnaskable with
+// what was found where it could not be asked for some.
 func (c *Client) Query(ctx context.Context, q marketo.Query) ([]marketo.Stored, error) {
 	if len(q.Keys) > mostKeys || len(q.Key) == 0 {
 		return nil, fmt.Errorf("query custom objects: %d keys of %d fields in one call", len(q.Keys), len(q.Key))
 	}
+	listable := func(key []marketo.Value) bool { return len(key) > 1 || marketo.Listable(key[0].Text) }
+	if len(q.Key) > 1 || !slices.ContainsFunc(q.Keys, func(key []marketo.Value) bool { return !listable(key) }) {
+		return c.queryPages(ctx, &q)
+	}
+	// Marketo documents the form that names every field for several fields only.
+	var refused error
+	if !c.listed.Load() {
+		all, err := c.queryPages(ctx, &q)
+		var fault *marketo.Fault
+		if !errors.As(err, &fault) || fault.Class != marketo.FaultRefused {
+			return all, err
+		}
+		c.listed.Store(true)
+		refused = err
+	}
+	q.Keys = slices.DeleteFunc(slices.Clone(q.Keys), func(key []marketo.Value) bool { return !listable(key) })
+	all, err := c.queryPages(ctx, &q)
+	return all, cmp.Or(err, errors.Join(marketo.ErrUnaskable, refused))
+}
+
+// queryPages asks for all pages.
+func (c *Client) queryPages(ctx context.Context, q *marketo.Query) (all []marketo.Stored, err error) {
 	if len(q.Keys) == 0 {
 		return nil, nil
 	}
-	var all []marketo.Stored
 	for token := ""; ; {
 		if err := exchange.Admitted(ctx, c.admit); err != nil {
 			return nil, err
 		}
-		page, next, err := c.queryPage(ctx, &q, token)
+		page, next, err := c.queryPage(ctx, q, token)
 		if err != nil {
 			return nil, err
 		}
@@ -85,6 +108,9 @@ func (c *Client) queryPage(ctx context.Context, q *marketo.Query, token string) 
 		}
 		return nil, nil
 	})
+	if none(reply.Fault) {
+		return nil, "", nil
+	}
 	if reply.Fault != nil {
 		return nil, "", reply.Fault
 	}
@@ -97,6 +123,10 @@ func (c *Client) queryPage(ctx context.Context, q *marketo.Query, token string) 
 	}
 	return all, page.Next, nil
 }
+
+// none reports whether a fault is Marketo's word that it has nothing of what was asked
+// for: some calls answer so, and others with an empty result.
+func none(f *marketo.Fault) bool { return f != nil && f.Code == "702" }
 
 // asked are the fields that are asked for: those of the key always, as an answer
 // could not be told apart without them.
@@ -112,7 +142,7 @@ func byName(q *marketo.Query, token string) ([]byte, bool) {
 	}
 	values := make([]string, len(q.Keys))
 	for i, key := range q.Keys {
-		if values[i] = key[0].Text; values[i] == "" || strings.Contains(values[i], ",") {
+		if values[i] = key[0].Text; !marketo.Listable(values[i]) {
 			return nil, false
 		}
 	}

@@ -128,6 +128,21 @@ func TestOwnClientExtracts(t *testing.T) {
 		fmt.Sprint(colors) != `map[v0:red v1:a "b", c v2:null v3:null]` {
 		t.Errorf("records: %q", records)
 	}
+	for range 299 {
+		if _, err := c.CreateExtract(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	calls := len(in.Calls())
+	if jobs, err := c.Extracts(t.Context(), "Car_c"); err != nil || len(jobs) != 300 || len(in.Calls()) != calls+1 {
+		t.Errorf("a page of jobs: %d, %v, %d calls", len(jobs), err, len(in.Calls())-calls)
+	}
+	if id, err = c.CreateExtract(t.Context(), e); err != nil {
+		t.Fatal(err)
+	}
+	if jobs, err := c.Extracts(t.Context(), "Car_c"); err != nil || len(jobs) != 301 || jobs[300].ID != id {
+		t.Errorf("more than a page of jobs: %d, %v", len(jobs), err)
+	}
 	found, err := in.clients()["rest"].(interface {
 		Query(context.Context, marketo.Query) ([]marketo.Stored, error)
 	}).Query(t.Context(), marketo.Query{Type: "Car_c", Key: []string{"vin"}, Keys: [][]marketo.Value{{{Kind: marketo.String, Text: "v0"}}}})

@@ -126,6 +126,9 @@ func (s *Simulator) parseObjects(r *http.Request, name, body string) (*request, 
 		if f := checkJSON(r); f != nil {
 			return req, f
 		}
+		if s.opts.ListedKeys && len(table.schema.Load().key) == 1 {
+			return req, &fault{code: "1003", message: "Invalid data"}
+		}
 		return req, req.queryBody(table, body)
 	default:
 		req.operation, req.table = opSync, table

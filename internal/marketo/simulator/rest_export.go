@@ -27,8 +27,17 @@ func (s *Simulator) parseBulk(r *http.Request, body string) (*request, *fault) {
 		return req, notFoundREST()
 	}
 	if path == "export.json" {
-		states := r.URL.Query().Get("status")
-		req.read = func() ([]byte, *fault) { return s.exports.list(t, states) }
+		query := r.URL.Query()
+		for name := range query {
+			if !slices.Contains([]string{"status", "batchSize", "nextPageToken"}, name) {
+				return req, violated("unknown parameter "+name, ViolationMalformed)
+			}
+		}
+		size, from, f := pageOf(query.Get("batchSize"), query.Get("nextPageToken"))
+		if f != nil {
+			return req, f
+		}
+		req.read = func() ([]byte, *fault) { return s.exports.list(t, query.Get("status"), from, size) }
 		return reading(r, req)
 	}
 	path, ok = strings.CutPrefix(path, "export/")
@@ -223,9 +232,9 @@ func (x *exports) statusOf(t *table, id string) ([]byte, *fault) {
 	return x.of(t, id, func(*export, time.Time) *fault { return nil })
 }
 
-// list answers with the jobs of a type; states, with commas between them,
+// list answers with a page of the jobs of a type; states, with commas between them,
 // chooses some.
-func (x *exports) list(t *table, states string) ([]byte, *fault) {
+func (x *exports) list(t *table, states string, from, size int) ([]byte, *fault) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	now := time.Now()
@@ -240,8 +249,7 @@ func (x *exports) list(t *table, states string) ([]byte, *fault) {
 			result = append(result, record)
 		}
 	}
-	const most = 300
-	return restSuccess(result[:min(len(result), most)]), nil
+	return paged(result, from, size), nil
 }
 
 // record is a job as it is told.

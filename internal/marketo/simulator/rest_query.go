@@ -171,22 +171,9 @@ func (req *request) prepareQuery(q *objectQuery, size string) *fault {
 	if len(q.input) > maxRESTObjects {
 		return violated(fmt.Sprintf("%d values in one query, %d are allowed", len(q.input), maxRESTObjects), ViolationSize)
 	}
-	q.size = maxRESTObjects
-	if size != "" {
-		n, err := strconv.Atoi(size)
-		if err != nil || n < 1 || n > maxRESTObjects {
-			return violated("batchSize "+size, ViolationMalformed)
-		}
-		q.size = n
-	}
-	if q.page != "" {
-		token, err := base64.StdEncoding.DecodeString(q.page)
-		if err == nil {
-			q.from, err = strconv.Atoi(string(token))
-		}
-		if err != nil {
-			return violated("nextPageToken", ViolationMalformed)
-		}
+	var f *fault
+	if q.size, q.from, f = pageOf(size, q.page); f != nil {
+		return f
 	}
 	schema := q.table.schema.Load()
 	if len(q.fields) == 0 {
@@ -222,13 +209,40 @@ func (q *objectQuery) run(schema *schema) ([]byte, *fault) {
 			result = append(result, record)
 		}
 	}
-	from := min(q.from, len(result))
-	to := min(from+q.size, len(result))
-	if to == len(result) {
-		return restSuccess(result[from:]), nil
+	return paged(result, q.from, q.size), nil
+}
+
+// pageOf reads which page of an answer is asked for: how much it has, and where it
+// begins.
+func pageOf(batchSize, token string) (size, from int, f *fault) {
+	size = maxRESTObjects
+	if batchSize != "" {
+		n, err := strconv.Atoi(batchSize)
+		if err != nil || n < 1 || n > maxRESTObjects {
+			return 0, 0, violated("batchSize "+batchSize, ViolationMalformed)
+		}
+		size = n
 	}
-	next := base64.StdEncoding.EncodeToString([]byte(strconv.Itoa(to)))
-	return restPage(result[from:to], next), nil
+	if token != "" {
+		text, err := base64.StdEncoding.DecodeString(token)
+		if err == nil {
+			from, err = strconv.Atoi(string(text))
+		}
+		if err != nil || from < 0 {
+			return 0, 0, violated("nextPageToken", ViolationMalformed)
+		}
+	}
+	return size, from, nil
+}
+
+// paged answers with a page of a result.
+func paged[T any](result []T, from, size int) []byte {
+	from = min(from, len(result))
+	to := min(from+size, len(result))
+	if to == len(result) {
+		return restSuccess(result[from:])
+	}
+	return restPage(result[from:to], base64.StdEncoding.EncodeToString([]byte(strconv.Itoa(to))))
 }
 
 // foundObject is the key of an object, and with guid one of those of the key.

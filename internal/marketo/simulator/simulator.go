@@ -75,6 +75,9 @@ type Options struct {
 	MaxCalls int
 	// Exports is how objects are extracted in bulk.
 	Exports Exports
+	// ListedKeys refuses a query that names its objects in JSON where the type has one
+	// dedupe field: Marketo documents that form for several.
+	ListedKeys bool
 	// Seed makes jitter and the probabilities of rules repeatable.
 	Seed uint64
 }
