@@ -44,8 +44,8 @@ func backfillStartCommand() *cobra.Command {
 --where takes an expression as a mapping's where does, and sends the rows for
 which both are true. --keys takes values of the mapping's key columns, those of a
 key of several columns with commas between them, or as ["a,b","c"] where one has a
-comma in it. Objects that Marketo does not
-have are created, which sets off the campaigns that wait for that.`,
+comma in it. Objects that Marketo does not have are created, which sets off the
+campaigns that wait for that.`,
 		Example: `  cdcsync backfill start roadshow
   cdcsync backfill start roadshow --where 'state == "CA"'
   cdcsync backfill start roadshow --keys 17 --keys 42
@@ -53,6 +53,9 @@ have are created, which sets off the campaigns that wait for that.`,
 		RunE: func(cmd *cobra.Command, names []string) error {
 			if all == (len(names) > 0) {
 				return usageError{errors.New("give the mappings whose rows are to be sent, or --all")}
+			}
+			if cmd.Flags().Changed("where") && strings.TrimSpace(what.Where) == "" {
+				return usageError{errors.New("--where is empty; leave it out where all rows are meant")}
 			}
 			what.Mappings = names
 			return ask.backfills(cmd, what, startedText)

@@ -27,8 +27,8 @@ Marketo. What is kept beside it is taken out then: the parked object with its va
 what backfills were refused or asked for, what is known to be lacking, and what is
 remembered as confirmed. The state file is written anew, so that nothing of it is left
 in parts that are free. KEY has the values of the mapping's key columns, those of a key
-of several columns with commas between them; each mapping of the table is asked for by
-itself.
+of several columns with commas between them, or as ["a,b","c"] where one has a comma
+in it; each mapping of the table is asked for by itself.
 
 While the daemon runs it does that; otherwise it is done here, with the state file of
 the configuration. The database is asked in both cases. The exit code is 0 when nothing

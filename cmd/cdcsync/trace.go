@@ -20,9 +20,9 @@ func traceCommand() *cobra.Command {
 		Long: `Say where a row is on its way to Marketo, and why.
 
 KEY has the values of the mapping's key columns, those of a key of several columns
-with commas between them. It is looked for in the table as it is now, in the queue,
-among the parked objects, among what backfills left, and among what is remembered of
-confirmed objects (delivery.suppress_unchanged). No values are shown but the key, and
+with commas between them, or as ["a,b","c"] where one has a comma in it. It is looked
+for in the table as it is now, in the queue, among the parked objects, among what
+backfills left, and among what is remembered of confirmed objects (delivery.suppress_unchanged). No values are shown but the key, and
 no call to Marketo is made, unless --marketo asks for what it has: that takes one.`,
 		Example: `  cdcsync trace roadshow 42
   cdcsync trace roadshow 42 --marketo

@@ -84,7 +84,8 @@ type Backfill struct {
 
 // RefusedRow is a row of a backfill that Marketo did not take.
 type RefusedRow struct {
-	// Key has the values of the object's dedupe fields, with commas between them.
+	// Key has the values of the object's dedupe fields, as commands take those of key
+	// columns.
 	Key     string    `json:"key"`
 	Code    string    `json:"code"`
 	Message string    `json:"message"`
@@ -118,7 +119,7 @@ func (o Options) listBackfills(w http.ResponseWriter, r *http.Request) {
 func (o Options) actOnBackfills(action BackfillAction) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var ask BackfillAsk
-		if !read(w, r, &ask) {
+		if !read(w, r, &ask) || !notEmpty(w, "mappings", ask.Mappings) || !notEmpty(w, "keys", ask.Keys) {
 			return
 		}
 		ask.Action = action

@@ -128,6 +128,16 @@ func reply(w http.ResponseWriter, status int, body any) {
 	_ = encoder.Encode(body) // the caller may have left
 }
 
+// notEmpty answers where a list is there and has nothing in it. Left out it would stand
+// for all, and who has made an empty one hardly means that.
+func notEmpty(w http.ResponseWriter, what string, list []string) bool {
+	if list == nil || len(list) > 0 {
+		return true
+	}
+	refuse(w, http.StatusBadRequest, what+" is an empty list; leave it out where all are meant")
+	return false
+}
+
 // read decodes the body strictly, and answers when it cannot.
 func read(w http.ResponseWriter, r *http.Request, into any) bool {
 	decoder := json.NewDecoder(r.Body)

@@ -34,7 +34,7 @@ type PausedMapping struct {
 func (o Options) pause(resume bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var ask PauseAsk
-		if !read(w, r, &ask) {
+		if !read(w, r, &ask) || !notEmpty(w, "mappings", ask.Mappings) {
 			return
 		}
 		ask.Resume = resume

@@ -12,6 +12,9 @@ type Cursor struct {
 	// the last row that is done; nil before the first.
 	Columns []string `json:"columns,omitempty"`
 	After   []string `json:"after,omitempty"`
+	// Until are the texts of the last row that there was when the first were read:
+	// what is behind it came since, and so with the stream.
+	Until []string `json:"until,omitempty"`
 	// Keys counts those that are done, where only some are asked for.
 	Keys int `json:"keys,omitempty"`
 	// Rows and Objects were read and handed in up to here.

@@ -5,10 +5,10 @@ type Erasure struct {
 	// MappingID is the mapping of the object, Key the object's (mapping.Write.Key).
 	MappingID
 	Key string
-	// Texts are the values of the mapping's key columns, Given how a command takes
-	// them, with commas in between.
+	// Texts are the values of the mapping's key columns.
 	Texts []string
-	Given string
+	// Asks reports whether a key, as it was given to a command, is that of the row.
+	Asks func(key string) bool
 }
 
 // Erased counts what a store had of it, and has no more.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/admin"
@@ -44,8 +45,11 @@ func look(ctx context.Context, runner *pipeline.Runner, ask admin.EraseAsk) (*er
 		return nil, fmt.Errorf("the row is still in %s.%s: delete it there first, and let that reach marketo; --force erases what is kept of it all the same", d.Schema, d.Table)
 	}
 	e := &erasing{definition: d, answer: admin.Erased{Mapping: d.Name, Object: d.Object, Fields: t.Fields}}
-	e.erasure = checkpoint.Erasure{MappingID: pipeline.MappingID(d), Key: t.Key, Given: ask.Key}
-	e.erasure.Texts, err = mapping.ParseKeyText(d.KeyColumns(), ask.Key)
+	texts, err := mapping.ParseKeyText(d.KeyColumns(), ask.Key)
+	e.erasure = checkpoint.Erasure{MappingID: pipeline.MappingID(d), Key: t.Key, Texts: texts, Asks: func(key string) bool {
+		other, err := mapping.ParseKeyText(d.KeyColumns(), key)
+		return err == nil && slices.Equal(other, texts)
+	}}
 	return e, err
 }
 

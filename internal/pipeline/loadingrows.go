@@ -14,7 +14,7 @@ import (
 )
 
 // rows reads the rows of a chunk, and makes writes of them.
-func (l *loading) rows(ctx context.Context, chunk *rowread.Chunk, p *part) error {
+func (l *loading) rows(ctx context.Context, chunk *rowread.Chunk, p *part) (err error) {
 	if !p.before.Fits(chunk.Key) || !slices.Equal(chunk.Key, l.beside.key) {
 		return &replication.Error{Reason: replication.Unreadable, Err: fmt.Errorf("the table is read by another key now (%s); cancel the backfill and start it again", strings.Join(chunk.Key, ", "))}
 	}
@@ -34,12 +34,18 @@ func (l *loading) rows(ctx context.Context, chunk *rowread.Chunk, p *part) error
 		return wrong == nil && (p.keys != nil || len(p.writes) < p.room && p.bytes < chunkBytes)
 	}
 	if p.keys != nil {
-		if err := errors.Join(chunk.Rows(ctx, p.columns, p.keys, found), wrong); err != nil || !l.job.Remove || p.again {
+		unreadable := func(_ int, err *rowread.RowError) { l.leaveOut(err) }
+		if err := errors.Join(chunk.Rows(ctx, p.columns, p.keys, found, unreadable), wrong); err != nil || !l.job.Remove || p.again {
 			return err
 		}
 		return l.removals(chunk.Relation, p)
 	}
-	chunk.Room = p.room
+	if p.next.Until == nil {
+		if p.next.Until, err = chunk.Last(ctx); err != nil {
+			return err
+		}
+	}
+	chunk.Room, chunk.Until = p.room, p.next.Until
 	last, ended, err := chunk.Next(ctx, p.before.After, l.most, found)
 	if rowread.OfRow(err) {
 		return l.narrow(err)
@@ -54,11 +60,15 @@ func (l *loading) rows(ctx context.Context, chunk *rowread.Chunk, p *part) error
 func (l *loading) narrow(err error) error {
 	if l.most == 1 {
 		l.passBy = true
-		l.log.Warn("a row cannot be read, and is left out of the backfill", "err", err,
-			"remedy", "the server's log says more; fix the row, and update it")
+		l.leaveOut(err)
 	}
 	l.most = max(1, l.most/10)
 	return errAgain
+}
+
+func (l *loading) leaveOut(err error) {
+	l.log.Warn("a row cannot be read, and is left out of the backfill", "err", err,
+		"remedy", "the server's log says more; fix the row, and update it")
 }
 
 // passedBy goes on behind the next row.

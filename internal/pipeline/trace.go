@@ -137,6 +137,7 @@ func (r *Runner) traceRows(ctx context.Context, session *rowread.Session, index 
 		return err
 	}
 	var wrong error
+	unreadable := func(_ int, err *rowread.RowError) { wrong = err }
 	err = chunk.Rows(ctx, columns, [][]string{key}, func(row rowread.Row) bool {
 		w, matches, err := r.Mappings.Row(index, chunk.Relation, row.Values)
 		if err != nil {
@@ -147,7 +148,7 @@ func (r *Runner) traceRows(ctx context.Context, session *rowread.Session, index 
 			*sought, t.Matches, t.Problem = w, matches, w.Problem
 		}
 		return t.Rows < 100
-	})
+	}, unreadable)
 	return errors.Join(err, wrong)
 }
 

@@ -37,6 +37,8 @@ type Chunk struct {
 	// Room is how many rows are wanted: beyond them none are fetched in vain, but for
 	// those in the place of others that found has no use for. Zero means any number.
 	Room int
+	// Until is the key of the last row that is wanted; nil for no end.
+	Until []string
 	// KeysOnly leaves out everything that may fail for a row: the publication's
 	// row filter is taken to have all rows.
 	KeysOnly bool
@@ -73,63 +75,82 @@ type Row struct {
 // first one when it is nil, up to most of them. It ends sooner when found
 // returns false, or time is up. last is the key of the last row that was looked
 // at, with those that the publication's row filter leaves out; done says that
-// there are no more.
+// there are no more up to Until.
 func (c *Chunk) Next(ctx context.Context, after []string, most int, found func(Row) bool) (last []string, done bool, err error) {
-	where := ""
-	if after != nil {
-		if len(after) != len(c.Key) {
+	var where, beyond string
+	var parameters [][]byte
+	for _, place := range []struct {
+		key  []string
+		into *string
+	}{{after, &where}, {c.Until, &beyond}} {
+		if place.key == nil {
+			continue
+		}
+		if len(place.key) != len(c.Key) {
 			return nil, false, c.wrong(problem(replication.Unreadable, "the key of the table has other columns now (%s); cancel the backfill and start it again", strings.Join(c.Key, ", ")))
 		}
-		where = " WHERE " + c.key.after()
+		*place.into = c.key.after(len(parameters))
+		for _, text := range place.key {
+			parameters = append(parameters, []byte(text))
+		}
 	}
-	parameters := make([][]byte, len(after))
-	for i, text := range after {
-		parameters[i] = []byte(text)
+	if where != "" {
+		where = " WHERE " + where
 	}
-	seen, last, ended, err := c.fetch(ctx, true, c.selectRows("")+where+" ORDER BY "+c.key.order()+" LIMIT "+strconv.Itoa(most), parameters, nil, found)
+	sql := c.selectRows("", beyond) + where + " ORDER BY " + c.key.order(false) + " LIMIT " + strconv.Itoa(most)
+	seen, last, ended, err := c.fetch(ctx, query{sql: sql, byIndex: true, parameters: parameters, time: chunkTime}, found)
 	if last == nil {
 		last = after
 	}
 	return last, err == nil && ended && seen < most, c.wrong(err)
 }
 
-// Rows reads the rows that have one of these keys in the columns, which may be
-// others than those of Key.
-func (c *Chunk) Rows(ctx context.Context, columns []string, keys [][]string, found func(Row) bool) error {
-	own, err := c.session.keyColumns(ctx, &c.Table, columns)
+// Last returns the key of the last row; nil where there is none.
+func (c *Chunk) Last(ctx context.Context) (last []string, err error) {
+	var columns []string
+	for _, name := range c.Key {
+		columns = append(columns, "t."+pgx.Identifier{name}.Sanitize())
+	}
+	results, err := c.session.conn.Exec(ctx, settingsSQL(c.Patience, true)+"; SELECT "+strings.Join(columns, ", ")+" FROM "+c.rows()+" ORDER BY "+c.key.order(true)+" LIMIT 1").ReadAll()
 	if err != nil {
-		return c.wrong(err)
+		return nil, c.wrong(err)
 	}
-	var arrays, names, conditions []string
-	parameters, formats := make([][]byte, len(columns)), make([]int16, len(columns))
-	for i := range own {
-		arrays = append(arrays, "pg_catalog.unnest($"+strconv.Itoa(i+1)+"::pg_catalog.text[])")
-		names = append(names, "k"+strconv.Itoa(i+1))
-		conditions = append(conditions, own[i].exactly(i))
-		texts := make([]string, len(keys))
-		for j, key := range keys {
-			texts[j] = key[i]
+	for _, row := range results[1].Rows {
+		for _, text := range row {
+			last = append(last, string(text))
 		}
-		parameters[i], formats[i] = arrayOf(texts), 1
 	}
-	from := "ROWS FROM (" + strings.Join(arrays, ", ") + ") AS k(" + strings.Join(names, ", ") + ") JOIN "
-	_, _, _, err = c.fetch(ctx, false, c.selectRows(from)+" ON "+strings.Join(conditions, " AND "), parameters, formats, found)
-	return c.wrong(err)
+	return last, nil
 }
 
-// selectRows begins a query: whether the publication's row filter has the row
-// first. It is a column and no condition: one that matched nothing would have
-// the whole table looked at under one snapshot.
-func (c *Chunk) selectRows(from string) string {
-	columns := []string{"true"}
+// rows is the table, as t.
+func (c *Chunk) rows() string {
+	return rowsOf(catalog.TableName{Schema: c.Table.Schema, Name: c.Table.Name}, c.Table.Kind) + " AS t"
+}
+
+// What the first column says of a row.
+const (
+	wantedRow   = 'w'
+	filteredRow = 'f' // the publication's row filter does not have it
+	beyondRow   = 'b' // it comes behind Until
+)
+
+// selectRows begins a query: what a row is to us first. Its conditions are a column
+// and not of the query: one that matched nothing would have the whole table looked at
+// under one snapshot.
+func (c *Chunk) selectRows(from, beyond string) string {
+	what := "'w'"
 	if c.filter != "" && !c.KeysOnly {
-		columns[0] = "(" + c.filter + ") IS TRUE"
+		what = "CASE WHEN " + c.filter + " THEN 'w' ELSE 'f' END"
 	}
+	if beyond != "" {
+		what = "CASE WHEN " + beyond + " THEN 'b' ELSE " + what + " END"
+	}
+	columns := []string{what}
 	for _, col := range c.Relation.Columns {
 		columns = append(columns, "t."+pgx.Identifier{col.Name}.Sanitize())
 	}
-	return "SELECT " + strings.Join(columns, ", ") + " FROM " + from +
-		rowsOf(catalog.TableName{Schema: c.Table.Schema, Name: c.Table.Name}, c.Table.Kind) + " AS t"
+	return "SELECT " + strings.Join(columns, ", ") + " FROM " + from + c.rows()
 }
 
 // wrong says where an error of reading comes from.

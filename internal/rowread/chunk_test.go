@@ -31,9 +31,9 @@ func openSession(t *testing.T, source *replication.Source) *rowread.Session {
 	return s
 }
 
-// chunks reads a whole table, at most so many rows at a time, and returns the
+// chunks reads a table up to a row, at most so many rows at a time, and returns the
 // keys in the order in which they came.
-func chunks(t *testing.T, s *rowread.Session, table string, most int) (keys []string) {
+func chunks(t *testing.T, s *rowread.Session, table string, most int, until []string) (keys []string) {
 	t.Helper()
 	var after []string
 	for range 1000 {
@@ -41,6 +41,7 @@ func chunks(t *testing.T, s *rowread.Session, table string, most int) (keys []st
 		if err != nil {
 			t.Fatal(err)
 		}
+		c.Until = until
 		last, done, err := c.Next(t.Context(), after, most, func(row rowread.Row) bool {
 			keys = append(keys, strings.ReplaceAll(row.Key, "\x00", "|"))
 			return true
@@ -55,6 +56,20 @@ func chunks(t *testing.T, s *rowread.Session, table string, most int) (keys []st
 	}
 	t.Fatal("the table does not end")
 	return nil
+}
+
+// last is the key of the last row.
+func last(t *testing.T, s *rowread.Session, table string) []string {
+	t.Helper()
+	c, err := s.BeginChunk(t.Context(), public(table), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := c.Last(t.Context())
+	if err := errors.Join(err, c.End(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 // TestChunksOfEveryKey reads tables in parts of two rows, by keys of every type
@@ -114,11 +129,22 @@ func TestChunksOfEveryKey(t *testing.T) {
 			}[test.name]; more != "" {
 				d.exec(more)
 			}
+			if got := last(t, s, table); got != nil {
+				t.Errorf("the last row of an empty table: %q", got)
+			}
 			d.exec("INSERT INTO " + table + " (" + or(test.into, "id") + ") " + test.rows)
 			want := d.ordered(table, test.order)
+			if got := last(t, s, table); strings.Join(got, "|") != want[len(want)-1] {
+				t.Errorf("the last row: %q, want %q", got, want[len(want)-1])
+			}
 			for _, most := range []int{1, 2, 1000} {
-				if got := chunks(t, s, table, most); !slices.Equal(got, want) {
+				if got := chunks(t, s, table, most, nil); !slices.Equal(got, want) {
 					t.Errorf("%d at a time: %q, want %q", most, got, want)
+				}
+				for i, key := range want {
+					if got := chunks(t, s, table, most, strings.Split(key, "|")); !slices.Equal(got, want[:i+1]) {
+						t.Errorf("%d at a time up to %s: %q, want %q", most, key, got, want[:i+1])
+					}
 				}
 			}
 		})
@@ -233,10 +259,11 @@ func TestChunkRows(t *testing.T) {
 	if c, err = s.BeginChunk(t.Context(), public("item"), []string{"twice"}); err != nil {
 		t.Fatal(err)
 	}
-	err = c.Rows(t.Context(), []string{"n"}, [][]string{{"2"}, {"4"}, {"99"}}, func(row rowread.Row) bool {
+	// What somebody gives as keys may name a row twice, and be no value at all.
+	err = c.Rows(t.Context(), []string{"n"}, [][]string{{"2"}, {"abc"}, {"4"}, {"04"}, {"99"}, {"99999999999"}, {"2"}}, func(row rowread.Row) bool {
 		got = append(got, row.Key)
 		return true
-	})
+	}, func(key int, err *rowread.RowError) { t.Errorf("key %d: %v", key, err) })
 	if slices.Sort(got); err != nil || !slices.Equal(got, []string{"2", "4"}) {
 		t.Errorf("by n: %q, %v", got, err)
 	}
@@ -252,6 +279,34 @@ func TestChunkRows(t *testing.T) {
 	}
 	if _, err := openSession(t, other).BeginChunk(t.Context(), public("item"), nil); err == nil || !strings.Contains(err.Error(), "row security hides rows") {
 		t.Errorf("row security: %v", err)
+	}
+}
+
+// TestChunkRowsThatCannotBeRead: a row that the server cannot read keeps no other
+// one from being read by its key.
+func TestChunkRowsThatCannotBeRead(t *testing.T) {
+	d := newDatabase(t, `CREATE TABLE item (id int PRIMARY KEY, n int)`)
+	d.exec(`INSERT INTO item SELECT n, n FROM generate_series(1, 9) n`, `CREATE PUBLICATION `+d.name+` FOR TABLE item`)
+	s := openSession(t, d.source)
+	if d.value(`SELECT current_setting('server_version_num')::int >= 150000`) != "t" {
+		t.Skip("a row filter needs PostgreSQL 15")
+	}
+	d.exec(`ALTER PUBLICATION ` + d.name + ` SET TABLE item WHERE (1 / (n - 5) >= -1)`)
+	c, err := s.BeginChunk(t.Context(), public("item"), []string{"n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	var unreadable []int
+	err = c.Rows(t.Context(), []string{"id"}, [][]string{{"3"}, {"4"}, {"5"}, {"6"}}, func(row rowread.Row) bool {
+		got = append(got, row.Key)
+		return true
+	}, func(key int, err *rowread.RowError) { unreadable = append(unreadable, key) })
+	if slices.Sort(got); err != nil || !slices.Equal(got, []string{"3", "4", "6"}) || !slices.Equal(unreadable, []int{2}) {
+		t.Errorf("%q, not %v: %v", got, unreadable, err)
+	}
+	if err := c.End(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -175,39 +175,44 @@ func (c *chunkColumn) value(n int) string {
 	return "$" + strconv.Itoa(n) + "::pg_catalog.text::" + c.Type
 }
 
-// order is the ORDER BY of the index.
-func (k *chunkKey) order() string {
+// order is the ORDER BY of the index, or the other way round.
+func (k *chunkKey) order(backwards bool) string {
 	var by []string
 	for i := range k.Columns {
-		by = append(by, k.Columns[i].column()+" USING "+k.Columns[i].Before)
+		c := &k.Columns[i]
+		operator := c.Before
+		if backwards {
+			operator = c.After
+		}
+		by = append(by, c.column()+" USING "+operator)
 	}
 	return strings.Join(by, ", ")
 }
 
-// after is the condition that a row comes behind the key in parameters 1 and
-// following: a comparison of rows where one operator does for all columns, which
-// an index is good for as a whole.
-func (k *chunkKey) after() string {
+// after is the condition that a row comes behind the key in the parameters that
+// follow these many: a comparison of rows where one operator does for all columns,
+// which an index is good for as a whole.
+func (k *chunkKey) after(parameters int) string {
 	same := !slices.ContainsFunc(k.Columns, func(c chunkColumn) bool { return c.After != k.Columns[0].After })
 	first := &k.Columns[0]
 	if len(k.Columns) == 1 {
-		return first.column() + " " + first.After + " " + first.value(1)
+		return first.column() + " " + first.After + " " + first.value(parameters+1)
 	}
 	if same {
 		var columns, values []string
 		for i := range k.Columns {
-			columns, values = append(columns, k.Columns[i].column()), append(values, k.Columns[i].value(i+1))
+			columns, values = append(columns, k.Columns[i].column()), append(values, k.Columns[i].value(parameters+i+1))
 		}
 		return "ROW(" + strings.Join(columns, ", ") + ") " + first.After + " ROW(" + strings.Join(values, ", ") + ")"
 	}
 	condition := ""
 	for i := len(k.Columns) - 1; i >= 0; i-- {
 		c := &k.Columns[i]
-		own := c.column() + " " + c.After + " " + c.value(i+1)
+		own := c.column() + " " + c.After + " " + c.value(parameters+i+1)
 		if condition != "" {
-			own = "(" + own + " OR " + c.column() + " " + c.Equal + " " + c.value(i+1) + " AND " + condition + ")"
+			own = "(" + own + " OR " + c.column() + " " + c.Equal + " " + c.value(parameters+i+1) + " AND " + condition + ")"
 		}
 		condition = own
 	}
-	return first.column() + " " + first.From + " " + first.value(1) + " AND " + condition
+	return first.column() + " " + first.From + " " + first.value(parameters+1) + " AND " + condition
 }

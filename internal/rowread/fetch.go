@@ -36,29 +36,41 @@ type fetch struct {
 	seen int
 	at   string
 	more bool
+	// beyond is set once a row came that is behind those that are wanted.
+	beyond bool
+}
+
+// query is what is fetched.
+type query struct {
+	sql        string
+	byIndex    bool
+	parameters [][]byte
+	formats    []int16
+	// time is after how long nothing more is fetched; zero for all there is.
+	time time.Duration
 }
 
 // fetch reads what a query finds. ended says that it has all.
-func (c *Chunk) fetch(ctx context.Context, byIndex bool, sql string, parameters [][]byte, formats []int16, found func(Row) bool) (seen int, last []string, ended bool, err error) {
+func (c *Chunk) fetch(ctx context.Context, q query, found func(Row) bool) (seen int, last []string, ended bool, err error) {
 	f := &fetch{chunk: c, found: found, most: cmp.Or(c.session.looked.atATime, fetchRows), more: true}
-	ended, err = f.all(ctx, byIndex, sql, parameters, formats)
+	ended, err = f.all(ctx, q)
 	if f.seen > 0 {
 		last = strings.Split(f.at, "\x00")
 	}
 	return f.seen, last, ended, err
 }
 
-func (f *fetch) all(ctx context.Context, byIndex bool, sql string, parameters [][]byte, formats []int16) (ended bool, err error) {
+func (f *fetch) all(ctx context.Context, q query) (ended bool, err error) {
 	began := time.Now()
 	want := f.want()
-	n, err := f.first(ctx, want, byIndex, sql, parameters, formats)
+	n, err := f.first(ctx, want, q)
 	for before := began; err == nil; {
-		if n < want {
+		if n < want || f.beyond {
 			return f.more, nil
 		}
 		now := time.Now()
 		f.paced(now.Sub(before))
-		if before = now; !f.more || now.Sub(began) >= chunkTime {
+		if before = now; !f.more || q.time > 0 && now.Sub(began) >= q.time {
 			return false, nil
 		}
 		want = f.want()
@@ -68,10 +80,10 @@ func (f *fetch) all(ctx context.Context, byIndex bool, sql string, parameters []
 }
 
 // first begins to read: all that it takes goes to the server at once.
-func (f *fetch) first(ctx context.Context, want int, byIndex bool, sql string, parameters [][]byte, formats []int16) (n int, err error) {
+func (f *fetch) first(ctx context.Context, want int, q query) (n int, err error) {
 	var batch pgconn.Batch
-	batch.ExecParams(settingsSQL(f.chunk.Patience, byIndex), nil, nil, nil, nil)
-	batch.ExecParams("DECLARE chunk NO SCROLL CURSOR FOR "+sql, parameters, nil, formats, nil)
+	batch.ExecParams(settingsSQL(f.chunk.Patience, q.byIndex), nil, nil, nil, nil)
+	batch.ExecParams("DECLARE chunk NO SCROLL CURSOR FOR "+q.sql, q.parameters, nil, q.formats, nil)
 	batch.ExecParams(fetchSQL(want), nil, nil, nil, nil)
 	results := f.chunk.session.conn.ExecBatch(ctx, &batch)
 	const fetched = 2 // the place of its rows among the results
@@ -153,15 +165,15 @@ func (f *fetch) rows(result *pgconn.ResultReader) (n int, err error) {
 	return n, err
 }
 
-// row takes one row, whose first value says whether the publication's row filter
-// has it.
+// row takes one row, whose first value says what it is to us.
 func (f *fetch) row(row []pgoutput.Value) {
-	if !f.more {
+	what := row[0].Text[0]
+	if f.beyond = f.beyond || what == beyondRow; f.beyond || !f.more {
 		return
 	}
 	f.at = f.chunk.keyOf(row[1:])
 	f.seen++
-	if row[0].Text[0] == 't' {
+	if what == wantedRow {
 		f.more = f.found(Row{Key: f.at, Values: row[1:]})
 	}
 }

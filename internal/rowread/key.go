@@ -96,6 +96,11 @@ func (c *keyColumn) exactly(i int) string {
 	return column + " " + c.Operator + " " + value + "::" + c.Type
 }
 
+// cast is parameter i as a value of the column's type.
+func (c *keyColumn) cast(i int) string {
+	return "$" + strconv.Itoa(i+1) + "::pg_catalog.text::" + c.Type
+}
+
 // takes reports whether a text may be a value of the column's type. False spares
 // the server an error, and its log a line; a text of a type that is not looked at
 // here may be refused by the server yet.

@@ -95,8 +95,8 @@ func (s *Snapshot) unique() bool {
 // valuesQuery fails when a key is no value of its columns' types.
 func (s *Snapshot) valuesQuery() string {
 	values := make([]string, len(s.key))
-	for i, c := range s.key {
-		values[i] = "$" + strconv.Itoa(i+1) + "::pg_catalog.text::" + c.Type
+	for i := range s.key {
+		values[i] = s.key[i].cast(i)
 	}
 	return "SELECT " + strings.Join(values, ", ")
 }

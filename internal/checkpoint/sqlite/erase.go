@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/mapping"
 )
 
 // Erase takes an object out of the store: its parked entry, what is known to be
@@ -56,6 +57,9 @@ func (s *Store) erase(ctx context.Context, e checkpoint.Erasure) (erased checkpo
 	if err := s.eraseAsked(ctx, e, &erased); err != nil {
 		return erased, err
 	}
+	if err := s.eraseSpellings(ctx, e, &erased); err != nil {
+		return erased, err
+	}
 	if _, err := s.write.ExecContext(ctx, `UPDATE backfill SET refused = (SELECT count(*) FROM refused WHERE feed = ?1 || backfill.id) WHERE state IN ('done', 'cancelled')`, checkpoint.BackfillFeed); err != nil {
 		return erased, err
 	}
@@ -65,6 +69,30 @@ func (s *Store) erase(ctx context.Context, e checkpoint.Erasure) (erased checkpo
 		erased.Left = append(erased.Left, "a call that may be under way has its key: erase it once more in a few minutes")
 	}
 	return erased, err
+}
+
+// eraseSpellings tells of what is kept under another spelling of the key: it may be
+// that of the same person, or of another row.
+func (s *Store) eraseSpellings(ctx context.Context, e checkpoint.Erasure, erased *checkpoint.Erased) error {
+	rows, err := s.write.QueryContext(ctx, `SELECT key FROM parked UNION SELECT key FROM refused UNION SELECT key FROM lacking`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	others := 0
+	for folded := mapping.Fold(e.Key); rows.Next(); {
+		var key []byte
+		if err := rows.Scan(&key); err != nil {
+			return err
+		}
+		if string(key) != e.Key && mapping.Fold(string(key)) == folded {
+			others++
+		}
+	}
+	if others > 0 {
+		erased.Left = append(erased.Left, "the same key in other case, or with other blanks at its end, is among what is kept: if it is of the same person, erase that, too (cdcsync parked list, backfill list --refused)")
+	}
+	return rows.Err()
 }
 
 // asked reports whether an expression names one of the values.
@@ -91,7 +119,7 @@ func (s *Store) eraseAsked(ctx context.Context, e checkpoint.Erasure, erased *ch
 		if err := s.eraseCursor(ctx, b, e, erased); err != nil {
 			return err
 		}
-		keys := slices.DeleteFunc(slices.Clone(b.Keys), func(key string) bool { return key == e.Given })
+		keys := slices.DeleteFunc(slices.Clone(b.Keys), e.Asks)
 		named := asked(b.Where, e.Texts)
 		switch {
 		case len(keys) == len(b.Keys) && !named:
@@ -134,12 +162,19 @@ func (s *Store) eraseCursor(ctx context.Context, b checkpoint.Backfill, e checkp
 		}
 		var c struct {
 			After []string `json:"after"`
+			Until []string `json:"until"`
 		}
 		if err := json.Unmarshal([]byte(text), &c); err != nil {
 			return err
 		}
-		if c.After != nil && !slices.ContainsFunc(e.Texts, func(text string) bool { return !slices.Contains(c.After, text) }) {
+		at := func(place []string) bool {
+			return place != nil && !slices.ContainsFunc(e.Texts, func(text string) bool { return !slices.Contains(place, text) })
+		}
+		switch {
+		case at(c.After):
 			erased.Left = append(erased.Left, fmt.Sprintf("backfill %d stands behind this row, which is its place: have it go on (cdcsync backfill resume %[2]s), or cancel it (cdcsync backfill cancel %[2]s)", b.ID, b.Mapping))
+		case at(c.Until):
+			erased.Left = append(erased.Left, fmt.Sprintf("backfill %d ends at this row: wait for its end, or cancel it: cdcsync backfill cancel %s", b.ID, b.Mapping))
 		}
 	}
 	return rows.Err()

@@ -63,7 +63,7 @@ func TestErase(t *testing.T) {
 	if len(findSecret(t, path)) == 0 {
 		t.Fatal("the secret is not in the files to begin with")
 	}
-	erasure := checkpoint.Erasure{MappingID: id, Key: key, Texts: []string{secret}, Given: secret}
+	erasure := checkpoint.Erasure{MappingID: id, Key: key, Texts: []string{secret}, Asks: func(key string) bool { return key == secret }}
 	erased, err := s.Erase(t.Context(), erasure)
 	if err != nil {
 		t.Fatal(err)
@@ -111,6 +111,8 @@ func TestEraseTellsWhatIsLeft(t *testing.T) {
 	s, path := identified(t)
 	id := checkpoint.MappingID{Schema: "public", Table: "people", Object: "person"}
 	key := "person\x00" + secret + "\x00"
+	other := "person\x00" + strings.ToUpper(secret) + "\x00"
+	save(t, s, checkpoint.Save{Parked: []checkpoint.Parked{{Key: other, Mapping: "people", Object: "person", Fields: "{}", Payload: "{}", Operation: "UPSERT", First: time.Now(), Last: time.Now()}}})
 	save(t, s, checkpoint.Save{Started: []checkpoint.Call{{ID: 1, Keys: []string{key}}}, Cursors: []checkpoint.Cursor{{Feed: "backfill:1", Value: fmt.Sprintf(`{"columns":["email"],"after":[%q]}`, secret)}}})
 	if _, err := s.AddBackfill(t.Context(), checkpoint.Backfill{Mapping: "people", MappingID: id, Keys: []string{secret}, Added: time.Now()}); err != nil {
 		t.Fatal(err)
@@ -118,12 +120,12 @@ func TestEraseTellsWhatIsLeft(t *testing.T) {
 	if err := os.WriteFile(path+".v5", nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	erased, err := s.Erase(t.Context(), checkpoint.Erasure{MappingID: id, Key: key, Texts: []string{secret}, Given: secret})
+	erased, err := s.Erase(t.Context(), checkpoint.Erasure{MappingID: id, Key: key, Texts: []string{secret}, Asks: func(key string) bool { return key == secret }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	left := strings.Join(erased.Left, "\n")
-	for _, want := range []string{"backfill 1 asks for it", "backfill 1 stands behind this row", "a call that may be under way", ".v5 is a copy"} {
+	for _, want := range []string{"backfill 1 asks for it", "backfill 1 stands behind this row", "a call that may be under way", ".v5 is a copy", "the same key in other case"} {
 		if !strings.Contains(left, want) {
 			t.Errorf("not told: %s, in:\n%s", want, left)
 		}
