@@ -42,6 +42,12 @@ slot nor the state file, so that the daemon may run beside it.`,
   cdcsync run -c cdcsync.yaml --shadow --for 1h`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			d := &daemon.Daemon{}
+			if !terminal(os.Stdin) && !watching.on {
+				reload := func() { d.Hangup() }
+				hangup.Store(&reload)
+				defer hangup.Store(nil)
+			}
 			c, err := config.Load(file, os.LookupEnv)
 			if err != nil {
 				return usageError{err}
@@ -62,7 +68,8 @@ slot nor the state file, so that the daemon may run beside it.`,
 			if watching.given(cmd) {
 				return usageError{errors.New("--for, --latency and --json go with --shadow")}
 			}
-			d := &daemon.Daemon{Config: c, Log: log, Version: version.Read(linked), Supervisor: supervisor.New(os.LookupEnv, os.Getpid()), AcceptTables: tables, AcceptMappings: mappings}
+			d.Config, d.Log, d.Version, d.Supervisor = c, log, version.Read(linked), supervisor.New(os.LookupEnv, os.Getpid())
+			d.AcceptTables, d.AcceptMappings = tables, mappings
 			if gap != "" {
 				span, err := checkpoint.ParseSpan(gap)
 				if err != nil {
@@ -80,11 +87,6 @@ slot nor the state file, so that the daemon may run beside it.`,
 					log.Warn("configuration", "warning", w.Error())
 				}
 				return c, log, nil
-			}
-			if !terminal(os.Stdin) {
-				reload := func() { d.Hangup() }
-				hangup.Store(&reload)
-				defer hangup.Store(nil)
 			}
 			err = d.Run(cmd.Context())
 			var none *daemon.NoGapError

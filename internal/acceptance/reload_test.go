@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/faultproxy"
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
 )
 
@@ -72,6 +73,31 @@ func TestReload(t *testing.T) {
 		if !w.noted("copy added", "cdcsync backfill start items") {
 			t.Errorf("notes: %q", w.status().Notices)
 		}
+		p.stop(t)
+	})
+}
+
+// TestHangupDuringAStart: a SIGHUP that comes before the daemon delivers is heeded as
+// soon as it does, and does not end it.
+func TestHangupDuringAStart(t *testing.T) {
+	if signal.Ignored(syscall.SIGHUP) {
+		t.Skip("the program ignores SIGHUP, as under nohup")
+	}
+	oneAPI(t, "rest", func(t *testing.T, api string) {
+		t.Parallel()
+		w := newItems(t, server, api, 10, simulator.Options{})
+		var proxy *faultproxy.Proxy
+		proxy, w.config.url = behindProxy(t, w.config.url)
+		proxy.Set(faultproxy.Faults{Down: faultproxy.Flow{Cut: 1}})
+		p := w.launch()
+		p.awaitLog(t, "waiting for postgresql")
+		w.config.level = "debug"
+		w.configure()
+		p.signal(t, syscall.SIGHUP)
+		p.awaitLog(t, "configuration is read again later")
+		proxy.Set(faultproxy.Faults{})
+		p.awaitLog(t, "changed=[log.level]")
+		w.awaitReady(p)
 		p.stop(t)
 	})
 }

@@ -63,6 +63,8 @@ type Daemon struct {
 	runner   atomic.Pointer[pipeline.Runner]
 	starting atomic.Pointer[string]
 	house    atomic.Pointer[house]
+	// hungUp is set by a Hangup, which Run may not have begun to heed.
+	hungUp atomic.Bool
 }
 
 // deliver starts the pipeline and runs it to its end.

@@ -28,6 +28,7 @@ type house struct {
 	turn      sync.RWMutex
 	reloading sync.Mutex
 	next      chan *Daemon
+	hangups   chan struct{}
 	// serving ends with the process.
 	serving context.Context
 	record  snapshot.Record
@@ -53,13 +54,16 @@ func (d *Daemon) Run(ctx context.Context) error {
 	// The endpoints outlive the pipeline: its end is worth watching too.
 	serving, stopServing := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopServing()
-	h := &house{next: make(chan *Daemon), serving: serving}
+	h := &house{next: make(chan *Daemon), hangups: make(chan struct{}, 1), serving: serving}
 	first, err := h.open(ctx, d)
 	if err != nil {
 		return err
 	}
 	h.current.Store(first)
 	d.house.Store(h)
+	if d.hungUp.Load() {
+		h.hangUp()
+	}
 	group, failed := errgroup.WithContext(serving)
 	group.Go(func() error {
 		return admin.Serve(serving, d.Config.HTTP.Listen, d.Config.HTTP.WebConfig, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -75,6 +79,10 @@ func (d *Daemon) Run(ctx context.Context) error {
 	})
 	group.Go(func() error {
 		h.remember(serving)
+		return nil
+	})
+	group.Go(func() error {
+		h.heed(serving)
 		return nil
 	})
 	defer context.AfterFunc(ctx, d.Supervisor.Stopping)()

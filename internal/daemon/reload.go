@@ -19,19 +19,54 @@ func (d *Daemon) anew(c *config.Config, log *slog.Logger) *Daemon {
 }
 
 // Hangup has the configuration read again, as a reload does, without waiting for
-// it; the log tells what comes of it.
+// it; the log tells what comes of it. One that comes during a start or another
+// reload is heeded after that, also where Run has not been called yet.
 func (d *Daemon) Hangup() {
-	h := d.house.Load()
-	if h == nil {
-		return
+	d.hungUp.Store(true)
+	if h := d.house.Load(); h != nil {
+		h.hangUp()
 	}
-	go func() {
+}
+
+func (h *house) hangUp() {
+	select {
+	case h.hangups <- struct{}{}:
+	default: // several are as good as one
+	}
+}
+
+// hangupAgain is how long it is waited for the end of a start, or of another reload.
+const hangupAgain = 100 * time.Millisecond
+
+// heed does what Hangup asks for.
+func (h *house) heed(ctx context.Context) {
+	wait := time.NewTimer(0)
+	defer wait.Stop()
+	<-wait.C
+	for told := false; ; {
+		select {
+		case <-h.hangups:
+			told = false
+		case <-wait.C:
+		case <-ctx.Done():
+			return
+		}
 		l := h.current.Load()
-		if _, err := h.reload(h.serving, l); err != nil {
+		_, err := h.reload(ctx, l)
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case errors.Is(err, errStarting), errors.Is(err, errReloading):
+			if wait.Reset(hangupAgain); !told {
+				told = true
+				l.Log.Warn("configuration is read again later", "reason", err)
+			}
+		default:
 			l.Log.Error("configuration not read again", "err", err)
 		}
-	}()
+	}
 }
+
+var errReloading = errors.New("another reload is under way; try again when it has ended")
 
 // reload reads the configuration again, and has it take the place of that of l once
 // it is found to be right as a whole. What is wrong with it is in the answer.
@@ -40,7 +75,7 @@ func (h *house) reload(ctx context.Context, l *life) (admin.Reloaded, error) {
 		return admin.Reloaded{}, errors.New("the configuration of this process is not in a file, so that it cannot be read again; restart it")
 	}
 	if !h.reloading.TryLock() {
-		return admin.Reloaded{}, errors.New("another reload is under way; try again when it has ended")
+		return admin.Reloaded{}, errReloading
 	}
 	defer h.reloading.Unlock()
 	if h.current.Load() != l || l.runner.Load() == nil {
