@@ -118,9 +118,15 @@ func same(a, b string) bool {
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// sameOrigin reports whether a request comes from a page of ours, or from none.
+// sameOrigin reports whether a request comes from a page of ours, or from none. What
+// browsers say of that over https, and on this machine, no page can change; it is
+// right behind a proxy, too, which may send another Host than the page's.
 func sameOrigin(r *http.Request) bool {
-	if site := r.Header.Get("Sec-Fetch-Site"); site != "" && site != "same-origin" && site != "none" {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "same-origin":
+		return true
+	case "", "none":
+	default:
 		return false
 	}
 	origin := r.Header.Get("Origin")

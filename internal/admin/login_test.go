@@ -79,6 +79,16 @@ func TestWhoMayActAndSeeValues(t *testing.T) {
 	}
 }
 
+// A list that has come out empty is not all there is.
+func TestAnEmptyListIsNotAll(t *testing.T) {
+	for _, what := range [][2]string{{"backfills/start", "keys"}, {"backfills/start", "mappings"}, {"backfills/cancel", "mappings"}, {"pause", "mappings"}, {"resume", "mappings"}} {
+		body := `{"` + what[1] + `": []}`
+		if w := send(kinds["none"], [3]string{"POST", "/api/v1/" + what[0], body}, nil); w.Code != 400 || !strings.Contains(w.Body.String(), what[1]+" is an empty list") {
+			t.Errorf("%s %s: got %d %s", what[0], body, w.Code, w.Body)
+		}
+	}
+}
+
 // A page is told what to configure.
 func TestARefusalSaysWhatToConfigure(t *testing.T) {
 	w := send(kinds["none"], asks["act"], map[string]string{admin.RequestHeader: "page"})
@@ -123,6 +133,25 @@ func TestSession(t *testing.T) {
 	out := send(kinds["token"], [3]string{"POST", "/api/v1/logout", `{}`}, with)
 	if cookies := out.Result().Cookies(); len(cookies) != 1 || cookies[0].MaxAge > 0 || cookies[0].Value != "" {
 		t.Errorf("log out: got %v", cookies)
+	}
+}
+
+// Behind a proxy that has TLS, the page has another origin than the Host that the
+// proxy sends, as it has to.
+func TestAPageBehindAProxy(t *testing.T) {
+	page := map[string]string{admin.RequestHeader: "page", "Origin": "https://ops.example", "Sec-Fetch-Site": "same-origin"}
+	w := send(kinds["token"], [3]string{"POST", "/api/v1/login", `{"token":"` + secret + `"}`}, page)
+	cookies := w.Result().Cookies()
+	if w.Code != 200 || len(cookies) != 1 {
+		t.Fatalf("the token: got %d %s, %d cookies", w.Code, w.Body, len(cookies))
+	}
+	page["Cookie"] = cookies[0].Name + "=" + cookies[0].Value
+	if w := send(kinds["token"], asks["act"], page); w.Code != 200 {
+		t.Errorf("acting: got %d %s", w.Code, w.Body)
+	}
+	page["Sec-Fetch-Site"] = "cross-site"
+	if w := send(kinds["token"], asks["act"], page); w.Code != 403 {
+		t.Errorf("a page of others: got %d %s, want 403", w.Code, w.Body)
 	}
 }
 

@@ -2,6 +2,7 @@ package page_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,6 +63,34 @@ func TestOverviewOfADaemonThatIsGone(t *testing.T) {
 	b.sees("#link", "no answer")
 	b.sees("main", "412 objects")
 	b.quiet("/api/v1/events")
+}
+
+// A browser has six connections to an address for all its tabs: a seventh that showed
+// the page would wait for ever, if those that nobody sees kept theirs.
+func TestAHiddenPageKeepsNoConnection(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, well())
+	b := open(t, s.URL, 1280, 900)
+	b.sees("main", "Everything committed by")
+	turn := func(hidden bool, streams int32) {
+		t.Helper()
+		b.do(chromedp.Evaluate[chromedp.Void](fmt.Sprintf(`Object.defineProperty(document, "hidden", {configurable: true, get: () => %t}); document.dispatchEvent(new Event("visibilitychange"))`, hidden)))
+		for end := time.Now().Add(10 * time.Second); s.streams.Load() != streams; time.Sleep(20 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%d connections are kept for events, want %d", s.streams.Load(), streams)
+			}
+		}
+	}
+	turn(true, 0)
+	s.say(func(status *snapshot.Status) { *status = status.Without(snapshot.Unresponsive, "it hangs") })
+	for end := time.Now().Add(30 * time.Second); !strings.HasPrefix(js[string](b, `document.title`), "! "); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the title is still %q", js[string](b, `document.title`))
+		}
+	}
+	turn(false, 1)
+	b.sees("main", "It hangs")
+	b.quiet()
 }
 
 func TestCharts(t *testing.T) {

@@ -7,10 +7,12 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +38,8 @@ type stage struct {
 	history snapshot.History
 	// did is what was done, in the words of the API.
 	did []string
+	// streams are the connections that are kept for events.
+	streams atomic.Int32
 }
 
 const token = "0f1e2d3c4b5a69788796a5b4"
@@ -49,7 +53,14 @@ func newStage(t *testing.T, status snapshot.Status, change ...func(*stage)) *sta
 		c(s)
 	}
 	ending := make(chan struct{})
-	s.Server = httptest.NewServer(admin.New(s.options(ending)))
+	handler := admin.New(s.options(ending))
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/v1/events" {
+			s.streams.Add(1)
+			defer s.streams.Add(-1)
+		}
+		handler.ServeHTTP(w, r)
+	}))
 	t.Cleanup(func() {
 		close(ending)
 		s.Close()

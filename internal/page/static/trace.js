@@ -57,7 +57,7 @@ export const trace = {
         h("label", { class: "field" }, h("span", null, "Mapping"), h("select", { name: "mapping", required: true }, mappings.map((name) => h("option", null, name)))),
         h("label", { class: "field grow" }, h("span", null, "Key"), h("input", { name: "key", required: true, autocomplete: "off", spellcheck: "false", "aria-describedby": "key-note" })),
         h("button", { type: "submit", class: "main", disabled: at.busy }, "Trace"),
-        h("p", { class: "muted", id: "key-note" }, "The values of the mapping's key columns, with commas between them.")),
+        h("p", { class: "muted", id: "key-note" }, "The values of the mapping's key columns, with commas between them, or as [\"a,b\",\"c\"] where one has a comma in it.")),
       at.problem && h("p", { class: "bad", role: "alert" }, sentence(at.problem)),
       at.traced && result(at.traced),
     ];
