@@ -45,8 +45,9 @@ func waitCommand() *cobra.Command {
 
 --now takes what is committed by now, as the server says from which cdcsync reads.
 --lsn takes a place, as pg_current_wal_lsn() tells it to a session that has
-committed. An LSN means something on one timeline only: where the server may fail
-over meanwhile, give --timeline with it.
+committed; with synchronous_commit = off that may be before its own commit, and
+pg_current_wal_insert_lsn() is to be asked. An LSN means something on one timeline
+only: where the server may fail over meanwhile, give --timeline with it.
 
 It says yes when each object made of these changes is confirmed by Marketo, or
 parked; those that are parked are counted, and --fail-parked takes them for a
