@@ -21,9 +21,10 @@ func pauseCommand() *cobra.Command {
 all of them wait, those that are configured later among them.
 
 Nothing of a paused mapping is sent, nor of its backfill; calls that are under way
-end. Changes keep their place: PostgreSQL keeps the WAL from the oldest of them on,
-and once memory is full of them (delivery.max_pending) nothing is read any more, of
-other mappings either. A daemon with a paused mapping is not ready.`,
+end. Changes keep their place: PostgreSQL keeps the WAL from the oldest of them on.
+Other mappings go on: what comes of a paused one beyond a quarter of memory
+(delivery.max_pending) is left in PostgreSQL. A daemon with a paused mapping is not
+ready.`,
 		Example: `  cdcsync pause roadshow --reason 'the object type is being changed'
   cdcsync pause`,
 		RunE: func(cmd *cobra.Command, names []string) error {
@@ -41,8 +42,9 @@ func resumeCommand() *cobra.Command {
 		Use:   "resume [MAPPING...]",
 		Short: "Have mappings go on that were paused",
 		Long: `Have mappings go on that were paused, from where they stood. Without MAPPING it
-is so for all. A backfill that was paused by itself is resumed with cdcsync
-backfill resume.`,
+is so for all. Where changes were left in PostgreSQL meanwhile, the daemon ends its
+work in order and begins anew to read them, in the same process. A backfill that was
+paused by itself is resumed with cdcsync backfill resume.`,
 		Example: `  cdcsync resume roadshow
   cdcsync resume`,
 		RunE: func(cmd *cobra.Command, names []string) error {

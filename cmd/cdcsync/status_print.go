@@ -261,7 +261,11 @@ func writeMappings(b *strings.Builder, mappings []snapshot.Mapping) {
 			fmt.Fprintf(b, "\n%s is stopped: %s\n", printable(m.Name), printable(m.Stopped))
 		}
 		if m.Paused != "" {
-			fmt.Fprintf(b, "\n%s is paused %s; %s of WAL are kept for it\n", printable(m.Name), printable(m.Paused), amount(m.PausedWAL))
+			fmt.Fprintf(b, "\n%s is paused %s; %s of WAL are kept for it", printable(m.Name), printable(m.Paused), amount(m.PausedWAL))
+			if m.LeftFrom != "" {
+				fmt.Fprintf(b, ", and what came since %s waits there", m.LeftFrom)
+			}
+			b.WriteByte('\n')
 		}
 		if m.Blocked != "" {
 			fmt.Fprintf(b, "\n%s is blocked: %s\n", printable(m.Name), printable(m.Blocked))

@@ -137,7 +137,7 @@ func (h *house) endpoints(l *life) http.Handler {
 		Listen: d.Config.HTTP.Listen, Login: login(d.Config.HTTP), Ending: l.ended, History: h.record.After,
 		Status:     func(ctx context.Context) snapshot.Status { return d.status(ctx, store) },
 		EachParked: store.EachParked, Act: d.act, Release: d.release, Reserve: d.reserve, Backfills: d.backfills,
-		Pause:  func(ctx context.Context, ask admin.PauseAsk) (admin.Paused, error) { return d.pause(ctx, store, ask) },
+		Pause:  func(ctx context.Context, ask admin.PauseAsk) (admin.Paused, error) { return h.pause(ctx, l, ask) },
 		Reload: func(ctx context.Context) (admin.Reloaded, error) { return h.reload(ctx, l) },
 		Underway: func(ctx context.Context, ask admin.UnderwayAsk) (admin.Underway, error) {
 			return d.underway(ctx, store, ask)

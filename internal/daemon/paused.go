@@ -62,6 +62,47 @@ func pauseReason(p checkpoint.Paused) string {
 	return reason
 }
 
+// pause has mappings wait, or go on. Of one that was paused for long, what came since
+// is left in PostgreSQL: for that, another life takes the place of l, which reads it
+// again. Whoever asked may have gone by then.
+func (h *house) pause(ctx context.Context, l *life, ask admin.PauseAsk) (admin.Paused, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), takesOver)
+	defer cancel()
+	answer, err := l.pause(ctx, l.store, ask)
+	if err != nil || !ask.Resume {
+		return answer, err
+	}
+	return answer, h.goOn(ctx, l)
+}
+
+// goOn begins another life where a mapping that is not paused any more goes on in
+// that alone.
+func (h *house) goOn(ctx context.Context, l *life) error {
+	report, err := l.Report(ctx)
+	if err != nil {
+		return err
+	}
+	left := slices.ContainsFunc(report.Mappings, func(m delivery.MappingReport) bool { return m.LeftFrom != 0 && m.Paused == "" })
+	if !left {
+		return nil
+	}
+	h.reloading.Lock()
+	defer h.reloading.Unlock()
+	if h.current.Load() != l {
+		return nil // a reload was first
+	}
+	l.Log.Info("begins anew, as a mapping was resumed of which changes wait in postgresql")
+	select {
+	case h.next <- l.anew(l.Config, l.Log):
+		h.awaitNext(ctx, l)
+		return nil
+	case <-l.ended:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("begin anew for what was resumed: %w; restart the daemon", ctx.Err())
+	}
+}
+
 // pause has mappings wait, or go on, in this life and in later ones.
 func (d *Daemon) pause(ctx context.Context, store *sqlite.Store, ask admin.PauseAsk) (admin.Paused, error) {
 	runner := d.runner.Load()

@@ -6,11 +6,14 @@ import (
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 // mappingState is what the Machine knows of one mapping.
 type mappingState struct {
-	pending  int
+	pending int
+	// bytes is what its items hold in memory.
+	bytes    int
 	evidence evidence
 	block    block
 	brake    brake
@@ -24,6 +27,8 @@ type mappingState struct {
 	lag     lag
 	// paused is why its objects wait by somebody's word, by class; "" if not.
 	paused [classes]string
+	// newest is the last change that came and was not settled.
+	newest pgoutput.Position
 	// unreadable is set while rows of the mapping cannot be read.
 	unreadable unreadable
 	count      MappingCounts

@@ -164,7 +164,7 @@ func (m *Machine) braked(c *call, sign int) {
 // silent reports whether nothing of a mapping is sent but, if that, probes.
 func (m *Machine) silent(mapping int) bool {
 	s := &m.states[mapping]
-	return s.brake.held || s.block.reason != "" || s.paused[live] != ""
+	return s.brake.held || s.block.reason != "" || s.waits()
 }
 
 // askAgain has the table asked of every deletion of a mapping that was held:

@@ -186,7 +186,7 @@ func (m *Machine) due(now time.Time, l *lane) bool {
 	if l.class == bulk {
 		return m.bulkDue(now, l)
 	}
-	if m.states[l.mapping].paused[live] != "" {
+	if m.states[l.mapping].waits() {
 		return false
 	}
 	if m.states[l.mapping].brake.held || l.operation == marketo.Delete && m.mayDelete(now, l.mapping, 1) == 0 {

@@ -160,7 +160,7 @@ func (m *Machine) obstacles(now time.Time) []Obstacle {
 		add(Throttled, "marketo refuses calls, as too many are made, by all integrations together: "+m.pauses.throttle.fault.Error())
 	}
 	for i := range m.states {
-		if m.states[i].stopped.reason != "" {
+		if m.states[i].stopped.reason != "" && !m.states[i].stopped.paused {
 			all = append(all, m.stoppedObstacle(i))
 		}
 		if m.states[i].brake.held {
@@ -171,8 +171,8 @@ func (m *Machine) obstacles(now time.Time) []Obstacle {
 		}
 	}
 	for i := range m.states {
-		if why := m.states[i].paused[live]; why != "" {
-			add(MappingPaused, "mapping "+m.cfg.Mappings[i].Name+" is paused: "+why)
+		if m.states[i].waits() {
+			all = append(all, m.pausedObstacle(i))
 		}
 		if reason, ok := m.tellUnreadable(now, i); ok {
 			add(Unreadable, reason)

@@ -140,7 +140,7 @@ func (Tick) event()      {}
 func (Stop) event()      {}
 
 // Effect is something the Machine wants done: Send, Save, Acknowledge, Read, Tell,
-// Answer, Log or Finished.
+// Answer, LeaveOut, Log or Finished.
 type Effect interface{ effect() }
 
 // Send asks for one call; its answer comes as Answered, and until then Batch

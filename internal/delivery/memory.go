@@ -32,13 +32,17 @@ func (m *Machine) add(it *item) {
 	m.memory.items++
 	m.memory.bytes += int(it.bytes)
 	m.states[it.mapping].pending++
+	m.states[it.mapping].bytes += int(it.bytes)
 }
 
 // sizeOf is what an item of a write holds in memory, about.
 func sizeOf(w *mapping.Write) int32 { return int32(w.Bytes + itemBytes) }
 
 // resized accounts for an item that held so many bytes before.
-func (m *Machine) resized(it *item, before int32) { m.memory.bytes += int(it.bytes) - int(before) }
+func (m *Machine) resized(it *item, before int32) {
+	m.memory.bytes += int(it.bytes) - int(before)
+	m.states[it.mapping].bytes += int(it.bytes) - int(before)
+}
 
 // blankItem returns an item with nothing in it, in the memory of one that is over.
 func (m *Machine) blankItem() *item {

@@ -108,6 +108,7 @@ func (m *Machine) absorbNext(it *item) {
 	}
 	m.resized(it, before)
 	m.memory.bytes -= int(next.bytes)
+	m.states[next.mapping].bytes -= int(next.bytes)
 	m.joinOrigin(it, next)
 	it.after = next.after
 	if it.last == next {

@@ -71,6 +71,11 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at pgoutput.Position) {
 		state.count.Replayed++
 		return
 	}
+	if state.paused[live] != "" && at != state.newest && m.leaves(now, w.Mapping, at) || state.stopped.paused {
+		state.count.Left++
+		return
+	}
+	state.newest = at
 	if m.queue.seen.counts(keyed) {
 		state.keys.note(m.queue.seen.see(keyed, now, m.cfg.MaxWait))
 	}
@@ -135,6 +140,7 @@ func (m *Machine) begin(now time.Time, it *item) {
 func (m *Machine) release(now time.Time, it *item) {
 	m.memory.items--
 	m.memory.bytes -= int(it.bytes)
+	m.states[it.mapping].bytes -= int(it.bytes)
 	m.memory.fetched -= int(it.fetched)
 	if next := it.after; next != nil {
 		next.last = it.last

@@ -57,7 +57,7 @@ func (l *Latency) Quantile(q float64) float64 {
 
 // MappingCounts counts what became of the writes of one mapping since the
 // start. Received + Retried + Offered = Replayed + Coalesced + Unchanged +
-// Confirmed + Parked + Refused + Gone + Kept + what is pending, always.
+// Confirmed + Parked + Refused + Gone + Kept + Left + what is pending, always.
 type MappingCounts struct {
 	// Received counts the writes that came from the stream, Retried the
 	// parked objects that were put back into the queue.
@@ -88,6 +88,9 @@ type MappingCounts struct {
 	// Respelled counts changes of a key into another that Marketo may take for
 	// the same: the object of the old spelling was left alone.
 	Respelled uint64
+	// Left counts writes that were left in PostgreSQL, as their mapping is paused and
+	// has had its share of memory: they come again in the next life.
+	Left uint64
 	// Retries counts objects sent again because of their status.
 	Retries uint64
 	// Statuses counts what Marketo said, by marketo.Status.
@@ -177,6 +180,9 @@ type MappingReport struct {
 	// Oldest is the transaction of the oldest change that waits, of a mapping that
 	// is Paused; zero for none.
 	Oldest LSN
+	// LeftFrom is from where on what comes of a mapping that is Paused is left in
+	// PostgreSQL until it is resumed; zero while nothing is.
+	LeftFrom LSN
 	// Braked is set while the mapping is held, as it wants to delete too much.
 	Braked bool
 }
@@ -209,8 +215,8 @@ func (m *Machine) Report(now time.Time) Report {
 		s := &m.states[i]
 		r.Mappings = append(r.Mappings, MappingReport{
 			Mapping: m.cfg.Mappings[i], MappingCounts: s.count, Pending: s.pending,
-			Waits: m.waitingPays(i), Blocked: s.block.reason, Stopped: s.stopped.reason, Braked: s.brake.held,
-			Paused: s.paused[live], PausedBackfill: s.paused[bulk], Oldest: waits[i],
+			Waits: m.waitingPays(i), Blocked: s.block.reason, Stopped: s.stoppedFor(), Braked: s.brake.held,
+			Paused: s.paused[live], PausedBackfill: s.paused[bulk], Oldest: waits[i], LeftFrom: s.leftFrom(),
 		})
 	}
 	return r
@@ -218,10 +224,10 @@ func (m *Machine) Report(now time.Time) Report {
 
 // Balance is the part of a MappingReport that must add up: Received +
 // Retried + Offered = Replayed + Coalesced + Unchanged + Confirmed + Parked +
-// Refused + Gone + Kept + Pending.
+// Refused + Gone + Kept + Left + Pending.
 type Balance struct {
-	Received, Retried, Offered, Replayed, Coalesced, Unchanged, Confirmed, Parked, Refused, Gone, Kept uint64
-	Pending                                                                                            int
+	Received, Retried, Offered, Replayed, Coalesced, Unchanged, Confirmed, Parked, Refused, Gone, Kept, Left uint64
+	Pending                                                                                                  int
 }
 
 // Balance returns the books of one mapping.
@@ -229,7 +235,7 @@ func (m *Machine) Balance(mapping int) Balance {
 	s := &m.states[mapping]
 	return Balance{
 		Received: s.count.Received, Retried: s.count.Retried, Offered: s.count.Offered, Refused: s.count.Refused, Unchanged: s.count.Unchanged, Replayed: s.count.Replayed, Coalesced: s.count.Coalesced,
-		Confirmed: s.count.Confirmed, Parked: s.count.Parked, Gone: s.count.Gone, Kept: s.count.Kept, Pending: s.pending,
+		Confirmed: s.count.Confirmed, Parked: s.count.Parked, Gone: s.count.Gone, Kept: s.count.Kept, Left: s.count.Left, Pending: s.pending,
 	}
 }
 

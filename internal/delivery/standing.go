@@ -151,14 +151,14 @@ func (m *Machine) lacksYet(now time.Time, it *item) (Condition, string) {
 // unsendable says why an item that could be sent is not.
 func (m *Machine) unsendable(now time.Time, it *item) (Condition, string) {
 	switch {
+	case m.states[it.mapping].waits():
+		return Stuck, "belongs to a mapping that is paused"
 	case m.behindOf(int(it.mapping)):
 		return Stuck, "waits until the stream has come again to what was sent last before the start"
 	case m.holds.all.After(now):
 		return Holding, "waits until calls of the last life can no longer be executing, " + left(m.holds.all, now)
 	case m.states[it.mapping].block.reason != "":
 		return Stuck, "belongs to a mapping that is blocked"
-	case m.states[it.mapping].paused[live] != "":
-		return Stuck, "belongs to a mapping that is paused"
 	case m.pauses.outage.failures > 0 || m.pauses.throttle.until.After(now) || m.pauses.wish.After(now):
 		return Stuck, "waits for a pause in the calls to marketo to end" + tries(it.faults)
 	case m.count.Limited != "":

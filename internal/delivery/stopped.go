@@ -26,6 +26,9 @@ type stopped struct {
 	reason string
 	at     pgoutput.Position
 	since  time.Time
+	// paused is set where the mapping is paused and has had its share of memory:
+	// see leaves.
+	paused bool
 	// short is set when the stream had not come again to what was sent of the
 	// mapping before: what has come of it may not go alone, in this life.
 	short bool
@@ -43,20 +46,26 @@ type lag struct {
 
 // stopMapping stops the mapping of e at a place in the open transaction.
 func (m *Machine) stopMapping(now time.Time, e *Entry) {
-	i := e.Write.Mapping
-	s := &m.states[i]
+	s := &m.states[e.Write.Mapping]
 	if s.stopped.reason != "" {
 		return
 	}
-	s.stopped = stopped{reason: e.Write.Problem.Message, at: pgoutput.Position{Commit: m.stream.commit, Seq: e.Seq}, since: m.wall(now)}
+	m.stopAt(now, e.Write.Mapping, stopped{reason: e.Write.Problem.Message, at: pgoutput.Position{Commit: m.stream.commit, Seq: e.Seq}})
+	m.log(slog.LevelError, "mapping stopped; what comes of it from there on waits in postgresql, and others go on",
+		"mapping", m.cfg.Mappings[e.Write.Mapping].Name, "transaction", s.stopped.at.Commit, "change", s.stopped.at.Seq, "reason", s.stopped.reason)
+}
+
+// stopAt has nothing more of a mapping received in this life.
+func (m *Machine) stopAt(now time.Time, i int, at stopped) {
+	s := &m.states[i]
+	s.stopped = at
+	s.stopped.since = m.wall(now)
 	m.window.Add(m.stream.open) // what is not settled in this life
 	m.askForUndecided(i)
-	s.stopped.short = m.behindOf(i)
+	s.stopped.short = !s.stopped.paused && m.behindOf(i)
 	s.lag.behind = true // all that it has sent was sent before this place
 	m.stream.lags = m.behind()
 	m.recordLags()
-	m.log(slog.LevelError, "mapping stopped; what comes of it from there on waits in postgresql, and others go on",
-		"mapping", m.cfg.Mappings[i].Name, "transaction", s.stopped.at.Commit, "change", s.stopped.at.Seq, "reason", s.stopped.reason)
 }
 
 // askForUndecided has the table tell what becomes of removals of a mapping: the
@@ -74,6 +83,9 @@ func (m *Machine) askForUndecided(mapping int) {
 // stoppedObstacle says which mapping is stopped, since when, and why.
 func (m *Machine) stoppedObstacle(i int) Obstacle {
 	s := &m.states[i].stopped
+	if s.paused {
+		return m.pausedObstacle(i)
+	}
 	return Obstacle{Condition: MappingStopped, Reason: fmt.Sprintf("mapping %s is stopped since %s at %s, and what comes of it from there on waits in postgresql: %s",
 		m.cfg.Mappings[i].Name, s.since.UTC().Format("2006-01-02 15:04:05 UTC"), s.at.Commit, s.reason)}
 }
@@ -155,7 +167,7 @@ func (m *Machine) anyShort() bool {
 // behindOf reports whether nothing of a mapping may be sent yet: see behind.
 func (m *Machine) behindOf(mapping int) bool {
 	s := &m.states[mapping]
-	return s.stopped.short || m.behind() && !(s.lag.behind && s.lag.sentBefore == pgoutput.Position{})
+	return s.stopped.short || s.stopped.paused || m.behind() && !(s.lag.behind && s.lag.sentBefore == pgoutput.Position{})
 }
 
 // allBehind reports whether that is so of every mapping.
@@ -169,10 +181,11 @@ func (m *Machine) allBehind() bool {
 }
 
 // catchesUp reports whether there is something to be sent of a mapping that lags,
-// while others are behind.
+// while others are behind. One that is paused sends nothing, and is stopped before
+// it takes memory from them.
 func (m *Machine) catchesUp() bool {
 	for i := range m.states {
-		if m.states[i].pending > 0 && !m.behindOf(i) {
+		if m.states[i].pending > 0 && !m.behindOf(i) && !(m.states[i].paused[live] != "" && m.mayLeave(i)) {
 			return true
 		}
 	}

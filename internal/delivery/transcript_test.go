@@ -231,6 +231,8 @@ func (s *story) effect(e Effect) {
 		s.say("%s ticket %d is settled", s.clock(), e.Ticket)
 	case BackfillPaused:
 		s.say("%s %s is refused: %s", s.clock(), e.Feed, e.Reason)
+	case LeaveOut:
+		s.say("%s nothing more of %s is taken", s.clock(), s.cfg.Mappings[e.Mapping].Name)
 	case Tell:
 		s.say("%s told: done %d, missing %d%s", s.clock(), e.Answer.Done, e.Answer.Missing, list(e.Answer.Problems))
 	case Finished:

@@ -38,6 +38,8 @@ func (r *Runner) carryOut(e delivery.Effect, life context.Context, group *errgro
 		e.To <- e.Answer
 	case delivery.TellErased:
 		e.To <- e.Answer
+	case delivery.LeaveOut:
+		r.reader.leaveTo(e.Mapping)
 	case delivery.TicketSettled, delivery.BackfillPaused:
 		r.backfills.note(life, e)
 	case delivery.Log:

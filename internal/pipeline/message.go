@@ -16,6 +16,9 @@ func (r *reader) dispatch(life context.Context, stream *replication.Stream, mess
 	if back, err := r.looksBack(message); back {
 		return err
 	}
+	if r.left.Load() != nil {
+		r.leave()
+	}
 	switch m := message.(type) {
 	case *pgoutput.Begin:
 		return r.begin(m)

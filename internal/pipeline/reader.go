@@ -60,6 +60,8 @@ type reader struct {
 	// nil for none.
 	haltReason atomic.Pointer[string]
 	stopOrder  atomic.Pointer[stopOrder]
+	// left are mappings of which the machine takes nothing more; nil for none.
+	left       atomic.Pointer[[]int]
 	leavingOut leavingOut
 	history    history
 	// sameHistory is set while the server of the connection is known to have the

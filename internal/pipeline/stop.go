@@ -12,10 +12,22 @@ import (
 )
 
 // stops are the mappings of which nothing more is received in this life, as a
-// change of their tables does not fit them: others go on.
+// change of their tables does not fit them, or as they are paused and have had their
+// share of memory: others go on.
 type stops struct {
 	mappings []bool
 	n        int
+}
+
+// add notes that one of so many mappings is stopped.
+func (s *stops) add(mapping, of int) {
+	if s.mappings == nil {
+		s.mappings = make([]bool, of)
+	}
+	if !s.mappings[mapping] {
+		s.mappings[mapping] = true
+		s.n++
+	}
 }
 
 func (s *stops) has(mapping int) bool { return s.n > 0 && s.mappings[mapping] }
@@ -40,12 +52,8 @@ func (r *reader) stop(seq uint64, mappings []int, reason string) error {
 	if left == 0 || !r.inside {
 		return r.halt(reason)
 	}
-	if r.stops.mappings == nil {
-		r.stops.mappings = make([]bool, r.runner.Mappings.Len())
-	}
 	for _, i := range stopping {
-		r.stops.mappings[i] = true
-		r.stops.n++
+		r.stops.add(i, r.runner.Mappings.Len())
 		// What the machine has of the transaction before a connection broke counts.
 		r.add(delivery.Entry{Kind: delivery.EntryStop, Seq: max(seq, r.skip+1),
 			Write: mapping.Write{Mapping: i, Problem: &mapping.Problem{Code: "stopped", Message: reason}}})
@@ -68,6 +76,32 @@ func (r *reader) order(o *delivery.Obstacle) {
 type stopOrder struct {
 	reason   string
 	mappings []int
+}
+
+// leaveTo has the reader hand over nothing more of a mapping that the machine takes
+// nothing more of. What it has handed over the machine leaves out itself.
+func (r *reader) leaveTo(mapping int) {
+	for {
+		had := r.left.Load()
+		left := []int{mapping}
+		if had != nil {
+			left = append(left, *had...)
+		}
+		if r.left.CompareAndSwap(had, &left) {
+			return
+		}
+	}
+}
+
+// leave stops handing over what the machine has said.
+func (r *reader) leave() {
+	left := r.left.Swap(nil)
+	if left == nil {
+		return
+	}
+	for _, i := range *left {
+		r.stops.add(i, r.runner.Mappings.Len())
+	}
 }
 
 // obey stops what is to stop.

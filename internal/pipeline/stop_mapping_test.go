@@ -144,3 +144,25 @@ func TestLookStopsMappings(t *testing.T) {
 		}
 	}
 }
+
+// Of a mapping that the machine takes nothing more of nothing more is handed over,
+// in the middle of a transaction, too, and no change of its table stops it.
+func TestMappingIsLeftOut(t *testing.T) {
+	r := twoTables(t)
+	if err := r.feed(t, &pgoutput.Begin{Final: 100}, things, inserted(1)); err != nil {
+		t.Fatal(err)
+	}
+	r.leaveTo(0)
+	r.leaveTo(0)
+	truncate := &pgoutput.Truncate{Relations: []*pgoutput.Relation{things}}
+	if err := r.feed(t, inserted(2), others, insertedOther(2), truncate, &pgoutput.Commit{LSN: 100, End: 110}); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.told(); got != "begin 0@1 1@3 commit" {
+		t.Errorf("got %s", got)
+	}
+	err := r.feed(t, &pgoutput.Begin{Final: 140}, &pgoutput.Truncate{Relations: []*pgoutput.Relation{others}})
+	if !errors.Is(err, errHalted) {
+		t.Errorf("nothing goes on: %v, want a halt", err)
+	}
+}

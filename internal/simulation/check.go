@@ -232,11 +232,12 @@ func (s *Simulator) checkStep() {
 	p, config := &s.process, &s.profile.config
 	for i := range mappings {
 		m := p.machine.Balance(i)
-		sum := m.Replayed + m.Coalesced + m.Unchanged + m.Confirmed + m.Parked + m.Refused + m.Gone + m.Kept + uint64(m.Pending)
+		sum := m.Replayed + m.Coalesced + m.Unchanged + m.Confirmed + m.Parked + m.Refused + m.Gone + m.Kept + m.Left + uint64(m.Pending)
 		if m.Received != p.delivered[i] || m.Received+m.Retried+m.Offered != sum {
 			s.fail("conservation", "mapping %d: %d received of %d, %d accounted for", i, m.Received, p.delivered[i], sum)
 		}
 	}
+	s.checkShare()
 	objects, bytes := p.machine.Load()
 	// What an earlier life held has to be known again before anything is sent,
 	// and a removal does not merge before its transaction has ended.

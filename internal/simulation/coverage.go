@@ -58,6 +58,9 @@ type Coverage struct {
 	// Mappings that were paused and resumed, resumed with something waiting; lives
 	// that began with one paused, and calls of it that were on their way.
 	MappingsPaused, ResumedWithWork, StartedPaused, SentPaused int
+	// LeftOut: what came of a paused one was left in PostgreSQL from a change on;
+	// BegunAnew: it was resumed, which a new life begins for.
+	LeftOut, BegunAnew int
 	// Announced: backfills that created more than that.
 	Announced int
 	// What is remembered of objects: looks, those that found something, objects

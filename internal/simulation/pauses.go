@@ -58,7 +58,9 @@ func (s *Simulator) setPaused(m int, on bool) {
 	if p.on == on {
 		return
 	}
-	p.on, p.last, p.counting = on, p.recorded, on
+	if p.on = on; on {
+		p.last, p.counting = p.recorded, true
+	}
 	s.tracef("mapping %d: paused %v", m, on)
 	if !s.process.alive() {
 		return
@@ -72,6 +74,53 @@ func (s *Simulator) setPaused(m int, on bool) {
 		s.covered.ResumedWithWork++
 	}
 	s.step(delivery.Pause{Mapping: m})
+	if s.process.alive() && s.reader.left[m] && !s.process.stopping && !s.plant.sameLife {
+		s.covered.BegunAnew++
+		s.stop()
+	}
+}
+
+// leaveOut: the machine takes nothing more of a mapping in this life.
+func (s *Simulator) leaveOut(m int) {
+	if !s.paused[m].on || s.reader.left[m] {
+		s.fail("paused", "what comes of mapping %d is left in postgresql, which is not paused, or is left already", m)
+	}
+	s.reader.left[m] = true
+	s.covered.LeftOut++
+	s.tracef("mapping %d is left in postgresql from %s, change %d", m, s.reader.final, s.reader.seq)
+}
+
+// checkShare: while others go on, paused mappings have no more than a part of memory
+// together, or what they had when that began, and what is not of the stream.
+func (s *Simulator) checkShare() {
+	p, pending, paused, others := &s.process, 0, 0, false
+	for m := range mappings {
+		if s.paused[m].on {
+			pending, paused = pending+p.machine.Balance(m).Pending, paused+1
+		} else {
+			others = others || !s.reader.stops[m] && !s.reader.left[m]
+		}
+	}
+	behind := s.reader.received <= p.sentBefore
+	if paused != p.share.paused || !others || behind || p.share.behind {
+		p.share = share{paused, pending, behind}
+		return
+	}
+	quarter := s.profile.config.MaxPending / 4
+	most := max(p.share.most, quarter, 1) + 2*len(mappings) + len(s.disk.now.parked)
+	if s.profile.backfill {
+		most += quarter + s.backfill.largest
+	}
+	if pending > most {
+		s.fail("share", "%d objects of paused mappings are in memory, at most %d may be while others go on", pending, most)
+	}
+}
+
+// share is how many mappings are paused, and what they had in memory then; behind is
+// set while what was sent before has not come again.
+type share struct {
+	paused, most int
+	behind       bool
 }
 
 // pauseAgain tells a process that begins what is paused.
@@ -120,7 +169,7 @@ func (s *Simulator) noteStarted(sv *save) {
 func (s *Simulator) checkPaused(r *request) {
 	m := s.keys[r.keys[0]].mapping
 	p := &s.paused[m]
-	if !p.on {
+	if !p.on && !s.reader.left[m] {
 		return
 	}
 	if r.id > p.last {

@@ -29,6 +29,8 @@ type plant struct {
 	early bool
 	// forgetPauses has a start not be told what is paused.
 	forgetPauses bool
+	// sameLife has no new life begin for a mapping that is resumed.
+	sameLife bool
 	// received has who waits be told what was received, not what is settled.
 	received bool
 	// wallTime has the machine go by a clock that is set.

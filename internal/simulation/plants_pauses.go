@@ -1,6 +1,9 @@
 package simulation
 
-import "github.com/cdcsync/cdcsync/internal/delivery"
+import (
+	"github.com/cdcsync/cdcsync/internal/checkpoint"
+	"github.com/cdcsync/cdcsync/internal/delivery"
+)
 
 // pausePlants lose somebody's word that a mapping is to wait, or to go on.
 func pausePlants() []plant {
@@ -16,5 +19,11 @@ func pausePlants() []plant {
 		{name: "a paused mapping goes on", event: dropping(false)},
 		{name: "a mapping that was resumed stands", event: dropping(true)},
 		{name: "what is paused is forgotten at a start", forgetPauses: true},
+		{name: "what was left in postgresql is not read again", sameLife: true},
+		{name: "what comes of a paused mapping is left out for good", effect: onSave(func(s *Simulator, sv *checkpoint.Save) {
+			if s.reader.left != [len(mappings)]bool{} && !s.reader.inside {
+				sv.Checkpoint = max(sv.Checkpoint, s.reader.received)
+			}
+		})},
 	}
 }

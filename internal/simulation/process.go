@@ -27,6 +27,9 @@ type process struct {
 	earlier      int // the largest one of earlier lives
 	fresh        []confirmation
 	stand        stand
+	share        share
+	// sentBefore is the newest transaction of which any life before has sent anything.
+	sentBefore LSN
 	// steps counts what came and went of the oldest unsettled transaction.
 	steps   int
 	effects []delivery.Effect
@@ -48,7 +51,7 @@ func (s *Simulator) start() {
 	p := &s.process
 	*p = process{
 		life: p.life + 1, wake: -1, dying: -1, effects: p.effects[:0],
-		earlier: max(p.earlier, p.pieces),
+		earlier: max(p.earlier, p.pieces), sentBefore: s.disk.now.sent.Commit,
 	}
 	st := s.load()
 	if s.slot.memory > s.disk.now.lsn {
@@ -151,6 +154,8 @@ func (s *Simulator) carryOut(e delivery.Effect) {
 		s.look(e)
 	case delivery.Unchanged:
 		s.unchanged(e)
+	case delivery.LeaveOut:
+		s.leaveOut(e.Mapping)
 	case delivery.TicketSettled:
 		s.ticketSettled(e.Ticket)
 	case delivery.BackfillPaused:

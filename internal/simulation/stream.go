@@ -28,6 +28,8 @@ type reader struct {
 	entries []delivery.Entry
 	// stops are the mappings of which nothing more is handed over.
 	stops [len(mappings)]bool
+	// left are those of which the machine takes nothing more.
+	left [len(mappings)]bool
 }
 
 // connect starts streaming.
@@ -159,7 +161,7 @@ func (s *Simulator) sendChange(t *transaction) {
 	for r.change < t.first+t.n && s.changes[r.change].seq == r.seq {
 		if r.seq > r.skip {
 			w := s.write(r.change)
-			if r.stops[w.Mapping] {
+			if r.stops[w.Mapping] || r.left[w.Mapping] && s.rng.IntN(4) > 0 {
 				r.change++
 				continue
 			}

@@ -40,6 +40,9 @@ type Mapping struct {
 	// server's, which the slot keeps for it.
 	Paused    string `json:"paused,omitempty"`
 	PausedWAL uint64 `json:"paused_wal_bytes,omitempty"`
+	// LeftFrom is from where on what comes of a mapping that is paused is left in
+	// PostgreSQL, as it has its share of memory; "" while nothing is.
+	LeftFrom string `json:"left_from,omitempty"`
 	// Latency is missing before the first confirmed object.
 	Latency *Latency `json:"latency,omitempty"`
 	// from and rows are what it was made of, for metrics.
@@ -65,6 +68,9 @@ func mappingOf(m delivery.MappingReport, rows delivery.RowReport, end delivery.L
 	}
 	if m.Oldest != 0 && end > m.Oldest {
 		out.PausedWAL = uint64(end - m.Oldest)
+	}
+	if m.LeftFrom != 0 {
+		out.LeftFrom = m.LeftFrom.String()
 	}
 	for status, n := range m.Statuses {
 		if n > 0 {

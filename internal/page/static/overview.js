@@ -174,7 +174,7 @@ function mapping(m, shown) {
   const n = (label, value) => td(label, { class: value ? "n" : "n nil" }, number(value));
   const took = (label, seconds) => td(label, { class: seconds === undefined ? "n nil" : "n" }, seconds === undefined ? "–" : span(seconds));
   const flags = [["stopped", "bad"], ["blocked", "bad"], ["paused", "warn"]].filter(([flag]) => m[flag]);
-  const words = { stopped: m.stopped, blocked: m.blocked, paused: m.paused && `${m.paused}; ${amount(m.paused_wal_bytes ?? 0)} of WAL are kept for it` };
+  const words = { stopped: m.stopped, blocked: m.blocked, paused: m.paused && `${m.paused}; ${amount(m.paused_wal_bytes ?? 0)} of WAL are kept for it${m.left_from ? `, and what came since ${m.left_from} waits there` : ""}` };
   return h("tr", { "data-key": m.name },
     h("th", { scope: "row" }, h("span", { class: "nowrap" }, m.name, h("span", { class: "muted" }, ` → ${m.object}`)),
       flags.map(([flag, kind]) => h("p", { class: "flag" }, h("span", { class: `tag ${kind}` }, flag), " ", words[flag])),
