@@ -34,5 +34,6 @@ func (m *Machine) createdOf(now time.Time, it *item) {
 	s.paused[bulk] = reason
 	m.log(slog.LevelError, "backfill held: it creates more objects than were announced", "mapping", name, "created", s.created.sum, "announced", t.announced)
 	m.emit(BackfillPaused{Feed: t.feed, Mapping: int(it.mapping), Reason: reason})
+	m.dissolve(int(it.mapping))
 	m.dropPreparedOf(now, int(it.mapping))
 }

@@ -255,6 +255,8 @@ func (m *Machine) refuseRow(now time.Time, it *item, r marketo.Result, waits boo
 		s.refusals.clear()
 		m.log(slog.LevelError, "backfill paused", "mapping", name, "reason", reason)
 		m.emit(BackfillPaused{Feed: it.ticket.feed, Mapping: int(it.mapping), Reason: reason})
+		m.dissolve(int(it.mapping))
+		m.dropPreparedOf(now, int(it.mapping))
 	}
 	wall := m.wall(now)
 	refused := checkpoint.Refused{

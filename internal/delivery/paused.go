@@ -40,9 +40,7 @@ func (m *Machine) pause(now time.Time, ev Pause) {
 		return
 	}
 	m.log(slog.LevelWarn, "mapping paused", "mapping", name, "backfill", ev.Backfill, "reason", ev.Reason)
-	if c == live {
-		m.dissolve(ev.Mapping)
-	}
+	m.dissolve(ev.Mapping)
 	m.dropPreparedOf(now, ev.Mapping)
 }
 

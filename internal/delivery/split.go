@@ -23,9 +23,9 @@ type group struct {
 }
 
 // gather puts a group among those to be sent. Of a blocked mapping only probes
-// are sent, and those come from its lanes.
+// are sent, and those come from its lanes; of a backfill that waits nothing is.
 func (m *Machine) gather(g *group) {
-	if m.silent(g.lane.mapping) {
+	if m.mute(g) {
 		m.scatter(g)
 		return
 	}
@@ -50,11 +50,28 @@ func (m *Machine) scatter(g *group) {
 	}
 }
 
-// dissolve scatters the groups of a mapping.
+// mute reports whether a group may not be sent as it is.
+func (m *Machine) mute(g *group) bool {
+	s := &m.states[g.lane.mapping]
+	if m.silent(g.lane.mapping) {
+		return true
+	}
+	if s.paused[bulk] == "" && s.stopped.reason == "" {
+		return false
+	}
+	for ; g != nil; g = g.rest {
+		if slices.ContainsFunc(g.items, func(it *item) bool { return it.feed.class() == bulk }) {
+			return true
+		}
+	}
+	return false
+}
+
+// dissolve scatters the groups of a mapping that may not be sent any more.
 func (m *Machine) dissolve(mapping int) {
 	kept := m.queue.groups[:0]
 	for _, g := range m.queue.groups {
-		if g.lane.mapping != mapping {
+		if g.lane.mapping != mapping || !m.mute(g) {
 			kept = append(kept, g)
 			continue
 		}

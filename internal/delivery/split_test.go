@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -106,5 +107,29 @@ func TestHalfIsNotForgotten(t *testing.T) {
 		if r.confirmed != end {
 			t.Errorf("after %s: confirmed %s of %s", class, r.confirmed, end)
 		}
+	}
+}
+
+// What is left of a batch of a backfill that was refused as a whole is not sent while
+// the backfill is paused, and is once it is resumed.
+func TestPartsOfABackfillWait(t *testing.T) {
+	r := newRig(t, func(c *Config) { c.Capacity.Objects, c.Limits.ConcurrentCalls = 4, 1 })
+	r.offer(1, "4", rows(1, 4)...)
+	r.fail(r.take(1)[0], marketo.FaultTooLarge)
+	first := r.take(1)[0]
+	r.step(Pause{Backfill: true, Reason: "somebody wants it"})
+	r.fail(first, marketo.FaultRetry)
+	r.pass(time.Hour)
+	r.take(0)
+	r.step(Pause{Backfill: true})
+	for range 4 {
+		r.pass(time.Minute)
+		for _, call := range r.calls {
+			r.answer(call)
+		}
+		r.calls = nil
+	}
+	if !slices.Equal(r.settled, []uint64{1}) {
+		t.Errorf("tickets %v are settled, want 1", r.settled)
 	}
 }
