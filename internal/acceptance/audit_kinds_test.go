@@ -123,3 +123,36 @@ func TestAuditOfKeysWithCommas(t *testing.T) {
 		})
 	}
 }
+
+// TestAuditOfKeysThatNoRowCanHave: what others have made under keys that are no values
+// of the column is removed where it can be named, and told where not; all else is
+// repaired beside it.
+func TestAuditOfKeysThatNoRowCanHave(t *testing.T) {
+	needServer(t)
+	t.Parallel()
+	w := newWorld(t, server, "rest", simulator.Options{Types: []simulator.Type{{Name: "Num_c", Dedupe: []string{"id"}, Link: simulator.Link{Field: "lead", Lead: "Id"}, Created: time.Now().Add(-time.Hour),
+		Fields: []simulator.Field{{Name: "id", Type: simulator.String}, {Name: "lead", Type: simulator.Integer}}}}})
+	w.exec(`CREATE TABLE nums (id int PRIMARY KEY, lead int)`)
+	w.exec(`INSERT INTO nums SELECT i, i FROM generate_series(1, 20) i`)
+	w.config.mappings = "\n  - {name: nums, table: public.nums, object: Num_c, backfill: true, on_delete: delete, key: {id: id}, attributes: {lead: lead}}\n"
+	p := w.start()
+	w.awaitBackfill(p, "done")
+	w.settle(p)
+	shape := &marketo.Shape{Type: "Num_c", Key: []string{"id"}, Attributes: []string{"lead"}}
+	b := &marketo.Batch{Type: "Num_c"}
+	for _, key := range []string{"abc", "99999999999", "7777", "3"} {
+		b.Objects = append(b.Objects, marketo.NewObject(shape, []marketo.Value{{Kind: marketo.String, Text: key}, {Kind: marketo.Number, Text: "99"}}))
+	}
+	if reply := w.marketo().Sync(t.Context(), b); reply.Fault != nil {
+		t.Fatal(reply.Fault)
+	}
+	a, said, code := w.audit("--by", "extract", "--poll", "20ms", "--repair", "--remove-extra")
+	want := map[audit.Kind][]string{audit.Extra: {"id=7777", "id=99999999999", "id=abc"}, audit.Different: {"id=3"}}
+	if sameFound(t, a.found(), want); code != 6 || len(a.Repaired) != 1 || a.Repaired[0].Sent != 1 || a.Repaired[0].Removed != 2 || a.Repaired[0].Left != 1 {
+		t.Errorf("exit code %d, %+v\n%s", code, a.Repaired, said)
+	}
+	if n := w.sim.Count("Num_c"); n != 21 {
+		t.Errorf("%d objects are left, want those of 20 rows and one", n)
+	}
+	p.stop(t)
+}

@@ -283,3 +283,21 @@ func TestCurlExtract(t *testing.T) {
 		t.Errorf("jobs: %s", answer)
 	}
 }
+
+// Some calls of Marketo say that there is nothing with an error.
+func TestOwnClientIsToldOfNothing(t *testing.T) {
+	in := start(t, simulator.Options{Types: linked})
+	c := in.clients()["rest"].(extracting)
+	if err := in.Fail(simulator.Rule{Operation: "get", Code: "702"}, simulator.Rule{Operation: "export", Code: "702"}); err != nil {
+		t.Fatal(err)
+	}
+	found, err := c.(interface {
+		Query(context.Context, marketo.Query) ([]marketo.Stored, error)
+	}).Query(t.Context(), marketo.Query{Type: "Car_c", Key: []string{"vin"}, Keys: [][]marketo.Value{{{Kind: marketo.String, Text: "v0"}}}})
+	if err != nil || len(found) != 0 {
+		t.Errorf("objects: %v, %v", found, err)
+	}
+	if jobs, err := c.Extracts(t.Context(), "Car_c"); err != nil || len(jobs) != 0 {
+		t.Errorf("jobs: %v, %v", jobs, err)
+	}
+}
