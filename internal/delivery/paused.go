@@ -2,7 +2,6 @@ package delivery
 
 import (
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
@@ -68,25 +67,18 @@ func (m *Machine) leaves(now time.Time, mapping int, at pgoutput.Position) bool 
 	return true
 }
 
-// mayLeave reports whether a paused mapping may be stopped: others of other types go
-// on, and no other has its type, as what is kept of a mapping that is stopped goes by
-// that. What was sent of it has come again: memory has room for that, and it has to
-// be known.
+// mayLeave reports whether a paused mapping may be stopped: others go on, and what was
+// sent of it has come again, as memory has room for that, and it has to be known.
 func (m *Machine) mayLeave(mapping int) bool {
 	if m.states[mapping].stopped.reason != "" || m.behindOf(mapping) {
 		return false
 	}
-	others := false
 	for i := range m.states {
-		if i == mapping {
-			continue
+		if m.states[i].stopped.reason == "" && m.states[i].paused[live] == "" {
+			return true
 		}
-		if strings.EqualFold(m.cfg.Mappings[i].Object, m.cfg.Mappings[mapping].Object) {
-			return false
-		}
-		others = others || m.states[i].stopped.reason == "" && m.states[i].paused[live] == ""
 	}
-	return others
+	return false
 }
 
 // pausedFull reports whether paused mappings have their share of memory, or keep
