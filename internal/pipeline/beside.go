@@ -78,6 +78,9 @@ func (r *reader) followBeside(life context.Context, stop <-chan struct{}, stream
 // noteBeside is followBeside under the lock. It returns what is to be handed over.
 func (r *reader) noteBeside(b *beside, message pgoutput.Message) *handing {
 	if b.followers[0] == nil {
+		if r.history.again {
+			return nil // it begins behind the latest transaction, or before it
+		}
 		b.timeline = r.timeline
 		for i := range b.followers {
 			if b.followers[i] = backfill.Follow(r.received); r.inside {
@@ -104,11 +107,17 @@ func (r *reader) note(b *beside, f *backfill.Follower, message pgoutput.Message)
 	case *pgoutput.Begin:
 		f.Begin(m.XID, m.Final)
 	case *pgoutput.Change:
-		if b.isOf(m.Relation, r.runner.Mappings) {
+		switch {
+		case r.history.again:
+			f.Obscure() // its description is not bound: whose rows they are is not known
+		case b.isOf(m.Relation, r.runner.Mappings):
 			b.touch(f, m, r.lacksValues(b.job.mapping))
 		}
 	case *pgoutput.Truncate:
-		if slices.ContainsFunc(m.Relations, func(rel *pgoutput.Relation) bool { return b.isOf(rel, r.runner.Mappings) }) {
+		switch {
+		case r.history.again:
+			f.Obscure()
+		case slices.ContainsFunc(m.Relations, func(rel *pgoutput.Relation) bool { return b.isOf(rel, r.runner.Mappings) }):
 			f.Empty()
 		}
 	case *pgoutput.Logical:
