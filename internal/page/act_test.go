@@ -1,6 +1,9 @@
 package page_test
 
 import (
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -9,6 +12,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"github.com/cdcsync/cdcsync/internal/admin"
+	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
 
 // traced is a row on its way, of which something was refused before.
@@ -77,6 +81,30 @@ func TestLogin(t *testing.T) {
 	b.click("#session")
 	b.sees("#session", "Log in")
 	b.quiet("401")
+}
+
+// Behind a proxy, which sends the daemon's own address as the Host, the page has
+// another origin than that.
+func TestPageBehindAProxy(t *testing.T) {
+	t.Parallel()
+	s := newStage(t, well(), func(s *stage) { s.login = withToken })
+	target, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(target) }})
+	t.Cleanup(proxy.Close)
+	b := open(t, proxy.URL, 1280, 900)
+	t.Cleanup(proxy.CloseClientConnections)
+	b.sees("main", "Everything committed by")
+	b.login()
+	b.click("button[aria-label='Pause orders']")
+	b.sees("dialog", "Pause orders?")
+	b.click("dialog button[type=submit]")
+	s.wantDone(t, `pause {"mappings":["orders"]}`)
+	s.say(func(status *snapshot.Status) { *status = status.Without(snapshot.Unresponsive, "it hangs") })
+	b.sees("main", "It hangs")
+	b.quiet()
 }
 
 func TestPauseResumeAndRelease(t *testing.T) {
