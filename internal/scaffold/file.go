@@ -71,8 +71,10 @@ func (f *File) steps() string {
 	}
 	var b strings.Builder
 	b.WriteString("#\n# Before the first start:\n")
-	for _, s := range f.Steps {
-		b.WriteString(comment("", "- "+s.String()))
+	for _, s := range stepsOf(f.Steps) {
+		for _, line := range s.lines() {
+			b.WriteString(comment("", line))
+		}
 	}
 	return b.String()
 }

@@ -70,8 +70,10 @@ func (f *File) Summary(path string) string {
 	}
 	if len(f.Steps) > 0 {
 		b.WriteString("before the first start:\n")
-		for _, s := range f.Steps {
-			b.WriteString("- " + inComment(s.Detail+"; "+s.Remedy.String()) + "\n")
+		for _, s := range stepsOf(f.Steps) {
+			for _, line := range s.lines() {
+				b.WriteString(inComment(line) + "\n")
+			}
 		}
 	}
 	var unset []string
