@@ -45,8 +45,8 @@ type Calls struct {
 	// Faults counts the calls that failed as a whole by class and code,
 	// "retry http_503".
 	Faults map[string]uint64 `json:"faults,omitempty"`
-	// PerCall is objects per call, PerChange calls per 1,000 changes of
-	// mapped rows; both are missing before the first.
+	// PerCall is objects per call, PerChange calls per 1,000 changes of mapped
+	// rows, and rows of backfills and retries; both are missing before the first.
 	PerCall   *float64 `json:"objects_per_call,omitempty"`
 	PerChange *float64 `json:"calls_per_1000_changes,omitempty"`
 }
@@ -71,6 +71,9 @@ func callsOf(r delivery.Report, set Settings, now time.Time) Calls {
 	var changes uint64
 	for _, rows := range r.Source.Rows {
 		changes += rows.Inserts + rows.Updates + rows.Deletes
+	}
+	for i := range r.Mappings {
+		changes += r.Mappings[i].Offered + r.Mappings[i].Retried
 	}
 	c.PerCall = ratio(r.Objects, r.Calls, 1)
 	c.PerChange = ratio(r.Calls, changes, 1000)

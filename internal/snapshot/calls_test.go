@@ -3,6 +3,8 @@ package snapshot
 import (
 	"testing"
 	"time"
+
+	"github.com/cdcsync/cdcsync/internal/delivery"
 )
 
 func TestForecast(t *testing.T) {
@@ -36,5 +38,16 @@ func TestForecast(t *testing.T) {
 	c.forecast(Settings{Instance: 10000, Others: &others, OthersAt: noon.Add(-13 * time.Hour)}, noon)
 	if c.Others != nil || c.InstanceUsedUp != nil {
 		t.Errorf("what others made on the day before counts: %+v", c)
+	}
+}
+
+// Calls that carry rows of a backfill, or parked objects again, are not the cost of the
+// few changes beside them.
+func TestCallsPerChange(t *testing.T) {
+	r := delivery.Report{Mappings: make([]delivery.MappingReport, 1), Source: delivery.SourceReport{Rows: make([]delivery.RowReport, 1)}}
+	r.Calls, r.Source.Rows[0].Updates = 24, 3
+	r.Mappings[0].Offered, r.Mappings[0].Retried = 4790, 7
+	if got := callsOf(r, Settings{}, time.Now()).PerChange; got == nil || *got != 5 {
+		t.Errorf("calls for 1,000 changes: %v, want 5", got)
 	}
 }
