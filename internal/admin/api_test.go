@@ -371,3 +371,19 @@ func TestErrorsAreAnswered(t *testing.T) {
 		})
 	}
 }
+
+// mistaken is an error of who asks.
+type mistaken struct{ error }
+
+func (mistaken) Mistaken() {}
+
+// A name that nothing goes by is told from a daemon that cannot answer just now.
+func TestNamesThatNothingGoesBy(t *testing.T) {
+	for status, err := range map[int]error{404: fmt.Errorf("pause: %w", mistaken{errors.New("there is no mapping x")}), 503: errors.New("still starting")} {
+		o := full().options()
+		o.Pause = func(context.Context, admin.PauseAsk) (admin.Paused, error) { return admin.Paused{}, err }
+		if got, body := ask(t, o, "POST", "/api/v1/pause", `{"mappings":["x"]}`); got != status || !strings.Contains(body, err.Error()) {
+			t.Errorf("got %d %s, want %d", got, body, status)
+		}
+	}
+}

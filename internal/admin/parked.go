@@ -170,7 +170,7 @@ func none(q question) string {
 	if q.mapping != "" {
 		text += " in mapping " + q.mapping
 	}
-	return text + "; list what is parked to see keys and ids"
+	return text + "; keys are written as cdcsync parked list writes them, id=42, or its ids are given"
 }
 
 func several(q question, found []checkpoint.Parked) string {

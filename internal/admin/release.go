@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -48,10 +49,20 @@ func act[T any](w http.ResponseWriter, r *http.Request, do func(context.Context)
 	defer cancel()
 	answer, err := do(ctx)
 	if err != nil {
-		refuse(w, http.StatusServiceUnavailable, err.Error())
+		refuse(w, statusOf(err), err.Error())
 		return
 	}
 	reply(w, http.StatusOK, answer)
+}
+
+// statusOf tells what nothing goes by, such as the name of a mapping, from what may go
+// well another time.
+func statusOf(err error) int {
+	var mistaken interface{ Mistaken() }
+	if errors.As(err, &mistaken) {
+		return http.StatusNotFound
+	}
+	return http.StatusServiceUnavailable
 }
 
 // Release has what waits for somebody's word go on.

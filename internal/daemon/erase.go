@@ -28,9 +28,9 @@ type erasing struct {
 // look finds the object of a row, and refuses to go on while the row is there: what
 // is kept of it would come again with its next change.
 func look(ctx context.Context, runner *pipeline.Runner, ask admin.EraseAsk) (*erasing, error) {
-	i, ok := runner.Mappings.Named(ask.Mapping)
-	if !ok {
-		return nil, fmt.Errorf("there is no mapping %s in the configuration; cdcsync status lists them", ask.Mapping)
+	i, err := runner.Mappings.Find(ask.Mapping)
+	if err != nil {
+		return nil, err
 	}
 	t, err := runner.Locate(ctx, i, ask.Key)
 	if err != nil {

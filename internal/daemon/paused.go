@@ -183,13 +183,9 @@ func (d *Daemon) nextPauses(ask admin.PauseAsk) ([]checkpoint.Paused, error) {
 
 // knowsMappings checks names that somebody has given.
 func (d *Daemon) knowsMappings(names []string) error {
-	var known []string
-	for i := range d.Config.Set.Len() {
-		known = append(known, d.Config.Set.Definition(i).Name)
-	}
 	for _, name := range names {
-		if !slices.Contains(known, name) {
-			return fmt.Errorf("there is no mapping %s; there are %s", name, strings.Join(known, ", "))
+		if _, err := d.Config.Set.Find(name); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -32,9 +32,9 @@ func (d *Daemon) find(ctx context.Context, name, key string) (mapping.Definition
 	if runner == nil {
 		return mapping.Definition{}, pipeline.Traced{}, errStarting
 	}
-	i, ok := d.Config.Set.Named(name)
-	if !ok {
-		return mapping.Definition{}, pipeline.Traced{}, fmt.Errorf("there is no mapping %s; cdcsync status lists them", name)
+	i, err := d.Config.Set.Find(name)
+	if err != nil {
+		return mapping.Definition{}, pipeline.Traced{}, err
 	}
 	found, err := runner.Trace(ctx, i, key)
 	return d.Config.Set.Definition(i), found, err

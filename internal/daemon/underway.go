@@ -35,9 +35,9 @@ func (d *Daemon) underway(ctx context.Context, store *sqlite.Store, ask admin.Un
 // refusedKeys are the keys of what backfills of a mapping could not send.
 func (d *Daemon) refusedKeys(ctx context.Context, store *sqlite.Store, name string) (map[string]bool, error) {
 	keys := map[string]bool{}
-	i, ok := d.Config.Set.Named(name)
-	if !ok {
-		return nil, fmt.Errorf("there is no mapping %s; cdcsync status lists them", name)
+	i, err := d.Config.Set.Find(name)
+	if err != nil {
+		return nil, err
 	}
 	all, err := store.Backfills(ctx)
 	if err != nil {

@@ -392,12 +392,12 @@ func TestReplayedChangesAreNotSentAgain(t *testing.T) {
 
 func TestRejectedObjectIsParkedBeforeTheCheckpointPasses(t *testing.T) {
 	r := newRig(t, nil)
-	end := r.commit(upsert("1", "a"), upsert("2", "b"), upsert("3", "c"))
+	end := r.commit(upsert("1", "a"), upsert("2", "<b> & c"), upsert("3", "c"))
 	calls := r.take(1)
 	r.holdSaves = true
 	r.answer(calls[0], marketo.Confirmed, marketo.Reject)
 	last := r.saves[len(r.saves)-1]
-	if len(last.Parked) != 1 || last.Parked[0].Payload != `{"id":"2","city":"b"}` || last.Parked[0].Message != "because" {
+	if len(last.Parked) != 1 || last.Parked[0].Payload != `{"id":"2","city":"<b> & c"}` || last.Parked[0].Message != "because" {
 		t.Fatalf("parked %+v", last.Parked)
 	}
 	if last.Checkpoint != end {

@@ -291,8 +291,11 @@ func jsonValue(v marketo.Value) string {
 	case marketo.Number, marketo.Boolean:
 		return v.Text
 	case marketo.String:
-		text, _ := json.Marshal(v.Text)
-		return string(text)
+		var text strings.Builder
+		e := json.NewEncoder(&text)
+		e.SetEscapeHTML(false) // people read it
+		_ = e.Encode(v.Text)   // no text is an error
+		return strings.TrimSuffix(text.String(), "\n")
 	}
 	return "null"
 }

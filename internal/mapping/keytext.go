@@ -29,7 +29,7 @@ func ParseKeyText(columns []string, text string) ([]string, error) {
 		values = strings.Split(text, ",")
 	}
 	if len(values) != len(columns) {
-		return nil, fmt.Errorf(`a key has %d values; give those of %s with commas between them, or, where one has a comma in it, as ["…","…"]`, len(values), strings.Join(columns, ", "))
+		return nil, Unknown(fmt.Sprintf(`%q is no key of %s: give %d values with commas between them, or, where one has a comma in it, as ["…","…"]`, text, strings.Join(columns, ", "), len(columns)))
 	}
 	return values, nil
 }

@@ -1,7 +1,9 @@
 package mapping_test
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/cdcsync/cdcsync/internal/mapping"
@@ -26,8 +28,9 @@ func TestKeyText(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"17", "1,2,3", `["1"]`, ""} {
-		if got, err := mapping.ParseKeyText([]string{"k", "l"}, text); err == nil {
-			t.Errorf("%s: read %q", text, got)
+		got, err := mapping.ParseKeyText([]string{"k", "l"}, text)
+		if unknown := mapping.Unknown(""); !errors.As(err, &unknown) || !strings.Contains(err.Error(), "no key of k, l: give 2 values") {
+			t.Errorf("%s: read %q, %v", text, got, err)
 		}
 	}
 	if got, err := mapping.ParseKeyText([]string{"k", "l"}, "[1,2]"); err != nil || !slices.Equal(got, []string{"[1", "2]"}) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/backfill"
@@ -164,18 +163,11 @@ func (r *Runner) named(names []string) (chosen []int, err error) {
 		}
 	}
 	for _, name := range names {
-		if !slices.ContainsFunc(chosen, func(i int) bool { return r.Mappings.Definition(i).Name == name }) {
-			return nil, fmt.Errorf("there is no mapping %s; there are %s", name, strings.Join(r.names(), ", "))
+		if _, err := r.Mappings.Find(name); err != nil {
+			return nil, err
 		}
 	}
 	return chosen, nil
-}
-
-func (r *Runner) names() (names []string) {
-	for i := range r.Mappings.Len() {
-		names = append(names, r.Mappings.Definition(i).Name)
-	}
-	return names
 }
 
 // ListBackfills lists those that were asked for, the oldest first.

@@ -47,7 +47,7 @@ type finding struct {
 }
 
 // errNoKey says that no object can be made of a key.
-var errNoKey = errors.New("no object can have this key: a part of it is empty, or not what its column takes")
+const errNoKey = mapping.Unknown("no object can have this key: a part of it is empty, or not what its column takes")
 
 // Trace looks for a row by the values of its mapping's key columns, given as in
 // backfill --keys: in its table, and in the queue. It changes nothing.
