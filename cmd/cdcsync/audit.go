@@ -311,6 +311,11 @@ func (a *audited) text() string {
 			}
 		}
 	}
+	for _, t := range a.Mappings {
+		if t.Waiting > 0 {
+			fmt.Fprintf(&b, "%s: %s waiting: on their way, parked, or refused by a backfill; see cdcsync parked list, cdcsync backfill list --refused\n", printable(t.Mapping), number(t.Waiting))
+		}
+	}
 	for _, one := range a.Repaired {
 		if n := one.Sent + one.Removed + one.Deleted + one.Left; n > 0 {
 			fmt.Fprintf(&b, "%s: repaired: %s sent, %s without a row removed, %s of doubled ones deleted, %s left\n", printable(one.Mapping), number(one.Sent), number(one.Removed), number(one.Deleted), number(one.Left))

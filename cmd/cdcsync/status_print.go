@@ -144,11 +144,16 @@ func forecast(c snapshot.Calls) (text string) {
 	return text
 }
 
-// backfillLines are those that have not ended.
+// backfillLines are those that have not ended, and those whose rows are not in Marketo
+// although they have: the newest one of each mapping.
 func backfillLines(all []admin.Backfill) string {
 	var b strings.Builder
-	for _, one := range all {
+	for i, one := range all {
 		if one.Ended != nil {
+			again := slices.ContainsFunc(all[i+1:], func(later admin.Backfill) bool { return later.Mapping == one.Mapping })
+			if one.Refused > 0 && !again {
+				fmt.Fprintf(&b, "%-14s%s: %s, %s of %s rows refused; see cdcsync backfill list --refused\n", "backfill", printable(one.Mapping), printable(one.State), number(uint64(one.Refused)), number(uint64(one.Rows)))
+			}
 			continue
 		}
 		rows := number(uint64(one.Rows))

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cdcsync/cdcsync/internal/admin"
+	"github.com/cdcsync/cdcsync/internal/delivery"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
@@ -200,7 +201,13 @@ func waitsFor(answer admin.Waited) string {
 	if worst.Advice != "" {
 		text += "; " + printable(worst.Advice)
 	}
-	if more := len(answer.WaitsFor) - 1; more > 0 {
+	more := 0
+	for _, o := range answer.WaitsFor[1:] {
+		if o.State != string(delivery.Delivering) { // what is on its way is no obstacle, and status does not list it
+			more++
+		}
+	}
+	if more > 0 {
 		text += fmt.Sprintf(" (and %d more; see cdcsync status)", more)
 	}
 	return text

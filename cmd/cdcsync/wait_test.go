@@ -37,7 +37,7 @@ func (a *answers) Wait(_ context.Context, ask admin.WaitAsk) (admin.Waited, erro
 }
 
 func TestWaiting(t *testing.T) {
-	down := &admin.Waited{LSN: "0/10", Timeline: 1, WaitsFor: []snapshot.Obstacle{{State: "marketo_failing", Reason: "calls fail\x1b[2J", Advice: "wait"}, {State: "stuck"}}}
+	down := &admin.Waited{LSN: "0/10", Timeline: 1, WaitsFor: []snapshot.Obstacle{{State: "marketo_failing", Reason: "calls fail\x1b[2J", Advice: "wait"}, {State: "stuck"}, {State: "delivering"}}}
 	yes := &admin.Waited{LSN: "0/10", Timeline: 1, Reached: true}
 	but := &admin.Waited{LSN: "0/10", Timeline: 1, Reached: true, Parked: 9}
 	lost := &admin.Waited{LSN: "0/10", Timeline: 1, Lost: "the server is on timeline 2 now"}
