@@ -9,7 +9,9 @@ import (
 )
 
 // tuneSocket does nothing: the options are Linux's.
-func tuneSocket(time.Duration, bool) func(network, address string, raw syscall.RawConn) error { return nil }
+func tuneSocket(time.Duration, bool) func(network, address string, raw syscall.RawConn) error {
+	return nil
+}
 
 // checkPeer refuses: this program can ask for the other side on Linux only.
 func checkPeer(net.Conn, string) error {
