@@ -97,10 +97,10 @@ func (w *world) hold(id int) <-chan struct{} {
 func TestBackfillIsAGuest(t *testing.T) {
 	oneAPI(t, "rest", func(t *testing.T, api string) {
 		t.Parallel()
-		w := newItems(t, server, api, 0, simulator.Options{RecordHistory: true, Latency: simulator.Latency{Fixed: 20 * time.Millisecond}})
+		w := newItems(t, server, api, 0, simulator.Options{RecordHistory: true, Latency: simulator.Latency{Fixed: 100 * time.Millisecond}})
 		w.config.mappings = backfilled
 		w.config.limits = "{calls_per_20s: 0, concurrent_calls: 4, calls_per_day: 0}"
-		rows := w.rowsOfCalls(100)
+		rows := w.rowsOfCalls(200) // five seconds of calls at least: all that is done to the table falls into them
 		p := w.start()
 		seen := w.observe()
 		for i := range 4 {
