@@ -52,7 +52,10 @@ func takeAway(cmd *cobra.Command, conf *config.Config, yes bool) error {
 	if err != nil {
 		return usageError{err}
 	}
+	slow := patientOn(cmd.ErrOrStderr())
+	end := slow.while("looking at the slot and the publication")
 	plan, err := teardown.Look(ctx, source)
+	end()
 	if err != nil {
 		return fmt.Errorf("teardown: %w", err)
 	}
@@ -67,7 +70,10 @@ func takeAway(cmd *cobra.Command, conf *config.Config, yes bool) error {
 			return errors.New("teardown: nothing was dropped")
 		}
 	}
-	if err := plan.Carry(ctx); err != nil {
+	end = slow.while("dropping them")
+	err = plan.Carry(ctx)
+	end()
+	if err != nil {
 		return fmt.Errorf("teardown: %w", err)
 	}
 	_, err = fmt.Fprintf(cmd.OutOrStdout(), "dropped:\n%sremove %s and what is beside it by hand, if its parked objects are of no use any more\n", plan, conf.State.SQLite)

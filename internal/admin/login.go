@@ -64,7 +64,7 @@ func (l Login) refusal(r *http.Request) (status int, why string) {
 			return http.StatusForbidden, "the token of http.token_file cannot be read: " + err.Error()
 		}
 		if !shows(r, token, time.Now()) {
-			return http.StatusUnauthorized, "this needs a login: on the page log in with the token of http.token_file, on the command line name that file with --login-file"
+			return http.StatusUnauthorized, "this needs a login: on the page log in with the token of http.token_file, on the command line name that file with --login-file, in a program send it as Authorization: Bearer"
 		}
 	default:
 		if fromPage(r) {
