@@ -115,7 +115,7 @@ func (s *stage) options(ending chan struct{}) admin.Options {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			for _, p := range s.parked {
-				if filter.Mapping == "" || p.Mapping == filter.Mapping {
+				if (filter.Mapping == "" || p.Mapping == filter.Mapping) && (filter.Key == "" || p.Key == filter.Key) {
 					visit(p)
 				}
 			}
