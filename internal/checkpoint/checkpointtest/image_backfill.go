@@ -31,6 +31,25 @@ func (m *image) moveBackfill(b *checkpoint.Backfill, to checkpoint.BackfillState
 			m.mappings[i].Loaded = true
 		}
 	}
+	m.forgetRefused(b)
+}
+
+// forgetRefused forgets what earlier backfills of the mapping could not send.
+func (m *image) forgetRefused(b *checkpoint.Backfill) {
+	for i := range m.backfills {
+		earlier := &m.backfills[i]
+		if earlier.MappingID != b.MappingID || earlier.ID >= b.ID {
+			continue
+		}
+		for k := range m.refused {
+			if k.Feed == earlier.Feed() {
+				delete(m.refused, k)
+			}
+		}
+		if !earlier.Ended.IsZero() {
+			earlier.Refused = 0
+		}
+	}
 }
 
 // forget leaves out backfills that ended long ago, and say nothing any more.

@@ -58,6 +58,41 @@ func testParked(t T, w World) {
 	same(t, "counts", counts, map[string]int{"m": 2, "n": 1})
 }
 
+// testRefusedBefore: what a backfill could not send is forgotten when a later one has
+// sent all rows of the mapping anew, not when that has sent some.
+func testRefusedBefore(t T, w World) {
+	s := identified(t, w)
+	orders := checkpoint.MappingID{Schema: "public", Table: "orders", Object: "Order"}
+	backfill := func(b checkpoint.Backfill) int64 {
+		b.Added = moment
+		b.ID = addBackfill(t, s, b)
+		move(t, s, b.ID, checkpoint.BackfillRunning)
+		save(t, s, checkpoint.Save{Refused: []checkpoint.Refused{{Feed: b.Feed(), Key: "k", Code: "1003", At: moment}}})
+		must(t, s.NoteProgress(t.Context(), b.ID, checkpoint.Progress{Refused: 1}))
+		move(t, s, b.ID, checkpoint.BackfillDone)
+		return b.ID
+	}
+	want := map[int64]int64{}
+	see := func(when string) {
+		t.Helper()
+		s = reopen(t, w, s)
+		for _, b := range backfills(t, s) {
+			refused, err := s.Refused(t.Context(), checkpoint.RefusedFilter{Feed: b.Feed()})
+			must(t, err)
+			if n := want[b.ID]; int64(len(refused)) != n || b.Refused != n {
+				t.Errorf("%s: backfill %d has %d refused rows and counts %d, want %d", when, b.ID, len(refused), b.Refused, n)
+			}
+		}
+	}
+	first, other := backfill(checkpoint.Backfill{MappingID: visits}), backfill(checkpoint.Backfill{MappingID: orders})
+	some := backfill(checkpoint.Backfill{MappingID: visits, Keys: []string{"1"}})
+	want[first], want[other], want[some] = 1, 1, 1
+	see("after some rows")
+	all := backfill(checkpoint.Backfill{MappingID: visits})
+	want[first], want[some], want[all] = 0, 0, 1
+	see("after all rows")
+}
+
 // testRefused: refused rows are many, so they are read in pages, and those that
 // are due alone.
 func testRefused(t T, w World) {

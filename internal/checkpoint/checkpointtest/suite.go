@@ -105,6 +105,7 @@ var parts = []struct {
 	{"object types that lag", testLags},
 	{"parked objects", testParked},
 	{"refused rows", testRefused},
+	{"refused rows of earlier backfills", testRefusedBefore},
 	{"relations", testRelations},
 	{"calls that are counted beside", testCount},
 	{"mappings", testMappings},

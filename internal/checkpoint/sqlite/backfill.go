@@ -127,8 +127,23 @@ func (s *Store) moveBackfill(ctx context.Context, id int64, to checkpoint.Backfi
 	}
 	if err == nil && to == checkpoint.BackfillDone && b.Whole() {
 		_, err = s.write.ExecContext(ctx, `UPDATE known_mapping SET loaded = 1 WHERE schema = ? AND name = ? AND object = ?`, b.Schema, b.Table, b.Object)
+		if err == nil {
+			err = s.forgetRefused(ctx, &b)
+		}
 	}
 	return b, err
+}
+
+// forgetRefused forgets what earlier backfills of a mapping could not send: b has
+// sent all of its rows anew, and has what it could not.
+func (s *Store) forgetRefused(ctx context.Context, b *checkpoint.Backfill) error {
+	const earlier = `schema = ?2 AND name = ?3 AND object = ?4 AND id < ?5`
+	arguments := []any{checkpoint.BackfillFeed, b.Schema, b.Table, b.Object, b.ID}
+	if _, err := s.write.ExecContext(ctx, `DELETE FROM refused WHERE feed IN (SELECT ?1 || id FROM backfill WHERE `+earlier+`)`, arguments...); err != nil {
+		return err
+	}
+	_, err := s.write.ExecContext(ctx, `UPDATE backfill SET refused = 0 WHERE ended <> '' AND ?1 <> '' AND `+earlier, arguments...)
+	return err
 }
 
 // NoteProgress replaces what is counted of a backfill. It survives the death of
