@@ -266,7 +266,7 @@ func (s *Simulator) resumeBackfill() {
 // whether that is what is sent.
 func (s *Simulator) checkOffered(k, stamp int32) bool {
 	key := &s.keys[k]
-	if key.offered != stamp+1 {
+	if key.offered != stamp+1 || key.named == stamp+1 {
 		return false
 	}
 	newest := stamp

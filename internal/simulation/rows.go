@@ -99,10 +99,13 @@ func (s *Simulator) rowRead(n int) {
 	if b == null {
 		b = omitted
 	}
-	m := &mappings[q.row.mapping]
+	m, stamp := &mappings[q.row.mapping], s.effective(q.row.last)
+	if key := &s.keys[q.key]; stamp != q.row.last {
+		key.named = stamp + 1
+	}
 	w := mapping.Write{
 		Mapping: q.row.mapping, Key: s.text(q.key), Operation: m.operation, Bytes: 50,
-		Object: s.object(q.key, s.effective(q.row.last), q.row.a, b),
+		Object: s.object(q.key, stamp, q.row.a, b),
 	}
 	if q.row.bad {
 		w.Problem = badRow

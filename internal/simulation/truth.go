@@ -49,6 +49,9 @@ type truth struct {
 	// offered is the change whose row a backfill has handed in, in this life, plus
 	// one; 0 for none.
 	offered int32
+	// named is the change, plus one, that a row which was read goes by, although it has
+	// newer ones: Marketo had what they come to.
+	named int32
 	// wentAt is the newest change that the table had when it told wentFor or differed
 	// that no row wants the object: a removal is as new as that look.
 	wentAt int32
@@ -71,7 +74,7 @@ func (s *Simulator) beginLife(powerLost bool) {
 		rowRead := k.covers != 0
 		k.flying, k.tries, k.fromRow, k.asked, k.made, k.whole = 0, 0, 0, 0, 0, false
 		k.read, k.covers, k.goneLast, k.ahead, k.alsoFor = 0, 0, 0, 0, 0
-		k.differed, k.wentFor, k.offered = 0, 0, 0
+		k.differed, k.wentFor, k.offered, k.named = 0, 0, 0, 0
 		switch {
 		case powerLost:
 			k.floor = 0
