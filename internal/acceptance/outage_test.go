@@ -12,7 +12,7 @@ import (
 // go on, for longer than the server waits for a standby status.
 func TestMarketoAnswersNothing(t *testing.T) {
 	const keys = 30_000
-	senderTimeout, outage := 4*time.Second, 10*time.Second
+	senderTimeout, outage := 8*time.Second, 20*time.Second
 	if *long {
 		senderTimeout, outage = 10*time.Second, 3*time.Minute
 	}
