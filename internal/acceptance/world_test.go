@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -121,12 +122,18 @@ func newWorld(t *testing.T, c *cluster.Cluster, api string, options simulator.Op
 	return w
 }
 
+// portsGiven are those that a test has, which may not listen yet.
+var portsGiven sync.Map
+
 // freePort returns a port that nobody listens on, below those that systems
 // hand out by themselves: one of those could be taken until it is used.
 func freePort(t *testing.T) int {
 	t.Helper()
 	for range 100 {
 		port := 12000 + rand.IntN(16000)
+		if _, given := portsGiven.LoadOrStore(port, true); given {
+			continue
+		}
 		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
 		if err != nil {
 			continue
