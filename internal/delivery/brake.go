@@ -170,17 +170,15 @@ func (m *Machine) silent(mapping int) bool {
 // askAgain has the table asked of every deletion of a mapping that was held:
 // rows may have been put back, farther on in the stream than memory reaches.
 func (m *Machine) askAgain(now time.Time, mapping int) {
-	for i := range m.keys.slots {
-		for it := m.keys.slots[i].first; it != nil; it = it.after {
-			if int(it.mapping) != mapping || !it.deletes() {
-				continue
-			}
-			switch it.stage {
-			case waiting, unended, timed:
-				it.ask()
-			case reading: // the answer may be from before
-				it.stale = it.needs.has(itsHolder)
-			}
+	for it := range m.keys.items() {
+		if int(it.mapping) != mapping || !it.deletes() {
+			continue
+		}
+		switch it.stage {
+		case waiting, unended, timed:
+			it.ask()
+		case reading: // the answer may be from before
+			it.stale = it.needs.has(itsHolder)
 		}
 	}
 	for c := range classes {

@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"iter"
 	"math/bits"
 	"math/rand/v2"
 
@@ -118,3 +119,16 @@ func (c *keyIndex) remove(it *item) {
 }
 
 func (c *keyIndex) at(i uint64) *slot { return &c.slots[i&uint64(len(c.slots)-1)] }
+
+// items are all items, those of a key in the order of their changes.
+func (c *keyIndex) items() iter.Seq[*item] {
+	return func(yield func(*item) bool) {
+		for i := range c.slots {
+			for it := c.slots[i].first; it != nil; it = it.after {
+				if !yield(it) {
+					return
+				}
+			}
+		}
+	}
+}

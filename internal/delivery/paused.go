@@ -163,11 +163,9 @@ func (m *Machine) eachPaused(visit func(*item)) {
 	if !any {
 		return
 	}
-	for i := range m.keys.slots {
-		for it := m.keys.slots[i].first; it != nil; it = it.after {
-			if it.feed != fromBackfill && it.stage < sending && m.states[it.mapping].waits() {
-				visit(it)
-			}
+	for it := range m.keys.items() {
+		if it.feed != fromBackfill && it.stage < sending && m.states[it.mapping].waits() {
+			visit(it)
 		}
 	}
 }

@@ -107,11 +107,9 @@ func (m *Machine) oldest() *item {
 		return nil
 	}
 	var oldest *item
-	for i := range m.keys.slots {
-		for it := m.keys.slots[i].first; it != nil; it = it.after {
-			if it.windowed() && it.stage != saving && it.ref == ref && (oldest == nil || it.sequence < oldest.sequence) {
-				oldest = it
-			}
+	for it := range m.keys.items() {
+		if it.windowed() && it.stage != saving && it.ref == ref && (oldest == nil || it.sequence < oldest.sequence) {
+			oldest = it
 		}
 	}
 	return oldest

@@ -72,11 +72,9 @@ func (m *Machine) stopAt(now time.Time, i int, at stopped) {
 // askForUndecided has the table tell what becomes of removals of a mapping: the
 // rest of their transaction, which would decide, does not come.
 func (m *Machine) askForUndecided(mapping int) {
-	for i := range m.keys.slots {
-		for it := m.keys.slots[i].first; it != nil; it = it.after {
-			if int(it.mapping) == mapping && (it.stage == unended || it.stage == waiting) && m.undecided(it) {
-				it.ask()
-			}
+	for it := range m.keys.items() {
+		if int(it.mapping) == mapping && (it.stage == unended || it.stage == waiting) && m.undecided(it) {
+			it.ask()
 		}
 	}
 }
