@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -95,16 +96,14 @@ func configuredMappings(file *string) cobra.CompletionFunc {
 
 // chosenMappings are the numbers of the mappings that are named; all when none is.
 func chosenMappings(conf *config.Config, names []string) (all []int, err error) {
-	var known []string
-	for i := range conf.Set.Len() {
-		known = append(known, conf.Set.Definition(i).Name)
-		if len(names) == 0 || slices.Contains(names, known[i]) {
-			all = append(all, i)
+	for _, name := range names {
+		if _, err := conf.Set.Find(name); err != nil {
+			return nil, errors.New(printable(err.Error()))
 		}
 	}
-	for _, name := range names {
-		if !slices.Contains(known, name) {
-			return nil, fmt.Errorf("there is no mapping %s; there are %s", printable(name), strings.Join(known, ", "))
+	for i := range conf.Set.Len() {
+		if len(names) == 0 || slices.Contains(names, conf.Set.Definition(i).Name) {
+			all = append(all, i)
 		}
 	}
 	return all, nil
