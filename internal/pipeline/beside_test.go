@@ -9,7 +9,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
-// follows has a backfill of things follow the reader, with a window open.
+// follows has a backfill of things follow the reader, from the next message on.
 func (r *reader) follows() *beside {
 	b := newBeside(&job{}, []string{"id"})
 	r.beside.Store(b)

@@ -31,8 +31,8 @@ type fetch struct {
 	found func(Row) bool
 	// most is how many rows the next part has.
 	most int
-	// seen counts the rows that were looked at, used those before found wanted no
-	// more; at is the key of the last one.
+	// seen counts the rows that were looked at, at is the key of the last one; more is
+	// set until found wants no more.
 	seen int
 	at   string
 	more bool
