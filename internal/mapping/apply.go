@@ -11,13 +11,13 @@ import (
 // slice. A change of a relation that is not bound asks for none. The writes
 // own their memory; c may be reused.
 func (s *Set) Apply(c *pgoutput.Change, out []Write) []Write {
-	plans := (*s.bound.Load())[c.Relation]
-	if len(plans) == 0 {
+	to := (*s.bound.Load())[c.Relation]
+	if to == nil {
 		return out
 	}
 	sc := scratches.Get().(*scratch)
 	defer scratches.Put(sc)
-	for _, p := range plans {
+	for _, p := range to.plans {
 		switch c.Operation {
 		case pgoutput.Insert:
 			out = p.insert(sc, c, out)

@@ -34,7 +34,15 @@ type Set struct {
 	mappings []*compiled
 
 	binding sync.Mutex
-	bound   atomic.Pointer[map[*pgoutput.Relation][]*plan]
+	bound   atomic.Pointer[map[*pgoutput.Relation]*fitted]
+}
+
+// fitted are the mappings that a relation is bound to.
+type fitted struct {
+	plans []*plan
+	// mappings are theirs, and weak those of them whose key is not whole in the
+	// relation's replica identity.
+	mappings, weak []int
 }
 
 // compiled is one definition with all that is known without the table.
@@ -78,7 +86,7 @@ func Compile(defs []Definition) (*Set, error) {
 	if err := c.mistakes.err(); err != nil {
 		return nil, err
 	}
-	s.bound.Store(&map[*pgoutput.Relation][]*plan{})
+	s.bound.Store(&map[*pgoutput.Relation]*fitted{})
 	return s, nil
 }
 
@@ -233,24 +241,20 @@ func (s *Set) Lacks(t Table, rel *pgoutput.Relation) bool {
 
 // WithoutOldKey returns the mappings of a bound rel whose key is not whole in
 // its replica identity: an update does not tell the key that the row had, nor a
-// delete the key of the row that went.
+// delete the key of the row that went. The list is not to be changed.
 func (s *Set) WithoutOldKey(rel *pgoutput.Relation) []int {
-	var found []int
-	for _, p := range (*s.bound.Load())[rel] {
-		if p.weak {
-			found = append(found, p.index)
-		}
+	if b := (*s.bound.Load())[rel]; b != nil {
+		return b.weak
 	}
-	return found
+	return nil
 }
 
-// Of returns the mappings that rel is bound to.
+// Of returns the mappings that rel is bound to. The list is not to be changed.
 func (s *Set) Of(rel *pgoutput.Relation) []int {
-	var found []int
-	for _, p := range (*s.bound.Load())[rel] {
-		found = append(found, p.index)
+	if b := (*s.bound.Load())[rel]; b != nil {
+		return b.mappings
 	}
-	return found
+	return nil
 }
 
 // bind fits the mappings of fit's table.
@@ -258,7 +262,7 @@ func (s *Set) bind(fit binder) error { return s.fit(s.Mappings(fit.table), fit) 
 
 func (s *Set) fit(mappings []int, fit binder) error {
 	rel := fit.relation
-	var plans []*plan
+	to := new(fitted)
 	var mistakes Mistakes
 	for _, i := range mappings {
 		if fit.past != nil && slices.Contains(fit.past.Without, i) {
@@ -266,22 +270,29 @@ func (s *Set) fit(mappings []int, fit binder) error {
 		}
 		b := fit
 		b.compiled = s.mappings[i]
-		plans = append(plans, b.bind())
+		to.add(b.bind())
 		mistakes = append(mistakes, b.mistakes...)
 	}
 	if err := mistakes.err(); err != nil {
 		return err
 	}
-	if plans != nil {
-		s.replace(func(bound map[*pgoutput.Relation][]*plan) { bound[rel] = plans })
+	if to.plans != nil {
+		s.replace(func(all map[*pgoutput.Relation]*fitted) { all[rel] = to })
 	}
 	return nil
+}
+
+func (b *fitted) add(p *plan) {
+	b.plans, b.mappings = append(b.plans, p), append(b.mappings, p.index)
+	if p.weak {
+		b.weak = append(b.weak, p.index)
+	}
 }
 
 // Unbind forgets a relation that a newer one has replaced. Without it the old
 // descriptions of a table stay in memory.
 func (s *Set) Unbind(rel *pgoutput.Relation) {
-	s.replace(func(bound map[*pgoutput.Relation][]*plan) { delete(bound, rel) })
+	s.replace(func(all map[*pgoutput.Relation]*fitted) { delete(all, rel) })
 }
 
 // Bound reports whether Apply knows rel.
@@ -289,19 +300,21 @@ func (s *Set) Bound(rel *pgoutput.Relation) bool { return (*s.bound.Load())[rel]
 
 // replace puts an edited copy in place of the table of plans, so that readers
 // need no lock.
-func (s *Set) replace(edit func(map[*pgoutput.Relation][]*plan)) {
+func (s *Set) replace(edit func(map[*pgoutput.Relation]*fitted)) {
 	s.binding.Lock()
 	defer s.binding.Unlock()
-	bound := maps.Clone(*s.bound.Load())
-	edit(bound)
-	s.bound.Store(&bound)
+	all := maps.Clone(*s.bound.Load())
+	edit(all)
+	s.bound.Store(&all)
 }
 
 // plan returns the plan of mapping i for rel.
 func (s *Set) plan(i int, rel *pgoutput.Relation) (*plan, error) {
-	for _, p := range (*s.bound.Load())[rel] {
-		if p.index == i {
-			return p, nil
+	if b := (*s.bound.Load())[rel]; b != nil {
+		for _, p := range b.plans {
+			if p.index == i {
+				return p, nil
+			}
 		}
 	}
 	return nil, fmt.Errorf("mapping %d: the relation is not bound to it", i)

@@ -156,7 +156,7 @@ func (r *reader) drop(stream *replication.Stream) {
 
 // countRow counts a change for every mapping of its table.
 func (r *reader) countRow(m *pgoutput.Change, writes []mapping.Write) {
-	for _, i := range r.relations.of(m.Relation, r.runner.Mappings).mappings {
+	for _, i := range r.runner.Mappings.Of(m.Relation) {
 		if r.stops.has(i) {
 			continue
 		}

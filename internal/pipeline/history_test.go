@@ -42,10 +42,9 @@ func TestLatestTransactionIsPassedOver(t *testing.T) {
 	if err := r.feed(t, latestBegin, &misfit, inserted(1), &pgoutput.Truncate{Relations: []*pgoutput.Relation{things}}, things, inserted(2), &pgoutput.Commit{LSN: 80, End: 85}, &pgoutput.Keepalive{WALEnd: 95}); err != nil {
 		t.Fatal(err)
 	}
-	if r.relations.of(things, r.runner.Mappings).mappings != nil {
+	if r.runner.Mappings.Of(things) != nil {
 		t.Error("a description of what was delivered is bound")
 	}
-	r.relations = relations{}
 	if err := r.feed(t, &pgoutput.Begin{Final: 100, XID: 8}, inserted(3), &pgoutput.Commit{LSN: 100, End: 110}); err != nil {
 		t.Fatal(err)
 	}

@@ -88,7 +88,7 @@ func (r *reader) change(life context.Context, m *pgoutput.Change) error {
 		return err
 	}
 	r.writes = r.runner.Mappings.Apply(m, r.writes[:0])
-	if m.Operation != pgoutput.Insert && r.relations.of(m.Relation, r.runner.Mappings).withoutOldKey != nil {
+	if m.Operation != pgoutput.Insert && r.runner.Mappings.WithoutOldKey(m.Relation) != nil {
 		if err := r.withoutOldKey(life, m); err != nil {
 			return err
 		}

@@ -55,7 +55,6 @@ type reader struct {
 	stream     atomic.Pointer[replication.Stream]
 	connection connection
 	rowCounts  []rowCount
-	relations  relations
 	// haltReason is why reading is to halt, for a reason that is not in the stream;
 	// nil for none.
 	haltReason atomic.Pointer[string]

@@ -100,7 +100,7 @@ func (r *reader) facts(life context.Context, names typeNames, t mapping.Table, m
 // whole; which object a delete takes away nobody can know.
 func (r *reader) withoutOldKey(life context.Context, m *pgoutput.Change) error {
 	set := r.runner.Mappings
-	for _, i := range r.relations.withoutOldKey {
+	for _, i := range set.WithoutOldKey(m.Relation) {
 		d := set.Definition(i)
 		if d.OnDelete.Ignores() || r.stops.has(i) {
 			continue
@@ -127,20 +127,4 @@ func (r *reader) withoutOldKey(life context.Context, m *pgoutput.Change) error {
 		}
 	}
 	return nil
-}
-
-// relations remembers which mappings a relation feeds: the question comes
-// with every row.
-type relations struct {
-	last     *pgoutput.Relation
-	mappings []int
-	// withoutOldKey are those of them whose old key the stream does not carry whole.
-	withoutOldKey []int
-}
-
-func (r *relations) of(rel *pgoutput.Relation, set *mapping.Set) *relations {
-	if rel != r.last {
-		r.last, r.mappings, r.withoutOldKey = rel, set.Of(rel), set.WithoutOldKey(rel)
-	}
-	return r
 }
