@@ -11,27 +11,29 @@ import (
 
 // mappingState is what the Machine knows of one mapping.
 type mappingState struct {
+	// What every change looks at comes first: with hundreds of mappings, little of it
+	// is in the cache.
 	pending int
 	// bytes is what its items hold in memory.
-	bytes    int
-	evidence evidence
-	block    block
-	brake    brake
-	created  creations
-	keys     keyReuse
-	// refusals speak against the rows of its backfill.
-	refusals evidence
-	// shape stands for the names of what is remembered of its objects.
-	shape   uint64
-	stopped stopped
-	lag     lag
-	// paused is why its objects wait by somebody's word, by class; "" if not.
-	paused [classes]string
+	bytes int
 	// newest is the last change that came and was not settled.
 	newest pgoutput.Position
+	// shape stands for the names of what is remembered of its objects.
+	shape uint64
+	// paused is why its objects wait by somebody's word, by class; "" if not.
+	paused   [classes]string
+	stopped  stopped
+	lag      lag
+	evidence evidence
+	block    block
+	keys     keyReuse
+	count    MappingCounts
+	brake    brake
+	created  creations
+	// refusals speak against the rows of its backfill.
+	refusals evidence
 	// unreadable is set while rows of the mapping cannot be read.
 	unreadable unreadable
-	count      MappingCounts
 }
 
 // answered reads the reply to a call.

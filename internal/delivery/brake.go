@@ -34,8 +34,9 @@ type brake struct {
 
 // hourly counts what has been in the last brakeSpan.
 type hourly struct {
-	// minutes counts by the minute since 1970 that newest is the last of.
-	minutes [brakeSpan / time.Minute]int
+	// minutes counts by the minute since 1970 that newest is the last of; nil before
+	// anything was counted.
+	minutes []int
 	newest  int64
 	sum     int // of minutes
 }
@@ -64,8 +65,16 @@ func (b *brake) deleted(now time.Time) {
 // count counts one.
 func (b *hourly) count(now time.Time) {
 	b.turn(now)
-	b.minutes[b.newest%int64(len(b.minutes))]++
-	b.sum++
+	b.add(b.newest, 1)
+}
+
+// add counts n in one of the minutes.
+func (b *hourly) add(minute int64, n int) {
+	if b.minutes == nil {
+		b.minutes = make([]int, brakeSpan/time.Minute)
+	}
+	b.minutes[minute%int64(len(b.minutes))] += n
+	b.sum += n
 }
 
 // record returns what the store keeps of it.
@@ -90,9 +99,8 @@ func (b *brake) restore(now time.Time, d checkpoint.Deletions) {
 	b.turn(now)
 	for minute, n := range d.Minutes {
 		minute = min(minute, b.newest)
-		if b.newest-minute < int64(len(b.minutes)) {
-			b.minutes[minute%int64(len(b.minutes))] += n
-			b.sum += n
+		if b.newest-minute < int64(brakeSpan/time.Minute) {
+			b.add(minute, n)
 		}
 	}
 	b.held = d.Held
