@@ -56,7 +56,7 @@ type Chunk struct {
 func (r *Session) BeginChunk(ctx context.Context, name catalog.TableName, columns []string) (*Chunk, error) {
 	c := &Chunk{session: r, Patience: fetchTime}
 	if err := c.begin(ctx, name, columns); err != nil {
-		r.looked = looked{}
+		r.forget()
 		return nil, errors.Join(fmt.Errorf("read rows of %s: %w", name, withRemedy(err)), c.End(ctx))
 	}
 	return c, nil
@@ -158,7 +158,7 @@ func (c *Chunk) wrong(err error) error {
 	if err == nil {
 		return nil
 	}
-	c.session.looked = looked{}   // what was known of the table may be what is wrong
+	c.session.forget()            // what was known of the table may be what is wrong
 	if sqlState(err) == "57014" { // a statement timeout
 		err = errors.Join(ErrSlow, err)
 	}

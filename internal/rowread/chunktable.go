@@ -41,7 +41,7 @@ func (c *Chunk) begin(ctx context.Context, name catalog.TableName, columns []str
 	}
 	results, err := r.conn.Exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; "+
 		"LOCK TABLE "+rowsOf(name, kind)+" IN ACCESS SHARE MODE; "+
-		"SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text; "+flushedSQL+"; "+catalogRowsSQL(r.Source.Publication, name)).ReadAll()
+		"SELECT pg_catalog.pg_current_snapshot()::pg_catalog.text; "+flushedSQL+"; "+r.catalogRowsAgain(name)).ReadAll()
 	if err != nil {
 		return err
 	}
@@ -49,6 +49,9 @@ func (c *Chunk) begin(ctx context.Context, name catalog.TableName, columns []str
 		return err
 	}
 	if err := c.look(ctx, name, kind, results[4].Rows); err != nil {
+		return err
+	}
+	if err := r.prepare(ctx, name); err != nil {
 		return err
 	}
 	c.Table, c.key, c.filter = r.looked.table, r.looked.key, r.looked.filter
@@ -122,6 +125,30 @@ func catalogRowsSQL(publication string, name catalog.TableName) string {
 		rows("pg_publication_rel", "x.prrelid = c.oid") + ") FROM pg_catalog.pg_class c WHERE c.relkind = 'r' AND c.oid = pg_catalog.to_regclass(" +
 		literal(pgx.Identifier{name.Schema, name.Name}.Sanitize()) + ")"
 }
+
+// catalogRowsAgain is catalogRowsSQL, of which the server has made a plan where it was
+// asked before: that takes it ten times as long as the answer.
+func (r *Session) catalogRowsAgain(name catalog.TableName) string {
+	if r.prepared == name {
+		return "EXECUTE catalog_rows"
+	}
+	return catalogRowsSQL(r.Source.Publication, name)
+}
+
+// prepare has the server keep a plan for the next chunk of a table.
+func (r *Session) prepare(ctx context.Context, name catalog.TableName) error {
+	if r.prepared == name {
+		return nil
+	}
+	err := r.conn.Exec(ctx, "DEALLOCATE ALL; PREPARE catalog_rows AS "+catalogRowsSQL(r.Source.Publication, name)).Close()
+	if err == nil {
+		r.prepared = name
+	}
+	return err
+}
+
+// forget has the next chunk look at its table anew.
+func (r *Session) forget() { r.looked, r.prepared = looked{}, catalog.TableName{} }
 
 // replayed asks a standby how far it is, before its snapshot is taken. A server that
 // is none does not become one while a session of it lasts.

@@ -21,10 +21,11 @@ type Session struct {
 	conn *pgconn.PgConn
 	// atOnce is how many writes are looked up at once; zero for firstAtOnce.
 	atOnce int
-	// looked is the table that a chunk was read of last, primary is set when the
-	// server is known to be no standby.
-	looked  looked
-	primary bool
+	// looked is the table that a chunk was read of last, prepared the one of which the
+	// server has a plan to look at; primary is set when it is known to be no standby.
+	looked   looked
+	prepared catalog.TableName
+	primary  bool
 }
 
 // Open opens a session to read rows over.
