@@ -134,23 +134,39 @@ func (m *Machine) offered(now time.Time, ev *Offered) {
 	m.feeds.tickets = append(m.feeds.tickets, t)
 	m.feeds.writes++
 	m.feeds.last = ev.Last
-	for i := range ev.Writes {
-		m.offer(now, t, &ev.Writes[i])
+	for writes := range slices.Chunk(ev.Writes, prefetchAtOnce) {
+		keys := hashKeys(writes)
+		m.prefetchOffered(&keys)
+		for i := range writes {
+			m.offer(now, t, &writes[i], keys[i])
+		}
 	}
 	m.punch(t)
 }
 
+// hashedKey is what HashKey says of a key.
+type hashedKey struct {
+	hash   uint64
+	folded bool
+}
+
+func hashKeys(writes []mapping.Write) (keys [prefetchAtOnce]hashedKey) {
+	for i := range writes {
+		keys[i].hash, keys[i].folded = HashKey(writes[i].Key)
+	}
+	return keys
+}
+
 // offer takes in one row: as a part of the change of its key that waits, or as
 // an item of its own.
-func (m *Machine) offer(now time.Time, t *ticket, w *mapping.Write) {
+func (m *Machine) offer(now time.Time, t *ticket, w *mapping.Write, key hashedKey) {
 	t.left++
 	t.bytes += w.Bytes + itemBytes
 	m.feeds.writes++
 	m.feeds.bytes += w.Bytes + itemBytes
 	state := &m.states[w.Mapping]
 	state.count.Offered++
-	keyed, folded := HashKey(w.Key)
-	hash := m.keys.hash(keyed)
+	hash := m.keys.hash(key.hash)
 	if m.hasNewerRow(hash, w) {
 		state.count.Coalesced++
 		m.punch(t)
@@ -161,7 +177,7 @@ func (m *Machine) offer(now time.Time, t *ticket, w *mapping.Write) {
 		state.count.Coalesced++
 		return
 	}
-	it := m.itemOf(w, hash, folded)
+	it := m.itemOf(w, hash, key.folded)
 	it.feed, it.ticket, it.since = fromBackfill, t, stampOf(now)
 	m.add(it)
 	m.feeds.waiting++

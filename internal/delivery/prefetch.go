@@ -13,7 +13,7 @@ import "runtime"
 const prefetchAtOnce = 64
 
 // prefetchKeys reads what enqueue is about to look up for the next entries, and
-// the items it is about to use again.
+// the items that it uses for them.
 func (m *Machine) prefetchKeys(entries []Entry) {
 	sum := uint64(0)
 	for i := range entries[:min(len(entries), prefetchAtOnce)] {
@@ -24,7 +24,22 @@ func (m *Machine) prefetchKeys(entries []Entry) {
 		}
 	}
 	runtime.KeepAlive(sum)
+	m.prefetchFree()
+}
+
+// prefetchFree reads the items that are about to be used again.
+func (m *Machine) prefetchFree() {
 	m.prefetchItems(m.memory.free[len(m.memory.free)-min(len(m.memory.free), prefetchAtOnce):])
+}
+
+// prefetchOffered is prefetchKeys for rows of a backfill.
+func (m *Machine) prefetchOffered(keys *[prefetchAtOnce]hashedKey) {
+	sum := uint64(0)
+	for i := range keys {
+		sum += m.keys.at(m.keys.hash(keys[i].hash)).hash
+	}
+	runtime.KeepAlive(sum)
+	m.prefetchFree()
 }
 
 // prefetchNext reads the items that fill is about to take from l.

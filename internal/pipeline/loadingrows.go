@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 	"github.com/cdcsync/cdcsync/internal/replication"
 	"github.com/cdcsync/cdcsync/internal/rowread"
@@ -46,6 +47,7 @@ func (l *loading) rows(ctx context.Context, chunk *rowread.Chunk, p *part) (err 
 		}
 	}
 	chunk.Room, chunk.Until = p.room, p.next.Until
+	p.rows, p.writes = make([]string, 0, p.room), make([]mapping.Write, 0, p.room)
 	last, ended, err := chunk.Next(ctx, p.before.After, l.most, found)
 	if rowread.OfRow(err) {
 		return l.narrow(err)
