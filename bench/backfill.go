@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,8 @@ func (s *stage) backfillRun(ctx context.Context, book *book) error {
 
 func (s *stage) backfillOf(ctx context.Context, c contender, b backlog) (r result, err error) {
 	r = result{Workload: b.name, Contender: c.name, Rows: b.rows, Load: loadAverage()}
-	slot, p, err := s.begin(ctx, c, b, sinkSettings{}, setting{delivery: s.delivery})
+	// Nothing else is to be sent, and the bare copy has all calls at once.
+	slot, p, err := s.begin(ctx, c, b, sinkSettings{}, setting{delivery: cmp.Or(s.delivery, "{backfill_share: 1}")})
 	if err != nil {
 		return r, err
 	}

@@ -16,6 +16,8 @@ import (
 // calls are answered so soon that this pays.
 type ahead struct {
 	calls []*call
+	// bulk counts those of backfills.
+	bulk  int
 	quick bool
 }
 
@@ -32,16 +34,45 @@ const (
 // into while they wait.
 func (m *Machine) prepare(now time.Time) {
 	for m.ahead.quick && len(m.queue.groups) == 0 && len(m.ahead.calls) < aheadRounds*m.cfg.Limits.ConcurrentCalls && m.mayPrepare(now) {
-		l := m.nextLane(now)
+		l := m.nextLane(now, true)
 		if l == nil || m.states[l.mapping].block.reason != "" || l.n < m.cfg.Capacity.Objects || m.waitingPays(l.mapping) {
 			return
 		}
 		if c := m.fill(now, l); c != nil {
 			m.record(now, c)
 			m.ledger.counted = true
-			m.ahead.calls = append(m.ahead.calls, c)
+			m.ahead.add(c)
 		}
 	}
+}
+
+func (a *ahead) add(c *call) {
+	a.calls = append(a.calls, c)
+	if c.lane.class == bulk {
+		a.bulk++
+	}
+}
+
+// take takes all calls, or the one at a place.
+func (a *ahead) take() []*call {
+	calls := a.calls
+	a.calls, a.bulk = nil, 0
+	return calls
+}
+
+func (a *ahead) takeAt(i int) *call {
+	c := a.calls[i]
+	a.calls = slices.Delete(a.calls, i, i+1)
+	if c.lane.class == bulk {
+		a.bulk--
+	}
+	return c
+}
+
+// bulkAhead reports whether one more call of a backfill may be recorded ahead: they
+// leave room for live ones.
+func (m *Machine) bulkAhead() bool {
+	return m.ahead.bulk < aheadRounds*m.part(m.cfg.Limits.ConcurrentCalls)
 }
 
 // mayPrepare reports whether nothing but other calls stands in the way of one.
@@ -65,36 +96,35 @@ func (m *Machine) recorded(now time.Time, id uint64) {
 	}
 }
 
-// nextPrepared takes the oldest of the calls that were recorded ahead; nil when
-// none is in the store.
-func (m *Machine) nextPrepared() *call {
-	if len(m.ahead.calls) == 0 || !m.ahead.calls[0].recorded {
+// nextPrepared takes the oldest of the calls of a class that were recorded ahead; nil
+// when none is in the store, or may go.
+func (m *Machine) nextPrepared(of class) *call {
+	if of == bulk && !m.bulkPlace() {
 		return nil
 	}
-	c := m.ahead.calls[0]
-	m.ahead.calls = slices.Delete(m.ahead.calls, 0, 1)
-	return c
+	for i, c := range m.ahead.calls {
+		if c.lane.class == of && c.recorded {
+			return m.ahead.takeAt(i)
+		}
+	}
+	return nil
 }
 
 // dropPrepared takes back the calls that were recorded ahead when they cannot
 // go soon: what waits in them would wait in vain.
 func (m *Machine) dropPrepared(now time.Time) {
-	dropped := m.ahead.calls
-	m.ahead.calls = nil
-	for _, c := range dropped {
+	for _, c := range m.ahead.take() {
 		m.drop(now, c)
 	}
 }
 
 // dropPreparedOf does so with those of one mapping.
 func (m *Machine) dropPreparedOf(now time.Time, mapping int) {
-	dropped := m.ahead.calls
-	m.ahead.calls = nil
-	for _, c := range dropped {
+	for _, c := range m.ahead.take() {
 		if int(c.items[0].mapping) == mapping {
 			m.drop(now, c)
 		} else {
-			m.ahead.calls = append(m.ahead.calls, c)
+			m.ahead.add(c)
 		}
 	}
 }

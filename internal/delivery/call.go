@@ -45,12 +45,10 @@ type call struct {
 // dispatch starts as many calls as there is work and leave for.
 func (m *Machine) dispatch(now time.Time) {
 	for m.maySend(now) {
-		if c := m.nextPrepared(); c != nil {
-			m.admit(now, c)
-			m.send(now, c)
-			continue
+		c := m.nextPrepared(live)
+		if c == nil {
+			c = m.nextGroup(now)
 		}
-		c := m.nextGroup(now)
 		if c == nil {
 			c = m.nextBatch(now)
 		}
@@ -111,7 +109,12 @@ func (m *Machine) maySendLater(now time.Time) bool {
 // that are full or have waited long enough.
 func (m *Machine) nextBatch(now time.Time) *call {
 	for {
-		l := m.nextLane(now)
+		l := m.nextLane(now, false)
+		if l == nil || l.class == bulk {
+			if c := m.nextPrepared(bulk); c != nil {
+				return c
+			}
+		}
 		if l == nil {
 			return nil
 		}
@@ -122,7 +125,8 @@ func (m *Machine) nextBatch(now time.Time) *call {
 	}
 }
 
-func (m *Machine) nextLane(now time.Time) *lane {
+// nextLane returns the lane to send from, or to record a call ahead of.
+func (m *Machine) nextLane(now time.Time, ahead bool) *lane {
 	var best *lane
 	kept, at, wake := m.queue.listed[:0], stampOf(now), stamp(0)
 	for _, l := range m.queue.listed {
@@ -135,7 +139,7 @@ func (m *Machine) nextLane(now time.Time) *lane {
 			wake = earlier(wake, l.until)
 			continue
 		}
-		if m.due(now, l) && (best == nil || l.precedes(best)) {
+		if m.due(now, l, ahead) && (best == nil || l.precedes(best)) {
 			best = l
 		}
 	}
@@ -179,12 +183,12 @@ func (m *Machine) fullest(now time.Time) *lane {
 
 // due reports whether l has a batch to send, and sets the alarm for when it
 // will have.
-func (m *Machine) due(now time.Time, l *lane) bool {
+func (m *Machine) due(now time.Time, l *lane, ahead bool) bool {
 	if m.behindOf(l.mapping) || l.class == bulk && m.states[l.mapping].stopped.reason != "" {
 		return false // rows are newer than what comes again
 	}
 	if l.class == bulk {
-		return m.bulkDue(now, l)
+		return m.bulkDue(now, l, ahead)
 	}
 	if m.states[l.mapping].waits() {
 		return false
@@ -213,6 +217,10 @@ func (m *Machine) due(now time.Time, l *lane) bool {
 // record is there: a life that finds it knows which keys to hold back.
 func (m *Machine) start(now time.Time, c *call) {
 	m.admit(now, c)
+	if c.recorded {
+		m.send(now, c)
+		return
+	}
 	m.calls.unsent++
 	m.record(now, c)
 }

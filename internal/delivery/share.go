@@ -25,20 +25,25 @@ type bulkShare struct {
 // slowest is the time between two calls of backfills that get next to nothing.
 const slowest = time.Minute
 
-// mayBulk reports whether a call of a backfill may begin now, and sets the alarm
-// for when it may.
-func (m *Machine) mayBulk(now time.Time) bool {
-	s, limits := &m.feeds.share, &m.cfg.Limits
+// bulkPlace reports whether backfills may have one more call under way.
+func (m *Machine) bulkPlace() bool {
+	most := m.part(m.cfg.Limits.ConcurrentCalls)
+	return most == 0 || m.feeds.share.sending < most
+}
+
+// bulkLeft reports whether backfills have a call left of the rate and of the day,
+// beside those that were recorded ahead, and sets the alarm for when they may.
+func (m *Machine) bulkLeft(now time.Time) bool {
+	s := &m.feeds.share
 	gone := 0
 	for gone < len(s.recent) && now.Sub(s.recent[gone]) >= marketo.Window {
 		gone++
 	}
 	s.recent = s.recent[gone:]
-	if most := m.part(limits.CallsPer20s); most > 0 && len(s.recent) >= most {
-		m.wakeAt(s.recent[0].Add(marketo.Window))
-		return false
-	}
-	if most := m.part(limits.ConcurrentCalls); most > 0 && s.sending >= most {
+	if most := m.part(m.cfg.Limits.CallsPer20s); most > 0 && len(s.recent)+m.ahead.bulk >= most {
+		if len(s.recent) > 0 {
+			m.wakeAt(s.recent[0].Add(marketo.Window))
+		}
 		return false
 	}
 	if m.plenty(now) {
@@ -59,8 +64,9 @@ func (m *Machine) mayBulk(now time.Time) bool {
 // fill, as more rows come.
 const bulkWait = 10 * time.Second
 
-// bulkDue is due for a lane of a backfill.
-func (m *Machine) bulkDue(now time.Time, l *lane) bool {
+// bulkDue is due for a lane of a backfill. A call that is recorded ahead needs no place
+// yet.
+func (m *Machine) bulkDue(now time.Time, l *lane, ahead bool) bool {
 	if s := &m.states[l.mapping]; s.paused[bulk] != "" || m.silent(l.mapping) || m.end.stopping ||
 		l.operation == marketo.Delete && m.mayDelete(now, l.mapping, 1) == 0 {
 		return false
@@ -75,7 +81,7 @@ func (m *Machine) bulkDue(now time.Time, l *lane) bool {
 			return false
 		}
 	}
-	return m.mayBulk(now)
+	return (ahead && m.bulkAhead() || !ahead && m.bulkPlace()) && m.bulkLeft(now)
 }
 
 // part is the part of a limit that backfills may use, at least one; zero means
@@ -98,7 +104,7 @@ func (m *Machine) plenty(now time.Time) bool {
 	left := limit - used
 	forecast, _ := m.expected(now, max(0, used-today))
 	return !m.keptForLive(now) && m.pace.every == 0 &&
-		float64(today) < m.cfg.BackfillShare*float64(left+today) && float64(left) > forecast
+		float64(today+m.ahead.bulk) < m.cfg.BackfillShare*float64(left+today) && float64(left) > forecast
 }
 
 // keptForLive reports whether what is left of the day is kept for live changes.

@@ -62,6 +62,7 @@ func (m *Machine) stopAt(now time.Time, i int, at stopped) {
 	s.stopped.since = m.wall(now)
 	m.window.Add(m.stream.open) // what is not settled in this life
 	m.dissolve(i)
+	m.dropPreparedOf(now, i)
 	m.askForUndecided(i)
 	s.stopped.short = !s.stopped.paused && m.behindOf(i)
 	s.lag.behind = true // all that it has sent was sent before this place
