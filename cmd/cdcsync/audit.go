@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,7 +43,8 @@ running daemon is asked. Values are compared by the types of Marketo's fields.
 
   missing    a row has no object
   different  attributes of the object are not those of the row
-  extra      on_delete would have deleted the object
+  extra      on_delete would have deleted the object; those without any row are
+             found by extract only, and a dash says that they were not looked for
   doubled    a row has several objects
 
 --repair has the daemon send the rows of what is missing or different, as those
@@ -258,74 +258,6 @@ func (r *auditRun) verdict() error {
 		}
 	}
 	return nil
-}
-
-func (r *auditRun) print() error {
-	if r.ask.json {
-		return writeIndented(r.out, r.report)
-	}
-	_, err := io.WriteString(r.out, r.report.text())
-	return err
-}
-
-// mostFindings is how many findings are printed; all of them are in the JSON.
-const mostFindings = 100
-
-func (a *audited) text() string {
-	var b strings.Builder
-	rows := [][]string{{"MAPPING", "BY", "ROWS", "COMPARED", "MISSING", "DIFFERENT", "EXTRA", "DOUBLED", "WAITING"}}
-	for _, t := range a.Mappings {
-		row := []string{printable(t.Mapping), string(t.Method)}
-		for _, n := range []int{t.Rows, t.Compared, t.Missing, t.Different, t.Extra, t.Doubled, t.Waiting} {
-			row = append(row, number(n))
-		}
-		rows = append(rows, row)
-	}
-	writeTable(&b, rows, 2)
-	for i, f := range a.Findings {
-		if i == 0 {
-			b.WriteByte('\n')
-		}
-		if i == mostFindings {
-			fmt.Fprintf(&b, "and %s more; --json has all of them\n", number(len(a.Findings)-i))
-			break
-		}
-		fmt.Fprintf(&b, "%-9s  %s %s", f.Kind, printable(f.Mapping), printable(f.Key))
-		if f.Attributes != nil {
-			b.WriteString(": " + printable(strings.Join(f.Attributes, ", ")))
-		}
-		b.WriteByte('\n')
-	}
-	for _, t := range a.Mappings {
-		for _, n := range []struct {
-			n    int
-			what string
-		}{
-			{t.Retained, "have no row, and stay by on_delete"},
-			{t.Unmappable, "of rows that cannot become objects were not compared"},
-			{t.Shared, "have a key of several rows, and were not compared"},
-			{t.Unjudged, "that may differ were not looked at twice: " + t.Why},
-		} {
-			if n.n > 0 {
-				fmt.Fprintf(&b, "%s: %s %s\n", printable(t.Mapping), objects(n.n), printable(n.what))
-			}
-		}
-	}
-	for _, t := range a.Mappings {
-		if t.Waiting > 0 {
-			fmt.Fprintf(&b, "%s: %s waiting: on their way, parked, or refused by a backfill; see cdcsync parked list, cdcsync backfill list --refused\n", printable(t.Mapping), number(t.Waiting))
-		}
-	}
-	for _, one := range a.Repaired {
-		if n := one.Sent + one.Removed + one.Deleted + one.Left; n > 0 {
-			fmt.Fprintf(&b, "%s: repaired: %s sent, %s without a row removed, %s of doubled ones deleted, %s left\n", printable(one.Mapping), number(one.Sent), number(one.Removed), number(one.Deleted), number(one.Left))
-		}
-		for _, why := range one.Why {
-			fmt.Fprintf(&b, "%s: left: %s\n", printable(one.Mapping), printable(why))
-		}
-	}
-	fmt.Fprintf(&b, "%s calls were made\n", number(a.Calls))
-	return b.String()
 }
 
 // auditDaemon is the running daemon, as an audit asks it.

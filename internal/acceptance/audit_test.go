@@ -238,6 +238,8 @@ func TestAuditByQuery(t *testing.T) {
 		arguments := []string{"--by", "query", "--max-calls", "2000"}
 		if clean, said, code := w.audit(arguments...); code != 0 || len(clean.Findings) != 0 {
 			t.Fatalf("clean, but exit code %d and %+v\n%s", code, clean.Findings, said)
+		} else if m := clean.Mappings[0]; m.Extra != nil || !strings.Contains(m.ExtraUnknown, map[string]string{"rest": "--by extract", "soap": "SOAP API has no extracts"}[api]) {
+			t.Errorf("objects without any row are not looked for: %+v", m)
 		}
 		want := w.plant(spread(rows, planted), []string{"d1", "d2", "d3"})
 		before := len(w.sim.Calls())
@@ -288,13 +290,13 @@ func TestAuditByQuery(t *testing.T) {
 // has none.
 func (w *world) withoutExtracts() {
 	w.t.Helper()
-	if a, said, code := w.audit("--max-calls", "2000", "--poll", "20ms"); code != 0 || a.Mappings[0].Method != audit.ByExtract {
+	if a, said, code := w.audit("--max-calls", "2000", "--poll", "20ms"); code != 0 || a.Mappings[0].Method != audit.ByExtract || a.Mappings[0].Extra == nil {
 		w.t.Errorf("exit code %d, %+v\n%s", code, a.Mappings, said)
 	}
 	if err := w.sim.Fail(simulator.Rule{Operation: "export", Code: "1035"}); err != nil {
 		w.t.Fatal(err)
 	}
-	if a, said, code := w.audit("--max-calls", "2000"); code != 0 || a.Mappings[0].Method != audit.ByQuery || a.Mappings[0].Compared < *auditQueried {
+	if a, said, code := w.audit("--max-calls", "2000"); code != 0 || a.Mappings[0].Method != audit.ByQuery || a.Mappings[0].Extra != nil || a.Mappings[0].Compared < *auditQueried {
 		w.t.Errorf("without extracts: exit code %d, %+v\n%s", code, a.Mappings, said)
 	}
 	if _, said, code := w.audit("--by", "extract"); code != 1 || !strings.Contains(said, "--by query") {

@@ -71,11 +71,13 @@ type Tally struct {
 	Rows     int `json:"rows"`
 	Compared int `json:"compared"`
 	Objects  int `json:"objects,omitempty"`
-	// Missing, Different, Extra and Doubled count the findings.
-	Missing   int `json:"missing"`
-	Different int `json:"different"`
-	Extra     int `json:"extra"`
-	Doubled   int `json:"doubled"`
+	// Missing, Different, Extra and Doubled count the findings. Extra is nil where none
+	// was found, and ExtraUnknown says why objects without any row were not looked for.
+	Missing      int    `json:"missing"`
+	Different    int    `json:"different"`
+	Extra        *int   `json:"extra"`
+	ExtraUnknown string `json:"extra_unknown,omitempty"`
+	Doubled      int    `json:"doubled"`
 	// Retained objects have no row and may stay, by on_delete. Unmappable rows
 	// cannot become objects, Shared ones have a key that others have, too.
 	Retained   int `json:"retained,omitempty"`
@@ -88,9 +90,6 @@ type Tally struct {
 	Why      string `json:"unjudged_because,omitempty"`
 }
 
-// Differences counts the findings.
-func (t *Tally) Differences() int { return t.Missing + t.Different + t.Extra + t.Doubled }
-
 func (t *Tally) count(k Kind) {
 	switch k {
 	case Missing:
@@ -98,7 +97,10 @@ func (t *Tally) count(k Kind) {
 	case Different:
 		t.Different++
 	case Extra:
-		t.Extra++
+		if t.Extra == nil {
+			t.Extra = new(int)
+		}
+		*t.Extra++
 	case Doubled:
 		t.Doubled++
 	}

@@ -55,7 +55,22 @@ func (l *look) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	l.sought()
 	return l.again(ctx)
+}
+
+// sought notes whether objects without any row were looked for.
+func (l *look) sought() {
+	switch {
+	case l.tally.Method == ByExtract, !l.definition.OnDelete.Delete:
+		l.tally.Extra = new(int)
+	case l.plan.Method == ByExtract:
+		l.tally.ExtraUnknown = "only an extract shows them, and marketo refused one"
+	case l.plan.windows == nil:
+		l.tally.ExtraUnknown = "only an extract shows them, and none can be had: " + l.plan.Why
+	default:
+		l.tally.ExtraUnknown = "only an extract shows them (--by extract)"
+	}
 }
 
 // suspect remembers one for the second look.
