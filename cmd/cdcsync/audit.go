@@ -38,8 +38,8 @@ SOAP; --sample looks at some rows only. To learn the types of fields takes a cal
 for each mapping over REST.
 
 What differs is looked at twice: it is reported only if its row did not change
-meanwhile and nothing of its key is on its way, parked or refused, which the
-running daemon is asked. Values are compared by the types of Marketo's fields.
+meanwhile and nothing of its key is on its way, parked, or refused by a backfill and
+to be tried again by itself, which the running daemon is asked. Values are compared by the types of Marketo's fields.
 
   missing    a row has no object
   different  attributes of the object are not those of the row
@@ -282,15 +282,21 @@ func (d auditDaemon) Reached(ctx context.Context, lsn pgoutput.LSN) (bool, strin
 	}
 }
 
-func (d auditDaemon) Busy(ctx context.Context, mapping string, keys []string) (busy []bool, err error) {
+func (d auditDaemon) Standing(ctx context.Context, mapping string, keys []string) (all []audit.Standing, err error) {
 	for some := range keyChunks(keys) {
 		answer, err := d.client.Underway(ctx, admin.UnderwayAsk{Mapping: mapping, Keys: some})
 		if err != nil {
 			return nil, explain(err)
 		}
-		busy = append(busy, answer...)
+		for i, busy := range answer.Underway {
+			one := audit.Standing{Busy: busy}
+			if answer.Refused != nil && answer.Refused[i] != nil {
+				one.Refused = &audit.Refused{At: answer.Refused[i].At, Code: answer.Refused[i].Code}
+			}
+			all = append(all, one)
+		}
 	}
-	return busy, nil
+	return all, nil
 }
 
 // keyChunks cuts keys into pieces that one request can have.

@@ -56,6 +56,12 @@ func (a *audited) writeFindings(b *strings.Builder) {
 		if f.Attributes != nil {
 			b.WriteString(": " + printable(strings.Join(f.Attributes, ", ")))
 		}
+		if r := f.Refused; r != nil {
+			b.WriteString("; a backfill could not send its row at " + r.At.Local().Format(clock))
+			if r.Code != "" {
+				b.WriteString(" (" + printable(r.Code) + ")")
+			}
+		}
 		b.WriteByte('\n')
 	}
 }
@@ -79,7 +85,7 @@ func writeNotes(b *strings.Builder, t *audit.Tally) {
 		fmt.Fprintf(b, "%s: objects without any row were not looked for: %s\n", printable(t.Mapping), printable(t.ExtraUnknown))
 	}
 	if t.Waiting > 0 {
-		fmt.Fprintf(b, "%s: %s waiting: on their way, parked, or refused by a backfill; see cdcsync parked list, cdcsync backfill list --refused\n", printable(t.Mapping), number(t.Waiting))
+		fmt.Fprintf(b, "%s: %s waiting: on their way, parked, or refused by a backfill and to be tried again; see cdcsync parked list, cdcsync backfill list --refused\n", printable(t.Mapping), number(t.Waiting))
 	}
 }
 

@@ -96,7 +96,7 @@ func (r *auditRun) send(ctx context.Context, mapping string, keys []string, remo
 		if err != nil {
 			return err
 		}
-		done.leave(int(end.Refused), "marketo refused them; see cdcsync status")
+		done.leave(int(end.Refused), "marketo refused them; see cdcsync backfill list --refused")
 		if remove {
 			done.Removed += len(some)
 		} else {

@@ -25,7 +25,7 @@ These commands ask the running daemon.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(backfillStartCommand(), backfillListCommand(),
+	cmd.AddCommand(backfillStartCommand(), backfillListCommand(), backfillRetryCommand(),
 		backfillActCommand(admin.BackfillPause, "Have backfills stand until they are resumed, also over restarts", "paused"),
 		backfillActCommand(admin.BackfillResume, "Have backfills go on that were paused, or that failed", "resumed"),
 		backfillActCommand(admin.BackfillCancel, "End backfills: what is on its way arrives, the rest is not sent", "cancelled"))
@@ -79,7 +79,8 @@ func backfillListCommand() *cobra.Command {
 		Long: `List backfills: how far they have come, and what is left.
 
 --refused also lists the rows that Marketo did not take, with its code. Once the
-cause is fixed, a key goes into: cdcsync backfill start MAPPING --keys KEY`,
+cause is fixed: cdcsync backfill retry MAPPING, or for some of them
+cdcsync backfill start MAPPING --keys KEY`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 1 {
@@ -151,7 +152,9 @@ func startedText(b admin.Backfills) string {
 			fmt.Fprintf(&out, "  no campaign uses %s, by Marketo's word\n", printable(one.Object))
 		}
 	}
-	out.WriteString("cdcsync backfill list shows how far it is\n")
+	if len(b.Backfills) > 0 {
+		out.WriteString("cdcsync backfill list shows how far it is\n")
+	}
 	return out.String()
 }
 
@@ -191,32 +194,4 @@ func backfillsText(b admin.Backfills) string {
 	var out strings.Builder
 	writeTable(&out, rows, 3)
 	return out.String() + reasons.String() + refusedText(b)
-}
-
-// refusedText lists refused rows, where they were asked for.
-func refusedText(b admin.Backfills) string {
-	rows := [][]string{{"ID", "MAPPING", "KEY", "CODE", "REFUSED AT", "NEXT TRY", "MESSAGE"}}
-	var more strings.Builder
-	for _, one := range b.Backfills {
-		for _, r := range one.RefusedRows {
-			row := []string{fmt.Sprint(one.ID), one.Mapping, printable(r.Key), "-", r.At.Local().Format(clock), "-", printable(r.Message)}
-			if r.Code != "" {
-				row[3] = printable(r.Code)
-			}
-			if r.Next != nil {
-				row[5] = r.Next.Local().Format(clock)
-			}
-			rows = append(rows, row)
-		}
-		if n := one.Refused - int64(len(one.RefusedRows)); len(one.RefusedRows) > 0 && n > 0 {
-			fmt.Fprintf(&more, "%d %s: and %s more; --limit lists more of them\n", one.ID, one.Mapping, number(uint64(n)))
-		}
-	}
-	if len(rows) == 1 {
-		return ""
-	}
-	var out strings.Builder
-	out.WriteString("\n")
-	writeTable(&out, rows, len(rows[0]))
-	return out.String() + more.String()
 }

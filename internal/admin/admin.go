@@ -67,7 +67,8 @@ type Options struct {
 	Trace func(ctx context.Context, mapping, key string) (Traced, error)
 	// TraceMarketo asks Marketo what it has of a key, in one counted call.
 	TraceMarketo func(ctx context.Context, ask TraceAsk) (InMarketo, error)
-	// Underway says of which keys something is on its way, parked or refused.
+	// Underway says of which keys something is on its way, parked or refused, and
+	// what was refused.
 	Underway func(ctx context.Context, ask UnderwayAsk) (Underway, error)
 	// Erase has nothing kept of the row of a mapping that has a key.
 	Erase func(ctx context.Context, ask EraseAsk) (Erased, error)
@@ -128,7 +129,7 @@ func newHandler(options Options, events *events) http.Handler {
 	mux.HandleFunc("POST /api/v1/pause", options.acting(options.pause(false)))
 	mux.HandleFunc("POST /api/v1/resume", options.acting(options.pause(true)))
 	mux.HandleFunc("GET /api/v1/backfills", options.local(options.listBackfills))
-	for _, action := range []BackfillAction{BackfillStart, BackfillPause, BackfillResume, BackfillCancel} {
+	for _, action := range []BackfillAction{BackfillStart, BackfillRetry, BackfillPause, BackfillResume, BackfillCancel} {
 		mux.HandleFunc("POST /api/v1/backfills/"+string(action), options.acting(options.actOnBackfills(action)))
 	}
 	mux.HandleFunc("POST /api/v1/calls", options.acting(options.reserve))

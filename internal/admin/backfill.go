@@ -15,12 +15,13 @@ const (
 	// BackfillList changes nothing.
 	BackfillList   BackfillAction = ""
 	BackfillStart  BackfillAction = "start"
+	BackfillRetry  BackfillAction = "retry"
 	BackfillPause  BackfillAction = "pause"
 	BackfillResume BackfillAction = "resume"
 	BackfillCancel BackfillAction = "cancel"
 )
 
-// BackfillAsk is the body of POST /api/v1/backfills/start, pause, resume and
+// BackfillAsk is the body of POST /api/v1/backfills/start, retry, pause, resume and
 // cancel. No Mappings are all of them.
 type BackfillAsk struct {
 	Action   BackfillAction `json:"-"`
@@ -35,6 +36,8 @@ type BackfillAsk struct {
 	Force bool     `json:"force,omitempty"`
 	// Remove deletes the objects of Keys that no row wants.
 	Remove bool `json:"remove,omitempty"`
+	// Code is for retry: only rows that were refused with it, "-" those without one.
+	Code string `json:"code,omitempty"`
 }
 
 // Backfills is the answer to GET /api/v1/backfills, and to what changes them:
@@ -73,6 +76,8 @@ type Backfill struct {
 	CallsLeft   int64   `json:"calls_left"`
 	SecondsLeft float64 `json:"seconds_left"`
 	Day         float64 `json:"share_of_day"`
+	// RefusedLeft is how many refused rows a retry has left for the next one.
+	RefusedLeft int `json:"refused_left,omitempty"`
 	// Campaigns are what Marketo knows to use the object type, CampaignsUnknown why
 	// that is not known: in the answer to start alone.
 	Campaigns        []string   `json:"campaigns,omitempty"`

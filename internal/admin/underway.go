@@ -16,10 +16,13 @@ type UnderwayAsk struct {
 // MostUnderway is how many keys may be asked for at once.
 const MostUnderway = 1000
 
-// Underway says of each key whether something of it is on its way to Marketo, or
-// parked or refused: then Marketo need not be as the table is.
+// Underway says of each key whether something of it is on its way to Marketo, parked,
+// or refused by a backfill and to be tried again: then Marketo need not be as the table
+// is. Refused has of each key what a backfill could not send, nil for nothing; none
+// where that is so of all.
 type Underway struct {
-	Underway []bool `json:"underway"`
+	Underway []bool     `json:"underway"`
+	Refused  []*Refused `json:"refused,omitempty"`
 }
 
 func (o Options) underway(w http.ResponseWriter, r *http.Request) {
@@ -35,13 +38,13 @@ func (o Options) underway(w http.ResponseWriter, r *http.Request) {
 }
 
 // Underway asks of which keys something is underway.
-func (c *Client) Underway(ctx context.Context, ask UnderwayAsk) ([]bool, error) {
+func (c *Client) Underway(ctx context.Context, ask UnderwayAsk) (Underway, error) {
 	answer, err := post[Underway](ctx, c, "/api/v1/underway", ask)
 	if err != nil {
-		return nil, err
+		return answer, err
 	}
-	if len(answer.Underway) != len(ask.Keys) {
-		return nil, c.foreign()
+	if len(answer.Underway) != len(ask.Keys) || answer.Refused != nil && len(answer.Refused) != len(ask.Keys) {
+		return answer, c.foreign()
 	}
-	return answer.Underway, nil
+	return answer, nil
 }

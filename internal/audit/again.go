@@ -67,7 +67,7 @@ func (l *look) againSome(ctx context.Context, some []suspect) error {
 			keys[i] = before[i][0].Key
 		}
 	}
-	busy, err := l.audit.Daemon.Busy(ctx, l.definition.Name, keys)
+	standing, err := l.audit.Daemon.Standing(ctx, l.definition.Name, keys)
 	if err != nil {
 		return err
 	}
@@ -80,11 +80,11 @@ func (l *look) againSome(ctx context.Context, some []suspect) error {
 			l.unjudged(1, marketo.ErrUnaskable.Error())
 			continue
 		}
-		if busy[i] || !slices.EqualFunc(before[i], after[i], sameRow) {
+		if standing[i].Busy || !slices.EqualFunc(before[i], after[i], sameRow) {
 			l.tally.Waiting++
 			continue
 		}
-		l.conclude(&s, after[i], &bare[i], has[l.keyOf(s.values)])
+		l.conclude(&s, after[i], &bare[i], has[l.keyOf(s.values)], standing[i].Refused)
 	}
 	return nil
 }
@@ -95,7 +95,7 @@ func sameRow(a, b row) bool {
 }
 
 // conclude reports what is still so.
-func (l *look) conclude(s *suspect, rows []row, bare *mapping.Write, has []marketo.Stored) {
+func (l *look) conclude(s *suspect, rows []row, bare *mapping.Write, has []marketo.Stored, refused *Refused) {
 	columns := s.columns
 	switch {
 	case len(rows) > 1:
@@ -120,6 +120,6 @@ func (l *look) conclude(s *suspect, rows []row, bare *mapping.Write, has []marke
 	l.tally.count(kind)
 	l.findings = append(l.findings, Finding{
 		Kind: kind, Mapping: l.definition.Name, Object: l.definition.Object,
-		Key: l.shape().WriteKey(s.values), Attributes: attributes, Surplus: surplus, Columns: columns,
+		Key: l.shape().WriteKey(s.values), Attributes: attributes, Refused: refused, Surplus: surplus, Columns: columns,
 	})
 }

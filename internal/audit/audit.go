@@ -4,7 +4,7 @@
 // The promise: what is reported was looked at twice. The first look only names
 // suspects. Of each the row is read again, everything committed by then is awaited,
 // Marketo is asked, the daemon is asked whether anything of the key is on its way,
-// parked or refused, and the row is read once more: a difference is reported only if
+// parked, or refused and to be tried again, and the row is read once more: a difference is reported only if
 // the row did not change meanwhile and nothing of its key waits. Values are compared
 // by the types of Marketo's fields, so that what Marketo writes in another way is
 // the same. No call is made beyond the budget. What is compared is held on disk, in
@@ -52,12 +52,21 @@ type Finding struct {
 	Key string `json:"key"`
 	// Attributes are those that differ; their values are not kept.
 	Attributes []string `json:"attributes,omitempty"`
+	// Refused says that a backfill could not send the row; nil where none did.
+	Refused *Refused `json:"refused,omitempty"`
 	// Surplus are Marketo's ids of a doubled object, but for the one that was
 	// written last; none where the API does not tell ids.
 	Surplus []string `json:"surplus_ids,omitempty"`
 	// Columns are the values of the mapping's key columns; none where no row can have
 	// such values.
 	Columns []string `json:"-"`
+}
+
+// Refused is when Marketo refused the row of a backfill, and with what code; empty
+// where it gave none.
+type Refused struct {
+	At   time.Time `json:"at"`
+	Code string    `json:"code"`
 }
 
 // Tally is what was looked at of one mapping, and what was found.
@@ -83,8 +92,8 @@ type Tally struct {
 	Retained   int `json:"retained,omitempty"`
 	Unmappable int `json:"unmappable,omitempty"`
 	Shared     int `json:"shared,omitempty"`
-	// Waiting suspects are on their way, parked or refused, or changed while they
-	// were looked at. Unjudged ones were not looked at twice: Why.
+	// Waiting suspects are on their way, parked, or refused and to be tried again, or
+	// changed while they were looked at. Unjudged ones were not looked at twice: Why.
 	Waiting  int    `json:"waiting,omitempty"`
 	Unjudged int    `json:"unjudged,omitempty"`
 	Why      string `json:"unjudged_because,omitempty"`
@@ -117,9 +126,17 @@ type Daemon interface {
 	// Reached waits until everything committed before a place is in Marketo or
 	// parked. Why says what it waits for where that takes too long.
 	Reached(ctx context.Context, lsn pgoutput.LSN) (ok bool, why string, err error)
-	// Busy says of which keys (mapping.Write.Key) of a mapping something is on its
-	// way, parked or refused.
-	Busy(ctx context.Context, mapping string, keys []string) ([]bool, error)
+	// Standing says how keys (mapping.Write.Key) of a mapping stand.
+	Standing(ctx context.Context, mapping string, keys []string) ([]Standing, error)
+}
+
+// Standing is what the daemon has of a key.
+type Standing struct {
+	// Busy is set while something of it is on its way or parked, or is to be tried
+	// again by itself.
+	Busy bool
+	// Refused says that a backfill could not send its row; nil where none did.
+	Refused *Refused
 }
 
 // Audit compares. All fields but Poll and Tell are needed.

@@ -111,6 +111,8 @@ func (d *Daemon) backfills(ctx context.Context, ask admin.BackfillAsk) (admin.Ba
 	switch ask.Action {
 	case admin.BackfillStart:
 		reports, err = runner.StartBackfills(ctx, pipeline.BackfillRequest{Mappings: ask.Mappings, Where: ask.Where, Keys: ask.Keys, Force: ask.Force, Remove: ask.Remove})
+	case admin.BackfillRetry:
+		reports, err = runner.RetryRefused(ctx, ask.Mappings, coded(ask.Code))
 	case admin.BackfillPause:
 		reports, err = runner.PauseBackfills(ctx, ask.Mappings)
 	case admin.BackfillResume:
@@ -129,6 +131,11 @@ func (d *Daemon) backfills(ctx context.Context, ask admin.BackfillAsk) (admin.Ba
 		answer.Backfills = append(answer.Backfills, b)
 	}
 	return answer, err
+}
+
+// coded chooses codes by what was asked for.
+func coded(want string) func(code string) bool {
+	return func(code string) bool { return want == "" || code == want || want == admin.NoCode && code == "" }
 }
 
 // refusedRows lists the first rows of a backfill that Marketo refused.
@@ -158,7 +165,7 @@ func translateBackfill(r *pipeline.BackfillReport) admin.Backfill {
 	for _, a := range r.Campaigns {
 		b.Campaigns = append(b.Campaigns, a.String())
 	}
-	b.CampaignsUnknown = r.Unasked
+	b.CampaignsUnknown, b.RefusedLeft = r.Unasked, r.Unsent
 	for at, to := range map[*time.Time]**time.Time{&r.Started: &b.Started, &r.Ended: &b.Ended} {
 		if !at.IsZero() {
 			utc := at.UTC()

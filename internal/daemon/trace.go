@@ -133,13 +133,18 @@ func (d *Daemon) traceStored(ctx context.Context, store *sqlite.Store, id checkp
 			if r.Key != key {
 				continue
 			}
-			out := admin.Refused{Backfill: fmt.Sprint(b.ID), Code: r.Code, Message: r.Message, At: r.At.UTC()}
-			if r.Waits {
-				next := r.Next.UTC()
-				out.Next = &next
-			}
-			t.Refused = append(t.Refused, out)
+			t.Refused = append(t.Refused, *refusedOf(b.ID, &r))
 		}
 	}
 	return nil
+}
+
+// refusedOf is what is told of a refused row of a backfill.
+func refusedOf(backfill int64, r *checkpoint.Refused) *admin.Refused {
+	out := &admin.Refused{Backfill: fmt.Sprint(backfill), Code: r.Code, Message: r.Message, At: r.At.UTC()}
+	if r.Waits {
+		next := r.Next.UTC()
+		out.Next = &next
+	}
+	return out
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // underway says of which keys something is in the queue, parked, or refused by a
-// backfill.
+// backfill and to be tried again by itself.
 func (d *Daemon) underway(ctx context.Context, store *sqlite.Store, ask admin.UnderwayAsk) (admin.Underway, error) {
 	answer := admin.Underway{Underway: make([]bool, len(ask.Keys))}
 	runner := d.runner.Load()
@@ -22,19 +22,27 @@ func (d *Daemon) underway(ctx context.Context, store *sqlite.Store, ask admin.Un
 	if err != nil {
 		return answer, err
 	}
+	if len(refused) > 0 {
+		answer.Refused = make([]*admin.Refused, len(ask.Keys))
+	}
 	for i, key := range ask.Keys {
 		found, err := runner.Find(ctx, key)
 		if err != nil {
 			return answer, err
 		}
-		answer.Underway[i] = found.Parked || len(found.Waiting) > 0 || refused[key]
+		one := refused[key]
+		answer.Underway[i] = found.Parked || len(found.Waiting) > 0 || one != nil && one.Next != nil
+		if one != nil {
+			answer.Refused[i] = one
+		}
 	}
 	return answer, nil
 }
 
-// refusedKeys are the keys of what backfills of a mapping could not send.
-func (d *Daemon) refusedKeys(ctx context.Context, store *sqlite.Store, name string) (map[string]bool, error) {
-	keys := map[string]bool{}
+// refusedKeys are what backfills of a mapping could not send, by their keys; of one key
+// the latest.
+func (d *Daemon) refusedKeys(ctx context.Context, store *sqlite.Store, name string) (map[string]*admin.Refused, error) {
+	keys := map[string]*admin.Refused{}
 	i, err := d.Config.Set.Find(name)
 	if err != nil {
 		return nil, err
@@ -52,7 +60,7 @@ func (d *Daemon) refusedKeys(ctx context.Context, store *sqlite.Store, name stri
 			return nil, fmt.Errorf("look among refused rows: %w", err)
 		}
 		for _, r := range refused {
-			keys[r.Key] = true
+			keys[r.Key] = refusedOf(b.ID, &r)
 		}
 	}
 	return keys, nil

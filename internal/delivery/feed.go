@@ -58,9 +58,10 @@ type Offered struct {
 	Writes []mapping.Write
 	// Cursor is saved when these and all earlier ones of the feed are settled.
 	Cursor string
-	// Again says that they were refused before: those that are not again are
-	// taken out of what is kept as refused.
-	Again bool
+	// Refused has, by the keys of rows that were refused before, the feeds that keep
+	// them as that. Once such a row is settled they do no more, but for Feed where it
+	// is refused again. The Machine reads it until all are settled.
+	Refused map[string][]string
 	// Force has them sent although Marketo is known to have them.
 	Force bool
 	// Announced is how many objects of the mapping the backfill may create in an hour:
@@ -108,8 +109,9 @@ type ticket struct {
 	id     uint64
 	feed   string
 	cursor string
-	again  bool
-	force  bool
+	// refused is Offered's.
+	refused map[string][]string
+	force   bool
 	// announced is Offered's.
 	announced int
 	// left counts what is not settled.
@@ -130,7 +132,7 @@ func (m *Machine) Credits() int {
 
 // offered takes in what a backfill hands in.
 func (m *Machine) offered(now time.Time, ev *Offered) {
-	t := &ticket{id: ev.Ticket, feed: ev.Feed, cursor: ev.Cursor, again: ev.Again, force: ev.Force, announced: ev.Announced, left: 1}
+	t := &ticket{id: ev.Ticket, feed: ev.Feed, cursor: ev.Cursor, refused: ev.Refused, force: ev.Force, announced: ev.Announced, left: 1}
 	m.feeds.tickets = append(m.feeds.tickets, t)
 	m.feeds.writes++
 	m.feeds.last = ev.Last
@@ -169,6 +171,7 @@ func (m *Machine) offer(now time.Time, t *ticket, w *mapping.Write, key hashedKe
 	hash := m.keys.hash(key.hash)
 	if m.hasNewerRow(hash, w) {
 		state.count.Coalesced++
+		m.unrefuse(t, w.Key, false)
 		m.punch(t)
 		return
 	}
@@ -226,10 +229,18 @@ func (m *Machine) punch(t *ticket) {
 
 // settleTicket is what settling an item is to the backfill that handed it in.
 func (m *Machine) settleTicket(it *item) {
-	if it.ticket.again && !it.refused {
-		m.ledger.draft.Unrefused = append(m.ledger.draft.Unrefused, checkpoint.RefusedKey{Feed: it.ticket.feed, Key: it.key})
-	}
+	m.unrefuse(it.ticket, it.key, it.refused)
 	m.punch(it.ticket)
+}
+
+// unrefuse takes a row out of what is kept of earlier refusals; again says that it
+// is refused once more.
+func (m *Machine) unrefuse(t *ticket, key string, again bool) {
+	for _, feed := range t.refused[key] {
+		if !again || feed != t.feed {
+			m.ledger.draft.Unrefused = append(m.ledger.draft.Unrefused, checkpoint.RefusedKey{Feed: feed, Key: key})
+		}
+	}
 }
 
 // ticketsSaved tells whose cursors are in the store.

@@ -193,13 +193,27 @@ func TestRefusedRowsAreKept(t *testing.T) {
 	}
 	// Sent again, what is taken is refused no more.
 	r.saves = nil
-	r.step(&Offered{Ticket: 2, Feed: "backfill:1", Writes: rows(0, 2), Again: true, Last: true})
+	r.step(&Offered{Ticket: 2, Feed: "backfill:1", Writes: rows(0, 2), Refused: refusedIn("backfill:1"), Last: true})
 	r.pass(2 * time.Second)
 	r.answer(r.take(1)[0], marketo.Reject, marketo.Confirmed)
 	r.pass(time.Second)
 	if _, refused, unrefused := r.saved(); len(refused) != 1 || len(unrefused) != 1 || unrefused[0].Key != upsert("r1").Key {
 		t.Errorf("refused %v, unrefused %v", refused, unrefused)
 	}
+	// Another backfill that sends them has the word about them, whatever comes out.
+	r.saves = nil
+	r.step(&Offered{Ticket: 3, Feed: "backfill:2", Writes: rows(0, 2), Refused: refusedIn("backfill:1"), Last: true})
+	r.pass(2 * time.Second)
+	r.answer(r.take(1)[0], marketo.Reject, marketo.Confirmed)
+	r.pass(time.Second)
+	if _, refused, unrefused := r.saved(); len(refused) != 1 || refused[0].Feed != "backfill:2" || len(unrefused) != 2 || unrefused[0].Feed != "backfill:1" {
+		t.Errorf("by another backfill: refused %v, unrefused %v", refused, unrefused)
+	}
+}
+
+// refusedIn has two rows refused before in a feed.
+func refusedIn(feed string) map[string][]string {
+	return map[string][]string{upsert("r0").Key: {feed}, upsert("r1").Key: {feed}}
 }
 
 // TestBackfillPausesWhenAllIsRefused: a mapping that Marketo does not take must not

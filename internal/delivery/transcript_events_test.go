@@ -35,10 +35,13 @@ func (s *story) offer(d *datadriven.TestData) {
 	given := words(d)
 	ev := &Offered{
 		Ticket: uint64(s.number(d, given[0])), Feed: "backfill:1", Cursor: given[0],
-		Again: slices.Contains(given, "again"), Last: !slices.Contains(given, "more"),
+		Refused: map[string][]string{}, Last: !slices.Contains(given, "more"),
 	}
 	for line := range strings.Lines(d.Input) {
-		ev.Writes = append(ev.Writes, s.change(d, strings.TrimSpace(line)))
+		w := s.change(d, strings.TrimSpace(line))
+		if ev.Writes = append(ev.Writes, w); slices.Contains(given, "again") {
+			ev.Refused[w.Key] = []string{ev.Feed}
+		}
 	}
 	s.step(ev)
 }

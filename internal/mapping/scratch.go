@@ -254,13 +254,17 @@ func (sc *scratch) cut() {
 	sc.buf = sc.buf[:sc.keyEnd]
 }
 
+// NoKey begins what stands in a Write.Key for the values of a key that cannot be
+// written.
+const NoKey = '\x01'
+
 // substitute is the key of rows whose own cannot be written. It never equals that
 // of an object. A value that cannot be rendered is in it, so that such rows are
 // told apart. One that is null, empty or not there says nothing about which row
 // it is: those of a mapping that lack the same share one, and with it one parked
 // object, however often they change. None of them could be tried again.
 func (p *plan) substitute(v *view) string {
-	key := []byte(p.prefix + "\x01")
+	key := append([]byte(p.prefix), NoKey)
 	lacks := slices.ContainsFunc(p.key, func(f field) bool { return len(v.at(f.column).Text) == 0 })
 	for i := range p.key {
 		value := v.at(p.key[i].column)

@@ -39,6 +39,8 @@ type BackfillReport struct {
 	// for alone; Unasked says why that is not known, empty where it is.
 	Campaigns []marketo.Asset
 	Unasked   string
+	// Unsent is how many refused rows of the mapping RetryRefused has left.
+	Unsent int
 	// Left is how long it will take at the rate of this life, or else at the
 	// limits; zero where neither is known.
 	Left time.Duration
@@ -48,17 +50,22 @@ type BackfillReport struct {
 // against one stands against all of them.
 func (r *Runner) StartBackfills(ctx context.Context, ask BackfillRequest) ([]BackfillReport, error) {
 	r.prepared.Do(r.prepare)
-	b := r.backfills
-	if b.store == nil {
+	if r.backfills.store == nil {
 		return nil, errNoBackfills
 	}
 	chosen, err := r.named(ask.Mappings)
 	if err != nil {
 		return nil, err
 	}
+	return r.startBackfills(ctx, chosen, func(int) BackfillRequest { return ask })
+}
+
+// startBackfills does so for mappings, each with a request of its own.
+func (r *Runner) startBackfills(ctx context.Context, chosen []int, asks func(mapping int) BackfillRequest) (reports []BackfillReport, err error) {
+	b := r.backfills
 	var all []checkpoint.Backfill
 	for _, i := range chosen {
-		d := r.Mappings.Definition(i)
+		d, ask := r.Mappings.Definition(i), asks(i)
 		if err := checkRequest(d, ask); err != nil {
 			return nil, fmt.Errorf("mapping %s: %w", d.Name, err)
 		}
@@ -78,7 +85,6 @@ func (r *Runner) StartBackfills(ctx context.Context, ask BackfillRequest) ([]Bac
 	for i := range all {
 		used[i] = r.campaignsOf(ctx, r.Mappings.Definition(chosen[i]).Object)
 	}
-	var reports []BackfillReport
 	for i, c := range all {
 		if c.ID, err = b.store.AddBackfill(ctx, c); err != nil {
 			return reports, err

@@ -21,9 +21,11 @@ type chunk struct {
 	before, after backfill.Cursor
 	// silent is set where no message marks its place.
 	silent bool
-	// again says that its rows were refused before, after the end of the backfill;
-	// force that they are sent whatever Marketo has; last that none follow.
+	// again says that its rows are sent after the end of the backfill, as they were
+	// refused; force that they are sent whatever Marketo has; last that none follow.
 	again, force, last bool
+	// refused is delivery.Offered's.
+	refused map[string][]string
 	// announced is how many objects the backfill may create in an hour.
 	announced int
 }
@@ -94,7 +96,7 @@ func (c *chunk) hand(v backfill.Verdict) *handing {
 }
 
 func (c *chunk) offer(at uint64, cursor backfill.Cursor, writes []mapping.Write, last bool) *delivery.Offered {
-	o := &delivery.Offered{Ticket: c.ticket + at, Feed: c.feed, Writes: writes, Again: c.again, Force: c.force, Announced: c.announced, Last: last}
+	o := &delivery.Offered{Ticket: c.ticket + at, Feed: c.feed, Writes: writes, Refused: c.refused, Force: c.force, Announced: c.announced, Last: last}
 	if !c.again {
 		o.Cursor = cursor.String()
 	}

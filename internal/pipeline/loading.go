@@ -59,6 +59,9 @@ type loading struct {
 	turn  int
 	// pieces is how many the next chunk has.
 	pieces int
+	// refused has the rows of the mapping that were refused before, each with the feeds
+	// that keep it as that. It is only read once it is made.
+	refused map[string][]string
 	// patience is how long one look for rows may take.
 	patience time.Duration
 	// most is how many rows are looked at for the next chunk; passBy is set where
@@ -76,6 +79,9 @@ func (l *loading) run(ctx context.Context) error {
 	l.patience, l.most, l.pieces, l.told = time.Second, scannedRows, 1, map[replication.Reason]bool{}
 	defer l.release(context.WithoutCancel(ctx))
 	if err := l.compile(); err != nil {
+		return err
+	}
+	if err := l.loadRefused(ctx); err != nil {
 		return err
 	}
 	for failures := 0; ; {

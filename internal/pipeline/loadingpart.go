@@ -21,8 +21,10 @@ type part struct {
 	columns []string
 	keys    [][]string
 	again   bool
-	// refused says that they were refused before.
+	// refused says that they are sent after the end of the backfill, as they were
+	// refused; gone are the keys of those that no row wants any more.
 	refused bool
+	gone    []string
 	// before is the cursor that holds when none of the rows is settled, next the one
 	// behind them; done is set when there are no more.
 	before, next backfill.Cursor
@@ -131,6 +133,9 @@ func (l *loading) part(ctx context.Context, p *part) (again [][]string, err erro
 	if err != nil {
 		return nil, err
 	}
+	if err := l.forgetRefused(ctx, p, verdict); err != nil {
+		return nil, err
+	}
 	for _, i := range verdict.Again {
 		again = append(again, strings.Split(p.rows[i], "\x00"))
 	}
@@ -161,7 +166,7 @@ func (l *loading) load(ctx context.Context, p *part) (*chunk, error) {
 	l.mu.Lock()
 	c := &chunk{
 		keys: p.rows, writes: p.writes, pieces: p.pieces, window: p.window, ticket: l.ticket + 1, feed: l.job.Feed(),
-		before: p.before, after: p.next, again: p.refused, force: l.job.Force || len(l.job.Keys) > 0, last: p.done, silent: mark.Name == "", announced: l.job.announced,
+		before: p.before, after: p.next, again: p.refused, refused: l.refused, force: l.job.Force || len(l.job.Keys) > 0, last: p.done, silent: mark.Name == "", announced: l.job.announced,
 	}
 	l.ticket += uint64(len(p.pieces) + 1)
 	l.mu.Unlock()

@@ -36,7 +36,10 @@ func (l *loading) rows(ctx context.Context, chunk *rowread.Chunk, p *part) (err 
 	}
 	if p.keys != nil {
 		unreadable := func(_ int, err *rowread.RowError) { l.leaveOut(err) }
-		if err := errors.Join(chunk.Rows(ctx, p.columns, p.keys, found, unreadable), wrong); err != nil || !l.job.Remove || p.again {
+		if err := errors.Join(chunk.Rows(ctx, p.columns, p.keys, found, unreadable), wrong); err != nil {
+			return err
+		}
+		if err := l.gone(chunk.Relation, p); err != nil || !l.job.Remove || p.again {
 			return err
 		}
 		return l.removals(chunk.Relation, p)

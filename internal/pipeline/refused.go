@@ -67,7 +67,7 @@ func (b *backfiller) sendAgain(ctx, life context.Context, c checkpoint.Backfill,
 	d := b.runner.Mappings.Definition(at)
 	p := &part{columns: d.KeyColumns(), again: true, refused: true, done: true, room: len(due)}
 	var save checkpoint.Save
-	sent := map[string]checkpoint.Refused{}
+	refused := map[string][]string{}
 	for _, r := range due {
 		values, ok := keyOfRefused(d, r.Key)
 		if !ok || time.Since(r.At) >= refusedFor {
@@ -75,23 +75,17 @@ func (b *backfiller) sendAgain(ctx, life context.Context, c checkpoint.Backfill,
 			save.Refused = append(save.Refused, r)
 			continue
 		}
-		p.keys, sent[r.Key] = append(p.keys, values), r
+		p.keys, refused[r.Key] = append(p.keys, values), []string{c.Feed()}
 	}
 	if p.keys != nil {
-		l := loading{backfiller: b, life: life, job: &job{Backfill: c, mapping: at}, log: b.runner.Log, patience: time.Minute, most: scannedRows}
+		l := loading{backfiller: b, life: life, job: &job{Backfill: c, mapping: at}, log: b.runner.Log, refused: refused, patience: time.Minute, most: scannedRows}
 		err := l.once(ctx, p)
 		l.release(context.WithoutCancel(ctx))
 		if err != nil {
 			return err
 		}
-		for _, w := range p.writes {
-			delete(sent, w.Key)
-		}
-		for key := range sent {
-			save.Unrefused = append(save.Unrefused, checkpoint.RefusedKey{Feed: c.Feed(), Key: key})
-		}
 	}
-	if save.Refused == nil && save.Unrefused == nil {
+	if save.Refused == nil {
 		return nil
 	}
 	return b.runner.Store.Save(ctx, save)

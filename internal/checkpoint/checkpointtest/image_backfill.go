@@ -22,6 +22,7 @@ func (m *image) moveBackfill(b *checkpoint.Backfill, to checkpoint.BackfillState
 		b.Ended = at
 	}
 	delete(m.cursors, b.Feed())
+	defer m.recountRefused(b)
 	if to != checkpoint.BackfillDone || !b.Whole() {
 		return
 	}
@@ -46,8 +47,21 @@ func (m *image) forgetRefused(b *checkpoint.Backfill) {
 				delete(m.refused, k)
 			}
 		}
-		if !earlier.Ended.IsZero() {
-			earlier.Refused = 0
+	}
+}
+
+// recountRefused counts what is left of the refused rows of the others of the mapping.
+func (m *image) recountRefused(b *checkpoint.Backfill) {
+	for i := range m.backfills {
+		other := &m.backfills[i]
+		if other.MappingID != b.MappingID || other.ID == b.ID || other.Ended.IsZero() || other.Refused == 0 {
+			continue
+		}
+		other.Refused = 0
+		for k := range m.refused {
+			if k.Feed == other.Feed() {
+				other.Refused++
+			}
 		}
 	}
 }

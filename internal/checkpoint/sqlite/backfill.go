@@ -131,7 +131,18 @@ func (s *Store) moveBackfill(ctx context.Context, id int64, to checkpoint.Backfi
 			err = s.forgetRefused(ctx, &b)
 		}
 	}
+	if err == nil && to.Ended() {
+		err = s.recountRefused(ctx, &b)
+	}
 	return b, err
+}
+
+// recountRefused counts what is left of the refused rows of the backfills of b's
+// mapping that have ended: it may have sent some of them.
+func (s *Store) recountRefused(ctx context.Context, b *checkpoint.Backfill) error {
+	_, err := s.write.ExecContext(ctx, `UPDATE backfill SET refused = (SELECT count(*) FROM refused WHERE feed = ?1 || backfill.id)
+		WHERE ended <> '' AND refused <> 0 AND schema = ?2 AND name = ?3 AND object = ?4 AND id <> ?5`, checkpoint.BackfillFeed, b.Schema, b.Table, b.Object, b.ID)
+	return err
 }
 
 // forgetRefused forgets what earlier backfills of a mapping could not send: b has
@@ -139,10 +150,7 @@ func (s *Store) moveBackfill(ctx context.Context, id int64, to checkpoint.Backfi
 func (s *Store) forgetRefused(ctx context.Context, b *checkpoint.Backfill) error {
 	const earlier = `schema = ?2 AND name = ?3 AND object = ?4 AND id < ?5`
 	arguments := []any{checkpoint.BackfillFeed, b.Schema, b.Table, b.Object, b.ID}
-	if _, err := s.write.ExecContext(ctx, `DELETE FROM refused WHERE feed IN (SELECT ?1 || id FROM backfill WHERE `+earlier+`)`, arguments...); err != nil {
-		return err
-	}
-	_, err := s.write.ExecContext(ctx, `UPDATE backfill SET refused = 0 WHERE ended <> '' AND ?1 <> '' AND `+earlier, arguments...)
+	_, err := s.write.ExecContext(ctx, `DELETE FROM refused WHERE feed IN (SELECT ?1 || id FROM backfill WHERE `+earlier+`)`, arguments...)
 	return err
 }
 

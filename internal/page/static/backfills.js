@@ -16,6 +16,11 @@ export const backfills = {
   actions: {
     pause: ({ mapping }) => act("/api/v1/backfills/pause", { mappings: [mapping] }, done("Paused")),
     resume: ({ mapping }) => act("/api/v1/backfills/resume", { mappings: [mapping] }, done("Resumed")),
+    async retry({ mapping }) {
+      if (!(await allowed())) return;
+      const sure = await ask({ title: `Send the refused rows of ${mapping} once more?`, body: h("p", null, "They are read as they are now. What is refused again is kept by the new backfill."), go: "Send them" });
+      if (sure) await act("/api/v1/backfills/retry", { mappings: [mapping] }, (a) => (a.backfills ?? []).map(cost).join(" ") || "No row of it is refused any more.");
+    },
     async cancel({ mapping }) {
       if (!(await allowed())) return;
       const sure = await ask({ title: `Cancel the backfill of ${mapping}?`, body: h("p", null, "What is on its way arrives; the rest of the rows is not sent."), go: "Cancel the backfill", danger: true, no: "Let it go on" });
@@ -78,5 +83,6 @@ function row(b) {
     h("td", { class: "actions" },
       (b.state === "running" || b.state === "waiting") && button("pause", "Pause"),
       (b.state === "paused" || b.state === "failed") && button("resume", "Resume"),
+      b.ended && b.refused > 0 && h("button", { type: "button", "data-act": "retry", "data-mapping": b.mapping, "aria-label": `Retry the refused rows of ${b.mapping}` }, "Retry"),
       !b.ended && button("cancel", "Cancel", "danger")));
 }
