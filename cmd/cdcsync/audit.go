@@ -200,7 +200,7 @@ func (r *auditRun) plan(ctx context.Context) (plans []*audit.Plan, err error) {
 		r.price(p)
 	}
 	b := r.audit.Budget
-	fmt.Fprintf(r.log, "in all %s calls%s, and %s so far; at most %s are made\n", number(r.report.Forecast), r.share(r.report.Forecast), number(b.Made), number(b.Most))
+	fmt.Fprintf(r.log, "in all %s%s, and %s so far; at most %s are made\n", callsText(uint64(r.report.Forecast)), r.share(r.report.Forecast), number(b.Made), number(b.Most))
 	if b.Made+r.report.Forecast > b.Most && !r.priceOnly {
 		return nil, usageError{fmt.Errorf("audit: it would cost %s calls, and %s are allowed; allow more with --max-calls, or look at some rows with --sample", number(b.Made+r.report.Forecast), number(b.Most))}
 	}
@@ -210,7 +210,7 @@ func (r *auditRun) plan(ctx context.Context) (plans []*audit.Plan, err error) {
 // price says what a mapping costs.
 func (r *auditRun) price(p *audit.Plan) {
 	name := r.config.Set.Definition(p.Mapping).Name
-	fmt.Fprintf(r.log, "%s: %s calls by %s, of about %s rows%s, and one for each %s that differ\n", printable(name), number(p.Calls), p.Method, number(int(p.Rows)), r.share(p.Calls), number(p.PerAgain))
+	fmt.Fprintf(r.log, "%s: %s by %s, of about %s rows%s, and one for each %s that differ\n", printable(name), callsText(uint64(p.Calls)), p.Method, number(int(p.Rows)), r.share(p.Calls), number(p.PerAgain))
 	if p.Why != "" && r.wish.Sample == 0 {
 		fmt.Fprintf(r.log, "%s: not by extract, so that objects without a row are not found: %s\n", printable(name), p.Why)
 	}

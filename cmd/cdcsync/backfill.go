@@ -142,7 +142,7 @@ func (a *asking) backfills(cmd *cobra.Command, what admin.BackfillAsk, text func
 func startedText(b admin.Backfills) string {
 	var out strings.Builder
 	for _, one := range b.Backfills {
-		fmt.Fprintf(&out, "%s: about %s rows of %s, %s calls%s\n", one.Mapping, number(uint64(one.Estimate)), one.Table, number(uint64(one.CallsLeft)), costText(one))
+		fmt.Fprintf(&out, "%s: about %s rows of %s, %s%s\n", one.Mapping, number(uint64(one.Estimate)), one.Table, callsText(uint64(one.CallsLeft)), costText(one))
 		switch {
 		case one.CampaignsUnknown != "":
 			fmt.Fprintf(&out, "  which campaigns use %s is not known: %s\n", printable(one.Object), printable(one.CampaignsUnknown))

@@ -13,6 +13,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/config"
 	"github.com/cdcsync/cdcsync/internal/conninfo"
 	"github.com/cdcsync/cdcsync/internal/daemon"
+	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/marketo/rest"
 	"github.com/cdcsync/cdcsync/internal/preflight"
 	"github.com/cdcsync/cdcsync/internal/scaffold"
@@ -43,8 +44,8 @@ The database is what DATABASE_URL, --source or the PG* variables of the
 environment say. Where MARKETO_ENDPOINT, MARKETO_CLIENT_ID and
 MARKETO_CLIENT_SECRET are set, Marketo is asked which object types there are (a
 call, and one more for each type), and columns get the fields of the same names,
-compared without case and underscores. Nothing is changed on either side, and no
-secret is written.
+compared without case and underscores. Where it does not answer, nothing is written.
+Nothing is changed on either side, and no secret is written.
 
 It exits with 0 when at least one table is mapped, 1 when none could be.`,
 		Example: `  cdcsync init -o cdcsync.yaml
@@ -115,7 +116,11 @@ func (f *initFlags) run(cmd *cobra.Command, args []string) error {
 	end = slow.while("looking at the tables, and at Marketo where it is to be asked")
 	file.Proposals, file.Steps, err = draft.Propose(cmd.Context(), wanted, offered)
 	end()
-	if err != nil {
+	var fault *marketo.Fault
+	switch {
+	case errors.As(err, &fault):
+		return fmt.Errorf("init: nothing was written, as Marketo could not be asked: %w; mend that and run it again, or unset MARKETO_ENDPOINT: then Marketo is not asked, and object types and fields are named after tables and columns", err)
+	case err != nil:
 		return fmt.Errorf("init: %w", err)
 	}
 	return f.write(cmd, &file)

@@ -108,6 +108,12 @@ func TestInitPassesCheck(t *testing.T) {
 	t.Setenv("MARKETO_ENDPOINT", "http://127.0.0.1:1")
 	t.Setenv("MARKETO_CLIENT_ID", "c")
 	t.Setenv("MARKETO_CLIENT_SECRET", "s")
+	if _, said, code := propose(t, "--all", "-o", filepath.Join(dir, "none.yaml")); code != 1 || !strings.Contains(said, "nothing was written, as Marketo could not be asked") || !strings.Contains(said, "unset MARKETO_ENDPOINT") {
+		t.Errorf("marketo does not answer: exit code %d of:\n%s", code, said)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "none.yaml")); err == nil {
+		t.Error("a file was written although marketo does not answer")
+	}
 	conf, err := config.Load(file, os.LookupEnv)
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,20 +69,31 @@ func (a *asking) pause(cmd *cobra.Command, what admin.PauseAsk, done string) err
 	if a.json {
 		return writeIndented(cmd.OutOrStdout(), answer)
 	}
-	text := done + ": " + strings.Join(answer.Changed, ", ") + "\n"
-	if len(answer.Changed) == 0 {
+	_, err = io.WriteString(cmd.OutOrStdout(), changedText(answer, done, time.Now()))
+	return err
+}
+
+// changedText says which mappings were paused or resumed, and which others are paused.
+func changedText(a admin.Paused, done string, now time.Time) string {
+	text := done + ": " + printable(strings.Join(a.Changed, ", ")) + "\n"
+	if len(a.Changed) == 0 {
 		text = "nothing was changed\n"
 	}
-	for _, p := range answer.Paused {
-		text += printable(fmt.Sprintf("%s is paused: %s", p.Name, pausedText(p, time.Now()))) + "\n"
+	for _, p := range a.Paused {
+		if !slices.Contains(a.Changed, p.Name) {
+			text += printable(fmt.Sprintf("%s is paused %s", p.Name, pausedText(p, now))) + "\n"
+		}
 	}
-	_, err = io.WriteString(cmd.OutOrStdout(), text)
-	return err
+	return text
 }
 
 // pausedText says since when, by which command and why.
 func pausedText(p admin.PausedMapping, now time.Time) string {
-	text := fmt.Sprintf("since %s (%s), by %s", p.Since.Local().Format(clock), span(now.Sub(p.Since)), p.Command)
+	text := "since " + p.Since.Local().Format(clock)
+	if gone := now.Sub(p.Since); gone >= time.Second {
+		text += " (" + span(gone) + ")"
+	}
+	text += ", by " + p.Command
 	if p.Reason != "" {
 		text += ": " + p.Reason
 	}

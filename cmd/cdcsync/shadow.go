@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,18 +77,21 @@ func shadowText(e shadow.Estimate) string {
 	b.WriteString("\n")
 	fmt.Fprintf(&b, "watched for %s from %s: %s objects in %s; nothing was sent\n", seconds(e.Seconds), e.Began.Local().Format(clock), number(uint64(e.Calls.Objects)), callsText(uint64(e.Calls.Calls)))
 	switch {
-	case e.Statistics == 0:
-		b.WriteString("PostgreSQL does not say since when its statistics count, so a day is taken to be like the time that was watched\n")
+	case e.DayUnknown != "":
+		fmt.Fprintf(&b, "how many changes a day has is not known, as %s; so a day is taken to be like the time that was watched: watch a busy hour\n", e.DayUnknown)
 	case e.Statistics < 24*3600:
 		fmt.Fprintf(&b, "PostgreSQL's statistics go back %s: what a day has besides, such as a load at night, is not in them\n", seconds(e.Statistics))
 	default:
 		fmt.Fprintf(&b, "what a day has besides is by PostgreSQL's statistics of %s\n", seconds(e.Statistics))
 	}
+	if !slices.ContainsFunc(e.Mappings, func(m shadow.Seen) bool { return m.Changes > 0 }) {
+		b.WriteString("no mapped row changed in that time: watch for longer\n")
+	}
 	b.WriteString("\n")
 	rows := [][]string{{"MAPPING", "CHANGES", "FILTERED", "MERGED", "UNCHANGED", "UNMAPPABLE", "OBJECTS", "CALLS", "FULL", "CHANGES A DAY", "CALLS A DAY"}}
 	for i := range e.Mappings {
 		m := &e.Mappings[i]
-		day := "?"
+		day := "-"
 		if m.Day != nil {
 			day = number(uint64(*m.Day))
 		}

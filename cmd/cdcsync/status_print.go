@@ -25,11 +25,13 @@ func statusText(s snapshot.Status, backfills ...admin.Backfill) string {
 	if s.Advice != "" {
 		fmt.Fprintf(&b, "What to do: %s\n", s.Advice)
 	}
+	last := s.Advice
 	for _, o := range s.Obstacles[min(1, len(s.Obstacles)):] {
 		fmt.Fprintf(&b, "ALSO (%s): %s\n", printable(o.State), printable(o.Reason))
-		if o.Advice != "" {
+		if o.Advice != "" && o.Advice != last {
 			fmt.Fprintf(&b, "What to do: %s\n", o.Advice)
 		}
+		last = o.Advice
 	}
 	for _, notice := range s.Notices {
 		fmt.Fprintf(&b, "NOTE: %s\n", printable(notice))
@@ -63,6 +65,7 @@ func writeReport(b *strings.Builder, s snapshot.Status, backfills string) {
 	line("version", printable(s.Version))
 	b.WriteString("\n")
 	writeMappings(b, r.Mappings)
+	writeStanding(b, s)
 }
 
 func freshness(r *snapshot.Report, now time.Time) string {
@@ -145,13 +148,12 @@ func forecast(c snapshot.Calls) (text string) {
 }
 
 // backfillLines are those that have not ended, and those whose rows are not in Marketo
-// although they have: the newest one of each mapping.
+// although they have.
 func backfillLines(all []admin.Backfill) string {
 	var b strings.Builder
-	for i, one := range all {
+	for _, one := range all {
 		if one.Ended != nil {
-			again := slices.ContainsFunc(all[i+1:], func(later admin.Backfill) bool { return later.Mapping == one.Mapping })
-			if one.Refused > 0 && !again {
+			if one.Refused > 0 {
 				fmt.Fprintf(&b, "%-14s%s: %s, %s of %s rows refused; see cdcsync backfill list --refused\n", "backfill", printable(one.Mapping), printable(one.State), number(uint64(one.Refused)), number(uint64(one.Rows)))
 			}
 			continue
@@ -261,19 +263,30 @@ func writeMappings(b *strings.Builder, mappings []snapshot.Mapping) {
 		rows = append(rows, append(row, number(m.Pending), number(m.Parked), p50, p99))
 	}
 	writeTable(b, rows, 1)
-	for _, m := range mappings {
-		if m.Stopped != "" {
-			fmt.Fprintf(b, "\n%s is stopped: %s\n", printable(m.Name), printable(m.Stopped))
-		}
-		if m.Paused != "" {
-			fmt.Fprintf(b, "\n%s is paused %s; %s of WAL are kept for it", printable(m.Name), printable(m.Paused), amount(m.PausedWAL))
-			if m.LeftFrom != "" {
-				fmt.Fprintf(b, ", and what came since %s waits there", m.LeftFrom)
+}
+
+// writeStanding says of mappings that stand what the reasons above do not.
+func writeStanding(b *strings.Builder, s snapshot.Status) {
+	told := func(why string) bool {
+		return slices.ContainsFunc(s.Obstacles, func(o snapshot.Obstacle) bool { return strings.Contains(o.Reason, why) })
+	}
+	for _, m := range s.Report.Mappings {
+		for _, stands := range [][2]string{{"stopped", m.Stopped}, {"blocked", m.Blocked}} {
+			if why := stands[1]; why != "" && !told(why) {
+				fmt.Fprintf(b, "\n%s is %s: %s\n", printable(m.Name), stands[0], printable(why))
 			}
-			b.WriteByte('\n')
 		}
-		if m.Blocked != "" {
-			fmt.Fprintf(b, "\n%s is blocked: %s\n", printable(m.Name), printable(m.Blocked))
+		if m.Paused == "" {
+			continue
 		}
+		fmt.Fprintf(b, "\n%s is paused", printable(m.Name))
+		if !told(m.Paused) {
+			fmt.Fprintf(b, " %s", printable(m.Paused))
+		}
+		fmt.Fprintf(b, "; %s of WAL are kept for it", amount(m.PausedWAL))
+		if m.LeftFrom != "" {
+			fmt.Fprintf(b, ", and what came since %s waits there", m.LeftFrom)
+		}
+		b.WriteByte('\n')
 	}
 }

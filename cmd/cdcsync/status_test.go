@@ -95,6 +95,26 @@ func TestStatusTellsAllObstacles(t *testing.T) {
 	}
 }
 
+// TestStatusTellsNoReasonTwice: a mapping that stands has its reason at the top, and so
+// has what is to be done about several.
+func TestStatusTellsNoReasonTwice(t *testing.T) {
+	s := well()
+	s.Ready, s.State, s.Reason, s.Advice = false, "mapping_stopped", "mapping orders is stopped at 0/20: the table was truncated", "start again"
+	s.Obstacles = []snapshot.Obstacle{
+		{State: "mapping_stopped", Reason: s.Reason, Advice: s.Advice},
+		{State: "mapping_paused", Reason: "mapping roadshow is paused: since noon, by cdcsync pause", Advice: "resume it"},
+		{State: "mapping_paused", Reason: "mapping visits is paused: since noon, by cdcsync pause", Advice: "resume it"},
+	}
+	s.Report.Mappings[1].Blocked, s.Report.Mappings[1].Stopped = "", "the table was truncated"
+	s.Report.Mappings[0].Paused, s.Report.Mappings[0].PausedWAL = "since noon, by cdcsync pause", 1<<20
+	got := statusText(s)
+	for text, want := range map[string]int{"the table was truncated": 1, "What to do: resume it": 1, "\nroadshow is paused; 1.0 MiB of WAL are kept for it\n": 1, "orders is stopped": 1} {
+		if n := strings.Count(got, text); n != want {
+			t.Errorf("%q stands there %d times, want %d:\n%s", text, n, want, got)
+		}
+	}
+}
+
 func TestStatusLines(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -150,14 +170,14 @@ func TestStatusTellsBackfills(t *testing.T) {
 	ended := noon
 	got := statusText(well(), []admin.Backfill{
 		{Mapping: "old", State: "done", Ended: &ended},
-		{Mapping: "visits", State: "done", Ended: &ended, Rows: 4000, Refused: 1},
 		{Mapping: "visits", State: "done", Ended: &ended, Rows: 5000, Refused: 2499},
-		{Mapping: "again", State: "done", Ended: &ended, Rows: 7, Refused: 7},
+		{Mapping: "visits", State: "done", Ended: &ended, Rows: 2, Refused: 1},
 		{Mapping: "again", State: "done", Ended: &ended, Rows: 7},
 		{Mapping: "roadshow", State: "running", Rows: 1200, Estimate: 10000, Objects: 1100, Refused: 2, CallsLeft: 88, SecondsLeft: 180},
 		{Mapping: "orders", State: "failed", Estimate: 5, Reason: "no right\x1b[2J", SecondsLeft: 3},
 	}...)
 	const want = "\nbackfill      visits: done, 2,499 of 5,000 rows refused; see cdcsync backfill list --refused\n" +
+		"backfill      visits: done, 1 of 2 rows refused; see cdcsync backfill list --refused\n" +
 		"backfill      roadshow: running, 1,200 of about 10,000 rows, 1,100 objects, 2 refused, 88 calls and 3m 0s left\n" +
 		"backfill      orders: failed, 0 of about 5 rows, 0 objects; no right\uFFFD[2J\nversion "
 	if !strings.Contains(got, want) || strings.Contains(got, "old:") || strings.Contains(got, "again:") {

@@ -97,7 +97,7 @@ func TestBackfillStands(t *testing.T) {
 		w.awaitBackfill(p, "paused")
 		p.stop(t)
 		p = w.start()
-		if output, code := w.command("status"); code != 0 || !strings.Contains(output, "backfill of mapping items is paused") {
+		if output, code := w.command("status"); code != 0 || !strings.Contains(output, "\nbackfill      items: paused, ") {
 			t.Errorf("status does not tell of it: %d: %s", code, output)
 		}
 		if b := w.awaitBackfill(p, "paused"); b.Rows >= int64(rows) {

@@ -85,7 +85,7 @@ func TestBackfillRetry(t *testing.T) {
 		}
 		w.sim.Heal()
 		w.failing(simulator.Rule{Objects: &simulator.ObjectFault{Modulus: 100, Code: "1003", Message: "not this one"}})
-		if text := w.succeeds("backfill", "retry", "items", "--code", code); !strings.Contains(text, "items: about 5 rows of public.items, ") || !strings.Contains(text, " calls") {
+		if text := w.succeeds("backfill", "retry", "items", "--code", code); !strings.Contains(text, "items: about 5 rows of public.items, ") || !strings.Contains(text, " call") {
 			t.Errorf("what it costs is not told: %s", text)
 		}
 		if done := w.awaitBackfill(p, "done"); done.ID != 3 || done.Rows != 5 || done.Refused != 1 {

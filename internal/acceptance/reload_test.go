@@ -44,7 +44,7 @@ func TestReload(t *testing.T) {
 			w.config.maxWait, _ = time.ParseDuration(wait)
 			w.configure()
 			output := w.succeeds("reload")
-			if !strings.Contains(output, "delivery.max_wait") || wait == "90ms" && !strings.Contains(output, "mapping items is another one") {
+			if !strings.Contains(output, "delivery.max_wait") || wait == "90ms" && !strings.Contains(output, "mapping items has changed: attributes.copy") {
 				t.Errorf("reload: %s", output)
 			}
 			load.await(t, 20)

@@ -2,8 +2,11 @@ package config
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/cdcsync/cdcsync/internal/mapping"
 )
 
 // Differences names what is another value in b than in a, as keys of the file have
@@ -32,7 +35,7 @@ func Differences(a, b *Config) (all []string) {
 		case !known:
 			all = append(all, "mapping "+name+" is new")
 		case !reflect.DeepEqual(a.Mappings[at], b.Mappings[i]):
-			all = append(all, "mapping "+name+" is another one")
+			all = append(all, "mapping "+name+" has changed: "+strings.Join(changedKeys(&a.Mappings[at], &b.Mappings[i]), ", "))
 		}
 	}
 	for i := range a.Mappings {
@@ -41,6 +44,57 @@ func Differences(a, b *Config) (all []string) {
 		}
 	}
 	return all
+}
+
+// changedKeys names the keys of a mapping that are otherwise, those of attributes by
+// their names.
+func changedKeys(a, b *mapping.Definition) (keys []string) {
+	x, y := reflect.ValueOf(*a), reflect.ValueOf(*b)
+	for i := range x.NumField() {
+		field := x.Type().Field(i).Name
+		if reflect.DeepEqual(x.Field(i).Interface(), y.Field(i).Interface()) {
+			continue
+		}
+		switch field {
+		case "Key":
+			keys = append(keys, changedRules("key", a.Key, b.Key)...)
+		case "Attributes":
+			keys = append(keys, changedRules("attributes", a.Attributes, b.Attributes)...)
+		case "Schema", "Table":
+			if !slices.Contains(keys, "table") {
+				keys = append(keys, "table")
+			}
+		case "Separate":
+			keys = append(keys, "coalesce")
+		default:
+			keys = append(keys, keyOf(field))
+		}
+	}
+	return keys
+}
+
+// changedRules names the rules that are otherwise, or the whole where only their order
+// is.
+func changedRules(key string, a, b []mapping.Rule) (keys []string) {
+	rules := map[string]mapping.Rule{}
+	for _, r := range a {
+		rules[r.Attribute] = r
+	}
+	for _, r := range b {
+		if old, known := rules[r.Attribute]; !known || !reflect.DeepEqual(old, r) {
+			keys = append(keys, key+"."+r.Attribute)
+		}
+		delete(rules, r.Attribute)
+	}
+	for _, r := range a {
+		if _, gone := rules[r.Attribute]; gone {
+			keys = append(keys, key+"."+r.Attribute)
+		}
+	}
+	if keys == nil {
+		keys = []string{key}
+	}
+	return keys
 }
 
 // differ appends the names of the fields below name that differ.

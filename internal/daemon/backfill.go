@@ -190,30 +190,3 @@ func (d *Daemon) backfillMetrics(runner *pipeline.Runner) snapshot.BackfillMetri
 	}
 	return m
 }
-
-// backfillNotes tells of backfills that have not ended, for status.
-func (d *Daemon) backfillNotes(ctx context.Context) (notes []string) {
-	runner := d.runner.Load()
-	if runner == nil {
-		return nil
-	}
-	reports, err := runner.ListBackfills(ctx)
-	if err != nil {
-		return nil // the store says so itself
-	}
-	for i := range reports {
-		r := &reports[i]
-		if r.State.Ended() {
-			continue
-		}
-		note := fmt.Sprintf("backfill of mapping %s is %s: %d rows", r.Mapping, r.State, r.Rows)
-		if r.Estimate > 0 {
-			note = fmt.Sprintf("backfill of mapping %s is %s: %d of about %d rows", r.Mapping, r.State, r.Rows, r.Estimate)
-		}
-		if r.Err != "" {
-			note += "; " + r.Err
-		}
-		notes = append(notes, note)
-	}
-	return notes
-}

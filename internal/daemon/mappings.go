@@ -135,9 +135,9 @@ func (c *compared) changes(now time.Time, others bool) (all []checkpoint.Mapping
 	case c.diff.Key:
 		note(true, "mapping "+c.is.Name+" has another key, as accepted: objects under the old one stay in Marketo as they are", load)
 	case c.diff.Stale():
-		note(true, "mapping "+c.is.Name+" is another one: "+differences(c.diff)+"; objects that were written before are as it made them then, until their rows change", load)
+		note(true, "mapping "+c.is.Name+" has changed: "+differences(c.diff)+"; objects that were written before are as it made them then, until their rows change", load)
 	case !c.diff.None():
-		note(false, "mapping "+c.is.Name+" is another one: "+differences(c.diff)+"; Marketo keeps what it has", "nothing is to be done, unless it was not meant")
+		note(false, "mapping "+c.is.Name+" has changed: "+differences(c.diff)+"; Marketo keeps what it has", "nothing is to be done, unless it was not meant")
 	}
 	if c.was != nil && c.was.Name != c.is.Name {
 		note(false, "mapping "+c.was.Name+" is called "+c.is.Name+" now", "nothing is to be done: its parked objects go with it")

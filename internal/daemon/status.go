@@ -26,7 +26,7 @@ func (d *Daemon) status(ctx context.Context, store *sqlite.Store) snapshot.Statu
 	if err != nil {
 		return s.Without(snapshot.Unresponsive, "the pipeline does not answer")
 	}
-	s.Notices = append(d.notices(s.Time), d.backfillNotes(ctx)...)
+	s.Notices = d.notices(s.Time)
 	s = s.With(report)
 	// Without the counts the rest is still worth knowing.
 	if counts, err := store.CountParked(ctx); err == nil {

@@ -111,7 +111,7 @@ type Difference struct {
 	KeyNames []string
 	// Added, Changed and Removed are attributes, by name.
 	Added, Changed, Removed []string
-	// Where, Operation, OnDelete and Characters say what else is another one.
+	// Where, Operation, OnDelete and Characters say what else has changed.
 	Where, Operation, OnDelete, Characters bool
 }
 

@@ -23,3 +23,6 @@ func OpenTransactions(ctx context.Context, src *replication.Source, patience tim
 	in.inspectWriters()
 	return in.findings, err
 }
+
+// Rows is how many rows a table is said to have.
+var Rows = rows

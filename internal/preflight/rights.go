@@ -39,5 +39,18 @@ func (in *inspection) reads(t *catalog.Table) (why string, needed bool) {
 			return fmt.Sprintf("an update that leaves a large value of %s alone comes without it, and the row may have to be read again", list(large)), true
 		}
 	}
+	if in.backfilled(t) {
+		return "the rows that it has cannot be sent (backfill: true), nor parked objects tried again", false
+	}
 	return "parked objects cannot be tried again without reading their rows", false
+}
+
+// backfilled reports whether a mapping of the table asks for the rows that it has.
+func (in *inspection) backfilled(t *catalog.Table) bool {
+	for i := range in.set.Len() {
+		if d := in.set.Definition(i); d.Schema == t.Schema && d.Table == t.Name && d.Backfill == mapping.BackfillYes {
+			return true
+		}
+	}
+	return false
 }

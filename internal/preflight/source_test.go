@@ -91,6 +91,8 @@ var tableSetups = []setup{
 	{name: "rights", ddl: ordersDDL + `; CREATE PUBLICATION rights FOR TABLE orders; CREATE ROLE rights_app LOGIN REPLICATION`, role: "rights_app", mappings: one(nil)},
 	{name: "rights_small", ddl: `CREATE TABLE orders (id int PRIMARY KEY, city int); CREATE PUBLICATION rights_small FOR TABLE orders; CREATE ROLE rights_small_app LOGIN REPLICATION`,
 		role: "rights_small_app", mappings: one(nil)},
+	{name: "rights_backfill", ddl: `CREATE TABLE orders (id int PRIMARY KEY, city int); CREATE PUBLICATION rights_backfill FOR TABLE orders; CREATE ROLE rights_backfill_app LOGIN REPLICATION`,
+		role: "rights_backfill_app", mappings: one(func(d *mapping.Definition) { d.Backfill = mapping.BackfillYes })},
 	{name: "row_security", ddl: ordersDDL + `; CREATE PUBLICATION row_security FOR TABLE orders; CREATE ROLE row_security_app LOGIN REPLICATION;
 		GRANT SELECT ON orders TO row_security_app; ALTER TABLE orders ENABLE ROW LEVEL SECURITY`, role: "row_security_app", mappings: one(nil)},
 }

@@ -75,7 +75,11 @@ func rows(estimate float64) string {
 	if estimate >= 0.5 && estimate < 1.5 {
 		return "about 1 row"
 	}
-	return fmt.Sprintf("about %.0f rows", estimate)
+	digits := fmt.Sprintf("%.0f", estimate)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return "about " + digits + " rows"
 }
 
 // uses reports whether an expression has name as a word. A word inside a text

@@ -158,7 +158,7 @@ var advices = map[Reason]advice{
 	PublicationExists:     {Fatal, "use it, or alter it with ALTER PUBLICATION"},
 	TableMissing:          {Fatal, "correct the table's name in the mapping, or create the table"},
 	NotLogical:            {Fatal, "set wal_level = logical and restart the server (on managed services: rds.logical_replication or cloudsql.logical_decoding)"},
-	Privileges:            {Fatal, "grant the role what is missing: LOGIN and REPLICATION for the stream, SELECT for reading rows, and BYPASSRLS where row security hides them"},
+	Privileges:            {Fatal, "grant the role what is missing (cdcsync check has the statements): LOGIN and REPLICATION for the stream, SELECT for reading rows, and BYPASSRLS where row security hides them"},
 	Unreadable:            {Fatal, "correct the key of the mapping, or the table"},
 	Session:               {Fatal, "connect to PostgreSQL directly, not through a pooler that drops startup parameters"},
 	Configuration:         {Fatal, "correct the configuration"},

@@ -73,6 +73,8 @@ type Estimate struct {
 	// Statistics is how many seconds PostgreSQL's statistics go back; 0 where they do
 	// not say.
 	Statistics float64 `json:"statistics_seconds"`
+	// DayUnknown says why Seen.Day is not known; empty where it is.
+	DayUnknown string `json:"changes_a_day_unknown,omitempty"`
 	Mappings   []Seen  `json:"mappings"`
 	// Calls are those of all mappings.
 	Calls Calls `json:"total"`
@@ -91,6 +93,9 @@ type Estimate struct {
 // from.
 func Of(seen []Seen, began time.Time, watched, counted time.Duration, objects int, limits marketo.Limits, perDay int) Estimate {
 	e := Estimate{Began: began.UTC(), Seconds: watched.Seconds(), Statistics: counted.Seconds(), Limit: perDay}
+	if counted <= 0 {
+		e.DayUnknown = "PostgreSQL does not say since when it counts the changes of this database: its statistics were never reset, or it is a standby"
+	}
 	if watched <= 0 {
 		return e
 	}

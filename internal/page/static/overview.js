@@ -39,7 +39,7 @@ export const overview = {
       reasons(status),
       report && figures(report, status.time),
       report && charts.section(report),
-      report && mappings(report.mappings ?? []),
+      report && mappings(report.mappings ?? [], status.obstacles ?? []),
       report && running(backfills),
       notices(status.notices),
       report && details(report),
@@ -152,7 +152,7 @@ function slot(s) {
 
 const statuses = ["CREATED", "UPDATED", "UNCHANGED", "SKIPPED", "DELETED", "FAILED", "NONE"];
 
-function mappings(all) {
+function mappings(all, obstacles) {
   if (all.length === 0) return null;
   const shown = statuses.filter((s) => all.some((m) => m.statuses?.[s] > 0));
   const head = (text, title) => h("th", { scope: "col", class: "n", title }, text);
@@ -167,14 +167,17 @@ function mappings(all) {
         head("Waiting"), head("Parked"), head("P50", "half of all: from commit to confirmed"), head("P99", "99 of 100: from commit to confirmed"),
         head("Rows"), head("Filtered", "rows that ask for no object"), head("Merged", "writes merged into another before it was sent"), head("Unsent", "not sent, as Marketo had them"), head("Confirmed"),
         shown.map((s) => head(s[0] + s.slice(1).toLowerCase())), h("th", { scope: "col" }, h("span", { class: "hidden" }, "Actions")))),
-      h("tbody", null, all.map((m) => mapping(m, shown))))));
+      h("tbody", null, all.map((m) => mapping(m, shown, obstacles))))));
 }
 
-function mapping(m, shown) {
+function mapping(m, shown, obstacles) {
   const n = (label, value) => td(label, { class: value ? "n" : "n nil" }, number(value));
   const took = (label, seconds) => td(label, { class: seconds === undefined ? "n nil" : "n" }, seconds === undefined ? "–" : span(seconds));
   const flags = [["stopped", "bad"], ["blocked", "bad"], ["paused", "warn"]].filter(([flag]) => m[flag]);
-  const words = { stopped: m.stopped, blocked: m.blocked, paused: m.paused && `${m.paused}; ${amount(m.paused_wal_bytes ?? 0)} of WAL are kept for it${m.left_from ? `, and what came since ${m.left_from} waits there` : ""}` };
+  // The reasons above have it already where the mapping stands for one of them.
+  const why = (text) => (obstacles.some((o) => o.reason.includes(text)) ? "" : text);
+  const kept = m.paused && `${amount(m.paused_wal_bytes ?? 0)} of WAL are kept for it${m.left_from ? `, and what came since ${m.left_from} waits there` : ""}`;
+  const words = { stopped: m.stopped && why(m.stopped), blocked: m.blocked && why(m.blocked), paused: m.paused && [why(m.paused), kept].filter(Boolean).join("; ") };
   return h("tr", { "data-key": m.name },
     h("th", { scope: "row" }, h("span", { class: "nowrap" }, m.name, h("span", { class: "muted" }, ` → ${m.object}`)),
       flags.map(([flag, kind]) => h("p", { class: "flag" }, h("span", { class: `tag ${kind}` }, flag), " ", words[flag])),
@@ -195,7 +198,7 @@ function running(backfills) {
   return h("section", { "aria-labelledby": "running" },
     h("h2", { id: "running" }, "Backfills"),
     h("ul", { class: "plain" }, all.map((b) => h("li", { "data-key": b.id },
-      h("b", null, b.mapping), b.rows_estimate > 0 ? ` ${b.state}: ${number(b.rows)} of about ${number(b.rows_estimate)} rows` : ` ${b.state}: ${number(b.rows)} rows`,
+      h("b", null, b.mapping), b.rows_estimate > 0 ? ` ${b.state}: ${number(b.rows)} of about ${number(b.rows_estimate)} rows` : ` ${b.state}: ${number(b.rows)} rows`, b.reason && `; ${b.reason}`,
       b.rows_estimate > 0 && bar(b.rows / b.rows_estimate, `Rows of ${b.mapping} that were read`)))),
     h("p", null, h("a", { href: "#/backfills" }, "All backfills")));
 }
