@@ -121,8 +121,10 @@ func (f *Follower) Forget(s *Snapshot) {
 }
 
 // Load makes known what was read as of a snapshot that was admitted, by the keys
-// of its rows, and the mark that was put behind it. It reports whether the window
-// can take it; otherwise all is to be read again. From then on Passed may be true.
+// of its rows, and the mark behind it. It reports whether the window can take it;
+// otherwise all is to be read again. From then on Passed may be true. A message that
+// comes before it is known what it is called is not noticed: so the mark is Unplaced
+// until that is written.
 func (f *Follower) Load(s Snapshot, keys []string, mark Mark) bool {
 	w := f.window
 	if w == nil || w.tooMany || w.loaded {
@@ -136,6 +138,14 @@ func (f *Follower) Load(s Snapshot, keys []string, mark Mark) bool {
 	w.load(s, keys, mark)
 	f.reach(f.received)
 	return true
+}
+
+// Place says where the mark is that was Unplaced.
+func (f *Follower) Place(lsn pgoutput.LSN) {
+	if w := f.window; w != nil && w.loaded {
+		w.mark.LSN = lsn
+		f.reach(f.received)
+	}
 }
 
 // Begin takes in the beginning of a transaction. Reach(commit) comes before it.

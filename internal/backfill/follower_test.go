@@ -101,10 +101,28 @@ func TestMarks(t *testing.T) {
 	if f.Commit(2020); !f.Passed() {
 		t.Error("the message does not pass")
 	}
+	// One that is about to be written passes with its message, or once its place is
+	// known that the stream has come to.
+	for _, message := range []bool{true, false} {
+		f.Settle()
+		f.Open()
+		s = snapshot(t, "104:104:")
+		if !f.Admits(s) || !f.Load(*s, nil, backfill.Mark{LSN: backfill.Unplaced, Name: "later"}) || f.Passed() {
+			t.Fatal("a mark that is not there is passed")
+		}
+		if message {
+			commit(f, 103, 2030, func() { f.Message("later") })
+		} else if f.Place(2025); !f.Passed() {
+			t.Error("a mark whose place the stream has come to is not passed")
+		}
+		if !f.Passed() {
+			t.Error("the message does not pass")
+		}
+	}
 	// What the stream has brought already is passed at once.
 	f.Settle()
 	f.Open()
-	s = snapshot(t, "103:103:")
+	s = snapshot(t, "104:104:")
 	if !f.Admits(s) || !f.Load(*s, nil, backfill.Mark{LSN: 2015}) || !f.Passed() {
 		t.Error("a mark that the stream has come to is not passed")
 	}

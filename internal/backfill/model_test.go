@@ -49,8 +49,10 @@ type loader struct {
 	keys          []int
 	rows          []row
 	names         int
-	done          bool
-	err           error
+	// later is where the mark is, as long as the follower does not know.
+	later pgoutput.LSN
+	done  bool
+	err   error
 }
 
 func (l *loader) run(steps int) error {
@@ -220,7 +222,13 @@ func (l *loader) load() {
 		w.reading = false
 		l.stage = "mark"
 	case "mark":
+		l.later = 0
 		l.mark()
+	case "wait":
+		if l.later != 0 {
+			l.follower.Place(l.later)
+			l.later = 0
+		}
 	}
 }
 
@@ -262,22 +270,41 @@ func (l *loader) read() {
 	}
 }
 
+// mark has the mark written, and the follower know of it: of its name before or after
+// that, and of its place then or some time later.
 func (l *loader) mark() {
 	w := l.w
 	m := backfill.Mark{LSN: w.end()}
 	if l.mistake == earlyMark {
 		m.LSN = w.log[w.flushed-1].end()
-	} else if l.rng.IntN(2) == 0 {
+		l.loaded(m)
+		return
+	}
+	if l.rng.IntN(2) == 0 {
 		l.names++
 		m.Name = fmt.Sprint("mark ", l.names)
+	}
+	early := l.rng.IntN(2) == 0
+	if early {
+		l.later, m.LSN = m.LSN, backfill.Unplaced
+		l.loaded(m)
+	}
+	if m.Name != "" {
 		t := w.begin()
 		t.mark = m.Name
 		w.commit(t)
 		w.show(t)
 		if l.rng.IntN(2) == 0 {
-			m.LSN = 1 << 60 // by the message alone
+			m.LSN = backfill.Unplaced // by the message alone
 		}
 	}
+	if !early {
+		l.loaded(m)
+	}
+}
+
+// loaded has the follower know the rows, and their mark.
+func (l *loader) loaded(m backfill.Mark) {
 	var names []string
 	for _, key := range l.keys {
 		names = append(names, keyName(key))

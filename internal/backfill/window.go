@@ -1,6 +1,7 @@
 package backfill
 
 import (
+	"math"
 	"strings"
 
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
@@ -13,10 +14,14 @@ type Mark struct {
 	// LSN is the end of the write-ahead log after the snapshot had been taken:
 	// pg_current_wal_insert_lsn(), or on a standby pg_last_wal_replay_lsn().
 	LSN pgoutput.LSN
-	// Name is the content of the message that was written behind the snapshot;
-	// "" where none could be.
+	// Name is the content of the message that is written behind the snapshot;
+	// "" for none.
 	Name string
 }
+
+// Unplaced is the LSN of a mark whose message is about to be written: see
+// Follower.Place.
+const Unplaced = pgoutput.LSN(math.MaxUint64)
 
 // mostTouched is how many changes are noted while a chunk is being read: that
 // takes a second, and what is too much for one has its chunk read again.

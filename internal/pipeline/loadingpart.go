@@ -159,28 +159,42 @@ func (l *loading) load(ctx context.Context, p *part) (*chunk, error) {
 		}
 	}
 	l.passBy = false
-	mark, err := l.session.Mark(ctx, "backfill "+rand.Text())
-	if err != nil {
-		return nil, err
-	}
 	l.mu.Lock()
 	c := &chunk{
 		keys: p.rows, writes: p.writes, pieces: p.pieces, window: p.window, ticket: l.ticket + 1, feed: l.job.Feed(),
-		before: p.before, after: p.next, again: p.refused, refused: l.refused, force: l.job.Force || len(l.job.Keys) > 0, last: p.done, silent: mark.Name == "", announced: l.job.announced,
+		before: p.before, after: p.next, again: p.refused, refused: l.refused, force: l.job.Force || len(l.job.Keys) > 0, last: p.done, announced: l.job.announced,
 	}
 	l.ticket += uint64(len(p.pieces) + 1)
 	l.mu.Unlock()
-	b := l.beside
+	return c, l.mark(ctx, p, c)
+}
+
+// mark has the mark of a chunk written. The reader knows its name before: the stream
+// may bring it before the server has answered.
+func (l *loading) mark(ctx context.Context, p *part, c *chunk) error {
+	b, name := l.beside, "backfill "+rand.Text()
+	b.mu.Lock()
+	follower := b.followers[c.window]
+	loaded := follower.Load(p.snapshot, p.rows, backfill.Mark{LSN: backfill.Unplaced, Name: name})
+	if loaded {
+		b.chunk = c
+	}
+	b.mu.Unlock()
+	if !loaded {
+		return errAgain
+	}
+	mark, err := l.session.Mark(ctx, name)
+	if err != nil && b.withdraw(c) {
+		return err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	follower := b.followers[p.window]
-	if !follower.Load(p.snapshot, p.rows, mark) {
-		return nil, errAgain
+	if b.chunk == c {
+		follower.Place(mark.LSN)
+		// The stream may be there already, and brings no message.
+		c.silent = mark.Name == "" || follower.Passed()
 	}
-	b.chunk = c
-	// The stream may have brought the message already.
-	c.silent = c.silent || follower.Passed()
-	return c, nil
+	return nil
 }
 
 // passed waits for the mark of a chunk. One that is being handed over when ctx
