@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/admin"
@@ -166,11 +167,18 @@ func (r *auditRun) removeSurplus(ctx context.Context, mapping string, findings [
 	for _, f := range findings {
 		ids = append(ids, f.Surplus...)
 	}
-	if most := r.config.Delivery.MaxDeletes; most > 0 && len(ids) > most {
-		done.leave(len(ids)-most, fmt.Sprintf("delivery.max_deletes allows %d in an hour; the next audit removes the rest", most))
-		ids = ids[:most]
-	}
-	for some := range slices.Chunk(ids, r.audit.Marketo.MostKeys()) {
+	for len(ids) > 0 {
+		some := ids[:min(r.audit.Marketo.MostKeys(), len(ids))]
+		leave, err := r.client.Deleting(ctx, admin.Deleting{Mapping: mapping, Objects: len(some)})
+		if err != nil {
+			return explain(err)
+		}
+		if leave.Done == 0 {
+			why := strings.Join(leave.Problems, "; ")
+			done.leave(len(ids), why)
+			return errors.New(why + ". The next audit removes the rest")
+		}
+		some, ids = ids[:leave.Done], ids[leave.Done:]
 		results, err := api.Remove(ctx, findings[0].Object, some)
 		if err != nil {
 			return err

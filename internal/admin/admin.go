@@ -60,6 +60,8 @@ type Options struct {
 	// of them and the calls. Reserve asks for leave for one call to Marketo.
 	Release func(ctx context.Context, mappings []string) (Acted, error)
 	Reserve func(ctx context.Context) (Reserved, error)
+	// Deleting asks how many objects of a mapping may be deleted now, and counts them.
+	Deleting func(ctx context.Context, ask Deleting) (Acted, error)
 	// Wait says whether everything committed before a place is in Marketo, as soon
 	// as it is, or when the time to hold has passed.
 	Wait func(ctx context.Context, ask WaitAsk) (Waited, error)
@@ -133,6 +135,7 @@ func newHandler(options Options, events *events) http.Handler {
 		mux.HandleFunc("POST /api/v1/backfills/"+string(action), options.acting(options.actOnBackfills(action)))
 	}
 	mux.HandleFunc("POST /api/v1/calls", options.acting(options.reserve))
+	mux.HandleFunc("POST /api/v1/deletions", options.acting(options.deleting))
 	mux.HandleFunc("POST /api/v1/underway", options.acting(options.underway))
 	return mux
 }

@@ -43,6 +43,32 @@ func (o Options) reserve(w http.ResponseWriter, r *http.Request) {
 	act(w, r, o.Reserve)
 }
 
+// Deleting is the body of POST /api/v1/deletions: objects of a mapping that somebody
+// else is about to delete. They count towards delivery.max_deletes, as those that the
+// daemon deletes.
+type Deleting struct {
+	Mapping string `json:"mapping"`
+	Objects int    `json:"objects"`
+}
+
+func (o Options) deleting(w http.ResponseWriter, r *http.Request) {
+	var ask Deleting
+	if !read(w, r, &ask) {
+		return
+	}
+	if ask.Objects < 1 {
+		refuse(w, http.StatusBadRequest, "objects is how many are to be deleted, at least 1")
+		return
+	}
+	act(w, r, func(ctx context.Context) (Acted, error) { return o.Deleting(ctx, ask) })
+}
+
+// Deleting asks how many objects of a mapping may be deleted now, and has them counted:
+// Done of the answer.
+func (c *Client) Deleting(ctx context.Context, ask Deleting) (Acted, error) {
+	return post[Acted](ctx, c, "/api/v1/deletions", ask)
+}
+
 // act answers with what do says.
 func act[T any](w http.ResponseWriter, r *http.Request, do func(context.Context) (T, error)) {
 	ctx, cancel := context.WithTimeout(r.Context(), actTimeout)

@@ -136,7 +136,7 @@ func (h *house) endpoints(l *life) http.Handler {
 		Metrics: l.registry, Alive: d.alive, Ready: d.ready, Version: d.Version.String(),
 		Listen: d.Config.HTTP.Listen, Login: login(d.Config.HTTP), Ending: l.ended, History: h.record.After,
 		Status:     func(ctx context.Context) snapshot.Status { return d.status(ctx, store) },
-		EachParked: store.EachParked, Act: d.act, Release: d.release, Reserve: d.reserve, Backfills: d.backfills,
+		EachParked: store.EachParked, Act: d.act, Release: d.release, Reserve: d.reserve, Deleting: d.deleting, Backfills: d.backfills,
 		Pause:  func(ctx context.Context, ask admin.PauseAsk) (admin.Paused, error) { return h.pause(ctx, l, ask) },
 		Reload: func(ctx context.Context) (admin.Reloaded, error) { return h.reload(ctx, l) },
 		Underway: func(ctx context.Context, ask admin.UnderwayAsk) (admin.Underway, error) {

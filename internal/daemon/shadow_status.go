@@ -33,6 +33,7 @@ func (s *Shadow) serve(ctx context.Context) {
 		Trace:        func(context.Context, string, string) (admin.Traced, error) { return admin.Traced{}, refused() },
 		TraceMarketo: func(context.Context, admin.TraceAsk) (admin.InMarketo, error) { return admin.InMarketo{}, refused() },
 		History:      func(time.Time) snapshot.History { return snapshot.History{} },
+		Deleting:     func(context.Context, admin.Deleting) (admin.Acted, error) { return admin.Acted{}, refused() },
 		Underway:     func(context.Context, admin.UnderwayAsk) (admin.Underway, error) { return admin.Underway{}, refused() },
 		Backfills:    func(context.Context, admin.BackfillAsk) (admin.Backfills, error) { return admin.Backfills{}, refused() },
 		Pause:        func(context.Context, admin.PauseAsk) (admin.Paused, error) { return admin.Paused{}, refused() },

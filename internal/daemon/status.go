@@ -100,6 +100,16 @@ func (d *Daemon) release(ctx context.Context, mappings []string) (admin.Acted, e
 	return admin.Acted(acted), err
 }
 
+// deleting counts objects that a command of ours is about to delete.
+func (d *Daemon) deleting(ctx context.Context, ask admin.Deleting) (admin.Acted, error) {
+	runner := d.runner.Load()
+	if runner == nil {
+		return admin.Acted{}, errStarting
+	}
+	acted, err := runner.Deleting(ctx, ask.Mapping, ask.Objects)
+	return admin.Acted(acted), err
+}
+
 // reserve counts a call that a command of ours is about to make.
 func (d *Daemon) reserve(ctx context.Context) (admin.Reserved, error) {
 	runner := d.runner.Load()

@@ -142,6 +142,42 @@ func (m *Machine) mayDelete(now time.Time, mapping, most int) int {
 	return min(most, max(m.cfg.MaxDeletes-b.sum-b.flying, 0))
 }
 
+// Deleting asks how many of so many objects of a mapping somebody else may delete now,
+// such as an audit, and counts those as deleted. The answer's Done is how many, its
+// Problems say what stands against the rest.
+type Deleting struct {
+	Mapping string
+	Objects int
+	Reply   chan<- Acted
+}
+
+func (Deleting) event() {}
+
+func (m *Machine) deleting(now time.Time, ev Deleting) {
+	var acted Acted
+	i, ok := m.named(ev.Mapping)
+	switch {
+	case !ok:
+		acted.Problems = []string{"there is no mapping " + ev.Mapping}
+	case m.states[i].waits():
+		acted.Problems = []string{"mapping " + ev.Mapping + " is paused; cdcsync resume " + ev.Mapping + " has it go on"}
+	default:
+		b := &m.states[i].brake
+		if !b.held {
+			acted.Done = m.mayDelete(now, i, ev.Objects)
+		}
+		for range acted.Done {
+			b.deleted(now)
+		}
+		if acted.Done < ev.Objects {
+			m.mayDelete(now, i, 1) // which holds it where nothing is left
+			held := m.heldObstacle(i)
+			acted.Problems = []string{held.Reason + "; " + held.Remedy}
+		}
+	}
+	m.emit(Tell{To: ev.Reply, Answer: acted})
+}
+
 // brake holds the mappings that are to be held.
 func (m *Machine) brake(now time.Time) {
 	if !m.queue.braking {

@@ -112,6 +112,44 @@ func TestTooManyDeletionsHoldTheMapping(t *testing.T) {
 	}
 }
 
+// What somebody else deletes counts as what the machine does: an audit that is begun
+// again and again removes no more in an hour.
+func TestDeletionsOfOthersCount(t *testing.T) {
+	r := brakeRig(t)
+	deleting := func(mapping string, n int) Acted {
+		reply := make(chan Acted, 1)
+		r.step(Deleting{Mapping: mapping, Objects: n, Reply: reply})
+		return <-reply
+	}
+	r.commit(deletions(0, 40)...)
+	if n := r.deletes(time.Minute); n != 40 {
+		t.Fatalf("%d of 40 deleted", n)
+	}
+	if acted := deleting("visits", 50); acted.Done != 50 || acted.Problems != nil {
+		t.Errorf("50 of 60: %+v", acted)
+	}
+	if acted := deleting("visits", 50); acted.Done != 10 || len(acted.Problems) != 1 || !strings.Contains(acted.Problems[0], "cdcsync release visits") {
+		t.Errorf("50 of 10: %+v", acted)
+	}
+	if got, _ := r.condition(); got != DeletesHeld {
+		t.Errorf("%s, want it held", got)
+	}
+	if acted := deleting("visits", 1); acted.Done != 0 || len(acted.Problems) != 1 {
+		t.Errorf("one while it is held: %+v", acted)
+	}
+	if acted := deleting("nothing", 1); acted.Done != 0 || len(acted.Problems) != 1 {
+		t.Errorf("of a mapping that is none: %+v", acted)
+	}
+	r.release("visits")
+	if acted := deleting("visits", 500); acted.Done != 500 || acted.Problems != nil {
+		t.Errorf("once released: %+v", acted)
+	}
+	r.step(Pause{Mapping: 0, Reason: "by somebody"})
+	if acted := deleting("visits", 1); acted.Done != 0 || len(acted.Problems) != 1 || !strings.Contains(acted.Problems[0], "cdcsync resume visits") {
+		t.Errorf("while it is paused: %+v", acted)
+	}
+}
+
 // A restart lets nothing be deleted that was not allowed before it.
 func TestBrakeOutlivesARestart(t *testing.T) {
 	set := func(c *Config) { c.Capacity.Objects = 30; c.MaxDeletes = 100 }

@@ -132,6 +132,8 @@ func (m *Machine) Step(now time.Time, ev Event) []Effect {
 		m.pause(now, ev)
 	case Reserve:
 		m.reserve(now, ev)
+	case Deleting:
+		m.deleting(now, ev)
 	case Tick:
 	}
 	m.expire(now)

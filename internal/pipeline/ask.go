@@ -26,6 +26,12 @@ func (r *Runner) Reserve(ctx context.Context) (delivery.Reserved, error) {
 	return ask(ctx, r, delivery.Reserve{Reply: reply}, reply)
 }
 
+// Deleting passes a Deleting on.
+func (r *Runner) Deleting(ctx context.Context, mapping string, objects int) (delivery.Acted, error) {
+	reply := make(chan delivery.Acted, 1)
+	return ask(ctx, r, delivery.Deleting{Mapping: mapping, Objects: objects, Reply: reply}, reply)
+}
+
 // Leave waits until a call may be made, and has it counted. It is an error at once
 // when ctx leaves no time for that.
 func (r *Runner) Leave(ctx context.Context) error {

@@ -75,7 +75,7 @@ type Estimate struct {
 	Statistics float64 `json:"statistics_seconds"`
 	// DayUnknown says why Seen.Day is not known; empty where it is.
 	DayUnknown string `json:"changes_a_day_unknown,omitempty"`
-	Mappings   []Seen  `json:"mappings"`
+	Mappings   []Seen `json:"mappings"`
 	// Calls are those of all mappings.
 	Calls Calls `json:"total"`
 	// CallsDay is the estimate of a day, and Limit the calls that it has, 0 for no
