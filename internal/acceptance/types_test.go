@@ -3,6 +3,7 @@ package acceptance_test
 import (
 	"maps"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/cdcsync/cdcsync/internal/marketo/simulator"
@@ -178,5 +179,38 @@ func TestFieldsAreWrittenAsMarketoWantsThem(t *testing.T) {
 			t.Errorf("%d calls to describe, and %v", describes(), w.sim.Objects("Thing")["2"])
 		}
 		w.noViolations()
+	})
+}
+
+// TestFieldIsAdded: a field that Marketo gets while the daemon runs is written, as Marketo
+// wants it, from the reload on that maps it.
+func TestFieldIsAdded(t *testing.T) {
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		thing := simulator.Type{Name: "Thing", Dedupe: []string{"id"}, Fields: []simulator.Field{{Name: "id", Type: simulator.Integer}}}
+		w := newWorld(t, server, api, simulator.Options{Types: []simulator.Type{thing}})
+		w.exec(`CREATE TABLE thing (id int PRIMARY KEY, vip smallint)`)
+		const mappings = "\n  - {table: public.thing, object: Thing, key: {id: id}, on_delete: ignore, backfill: false, attributes: {"
+		w.config.mappings = mappings + "}}\n"
+		p := w.start()
+		w.exec(`INSERT INTO thing VALUES (1, 0)`)
+		w.settle(p)
+		thing.Fields = append(thing.Fields, simulator.Field{Name: "vip", Type: simulator.Boolean})
+		if err := w.sim.Extend([]simulator.Type{thing}); err != nil {
+			t.Fatal(err)
+		}
+		w.config.mappings = mappings + "vip: vip}}\n"
+		w.configure()
+		if output := w.succeeds("reload"); !strings.Contains(output, "attributes.vip") {
+			t.Errorf("reload: %s", output)
+		}
+		w.awaitReady(p)
+		w.exec(`UPDATE thing SET vip = 1`)
+		w.settle(p)
+		if o := w.sim.Objects("Thing")["1"]; o["vip"] != "true" {
+			t.Errorf("the object is %v", o)
+		}
+		w.noViolations()
+		p.stop(t)
 	})
 }

@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/checkpoint/sqlite"
 	"github.com/cdcsync/cdcsync/internal/config"
+	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
 	"github.com/cdcsync/cdcsync/internal/preflight"
 )
@@ -78,13 +81,14 @@ func (d *Daemon) describe(ctx context.Context, client marketo.Client, store *sql
 	}
 }
 
-// askTypes asks for the types of which nothing was heard for a day, until one
-// call fails for a reason that is not that type's own.
+// askTypes asks for the types of which nothing was heard for a day, or that had not
+// every field of their mapping then, until one call fails for a reason that is not that
+// type's own.
 func (d *Daemon) askTypes(ctx context.Context, asks preflight.Describer, known *described, calls *startCalls) error {
 	for i := range d.Config.Set.Len() {
 		name := d.Config.Set.Definition(i).Object
 		entry, found := known.Types[name]
-		if age := time.Since(entry.At); found && age >= 0 && age < describeAgain {
+		if age := time.Since(entry.At); found && age >= 0 && age < describeAgain && !lacksField(&entry.Description, d.Config.Set.Definition(i)) {
 			continue
 		}
 		started, err := calls.start(ctx)
@@ -104,6 +108,13 @@ func (d *Daemon) askTypes(ctx context.Context, asks preflight.Describer, known *
 		}
 	}
 	return nil
+}
+
+// lacksField reports whether a mapping writes a field that a description has not.
+func lacksField(described *marketo.Description, m mapping.Definition) bool {
+	return !described.Learnt && slices.ContainsFunc(slices.Concat(m.Key, m.Attributes), func(r mapping.Rule) bool {
+		return !slices.ContainsFunc(described.Fields, func(f marketo.Field) bool { return strings.EqualFold(f.Name, r.Attribute) })
+	})
 }
 
 // startCalls counts calls that are made before there is a pipeline. Each is

@@ -21,6 +21,7 @@ func (s *Simulator) serveControl(w http.ResponseWriter, r *http.Request) {
 	path := strings.TrimPrefix(r.URL.Path, "/_simulator/")
 	routes := map[string]func(http.ResponseWriter, *http.Request){
 		"GET objects":   s.showTypes,
+		"POST objects":  s.postTypes,
 		"GET calls":     s.showCalls,
 		"GET stats":     func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.Stats()) },
 		"GET faults":    func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, s.rules.list()) },
