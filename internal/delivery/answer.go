@@ -95,7 +95,7 @@ func (m *Machine) concluded(now time.Time, c *call, it *item, r marketo.Result, 
 	case marketo.Confirmed:
 		m.known.existing.note(it, it.operation, r.Status)
 		if r.Status == marketo.Deleted {
-			m.states[it.mapping].brake.deleted(now)
+			m.deleted(now, int(it.mapping))
 		}
 		if r.Status == marketo.Created && it.ticket != nil {
 			m.createdOf(now, it)

@@ -54,12 +54,21 @@ func (b *hourly) turn(now time.Time) {
 }
 
 // deleted counts an object that is gone.
-func (b *brake) deleted(now time.Time) {
+func (m *Machine) deleted(now time.Time, mapping int) {
+	b := &m.states[mapping].brake
 	if b.free.After(now) {
 		return
 	}
 	b.count(now)
-	b.changed = true
+	m.brakeChanged(mapping)
+}
+
+// brakeChanged has the next save keep the brake of a mapping.
+func (m *Machine) brakeChanged(mapping int) {
+	if b := &m.states[mapping].brake; !b.changed {
+		b.changed = true
+		m.ledger.brakes = append(m.ledger.brakes, mapping)
+	}
 }
 
 // count counts one.
@@ -111,12 +120,12 @@ func (b *brake) restore(now time.Time, d checkpoint.Deletions) {
 
 // recordBrakes puts what has changed into the next save.
 func (m *Machine) recordBrakes(now time.Time) {
-	for i := range m.states {
-		if b := &m.states[i].brake; b.changed {
-			b.changed = false
-			m.ledger.draft.Deletions = append(m.ledger.draft.Deletions, b.record(now, m.cfg.Mappings[i].Name))
-		}
+	for _, i := range m.ledger.brakes {
+		b := &m.states[i].brake
+		b.changed = false
+		m.ledger.draft.Deletions = append(m.ledger.draft.Deletions, b.record(now, m.cfg.Mappings[i].Name))
 	}
+	m.ledger.brakes = m.ledger.brakes[:0]
 }
 
 func (m *Machine) restoreBrakes(now time.Time, all []checkpoint.Deletions) {
@@ -167,7 +176,7 @@ func (m *Machine) deleting(now time.Time, ev Deleting) {
 			acted.Done = m.mayDelete(now, i, ev.Objects)
 		}
 		for range acted.Done {
-			b.deleted(now)
+			m.deleted(now, i)
 		}
 		if acted.Done < ev.Objects {
 			m.mayDelete(now, i, 1) // which holds it where nothing is left
@@ -189,7 +198,8 @@ func (m *Machine) brake(now time.Time) {
 		if !b.due {
 			continue
 		}
-		b.due, b.held, b.changed = false, true, true
+		b.due, b.held = false, true
+		m.brakeChanged(i)
 		m.log(slog.LevelError, "mapping held: it wants to delete more objects than delivery.max_deletes allows in an hour",
 			"mapping", m.cfg.Mappings[i].Name, "deleted", b.sum, "max_deletes", m.cfg.MaxDeletes)
 		m.dissolve(i)

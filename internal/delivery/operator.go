@@ -55,7 +55,8 @@ func (m *Machine) released(now time.Time, ev Release) {
 		}
 		s := &m.states[i]
 		if s.brake.held {
-			s.brake.held, s.brake.free, s.brake.changed = false, now.Add(brakeSpan), true
+			s.brake.held, s.brake.free = false, now.Add(brakeSpan)
+			m.brakeChanged(i)
 			m.askAgain(now, i)
 			m.log(slog.LevelInfo, "mapping released: for an hour its deletions are not counted", "mapping", name)
 			acted.Done++

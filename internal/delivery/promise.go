@@ -14,6 +14,8 @@ type ledger struct {
 	// released once it is there.
 	draft checkpoint.Save
 	ends  []*item
+	// brakes are the mappings whose brakes the store knows less of.
+	brakes []int
 
 	// saving is the save under way, released its items, lsn its checkpoint.
 	saving   bool
