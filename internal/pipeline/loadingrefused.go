@@ -55,8 +55,9 @@ func (b *backfiller) eachRefused(ctx context.Context, id checkpoint.MappingID, v
 	return nil
 }
 
-// gone notes which of the keys that were asked for no row wants.
-func (l *loading) gone(relation *pgoutput.Relation, p *part) error {
+// gone notes which of the keys that were asked for no row wants. What became of the rows
+// of those that are unread is not known.
+func (l *loading) gone(relation *pgoutput.Relation, p *part, unread map[int]bool) error {
 	p.gone = nil
 	if l.refused == nil {
 		return nil
@@ -65,7 +66,10 @@ func (l *loading) gone(relation *pgoutput.Relation, p *part) error {
 	for i := range p.writes {
 		wanted[p.writes[i].Key] = true
 	}
-	for _, key := range p.keys {
+	for i, key := range p.keys {
+		if unread[i] {
+			continue
+		}
 		w, _, err := l.runner.Mappings.Row(l.job.mapping, relation, relation.Bare(p.columns, key))
 		if err != nil {
 			return err

@@ -8,7 +8,8 @@ import (
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 )
 
-// BackfillMetrics shows the newest backfill of each mapping to Prometheus. It asks
+// BackfillMetrics shows the newest backfill of each mapping to Prometheus, and what all
+// of them could not send. It asks
 // at every scrape; without an answer it shows nothing.
 type BackfillMetrics struct {
 	// Mappings are the names of all; one without a backfill shows zeros.
@@ -26,7 +27,7 @@ var (
 	backfillState    = prometheus.NewDesc("cdcsync_"+"backfill_state", "1 for the state of the newest backfill of the mapping, 0 for the others.", []string{"mapping", "state"}, nil)
 	backfillRows     = prometheus.NewDesc("cdcsync_"+"backfill_rows", "Rows that the newest backfill of the mapping has read.", []string{"mapping"}, nil)
 	backfillEstimate = prometheus.NewDesc("cdcsync_"+"backfill_rows_estimate", "Rows that it is to read in all, about; 0 while that is not known.", []string{"mapping"}, nil)
-	backfillRefused  = prometheus.NewDesc("cdcsync_"+"backfill_refused_objects", "Objects of it that Marketo did not take.", []string{"mapping"}, nil)
+	backfillRefused  = prometheus.NewDesc("cdcsync_"+"backfill_refused_objects", "Rows that backfills of the mapping could not send, as Marketo did not take them, and that no later one has.", []string{"mapping"}, nil)
 )
 
 // Describe is part of prometheus.Collector.
@@ -44,8 +45,9 @@ func (m BackfillMetrics) Collect(ch chan<- prometheus.Metric) {
 	if err != nil {
 		return
 	}
-	newest := map[string]checkpoint.Backfill{}
+	newest, refused := map[string]checkpoint.Backfill{}, map[string]int64{}
 	for _, b := range all {
+		refused[b.Mapping] += b.Refused
 		if b.ID >= newest[b.Mapping].ID {
 			newest[b.Mapping] = b
 		}
@@ -60,6 +62,6 @@ func (m BackfillMetrics) Collect(ch chan<- prometheus.Metric) {
 		}
 		show(backfillRows, float64(b.Rows))
 		show(backfillEstimate, float64(b.Estimate))
-		show(backfillRefused, float64(b.Refused))
+		show(backfillRefused, float64(refused[mapping]))
 	}
 }

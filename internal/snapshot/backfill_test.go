@@ -24,13 +24,13 @@ func TestBackfillMetrics(t *testing.T) {
 	}
 	got := shown([]checkpoint.Backfill{
 		{ID: 2, Mapping: "orders", State: checkpoint.BackfillRunning, Progress: checkpoint.Progress{Rows: 70, Estimate: 100, Refused: 3}},
-		{ID: 1, Mapping: "orders", State: checkpoint.BackfillDone, Progress: checkpoint.Progress{Rows: 9}},
+		{ID: 1, Mapping: "orders", State: checkpoint.BackfillDone, Progress: checkpoint.Progress{Rows: 9, Refused: 4}},
 		{ID: 3, Mapping: "gone", State: checkpoint.BackfillFailed},
 	}, nil)
 	for _, want := range []string{
 		`cdcsync_backfill_state{mapping="orders",state="running"} 1`, `cdcsync_backfill_state{mapping="orders",state="done"} 0`,
 		`cdcsync_backfill_state{mapping="visits",state="failed"} 0`, `cdcsync_backfill_rows{mapping="orders"} 70`, `cdcsync_backfill_rows{mapping="visits"} 0`,
-		`cdcsync_backfill_rows_estimate{mapping="orders"} 100`, `cdcsync_backfill_refused_objects{mapping="orders"} 3`,
+		`cdcsync_backfill_rows_estimate{mapping="orders"} 100`, `cdcsync_backfill_refused_objects{mapping="orders"} 7`,
 	} {
 		if !strings.Contains(got, want+"\n") {
 			t.Errorf("no %s in:\n%s", want, got)
