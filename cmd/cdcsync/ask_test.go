@@ -23,6 +23,9 @@ import (
 type office struct {
 	status snapshot.Status
 	parked []checkpoint.Parked
+	// backfills are what it lists, asked the last that was done about them.
+	backfills []admin.Backfill
+	asked     admin.BackfillAsk
 	// keys are those of the last action, problems what it answers.
 	keys      []string
 	discarded bool
@@ -52,7 +55,12 @@ func (o *office) open(t *testing.T) (file string) {
 		Metrics: prometheus.NewRegistry(), Alive: func(context.Context) error { return nil },
 		Ready:  func(context.Context) (bool, string) { return true, "" },
 		Status: func(context.Context) snapshot.Status { return o.status }, EachParked: o.each, Act: o.act,
-		Backfills: func(context.Context, admin.BackfillAsk) (admin.Backfills, error) { return admin.Backfills{}, nil },
+		Backfills: func(_ context.Context, ask admin.BackfillAsk) (admin.Backfills, error) {
+			if ask.Action != admin.BackfillList {
+				o.asked = ask
+			}
+			return admin.Backfills{Backfills: o.backfills}, nil
+		},
 	}))
 	t.Cleanup(web.Close)
 	o.address = strings.TrimPrefix(web.URL, "http://")

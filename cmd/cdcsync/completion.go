@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -18,7 +19,7 @@ const completionPatience = 2 * time.Second
 type lister func(ctx context.Context, client *admin.Client) ([]string, error)
 
 // complete has shells complete what commands take: the names of mappings, and of
-// the parked objects the codes and keys, as the running daemon knows them. What
+// the parked objects and refused rows the codes and keys, as the running daemon knows them. What
 // a command takes, its flags and its usage line say.
 func complete(root *cobra.Command) {
 	flags := map[string]lister{"mapping": mappingNames, "code": parkedCodes, "key": parkedKeys}
@@ -30,6 +31,9 @@ func complete(root *cobra.Command) {
 			return
 		}
 		for name, list := range flags {
+			if name == "code" && cmd.HasParent() && cmd.Parent().Name() == "backfill" {
+				list = refusedCodes
+			}
 			if cmd.Flags().Lookup(name) != nil {
 				_ = cmd.RegisterFlagCompletionFunc(name, list.function(true)) // once for each
 			}
@@ -96,6 +100,18 @@ func parkedCodes(ctx context.Context, client *admin.Client) ([]string, error) {
 			code = admin.NoCode
 		}
 		codes = append(codes, code)
+	}
+	return codes, err
+}
+
+func refusedCodes(ctx context.Context, client *admin.Client) ([]string, error) {
+	const some = 1000
+	all, err := client.Backfills(ctx, admin.BackfillAsk{Refused: some})
+	var codes []string
+	for _, b := range all.Backfills {
+		for _, r := range b.RefusedRows {
+			codes = append(codes, cmp.Or(r.Code, admin.NoCode))
+		}
 	}
 	return codes, err
 }

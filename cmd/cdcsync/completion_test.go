@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cdcsync/cdcsync/internal/admin"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/snapshot"
 )
@@ -21,6 +22,7 @@ func TestCompletion(t *testing.T) {
 			{Key: "b", Mapping: "orders", Fields: `{"id":2}`, Code: "1004"},
 			{Key: "c", Mapping: "roadshow", Fields: `{"id":3}`},
 		},
+		backfills: []admin.Backfill{{ID: 1, Mapping: "orders", Refused: 3, RefusedRows: []admin.RefusedRow{{Key: "1", Code: "1007"}, {Key: "2", Code: "1007"}, {Key: "3"}}}},
 	}
 	file := o.open(t)
 	for _, tt := range []struct{ line, want string }{
@@ -32,6 +34,8 @@ func TestCompletion(t *testing.T) {
 		{"parked list --mapping r", "roadshow"},
 		{"parked retry --code ", "- 1003 1004"},
 		{"parked discard --code 1", "1003 1004"},
+		{"backfill retry ro", "roadshow"},
+		{"backfill retry --code ", "- 1007"},
 	} {
 		args := strings.Split(tt.line, " ")
 		full := append([]string{"__complete"}, args[:len(args)-1]...)
