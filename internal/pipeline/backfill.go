@@ -57,6 +57,8 @@ type job struct {
 	checkpoint.Backfill
 	mapping int
 	cursor  backfill.Cursor
+	// settled counts the pieces that were in this life.
+	settled int
 	// began is when this life began to work on it, behind that many rows.
 	began time.Time
 	from  int64

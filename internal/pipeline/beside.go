@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/cdcsync/cdcsync/internal/backfill"
 	"github.com/cdcsync/cdcsync/internal/delivery"
@@ -65,7 +66,7 @@ func (r *reader) followBeside(life context.Context, stop <-chan struct{}, stream
 	for i := range h.pieces {
 		p := &h.pieces[i]
 		// It is known before the machine can settle it.
-		r.runner.backfills.hand(onTheWay{p.offered.Ticket, b.job, p.cursor, len(p.offered.Writes)})
+		r.runner.backfills.hand(onTheWay{p.offered.Ticket, b.job, p.cursor, len(p.offered.Writes), time.Now()})
 		if err := r.pass(life, stop, stream, entryBuffer{offered: p.offered}); err != nil {
 			r.runner.backfills.unhand(p.offered.Ticket)
 			return err

@@ -57,8 +57,9 @@ type loading struct {
 	// nothing. The next part is read in the window of the follower at turn.
 	ahead *part
 	turn  int
-	// pieces is how many the next chunk has.
-	pieces int
+	// pieces is how many the next chunk has, settledBefore how many were settled when
+	// that was found.
+	pieces, settledBefore int
 	// refused has the rows of the mapping that were refused before, each with the feeds
 	// that keep it as that. It is only read once it is made.
 	refused map[string][]string
@@ -77,6 +78,9 @@ var errAgain = errors.New("the chunk is read again")
 // run reads and hands in until the end of the table is settled.
 func (l *loading) run(ctx context.Context) error {
 	l.patience, l.most, l.pieces, l.told = time.Second, scannedRows, 1, map[replication.Reason]bool{}
+	l.mu.Lock()
+	l.settledBefore = l.job.settled
+	l.mu.Unlock()
 	defer l.release(context.WithoutCancel(ctx))
 	if err := l.compile(); err != nil {
 		return err
@@ -127,16 +131,7 @@ func (l *loading) step(ctx context.Context) (done bool, err error) {
 	if done, err = l.chunk(ctx); err != nil {
 		return false, err
 	}
-	// The next chunk is read while this one is on its way, and fills its last batch;
-	// where chunks are long because calls are short, while two are.
-	most := l.chunkRows()
-	switch {
-	case done:
-		most = 0
-	case l.pieces > 1:
-		most *= 2
-	}
-	for l.unsettled() > most {
+	for l.unsettled() > l.mostUnsettled(done) {
 		if err := l.await(ctx, time.Second); err != nil {
 			return false, err
 		}
@@ -145,19 +140,50 @@ func (l *loading) step(ctx context.Context) (done bool, err error) {
 	return done, nil
 }
 
-// chunkRows is for how many writes the next chunk has room.
-func (l *loading) chunkRows() int {
-	return max(1, min(l.pieces*pieceCalls*l.runner.Config.Capacity.Objects, l.runner.Config.MaxPending/chunkShare))
+// mostUnsettled is how many rows may be on their way while the next chunk is read. That
+// fills the last batch of the one before it. Where chunks are long because calls are
+// short, two are; where a piece stands, as calls of an earlier life may have its keys,
+// less: a kill would have all that is behind it sent again.
+func (l *loading) mostUnsettled(done bool) int {
+	switch {
+	case done:
+		return 0
+	case l.stands():
+		return l.pieceRows()
+	case l.pieces > 1:
+		return 2 * l.chunkRows()
+	}
+	return l.chunkRows()
 }
 
-// pace has the next chunk be as long as this one's time says.
+// stands reports whether a piece was handed in a while ago and is not settled.
+func (l *loading) stands() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.ContainsFunc(l.onTheWay, func(c onTheWay) bool { return c.job == l.job && time.Since(c.at) > quickly })
+}
+
+// pieceRows is how many writes a piece has.
+func (l *loading) pieceRows() int { return pieceCalls * l.runner.Config.Capacity.Objects }
+
+// chunkRows is for how many writes the next chunk has room.
+func (l *loading) chunkRows() int {
+	return max(1, min(l.pieces*l.pieceRows(), l.runner.Config.MaxPending/chunkShare))
+}
+
+// pace has the next chunk be as long as this one's time says, and what is settled by
+// now.
 func (l *loading) pace(took time.Duration) {
-	switch most := l.runner.Config.MaxPending / chunkShare / (pieceCalls * l.runner.Config.Capacity.Objects); {
-	case took < quickly:
-		l.pieces = max(1, min(2*l.pieces, most))
-	case took > slowly:
+	l.mu.Lock()
+	settled := l.job.settled
+	l.mu.Unlock()
+	switch {
+	case took > slowly || l.stands():
 		l.pieces = max(1, l.pieces/2)
+	case took < quickly && settled > l.settledBefore:
+		l.pieces = max(1, min(2*l.pieces, l.runner.Config.MaxPending/chunkShare/l.pieceRows()))
 	}
+	l.settledBefore = settled
 }
 
 // handedIn is the place behind all pieces of the job that the machine has.

@@ -116,7 +116,7 @@ func (l *loading) row(relation *pgoutput.Relation, p *part, row rowread.Row) err
 	}
 	p.rows, p.writes = append(p.rows, row.Key), append(p.writes, w)
 	p.bytes += w.Bytes
-	if p.keys == nil && len(p.writes)-endOf(p.pieces) >= pieceCalls*l.runner.Config.Capacity.Objects {
+	if p.keys == nil && len(p.writes)-endOf(p.pieces) >= l.pieceRows() {
 		after := p.next
 		after.Columns, after.After = p.key, strings.Split(row.Key, "\x00")
 		p.pieces = append(p.pieces, piece{len(p.writes), after})

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/cdcsync/cdcsync/internal/backfill"
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
@@ -16,6 +17,8 @@ type onTheWay struct {
 	// cursor is what holds when it is.
 	cursor backfill.Cursor
 	rows   int
+	// at is when it was handed in.
+	at time.Time
 }
 
 // note does what the machine wants done about backfills.
@@ -42,6 +45,7 @@ func (b *backfiller) ticketSettled(ticket uint64) {
 	c := b.onTheWay[at]
 	b.onTheWay = slices.Delete(b.onTheWay, at, at+1)
 	c.job.cursor = c.cursor
+	c.job.settled++
 	c.job.Rows, c.job.Objects = c.cursor.Rows, c.cursor.Objects
 	if c.job.State.Ended() {
 		b.left = append(b.left, c.job.Feed())
