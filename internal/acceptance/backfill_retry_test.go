@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cdcsync/cdcsync/internal/admin"
 	"github.com/cdcsync/cdcsync/internal/audit"
@@ -24,7 +25,7 @@ func (w *world) refusedKeys() (keys []string) {
 			keys = append(keys, fmt.Sprint(b.ID, " ", r.Key))
 		}
 		if int(b.Refused) != len(b.RefusedRows) {
-			w.t.Errorf("backfill %d counts %d refused rows, and has %d", b.ID, b.Refused, len(b.RefusedRows))
+			keys = append(keys, fmt.Sprintf("backfill %d counts %d refused rows, and has %d", b.ID, b.Refused, len(b.RefusedRows)))
 		}
 	}
 	return keys
@@ -104,6 +105,45 @@ func TestBackfillRetry(t *testing.T) {
 		if text := w.succeeds("backfill", "retry", "--all"); !strings.Contains(text, "no such row is refused") {
 			t.Errorf("none is left: %s", text)
 		}
+		w.itemsAgree()
+		p.stop(t)
+	})
+}
+
+// TestRefusedRowsThatChange: a change that comes after the refusal has the word about the
+// row, confirmed or parked, also over a restart; others stay refused.
+func TestRefusedRowsThatChange(t *testing.T) {
+	eachAPI(t, func(t *testing.T, api string) {
+		t.Parallel()
+		w := newItems(t, server, api, 90, simulator.Options{})
+		w.config.mappings = backfilled
+		w.failing(simulator.Rule{Objects: &simulator.ObjectFault{Modulus: 20, Code: "1003", Message: "not this one"}})
+		p := w.start()
+		if done := w.awaitBackfill(p, "done"); done.Refused != 4 {
+			t.Fatalf("the backfill says %+v", done)
+		}
+		left := func(want ...string) {
+			t.Helper()
+			await(t, 20*time.Second, func() (bool, string) {
+				got := w.refusedKeys()
+				return slices.Equal(got, want), fmt.Sprintf("%q are refused, want %q", got, want)
+			})
+		}
+		w.exec(`UPDATE items SET version = 1 WHERE id = 20`) // refused again: it is parked
+		w.awaitParked(1)
+		left("1 40", "1 60", "1 80")
+		w.sim.Heal()
+		w.exec(`UPDATE items SET version = 1 WHERE id = 40`)
+		w.exec(`DELETE FROM items WHERE id = 60`)
+		left("1 80")
+		p.stop(t)
+		p = w.start()
+		left("1 80")
+		w.exec(`UPDATE items SET version = 1 WHERE id IN (80, 81)`)
+		left()
+		w.succeeds("parked", "retry", "--all")
+		w.awaitParked(0)
+		w.settle(p)
 		w.itemsAgree()
 		p.stop(t)
 	})

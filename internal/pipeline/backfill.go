@@ -50,6 +50,8 @@ type backfiller struct {
 	// held are the mappings that are paused: their jobs wait, whatever state they
 	// are in.
 	held map[int]bool
+	// overtaken are refused rows that the stream may bring newer.
+	overtaken overtaken
 }
 
 // job is a backfill that has not ended.
@@ -96,6 +98,9 @@ func (b *backfiller) run(life context.Context, stop <-chan struct{}) error {
 	var looked time.Time
 	for life.Err() == nil {
 		b.sweep(life)
+		if err := b.forgetOvertaken(life); err != nil && life.Err() == nil {
+			b.runner.Log.Warn("rows that have changed since marketo refused them are still listed as refused", "err", err)
+		}
 		if time.Since(looked) >= refusedEvery {
 			looked = time.Now()
 			if err := b.sendRefused(life, life); err != nil && life.Err() == nil {
@@ -121,6 +126,9 @@ func (b *backfiller) load(life context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := b.loadOvertaken(life, all); err != nil {
+		return err
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i := range all {
@@ -141,6 +149,7 @@ func (b *backfiller) take(c checkpoint.Backfill) error {
 	if j.cursor, err = backfill.ParseCursor(b.cursors[c.Feed()]); err != nil {
 		return err
 	}
+	b.overtaken.know(c.Feed(), j.mapping)
 	j.Rows, j.Objects = max(j.Rows, j.cursor.Rows), max(j.Objects, j.cursor.Objects)
 	b.jobs = append(b.jobs, j)
 	return nil

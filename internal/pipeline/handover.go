@@ -41,6 +41,7 @@ func (r *reader) handOver(life context.Context, stop <-chan struct{}, stream *re
 		return nil
 	}
 	failpoint.Hit("reader.before_hand")
+	r.runner.backfills.overtake(r.entries)
 	if err := r.pass(life, stop, stream, entryBuffer{entries: r.entries}); err != nil {
 		return err
 	}

@@ -89,6 +89,7 @@ func (b *backfiller) saved(s *checkpoint.Save) {
 	if len(s.Refused) == 0 && len(s.Unrefused) == 0 {
 		return
 	}
+	b.overtaken.note(s.Refused, s.Unrefused)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, j := range b.jobs {

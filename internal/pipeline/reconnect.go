@@ -64,12 +64,8 @@ type breakable interface {
 // why, or errStopped.
 func (r *reader) idle(life context.Context, stop <-chan struct{}, stream breakable) error {
 	for {
-		var in chan<- entryBuffer
-		if len(r.entries) > 0 {
-			in = r.runner.read
-		}
 		select {
-		case in <- entryBuffer{entries: r.entries}:
+		case r.ready() <- entryBuffer{entries: r.entries}:
 			r.handedOver()
 		case <-stream.Broken():
 			return stream.Cause()
@@ -81,6 +77,15 @@ func (r *reader) idle(life context.Context, stop <-chan struct{}, stream breakab
 	}
 }
 
+// ready is where what was read goes; nil where that is nothing.
+func (r *reader) ready() chan<- entryBuffer {
+	if len(r.entries) == 0 {
+		return nil
+	}
+	r.runner.backfills.overtake(r.entries)
+	return r.runner.read
+}
+
 // wait waits for d, or for other credentials, and hands over meanwhile what the
 // last connection brought. It reports whether to go on.
 func (r *reader) wait(life context.Context, stop <-chan struct{}, d time.Duration) bool {
@@ -88,12 +93,8 @@ func (r *reader) wait(life context.Context, stop <-chan struct{}, d time.Duratio
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
 	for {
-		var in chan<- entryBuffer
-		if len(r.entries) > 0 {
-			in = r.runner.read
-		}
 		select {
-		case in <- entryBuffer{entries: r.entries}:
+		case r.ready() <- entryBuffer{entries: r.entries}:
 			r.handedOver()
 		case <-over:
 			return true
