@@ -21,7 +21,9 @@ func readReply(body []byte, b *marketo.Batch) ([]marketo.Result, *restError, err
 	results, seen := marketo.NewResults(len(b.Objects)), make([]bool, len(b.Objects))
 	var rec restRecord
 	failed, err := readRESTEnvelope(body, func(r *jsonReader) {
-		rec.read(r, b.Operation)
+		if !rec.usual(r) {
+			rec.read(r, b.Operation)
+		}
 		i := rec.seq
 		switch {
 		case r.err != nil || i < 0 || i >= len(results):
