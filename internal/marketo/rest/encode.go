@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
@@ -29,11 +30,15 @@ var restEnvelope = len(restCalls[marketo.Upsert].open) + len(restClose)
 func appendBody(dst []byte, b *marketo.Batch) ([]byte, bool) {
 	from, ok := len(dst), true
 	dst = append(dst, restCalls[b.Operation].open...)
+	var of names
 	for i := range b.Objects {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst, ok = appendRecord(dst, &b.Objects[i], b.Operation)
+		if shape := b.Objects[i].Shape; shape != of.shape {
+			of = namesOf(shape)
+		}
+		dst, ok = appendRecord(dst, &b.Objects[i], b.Operation, &of)
 		if !ok {
 			return dst, false
 		}
@@ -42,7 +47,22 @@ func appendBody(dst []byte, b *marketo.Batch) ([]byte, bool) {
 	return dst, utf8.Valid(dst[from:])
 }
 
-func appendRecord(dst []byte, o *marketo.Object, op marketo.Operation) ([]byte, bool) {
+// names are those of a shape's fields, as they stand in a record: those of a batch
+// mostly have one shape.
+type names struct {
+	shape *marketo.Shape
+	open  []string
+}
+
+func namesOf(shape *marketo.Shape) names {
+	n := names{shape, make([]string, shape.Len())}
+	for i := range n.open {
+		n.open[i] = string(append(appendJSON([]byte{'"'}, shape.Name(i)), `":`...))
+	}
+	return n
+}
+
+func appendRecord(dst []byte, o *marketo.Object, op marketo.Operation, of *names) ([]byte, bool) {
 	dst = append(dst, '{')
 	first := len(dst)
 	for i := range recordLength(o, op) {
@@ -53,9 +73,7 @@ func appendRecord(dst []byte, o *marketo.Object, op marketo.Operation) ([]byte, 
 		if len(dst) > first {
 			dst = append(dst, ',')
 		}
-		dst = append(dst, '"')
-		dst = appendJSON(dst, o.Shape.Name(i))
-		dst = append(dst, `":`...)
+		dst = append(dst, of.open[i]...)
 		switch kind {
 		case marketo.String:
 			dst = append(dst, '"')
@@ -96,7 +114,7 @@ func isLiteral(kind marketo.Kind, text string) bool {
 // recordSize is the exact number of bytes that o adds to a body, with the
 // comma that separates it from another.
 func recordSize(o marketo.Object, op marketo.Operation) int {
-	size, fields := len("{},"), 0
+	size, fields, of := len("{},"), 0, sizesOf(o.Shape)
 	for i := range recordLength(&o, op) {
 		kind, text, plain := o.Read(i)
 		switch kind {
@@ -112,11 +130,33 @@ func recordSize(o marketo.Object, op marketo.Operation) int {
 		default:
 			size += len(text)
 		}
-		name := o.Shape.Name(i)
-		size += len(`"":`) + len(name) + jsonEscapes(name)
+		size += of.open[i]
 		fields++
 	}
 	return size + max(0, fields-1)
+}
+
+// nameSizes are the sizes of names.
+type nameSizes struct {
+	shape *marketo.Shape
+	open  []int
+}
+
+// latestSizes are those that were asked for last: the objects of a batch mostly have
+// one shape.
+var latestSizes atomic.Pointer[nameSizes]
+
+func sizesOf(shape *marketo.Shape) *nameSizes {
+	if latest := latestSizes.Load(); latest != nil && latest.shape == shape {
+		return latest
+	}
+	n := &nameSizes{shape, make([]int, shape.Len())}
+	for i := range n.open {
+		name := shape.Name(i)
+		n.open[i] = len(`"":`) + len(name) + jsonEscapes(name)
+	}
+	latestSizes.Store(n)
+	return n
 }
 
 const hexDigits = "0123456789abcdef"
