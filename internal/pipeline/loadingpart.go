@@ -25,6 +25,8 @@ type part struct {
 	// refused; gone are the keys of those that no row wants any more.
 	refused bool
 	gone    []string
+	// unread are the places of keys whose rows cannot be read.
+	unread map[int]bool
 	// before is the cursor that holds when none of the rows is settled, next the one
 	// behind them; done is set when there are no more.
 	before, next backfill.Cursor

@@ -56,8 +56,8 @@ func (b *backfiller) eachRefused(ctx context.Context, id checkpoint.MappingID, v
 }
 
 // gone notes which of the keys that were asked for no row wants. What became of the rows
-// of those that are unread is not known.
-func (l *loading) gone(relation *pgoutput.Relation, p *part, unread map[int]bool) error {
+// of unread ones is not known.
+func (l *loading) gone(relation *pgoutput.Relation, p *part) error {
 	p.gone = nil
 	if l.refused == nil {
 		return nil
@@ -67,7 +67,7 @@ func (l *loading) gone(relation *pgoutput.Relation, p *part, unread map[int]bool
 		wanted[p.writes[i].Key] = true
 	}
 	for i, key := range p.keys {
-		if unread[i] {
+		if p.unread[i] {
 			continue
 		}
 		w, _, err := l.runner.Mappings.Row(l.job.mapping, relation, relation.Bare(p.columns, key))

@@ -48,7 +48,8 @@ func TestRefusedRowsThatAreNotHandedIn(t *testing.T) {
 		}
 	}
 	// 1 is handed in, 2 is newer in the stream, 3 is read again, 4 has gone, 5 is unread.
-	if err := l.gone(relation, p, map[int]bool{4: true}); err != nil {
+	p.unread = map[int]bool{4: true}
+	if err := l.gone(relation, p); err != nil {
 		t.Fatal(err)
 	}
 	if err := l.forgetRefused(t.Context(), p, backfill.Verdict{Kept: []int{0}, Again: []int{2}}); err != nil {

@@ -35,15 +35,15 @@ func (l *loading) rows(ctx context.Context, chunk *rowread.Chunk, p *part) (err 
 		return wrong == nil && (p.keys != nil || len(p.writes) < p.room && p.bytes < chunkBytes)
 	}
 	if p.keys != nil {
-		unread := map[int]bool{}
+		p.unread = map[int]bool{}
 		unreadable := func(i int, err *rowread.RowError) {
-			unread[i] = true
+			p.unread[i] = true
 			l.leaveOut(err)
 		}
 		if err := errors.Join(chunk.Rows(ctx, p.columns, p.keys, found, unreadable), wrong); err != nil {
 			return err
 		}
-		if err := l.gone(chunk.Relation, p, unread); err != nil || !l.job.Remove || p.again {
+		if err := l.gone(chunk.Relation, p); err != nil || !l.job.Remove || p.again {
 			return err
 		}
 		return l.removals(chunk.Relation, p)

@@ -17,6 +17,8 @@ const (
 	// refusedFor is how long a row is tried again that waits for something at
 	// Marketo, such as a lead.
 	refusedFor = 7 * 24 * time.Hour
+	// refusedLater is after how long one is tried again that could not be read.
+	refusedLater = 24 * time.Hour
 )
 
 // sendRefused sends rows of backfills that have ended once more, which wait for
@@ -67,6 +69,7 @@ func (b *backfiller) sendAgain(ctx, life context.Context, c checkpoint.Backfill,
 	d := b.runner.Mappings.Definition(at)
 	p := &part{columns: d.KeyColumns(), again: true, refused: true, done: true, room: len(due)}
 	var save checkpoint.Save
+	var asked []checkpoint.Refused
 	refused := map[string][]string{}
 	for _, r := range due {
 		values, ok := keyOfRefused(d, r.Key)
@@ -76,6 +79,7 @@ func (b *backfiller) sendAgain(ctx, life context.Context, c checkpoint.Backfill,
 			continue
 		}
 		p.keys, refused[r.Key] = append(p.keys, values), []string{c.Feed()}
+		asked = append(asked, r)
 	}
 	if p.keys != nil {
 		l := loading{backfiller: b, life: life, job: &job{Backfill: c, mapping: at}, log: b.runner.Log, refused: refused, patience: time.Minute, most: scannedRows}
@@ -84,8 +88,21 @@ func (b *backfiller) sendAgain(ctx, life context.Context, c checkpoint.Backfill,
 		if err != nil {
 			return err
 		}
+		tried := make(map[string]bool, len(p.writes))
+		for i := range p.writes {
+			tried[p.writes[i].Key] = true
+		}
+		for i, r := range asked {
+			switch {
+			case p.unread[i]:
+				r.Next = time.Now().Add(refusedLater)
+				save.Refused = append(save.Refused, r)
+			case !tried[r.Key]:
+				save.Unrefused = append(save.Unrefused, checkpoint.RefusedKey{Feed: c.Feed(), Key: r.Key})
+			}
+		}
 	}
-	if save.Refused == nil {
+	if save.Refused == nil && save.Unrefused == nil {
 		return nil
 	}
 	return b.runner.Store.Save(ctx, save)
