@@ -234,3 +234,17 @@ func TestShadowLosesItsSlot(t *testing.T) {
 		p.stop(t)
 	})
 }
+
+// TestShadowIsInterrupted: who ends a shadow run has its estimate, every time.
+func TestShadowIsInterrupted(t *testing.T) {
+	oneAPI(t, "rest", func(t *testing.T, api string) {
+		t.Parallel()
+		w := newItems(t, server, api, 10, simulator.Options{})
+		for range 3 {
+			s := launch(t, w.program, "run", "--shadow", "-c", w.configure())
+			s.awaitLog(t, `msg=streaming`)
+			s.stop(t)
+			s.awaitLog(t, "CHANGES A DAY")
+		}
+	})
+}

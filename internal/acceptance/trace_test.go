@@ -43,7 +43,7 @@ func TestTrace(t *testing.T) {
 		traces("1", "Item id=1: nothing of it waits", "there in public.items now\n", "queue      nothing of it\n", "parked     no\n", "in Marketo every change committed by ")
 		traces("77", "Item id=77: no row has this key", "none in public.items now")
 
-		w.failing(simulator.Rule{Operation: "sync", Status: 503})
+		w.failing(simulator.Rule{Operation: "sync", Status: 503}, simulator.Rule{Operation: "delete", Status: 503})
 		w.exec(`UPDATE items SET version = 1 WHERE id = 1`)
 		traces("1", "Item id=1: on its way: it waits", "queue      UPSERT committed at ")
 		w.exec(`UPDATE items SET version = 100 WHERE id = 2`)

@@ -171,7 +171,8 @@ func (s *Shadow) watch(ctx context.Context, source *replication.Source, x Examin
 		s.runner.Record, s.runner.Config.Digest = &record.Record, record.Digest
 	}
 	s.began = time.Now()
-	alive, end := context.WithCancel(ctx)
+	// It lives until the estimate was taken: one that was interrupted has one, too.
+	alive, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	var beside sync.WaitGroup
 	defer beside.Wait()
