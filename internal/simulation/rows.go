@@ -162,7 +162,7 @@ func (s *Simulator) rowKnown(q *reading) {
 		c := &s.changes[q.asked]
 		if key.goneLast = 0; c.removal && !q.retry {
 			s.coversGone(q, false)
-		} else if q.asked <= key.covers {
+		} else if !q.retry && q.asked <= key.covers {
 			key.goneLast = key.covers
 		}
 		switch {
@@ -194,7 +194,7 @@ func (s *Simulator) coversGone(q *reading, newer bool) {
 	if key.goneLast = 0; !covers(key.mapping) {
 		return
 	}
-	covered := q.asked <= key.covers
+	covered := !q.retry && q.asked <= key.covers // a parked deletion that is tried again covers nothing
 	if (newer || covered) && !mappings[key.mapping].set {
 		key.covers = max(key.covers, q.row.last)
 		covered = true

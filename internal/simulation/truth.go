@@ -124,8 +124,8 @@ func (s *Simulator) part(r *request, i int) bool {
 	if r.batch.Operation != marketo.Upsert || number(r.batch.Objects[i].Value(3)) != omitted {
 		return false
 	}
-	if s.keys[r.keys[i]].whole {
-		return false
+	if k := &s.keys[r.keys[i]]; k.whole || r.stamps[i] == k.wentFor {
+		return false // there is no more of it
 	}
 	c := &s.changes[r.stamps[i]]
 	for c.set {
