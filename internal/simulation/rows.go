@@ -162,7 +162,7 @@ func (s *Simulator) rowKnown(q *reading) {
 		c := &s.changes[q.asked]
 		if key.goneLast = 0; c.removal && !q.retry {
 			s.coversGone(q, false)
-		} else if !q.retry && q.asked <= key.covers {
+		} else if q.asked <= key.covers && !s.deletesAgain(q) {
 			key.goneLast = key.covers
 		}
 		switch {
@@ -171,6 +171,9 @@ func (s *Simulator) rowKnown(q *reading) {
 			key.whole = false
 			if s.settle(q.asked, 0); q.asked <= key.covers {
 				s.settle(key.covers, 0)
+				if !q.retry && !c.hides && mappings[key.mapping].set && key.made != q.asked {
+					key.asIs = q.asked
+				}
 			}
 		case !c.set:
 			key.whole = true // there is no more of it
@@ -194,7 +197,7 @@ func (s *Simulator) coversGone(q *reading, newer bool) {
 	if key.goneLast = 0; !covers(key.mapping) {
 		return
 	}
-	covered := !q.retry && q.asked <= key.covers // a parked deletion that is tried again covers nothing
+	covered := q.asked <= key.covers && !s.deletesAgain(q)
 	if (newer || covered) && !mappings[key.mapping].set {
 		key.covers = max(key.covers, q.row.last)
 		covered = true
@@ -205,6 +208,12 @@ func (s *Simulator) coversGone(q *reading, newer bool) {
 	if s.oversize(q.asked) {
 		key.refused = max(key.refused, key.goneLast)
 	}
+}
+
+// deletesAgain reports whether a parked deletion is tried again: what the table says of
+// its key covers nothing.
+func (s *Simulator) deletesAgain(q *reading) bool {
+	return q.retry && s.parkedAs(q.key) == marketo.Delete
 }
 
 // covers reports whether rows of a mapping cover changes: those that are only

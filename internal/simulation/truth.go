@@ -23,6 +23,9 @@ type truth struct {
 	made int32
 	// whole is set while the machine has the row, read for what it sends next.
 	whole bool
+	// asIs is the change that is sent as it is, if it is: the row that was read for it
+	// had gone, and what covered it may have been parked since.
+	asIs int32
 	// excused is set while it may stay so.
 	excused bool
 	// discarded is the newest change when the operator gave the object up.
@@ -74,7 +77,7 @@ func (s *Simulator) beginLife(powerLost bool) {
 		rowRead := k.covers != 0
 		k.flying, k.tries, k.fromRow, k.asked, k.made, k.whole = 0, 0, 0, 0, 0, false
 		k.read, k.covers, k.goneLast, k.ahead, k.alsoFor = 0, 0, 0, 0, 0
-		k.differed, k.wentFor, k.offered, k.named = 0, 0, 0, 0
+		k.differed, k.wentFor, k.asIs, k.offered, k.named = 0, 0, 0, 0, 0
 		switch {
 		case powerLost:
 			k.floor = 0
@@ -124,7 +127,7 @@ func (s *Simulator) part(r *request, i int) bool {
 	if r.batch.Operation != marketo.Upsert || number(r.batch.Objects[i].Value(3)) != omitted {
 		return false
 	}
-	if k := &s.keys[r.keys[i]]; k.whole || r.stamps[i] == k.wentFor {
+	if k := &s.keys[r.keys[i]]; k.whole || r.stamps[i] == k.asIs {
 		return false // there is no more of it
 	}
 	c := &s.changes[r.stamps[i]]
