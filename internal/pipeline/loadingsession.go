@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"time"
 
@@ -70,7 +71,11 @@ func (l *loading) attach(ctx context.Context) error {
 	b := newBeside(l.job, first.Key)
 	l.runner.reader.beside.Store(b)
 	l.beside = b
-	// The reader begins with the next message.
+	// The reader begins with the next message: one of ours comes sooner than an answer,
+	// for which the server is asked ten times a second at most.
+	if _, err := l.session.Mark(ctx, "backfill "+rand.Text()); err != nil {
+		return err
+	}
 	for began, wait := false, 5*time.Millisecond; !began; wait = min(2*wait, signEvery) {
 		l.runner.reader.ask()
 		select {
