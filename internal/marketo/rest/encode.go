@@ -30,15 +30,15 @@ var restEnvelope = len(restCalls[marketo.Upsert].open) + len(restClose)
 func appendBody(dst []byte, b *marketo.Batch) ([]byte, bool) {
 	from, ok := len(dst), true
 	dst = append(dst, restCalls[b.Operation].open...)
-	var of names
+	var of *names
 	for i := range b.Objects {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		if shape := b.Objects[i].Shape; shape != of.shape {
+		if shape := b.Objects[i].Shape; of == nil || shape != of.shape {
 			of = namesOf(shape)
 		}
-		dst, ok = appendRecord(dst, &b.Objects[i], b.Operation, &of)
+		dst, ok = appendRecord(dst, &b.Objects[i], b.Operation, of)
 		if !ok {
 			return dst, false
 		}
@@ -47,18 +47,25 @@ func appendBody(dst []byte, b *marketo.Batch) ([]byte, bool) {
 	return dst, utf8.Valid(dst[from:])
 }
 
-// names are those of a shape's fields, as they stand in a record: those of a batch
-// mostly have one shape.
+// names are those of a shape's fields, as they stand in a record.
 type names struct {
 	shape *marketo.Shape
 	open  []string
 }
 
-func namesOf(shape *marketo.Shape) names {
-	n := names{shape, make([]string, shape.Len())}
+// latestNames are those that were asked for last: the objects of a batch mostly have
+// one shape.
+var latestNames atomic.Pointer[names]
+
+func namesOf(shape *marketo.Shape) *names {
+	if latest := latestNames.Load(); latest != nil && latest.shape == shape {
+		return latest
+	}
+	n := &names{shape, make([]string, shape.Len())}
 	for i := range n.open {
 		n.open[i] = string(append(appendJSON([]byte{'"'}, shape.Name(i)), `":`...))
 	}
+	latestNames.Store(n)
 	return n
 }
 
@@ -114,7 +121,7 @@ func isLiteral(kind marketo.Kind, text string) bool {
 // recordSize is the exact number of bytes that o adds to a body, with the
 // comma that separates it from another.
 func recordSize(o marketo.Object, op marketo.Operation) int {
-	size, fields, of := len("{},"), 0, sizesOf(o.Shape)
+	size, fields, of := len("{},"), 0, namesOf(o.Shape)
 	for i := range recordLength(&o, op) {
 		kind, text, plain := o.Read(i)
 		switch kind {
@@ -130,33 +137,10 @@ func recordSize(o marketo.Object, op marketo.Operation) int {
 		default:
 			size += len(text)
 		}
-		size += of.open[i]
+		size += len(of.open[i])
 		fields++
 	}
 	return size + max(0, fields-1)
-}
-
-// nameSizes are the sizes of names.
-type nameSizes struct {
-	shape *marketo.Shape
-	open  []int
-}
-
-// latestSizes are those that were asked for last: the objects of a batch mostly have
-// one shape.
-var latestSizes atomic.Pointer[nameSizes]
-
-func sizesOf(shape *marketo.Shape) *nameSizes {
-	if latest := latestSizes.Load(); latest != nil && latest.shape == shape {
-		return latest
-	}
-	n := &nameSizes{shape, make([]int, shape.Len())}
-	for i := range n.open {
-		name := shape.Name(i)
-		n.open[i] = len(`"":`) + len(name) + jsonEscapes(name)
-	}
-	latestSizes.Store(n)
-	return n
 }
 
 const hexDigits = "0123456789abcdef"
