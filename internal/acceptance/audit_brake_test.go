@@ -3,7 +3,6 @@ package acceptance_test
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/cdcsync/cdcsync/internal/audit"
 )
@@ -13,13 +12,7 @@ import (
 func TestDoubledObjectsAreRemovedWithinTheBrake(t *testing.T) {
 	needServer(t)
 	t.Parallel()
-	w := newWorld(t, server, "rest", orders(time.Now().Add(-time.Hour)))
-	w.config.mappings, w.config.maxDeletes = ordersMapping, 2
-	w.exec(`CREATE TABLE orders (code text PRIMARY KEY, lead bigint, amount numeric, placed timestamptz, due date, paid boolean, note text, state text NOT NULL)`)
-	w.exec(`INSERT INTO orders (code, lead, state) SELECT 'o' || i, 1, 'sent' FROM generate_series(1, 20) i`)
-	p := w.start()
-	w.awaitBackfill(p, "done")
-	w.settle(p)
+	w, p := brakedOrders(t, 2)
 	for _, code := range []string{"o1", "o2", "o3", "o4", "o5"} {
 		if !w.sim.Double("Order_c", code) {
 			t.Fatal(code)

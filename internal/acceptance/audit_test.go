@@ -463,18 +463,25 @@ func TestAuditAmongManyExtracts(t *testing.T) {
 	p.stop(t)
 }
 
-// TestAuditRemovesWithinTheBrake removes no more in an hour than deletions are
-// allowed, and nothing where on_delete does not.
-func TestAuditRemovesWithinTheBrake(t *testing.T) {
-	needServer(t)
-	t.Parallel()
+// brakedOrders has 20 orders at Marketo, of which so many may be deleted in an hour.
+func brakedOrders(t *testing.T, most int) (*world, *process) {
+	t.Helper()
 	w := newWorld(t, server, "rest", orders(time.Now().Add(-time.Hour)))
-	w.config.mappings, w.config.maxDeletes = ordersMapping, 3
+	w.config.mappings, w.config.maxDeletes = ordersMapping, most
 	w.exec(`CREATE TABLE orders (code text PRIMARY KEY, lead bigint, amount numeric, placed timestamptz, due date, paid boolean, note text, state text NOT NULL)`)
 	w.exec(`INSERT INTO orders (code, lead, state) SELECT 'o' || i, 1, 'sent' FROM generate_series(1, 20) i`)
 	p := w.start()
 	w.awaitBackfill(p, "done")
 	w.settle(p)
+	return w, p
+}
+
+// TestAuditRemovesWithinTheBrake removes no more in an hour than deletions are
+// allowed, and nothing where on_delete does not.
+func TestAuditRemovesWithinTheBrake(t *testing.T) {
+	needServer(t)
+	t.Parallel()
+	w, p := brakedOrders(t, 3)
 	var extra []string
 	for i := range 8 {
 		extra = append(extra, fmt.Sprint("x", i))

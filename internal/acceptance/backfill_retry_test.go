@@ -48,19 +48,26 @@ func (w *world) missing(args ...string) (keys []string) {
 	return keys
 }
 
+// refusing has a backfill of so many rows done, of which Marketo refuses every twentieth.
+func refusing(t *testing.T, api string, rows int, refused int64) (*world, *process) {
+	t.Helper()
+	w := newItems(t, server, api, rows, simulator.Options{})
+	w.config.mappings = backfilled
+	w.failing(simulator.Rule{Objects: &simulator.ObjectFault{Modulus: 20, Code: "1003", Message: "not this one"}})
+	p := w.start()
+	if done := w.awaitBackfill(p, "done"); done.Refused != refused {
+		t.Fatalf("the backfill says %+v", done)
+	}
+	return w, p
+}
+
 // TestBackfillRetry sends refused rows once more, and nothing of them is kept twice: a
 // later backfill of a row has the word about it. An audit reports what was refused and
 // is not tried again.
 func TestBackfillRetry(t *testing.T) {
 	eachAPI(t, func(t *testing.T, api string) {
 		t.Parallel()
-		w := newItems(t, server, api, 130, simulator.Options{})
-		w.config.mappings = backfilled
-		w.failing(simulator.Rule{Objects: &simulator.ObjectFault{Modulus: 20, Code: "1003", Message: "not this one"}})
-		p := w.start()
-		if done := w.awaitBackfill(p, "done"); done.Refused != 6 {
-			t.Fatalf("the backfill says %+v", done)
-		}
+		w, p := refusing(t, api, 130, 6)
 		if got, want := w.missing(), []string{"id=100 true", "id=120 true", "id=20 true", "id=40 true", "id=60 true", "id=80 true"}; !slices.Equal(got, want) {
 			t.Errorf("the audit finds %q, want %q", got, want)
 		}
@@ -115,13 +122,7 @@ func TestBackfillRetry(t *testing.T) {
 func TestRefusedRowsThatChange(t *testing.T) {
 	eachAPI(t, func(t *testing.T, api string) {
 		t.Parallel()
-		w := newItems(t, server, api, 90, simulator.Options{})
-		w.config.mappings = backfilled
-		w.failing(simulator.Rule{Objects: &simulator.ObjectFault{Modulus: 20, Code: "1003", Message: "not this one"}})
-		p := w.start()
-		if done := w.awaitBackfill(p, "done"); done.Refused != 4 {
-			t.Fatalf("the backfill says %+v", done)
-		}
+		w, p := refusing(t, api, 90, 4)
 		left := func(want ...string) {
 			t.Helper()
 			await(t, 20*time.Second, func() (bool, string) {

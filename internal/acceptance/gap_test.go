@@ -25,7 +25,7 @@ func named(t *testing.T, text string) string {
 // launchAccepting starts the program with a gap to accept.
 func (w *world) launchAccepting(gap string) *process {
 	w.t.Helper()
-	return launch(w.t, program, "run", "-c", w.configure(), "--accept-gap", gap)
+	return launch(w.t, w.program, "run", "-c", w.configure(), "--accept-gap", gap)
 }
 
 // TestGapIsAccepted goes over each kind of gap: only the very one that was

@@ -91,7 +91,7 @@ func TestWhatIsConfirmedIsOfOneHistory(t *testing.T) {
 			if got := p.exit(t, time.Minute); got != 3 {
 				t.Fatalf("exit code = %d, want 3", got)
 			}
-			p = launch(t, w.program, "run", "-c", w.configure(), "--accept-gap", named(t, p.output.String()))
+			p = w.launchAccepting(named(t, p.output.String()))
 			w.awaitReady(p)
 		}
 		p.stop(t)
