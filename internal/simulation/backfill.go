@@ -292,8 +292,11 @@ func (s *Simulator) offeredOf(refused []checkpoint.Refused) map[int32]int32 {
 			s.fail("I9", "key %d is refused, and no backfill has handed it in", k)
 		}
 		of[k] = s.keys[k].offered - 1
-		// Nothing is parked that would stand for what the row had.
-		s.keys[k].covers, s.keys[k].ahead = 0, 0
+		// Nothing is parked that would stand for what the row had, and what follows is not
+		// that row.
+		key := &s.keys[k]
+		key.covers, key.ahead = 0, 0
+		key.read, key.fromRow, key.asked, key.whole = 0, 0, 0, false
 	}
 	return of
 }

@@ -37,7 +37,7 @@ func (s *Simulator) read(e delivery.Read) {
 		q.asked = key.asked // the row was read before, for that
 	}
 	q.carried = q.asked
-	if parked, held := s.parkedChange(k); parked != 0 && (s.durable(k, parked) || s.durable(s.changes[parked].key, parked)) && (q.asked == omitted || q.asked == held) {
+	if parked, held := s.parkedChange(k); parked != 0 && (s.durable(k, parked) || s.durable(s.changes[parked].key, parked)) && (q.asked == omitted || q.asked == held && s.changes[held].operation != marketo.Delete) {
 		if q.asked, q.retry = parked, true; held > parked && !s.changes[held].settled {
 			s.keys[k].alsoFor = held // it may be that very change
 		}
