@@ -90,7 +90,8 @@ func (BackfillPaused) effect() {}
 type feeds struct {
 	// tickets are in the order in which they came.
 	tickets []*ticket
-	// writes counts what is not settled of them, bytes what they brought.
+	// writes counts what is not settled and saved of them: until then it is in
+	// memory. bytes is what their tickets brought.
 	writes, bytes int
 	// waiting counts the items of backfills that no call carries.
 	waiting int
@@ -112,8 +113,8 @@ type ticket struct {
 	force   bool
 	// announced is Offered's.
 	announced int
-	// left counts what is not settled.
-	left, bytes int
+	// left counts what is not settled, unsaved what is, and not in the store yet.
+	left, unsaved, bytes int
 }
 
 // feedsShare is the part of memory that feeds other than the stream may take.
@@ -132,7 +133,6 @@ func (m *Machine) Credits() int {
 func (m *Machine) offered(now time.Time, ev *Offered) {
 	t := &ticket{id: ev.Ticket, feed: ev.Feed, cursor: ev.Cursor, refused: ev.Refused, force: ev.Force, announced: ev.Announced, left: 1}
 	m.feeds.tickets = append(m.feeds.tickets, t)
-	m.feeds.writes++
 	m.feeds.last = ev.Last
 	for writes := range slices.Chunk(ev.Writes, prefetchAtOnce) {
 		keys := hashKeys(writes)
@@ -170,6 +170,7 @@ func (m *Machine) offer(now time.Time, t *ticket, w *mapping.Write, key hashedKe
 	if m.hasNewerRow(hash, w) {
 		state.count.Coalesced++
 		m.unrefuse(t, w.Key, false)
+		m.feeds.writes--
 		m.punch(t)
 		return
 	}
@@ -207,12 +208,10 @@ func (m *Machine) mergeOffered(now time.Time, it *item, t *ticket, w *mapping.Wr
 
 // punch notes that one write of a ticket is settled.
 func (m *Machine) punch(t *ticket) {
-	t.left--
-	m.feeds.writes--
-	if t.left > 0 {
+	if t.left--; t.left > 0 {
 		return
 	}
-	m.feeds.bytes -= t.bytes
+	m.leaveMemory(t)
 	var open []string
 	m.feeds.tickets = slices.DeleteFunc(m.feeds.tickets, func(t *ticket) bool {
 		if t.left > 0 || slices.Contains(open, t.feed) {
@@ -228,7 +227,24 @@ func (m *Machine) punch(t *ticket) {
 // settleTicket is what settling an item is to the backfill that handed it in.
 func (m *Machine) settleTicket(it *item) {
 	m.unrefuse(it.ticket, it.key, it.refused)
+	it.ticket.unsaved++
 	m.punch(it.ticket)
+}
+
+// ticketReleased gives back what an item, whose end is in the store, took of the part
+// of feeds: not before, or rows that Marketo has already would fill memory while a save
+// takes its time.
+func (m *Machine) ticketReleased(t *ticket) {
+	t.unsaved--
+	m.feeds.writes--
+	m.leaveMemory(t)
+}
+
+// leaveMemory gives back the bytes of a ticket of which nothing is in memory any more.
+func (m *Machine) leaveMemory(t *ticket) {
+	if t.left == 0 && t.unsaved == 0 {
+		m.feeds.bytes -= t.bytes
+	}
 }
 
 // ticketsSaved tells whose cursors are in the store.

@@ -15,7 +15,8 @@
 // waits until the earlier call can no longer be executing.
 //
 // Limits: what is in memory is bounded by Config.MaxPending and MaxPendingBytes
-// plus one piece of the stream; after a kill the calls in flight are repeated.
+// plus one piece of the stream, and a quarter of them plus one piece for what feeds
+// hand in while the stream has filled it; after a kill the calls in flight are repeated.
 package delivery
 
 import (

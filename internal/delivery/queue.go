@@ -142,6 +142,9 @@ func (m *Machine) release(now time.Time, it *item) {
 	m.memory.bytes -= int(it.bytes)
 	m.states[it.mapping].bytes -= int(it.bytes)
 	m.memory.fetched -= int(it.fetched)
+	if it.ticket != nil {
+		m.ticketReleased(it.ticket)
+	}
 	if next := it.after; next != nil {
 		next.last = it.last
 		m.begin(now, next)

@@ -169,6 +169,27 @@ func TestForcedRowsAreSent(t *testing.T) {
 	r.take(1)
 }
 
+// TestRowsThatMarketoHasAreInMemoryUntilTheyAreSaved: a backfill does not go on while a
+// save takes its time, or what it hands in would fill memory.
+func TestRowsThatMarketoHasAreInMemoryUntilTheyAreSaved(t *testing.T) {
+	r := newRecordRig(t, func(c *Config) { c.MaxPending = 12 })
+	r.deliver(rows(0, 3)...)
+	r.pass(time.Second)
+	r.gather()
+	credits := r.m.Credits()
+	r.holdSaves = true
+	r.offer(1, "1", rows(0, 3)...)
+	if got := r.m.Credits(); got != 0 || r.m.feeds.bytes == 0 {
+		t.Errorf("%d more writes are taken, beside %d bytes, while %d objects wait for a save", got, r.m.feeds.bytes, r.m.memory.items)
+	}
+	r.holdSaves = false
+	r.step(Saved{})
+	r.pass(time.Second)
+	if got := r.m.Credits(); got != credits || r.m.feeds.bytes != 0 || r.m.feeds.writes != 0 {
+		t.Errorf("%d writes are taken, beside %d of %d bytes, want %d once all is saved", got, r.m.feeds.writes, r.m.feeds.bytes, credits)
+	}
+}
+
 // TestNothingIsLookedUpInVain: only what may be settled without a call.
 func TestNothingIsLookedUpInVain(t *testing.T) {
 	r := newRecordRig(t, nil)
