@@ -99,7 +99,7 @@ func (m *Machine) save(now time.Time) {
 	frontier := m.window.Frontier()
 	last := m.end.stopping && len(m.calls.sent) == 0 && (m.unsent() == len(l.ends) || !m.maySendLater(now))
 	sync := last || m.syncDue(now, frontier)
-	if !sync && len(l.reserved) == 0 && (emptyDraft(&l.draft) || m.joined(now)) {
+	if !sync && len(l.reserved) == 0 && (m.nothingToSave(now) || m.joined(now)) {
 		return
 	}
 	l.current, l.draft = l.draft, reset(l.current)

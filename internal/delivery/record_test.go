@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -167,6 +168,25 @@ func TestForcedRowsAreSent(t *testing.T) {
 	r.step(&Offered{Ticket: 2, Feed: "backfill:1", Writes: []mapping.Write{upsert("1", "Bonn", "x")}, Force: true, Last: true})
 	r.pass(2 * time.Second)
 	r.take(1)
+}
+
+// TestRowThatMarketoHasHoldsNothingUp: what is settled without anything to be kept is
+// over soon, although the rest of its ticket waits.
+func TestRowThatMarketoHasHoldsNothingUp(t *testing.T) {
+	r := newRecordRig(t, nil)
+	r.deliver(upsert("1", "Bonn", "x"))
+	r.pass(time.Second)
+	r.step(&Offered{Ticket: 1, Feed: "backfill:1", Writes: []mapping.Write{upsert("1", "Bonn", "x"), upsert("2", "Bonn", "x")}})
+	r.commit(upsert("1", "Köln", "x"))
+	r.pass(r.m.cfg.MaxWait + endTime)
+	calls := r.take(1)
+	if got := text(calls); got != "UPSERT[1,Köln,x 2,Bonn,x]" {
+		t.Errorf("sent %s", got)
+	}
+	r.answer(calls[0])
+	if r.pass(time.Second); r.m.memory.items != 0 || !slices.Equal(r.settled, []uint64{1}) {
+		t.Errorf("%d objects in memory, tickets %v, want none and 1", r.m.memory.items, r.settled)
+	}
 }
 
 // TestRowsThatMarketoHasAreInMemoryUntilTheyAreSaved: a backfill does not go on while a

@@ -57,6 +57,25 @@ func (m *Machine) drained() bool {
 	return m.liveItems() == len(l.ends) && l.burst+l.sinceSync+len(l.ends) >= drainedSync
 }
 
+// endTime is the longest that an object whose end leaves nothing to be kept waits for
+// a save: what has come for its key waits with it.
+const endTime = 50 * time.Millisecond
+
+// nothingToSave reports whether no save is needed now: nothing is to be kept, and no
+// object waits for a save to be over, as a row of a backfill does that Marketo has.
+func (m *Machine) nothingToSave(now time.Time) bool {
+	l := &m.ledger
+	if !emptyDraft(&l.draft) {
+		return false
+	}
+	until := l.savedAt.Add(endTime)
+	if len(l.ends) > 0 && until.After(now) {
+		m.wakeAt(until)
+		return true
+	}
+	return len(l.ends) == 0
+}
+
 // joinTime is the longest a save waits for others to join it: nothing beside a
 // call to Marketo.
 const joinTime = 2 * time.Millisecond
