@@ -130,7 +130,7 @@ type Save struct {
 	Resolved []string
 	// Lacking holds the keys whose objects may lack a part of their rows at
 	// Marketo, until they are resolved. Their parked entries are done with. A
-	// key in Resolved or Parked, too, is not lacking.
+	// key in Resolved, too, is lacking; one in Parked, too, is not.
 	Lacking []string
 	Quota   *Quota
 	// Deletions replaces what is known of these mappings.

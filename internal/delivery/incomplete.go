@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"slices"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/marketo"
@@ -29,6 +30,15 @@ func (m *Machine) noteIncomplete(key string) {
 	}
 	m.known.incomplete[key] = struct{}{}
 	m.ledger.draft.Lacking = append(m.ledger.draft.Lacking, key)
+}
+
+// stillLacking keeps the noted keys of which Marketo may still lack a part: a store
+// takes what is resolved first, whichever was said last.
+func (m *Machine) stillLacking(noted []string) []string {
+	return slices.DeleteFunc(noted, func(key string) bool {
+		_, incomplete := m.known.incomplete[key]
+		return !incomplete
+	})
 }
 
 // isIncomplete reports whether Marketo may lack something of an object that a change

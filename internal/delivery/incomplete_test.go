@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"testing"
@@ -139,6 +140,113 @@ func TestObjectPerhapsMadeOfAPartByAnEarlierLife(t *testing.T) {
 			r := restartRig(t, state, nil)
 			r.lsn = 5000
 			r.wantCompleted(r.commit(part(marketo.Upsert, "1", "b")))
+		})
+	}
+}
+
+// What was refused under another spelling of a key stays missing there, also where
+// Marketo has what the row is spelled as by now.
+func TestPartOfARowWhoseParkedObjectIsSpelledOtherwise(t *testing.T) {
+	r := newRig(t, nil)
+	r.commit(upsert("ab", "a", "n"))
+	r.pass(time.Second)
+	r.answer(r.take(1)[0], marketo.Reject)
+	r.commit(removalWrite("ab", true))
+	r.tellRow(upsert("AB", "b", "n"))
+	r.pass(time.Second)
+	calls := r.take(1)
+	r.want(calls, "UPSERT[AB,b,n]")
+	r.answer(calls[0])
+	r.pass(time.Second)
+	key := upsert("ab").Key
+	if lacking := r.lacking(); !slices.Contains(lacking, key) || r.m.Report(r.now).Parked != 0 {
+		t.Errorf("lacking %q, %d parked, want the old spelling lacking and none parked", lacking, r.m.Report(r.now).Parked)
+	}
+	r.commit(part(marketo.Upsert, "ab", "c"))
+	if len(r.reads) != 1 {
+		t.Fatalf("%d rows are read, want that of the part", len(r.reads))
+	}
+	r.tellRow(upsert("ab", "c", "n"))
+	r.pass(time.Second)
+	r.want(r.take(1), "UPSERT[ab,c,n]")
+}
+
+// What was refused stays missing where the row is not sent again, as it does not
+// match any more, or several rows hold the key of what was to be removed.
+func TestPartOfARowWhoseParkedObjectWasNotSentAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		write mapping.Write
+		row   RowRead
+	}{
+		"does not match": {upsert("1", "a", "n"), RowRead{State: RowDiffers}},
+		"is not alone":   {write(marketo.Delete, "1"), RowRead{State: RowShared, Write: upsert("1", "a", "n")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, nil)
+			r.commit(c.write)
+			r.pass(time.Second)
+			r.answer(r.take(1)[0], marketo.Reject)
+			r.step(Act{Keys: []string{c.write.Key}, Reply: make(chan Acted, 1)})
+			c.row.Read = r.reads[0].Read
+			r.step(c.row)
+			r.reads = nil
+			r.pass(time.Second)
+			if r.take(0); r.m.Report(r.now).Parked != 0 {
+				t.Fatal("it is still parked")
+			}
+			r.wantCompleted(r.commit(part(marketo.Upsert, "1", "b")))
+		})
+	}
+}
+
+// An entry that is moved to another spelling, of which something was missing before,
+// can be ended: what ends it does not take it for known.
+func TestMovedEntryCanBeEnded(t *testing.T) {
+	r := newRig(t, nil)
+	r.commit(write(marketo.Delete, "ab"))
+	r.pass(time.Second)
+	r.answer(r.take(1)[0], marketo.Reject)
+	row := upsert("AB", "a", "n")
+	r.m.noteIncomplete(row.Key)
+	r.step(Act{Keys: []string{upsert("ab").Key}, Reply: make(chan Acted, 1)})
+	r.tellRow(row)
+	r.saves = nil
+	r.m.unparked(row.Key)
+	if r.pass(time.Second); !slices.Contains(r.lacking(), row.Key) {
+		t.Errorf("lacking %q, want the key: its entry would stay in the store", r.lacking())
+	}
+}
+
+// A store takes what is resolved first, then what is lacking: whatever came last
+// counts, also when a save has to be made again.
+func TestWhatWasSaidLastOfAnObjectIsSaved(t *testing.T) {
+	const key = "\x00ab\x00"
+	note, resolve := (*Machine).noteIncomplete, (*Machine).resolve
+	fail := func(m *Machine, _ string) { m.Step(epoch, Saved{Err: errors.New("no space left on device")}) }
+	save := func(m *Machine, _ string) { m.save(epoch) }
+	for name, c := range map[string]struct {
+		steps   []func(*Machine, string)
+		lacking bool
+	}{
+		"lacking, then resolved":             {[]func(*Machine, string){note, resolve}, false},
+		"resolved, then lacking":             {[]func(*Machine, string){note, resolve, note}, true},
+		"lacking, a failed save, resolved":   {[]func(*Machine, string){note, save, resolve, fail}, false},
+		"resolved, a failed save, lacking":   {[]func(*Machine, string){note, resolve, save, note, fail}, true},
+		"lacking, resolved, a failed save":   {[]func(*Machine, string){note, resolve, save, fail}, false},
+		"lacking again, resolved at the end": {[]func(*Machine, string){note, save, resolve, note, resolve, fail}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, nil)
+			r.holdSaves = true
+			for _, step := range c.steps {
+				step(r.m, key)
+			}
+			r.now, r.holdSaves = epoch.Add(time.Minute), false
+			r.step(Tick{})
+			last := r.saves[0]
+			if got := slices.Contains(last.Lacking, key); got != c.lacking || !slices.Contains(last.Resolved, key) {
+				t.Errorf("resolved %q, lacking %q, want it lacking: %v", last.Resolved, last.Lacking, c.lacking)
+			}
 		})
 	}
 }

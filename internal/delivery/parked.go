@@ -110,8 +110,12 @@ func (m *Machine) resolve(key string) {
 	}
 }
 
-// discard gives a parked object up.
-func (m *Machine) discard(key string) {
+// unparked ends the entry of a parked object that is not sent: what was refused
+// of it stays missing at Marketo.
+func (m *Machine) unparked(key string) {
+	if m.parked.objects[key] == nil {
+		return
+	}
 	delete(m.parked.objects, key)
 	m.noteIncomplete(key)
 	m.count.Resolved++
@@ -278,7 +282,7 @@ func (m *Machine) act(now time.Time, ev Act) {
 		case ev.Discard && m.trying(key):
 			answer.Problems = append(answer.Problems, "an object of mapping "+p.Mapping+" is being tried again; discard it if it is refused once more")
 		case ev.Discard:
-			m.discard(key)
+			m.unparked(key)
 			answer.Done++
 		default:
 			if err := m.retry(now, &p.Parked); err != nil {

@@ -115,6 +115,7 @@ func (m *Machine) save(now time.Time) {
 		}
 	}
 	l.current.Settled = above(l.current.Settled, frontier)
+	l.current.Lacking = m.stillLacking(l.current.Lacking)
 	m.gatherSettled(frontier)
 	if l.counted || last {
 		quota := checkpoint.Quota(m.calls.limiter.Snapshot())

@@ -158,6 +158,60 @@ func TestUnknownIsNotSuppressed(t *testing.T) {
 	}
 }
 
+// tellRow has every row that is asked for be as w is.
+func (r *rig) tellRow(w mapping.Write) {
+	r.t.Helper()
+	for len(r.reads) > 0 {
+		read := r.reads[0]
+		r.reads = r.reads[1:]
+		r.step(RowRead{Read: read.Read, State: RowMatches, Write: w})
+	}
+}
+
+// An object that is tried again, and that Marketo has by then, leaves nothing to be
+// kept: its entry was resolved by what went before it.
+func TestUnchangedRetryIsReleased(t *testing.T) {
+	r := newRecordRig(t, nil)
+	row := upsert("ab", "Bonn", "x")
+	r.commit(row)
+	r.pass(2 * time.Second)
+	r.answer(r.take(1)[0], marketo.Reject)
+	r.commit(removalWrite("AB", true))
+	r.step(Act{Keys: []string{row.Key}, Reply: make(chan Acted, 1)})
+	r.tellRow(row)
+	r.pass(2 * time.Second)
+	r.answer(r.take(1)[0])
+	r.pass(time.Hour)
+	if len(r.reads) != 1 || r.m.Report(r.now).Parked != 0 {
+		t.Fatalf("%d rows are asked for, %d objects are parked; the test needs a retry that follows what resolves it", len(r.reads), r.m.Report(r.now).Parked)
+	}
+	r.tellRow(row)
+	r.take(0)
+	if r.pass(endTime); r.m.Balance(0).Unchanged != 1 || r.m.memory.items != 0 {
+		t.Errorf("%d objects are unchanged, %d are kept in memory, want 1 and none", r.m.Balance(0).Unchanged, r.m.memory.items)
+	}
+}
+
+// Rows of a backfill that Marketo has are not released one by one.
+func TestUnchangedRowsShareASave(t *testing.T) {
+	r := newRecordRig(t, nil)
+	for _, row := range rows(0, 30) {
+		r.deliver(row)
+	}
+	r.pass(time.Hour)
+	saves := 0
+	known := r.rig.look
+	r.rig.look = func(e Look) {
+		saves += len(r.saves)
+		known(e)
+	}
+	r.m.ledger.savedAt, r.m.ledger.syncedAt = r.now, r.now
+	r.offer(1, "1", rows(0, 30)...)
+	if saves += len(r.saves); saves != 1 || !slices.Equal(r.settled, []uint64{1}) {
+		t.Errorf("%d saves for 30 rows, tickets %v, want one save of the ticket", saves, r.settled)
+	}
+}
+
 // TestForcedRowsAreSent: whatever is remembered.
 func TestForcedRowsAreSent(t *testing.T) {
 	r := newRecordRig(t, nil)

@@ -197,7 +197,8 @@ func (m *Machine) asked(now time.Time, it *item, ev *RowRead, covered bool) {
 // moveParked ends the entry of an object whose row has another spelling of its
 // key. Where nothing else would bring that row again after a kill, as it is the
 // entry that is being tried again, it stays parked under its own spelling until it
-// is settled.
+// is settled. What was refused stays missing in the object of the old spelling, if
+// Marketo tells the two apart.
 func (m *Machine) moveParked(it *item, row *mapping.Write) {
 	p := m.parked.objects[it.key]
 	if p == nil {
@@ -208,18 +209,19 @@ func (m *Machine) moveParked(it *item, row *mapping.Write) {
 		moved.Key, moved.Operation = row.Key, row.Operation.String()
 		moved.Fields, moved.Payload = fields(row.Object, true), fields(shorten(row.Object), false)
 		m.parked.objects[row.Key] = &moved
+		delete(m.known.incomplete, row.Key)
 		m.ledger.draft.Parked = append(m.ledger.draft.Parked, moved.Parked)
 		if moved.Waits {
 			m.clock.timers.add(timer{at: moved.due, parked: row.Key})
 		}
 	}
-	m.resolve(it.key)
+	m.unparked(it.key)
 }
 
 // kept settles a removal that is not made, as several rows hold the key.
 func (m *Machine) kept(it *item) {
 	if it.feed == fromParked {
-		m.resolve(it.key)
+		m.unparked(it.key)
 	}
 	m.states[it.mapping].count.Kept++
 	m.settle(it)

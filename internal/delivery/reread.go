@@ -99,7 +99,7 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 		m.cover(it, ev.Seen, &ev.Write.Object)
 	case ev.State == RowGone && covered:
 		// It is older than what was sent, and the end of the row is still to come.
-		m.differs(it)
+		m.differs(it, ev.State)
 		return
 	case it.ends && !covered:
 		// What the end of the row sets still has to be set.
@@ -110,7 +110,7 @@ func (m *Machine) rowRead(now time.Time, ev RowRead) {
 			m.cover(it, ev.Seen, nil)
 		}
 	case ev.State == RowDiffers:
-		m.differs(it)
+		m.differs(it, ev.State)
 		return
 	default:
 		m.rowGone(now, it)
@@ -153,10 +153,14 @@ func (m *Machine) refill(it *item, w *mapping.Write) {
 	it.object, it.problem = w.Object, w.Problem
 }
 
-// differs ends the item of a row that does not match, for which on_delete asks
-// nothing.
-func (m *Machine) differs(it *item) {
-	if it.feed == fromParked {
+// differs ends the item of a row that has gone, or that does not match, for which
+// on_delete asks nothing.
+func (m *Machine) differs(it *item, state RowState) {
+	switch {
+	case it.feed != fromParked:
+	case state == RowDiffers:
+		m.unparked(it.key) // a change that carries a part of the row may have it match again
+	default:
 		m.resolve(it.key)
 	}
 	m.states[it.mapping].count.Gone++
@@ -177,5 +181,5 @@ func (m *Machine) rowGone(now time.Time, it *item) {
 		m.promote(now, it)
 		return
 	}
-	m.differs(it)
+	m.differs(it, RowGone)
 }

@@ -113,8 +113,9 @@ func (s *story) keep(sv checkpoint.Save) {
 	s.disk.Parked = slices.DeleteFunc(slices.Clone(s.disk.Parked), func(p checkpoint.Parked) bool {
 		return slices.Contains(gone, p.Key) && !slices.ContainsFunc(sv.Parked, func(n checkpoint.Parked) bool { return n.Key == p.Key })
 	})
-	s.disk.Lacking = slices.DeleteFunc(slices.Concat(s.disk.Lacking, sv.Lacking), func(k string) bool {
-		return slices.Contains(sv.Resolved, k) || slices.ContainsFunc(sv.Parked, func(p checkpoint.Parked) bool { return p.Key == k })
+	s.disk.Lacking = slices.DeleteFunc(slices.Clone(s.disk.Lacking), func(k string) bool { return slices.Contains(sv.Resolved, k) })
+	s.disk.Lacking = slices.DeleteFunc(append(s.disk.Lacking, sv.Lacking...), func(k string) bool {
+		return slices.ContainsFunc(sv.Parked, func(p checkpoint.Parked) bool { return p.Key == k })
 	})
 	if sv.Quota != nil {
 		s.disk.Quota = *sv.Quota

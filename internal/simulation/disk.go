@@ -134,13 +134,13 @@ func (s *Simulator) apply(st *state, sv *save) {
 			st.through[k] = i
 		}
 	}
-	for _, key := range sv.Lacking {
-		delete(st.parked, parseKey(key))
-		st.lacking[parseKey(key)] = true
-	}
 	for _, key := range sv.Resolved {
 		delete(st.parked, parseKey(key))
 		delete(st.lacking, parseKey(key))
+	}
+	for _, key := range sv.Lacking {
+		delete(st.parked, parseKey(key))
+		st.lacking[parseKey(key)] = true
 	}
 	for _, p := range sv.Parked {
 		st.parked[parseKey(p.Key)] = p

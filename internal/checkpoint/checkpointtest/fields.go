@@ -60,7 +60,7 @@ func wholeState() checkpoint.State {
 		Checkpoint: &ck, SameBoot: true, Latest: *sv.Latest,
 		InFlight: []checkpoint.Call{{ID: 1<<40 | 1, Keys: sv.Started[0].Keys}, {ID: 1<<40 | 2}},
 		Settled:  sv.Settled[:2], SettledTo: sv.SettledTo, Parked: sv.Parked, Deletions: sv.Deletions,
-		Lacking: sv.Lacking[:1], Cursors: sv.Cursors, Refused: map[string]int{"backfill:1": 2}, Accepted: sv.Accepted,
+		Lacking: sv.Lacking[:2], Cursors: sv.Cursors, Refused: map[string]int{"backfill:1": 2}, Accepted: sv.Accepted,
 		Quota: *sv.Quota, Sent: sv.Sent, Lags: sv.Lags,
 	}
 }

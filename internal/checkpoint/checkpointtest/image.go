@@ -181,13 +181,13 @@ func (m *image) floor() checkpoint.LSN {
 }
 
 func (m *image) park(sv *checkpoint.Save) {
-	for _, key := range sv.Lacking {
-		delete(m.parked, key)
-		m.lacking[key] = true
-	}
 	for _, key := range sv.Resolved {
 		delete(m.parked, key)
 		delete(m.lacking, key)
+	}
+	for _, key := range sv.Lacking {
+		delete(m.parked, key)
+		m.lacking[key] = true
 	}
 	for _, p := range sv.Parked {
 		m.parked[p.Key] = p

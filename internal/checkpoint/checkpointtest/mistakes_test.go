@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
@@ -40,6 +41,9 @@ func mistakes() map[string]mistake {
 				}
 			}
 		}
+	})
+	all["what is resolved and lacking is not lacking"] = with(func(sv *checkpoint.Save) {
+		sv.Lacking = slices.DeleteFunc(slices.Clone(sv.Lacking), func(key string) bool { return slices.Contains(sv.Resolved, key) })
 	})
 	all["what stands for settled changes stands beside them"] = with(func(sv *checkpoint.Save) {
 		if sv.SettledTo != nil {

@@ -26,9 +26,9 @@ func testReplaced(t T, w World) {
 			Refused:   []checkpoint.Refused{refuse("f", "a", "1"), refuse("f", "b", "1"), refuse("f", "c", "1"), refuse("g", "a", "1")},
 		},
 		{
-			// b was parked again, c is done with, d was given up, e was given up and
-			// is done with; x is whole again, y is parked.
-			Parked: []checkpoint.Parked{park("a", 2), park("b", 2), park("y", 1)}, Resolved: []string{"b", "c", "x", "e", "none"}, Lacking: []string{"d", "e", "y"},
+			// b was parked again, c is done with, d was given up, e is done with and
+			// lacks something since; x is whole again, y is parked, z is lacking again.
+			Parked: []checkpoint.Parked{park("a", 2), park("b", 2), park("y", 1)}, Resolved: []string{"b", "c", "x", "e", "z", "none"}, Lacking: []string{"d", "e", "y", "z"},
 			Deletions: []checkpoint.Deletions{deletions("m", 2)},
 			Cursors:   []checkpoint.Cursor{{Feed: "g", Value: ""}, {Feed: "h", Value: "2"}, {Feed: "none", Value: ""}},
 			Refused:   []checkpoint.Refused{refuse("f", "a", "2"), refuse("f", "b", "2")},
@@ -40,7 +40,7 @@ func testReplaced(t T, w World) {
 	for range 2 {
 		got := load(t, s)
 		same(t, "parked", got.Parked, []checkpoint.Parked{park("a", 2), park("b", 2), park("y", 1)})
-		same(t, "lacking", got.Lacking, []string{"d", "z"})
+		same(t, "lacking", got.Lacking, []string{"d", "e", "z"})
 		same(t, "deletions", got.Deletions, []checkpoint.Deletions{deletions("m", 2), deletions("n", 1)})
 		same(t, "cursors", got.Cursors, []checkpoint.Cursor{{Feed: "f", Value: "1"}, {Feed: "h", Value: "2"}})
 		same(t, "refused", got.Refused, map[string]int{"f": 2, "g": 1})

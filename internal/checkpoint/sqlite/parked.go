@@ -75,11 +75,11 @@ func (s *Store) saveParked(ctx context.Context, sv *checkpoint.Save) error {
 		}
 		return nil
 	}
-	if err := eachKey(sv.Lacking, s.stmts.resolve, s.stmts.lack); err != nil {
-		return fmt.Errorf("note lacking object: %w", err)
-	}
 	if err := eachKey(sv.Resolved, s.stmts.resolve, s.stmts.regain); err != nil {
 		return fmt.Errorf("resolve parked object: %w", err)
+	}
+	if err := eachKey(sv.Lacking, s.stmts.resolve, s.stmts.lack); err != nil {
+		return fmt.Errorf("note lacking object: %w", err)
 	}
 	for i := range sv.Parked {
 		p := &sv.Parked[i]
