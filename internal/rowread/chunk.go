@@ -77,32 +77,48 @@ type Row struct {
 // at, with those that the publication's row filter leaves out; done says that
 // there are no more up to Until.
 func (c *Chunk) Next(ctx context.Context, after []string, most int, found func(Row) bool) (last []string, done bool, err error) {
-	var where, beyond string
-	var parameters [][]byte
-	for _, place := range []struct {
-		key  []string
-		into *string
-	}{{after, &where}, {c.Until, &beyond}} {
-		if place.key == nil {
-			continue
-		}
-		if len(place.key) != len(c.Key) {
+	for _, key := range [][]string{after, c.Until} {
+		if key != nil && len(key) != len(c.Key) {
 			return nil, false, c.wrong(problem(replication.Unreadable, "the key of the table has other columns now (%s); cancel the backfill and start it again", strings.Join(c.Key, ", ")))
 		}
-		*place.into = c.key.after(len(parameters))
-		for _, text := range place.key {
-			parameters = append(parameters, []byte(text))
+	}
+	part := func(last []string, rows int) statement {
+		if last == nil {
+			last = after
 		}
+		return c.behind(last, rows)
 	}
-	if where != "" {
-		where = " WHERE " + where
-	}
-	sql := c.selectRows("", beyond) + where + " ORDER BY " + c.key.order(false) + " LIMIT " + strconv.Itoa(most)
-	seen, last, ended, err := c.fetch(ctx, query{sql: sql, byIndex: true, parameters: parameters, time: chunkTime}, found)
+	last, ended, err := c.fetch(ctx, query{byIndex: true, part: part, most: most, time: chunkTime}, found)
 	if last == nil {
 		last = after
 	}
-	return last, err == nil && ended && seen < most, c.wrong(err)
+	return last, err == nil && ended, c.wrong(err)
+}
+
+// behind is the query for so many rows behind the one of a key. The server begins
+// with it anew for each part: a cursor would have it gather all rows of a part before
+// it sends the first.
+func (c *Chunk) behind(key []string, rows int) statement {
+	var where, beyond string
+	var s statement
+	if key != nil {
+		where, s.parameters = " WHERE "+c.key.after(0), texts(key)
+	}
+	if c.Until != nil {
+		beyond = c.key.after(len(s.parameters))
+		s.parameters = append(s.parameters, texts(c.Until)...)
+	}
+	s.sql = c.selectRows("", beyond) + where + " ORDER BY " + c.key.order(false) + " LIMIT " + strconv.Itoa(rows)
+	return s
+}
+
+// texts are values as parameters.
+func texts(values []string) [][]byte {
+	parameters := make([][]byte, len(values))
+	for i, value := range values {
+		parameters[i] = []byte(value)
+	}
+	return parameters
 }
 
 // Last returns the key of the last row; nil where there is none.

@@ -76,15 +76,18 @@ func (r *keyedRows) read(ctx context.Context, these []int) error {
 }
 
 func (r *keyedRows) fetch(ctx context.Context, these []int) error {
-	q := query{sql: r.sql, parameters: make([][]byte, len(r.columns)), formats: make([]int16, len(r.columns))}
+	declare := statement{sql: "DECLARE chunk NO SCROLL CURSOR FOR " + r.sql, parameters: make([][]byte, len(r.columns)), formats: make([]int16, len(r.columns))}
 	for i := range r.columns {
 		texts := make([]string, len(these))
 		for j, key := range these {
 			texts[j] = r.keys[key][i]
 		}
-		q.parameters[i], q.formats[i] = arrayOf(texts), 1
+		declare.parameters[i], declare.formats[i] = arrayOf(texts), 1
 	}
-	_, _, _, err := r.chunk.fetch(ctx, q, func(row Row) bool {
+	next := func(_ []string, rows int) statement {
+		return statement{sql: "FETCH " + strconv.Itoa(rows) + " FROM chunk"}
+	}
+	_, _, err := r.chunk.fetch(ctx, query{begin: declare, part: next}, func(row Row) bool {
 		if !r.seen[row.Key] {
 			r.seen[row.Key] = true
 			r.enough = !r.found(row)

@@ -3,6 +3,7 @@ package rowread
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +29,7 @@ const (
 // does not get old where the server is slow.
 type fetch struct {
 	chunk *Chunk
+	query query
 	found func(Row) bool
 	// most is how many rows the next part has.
 	most int
@@ -42,53 +44,74 @@ type fetch struct {
 
 // query is what is fetched.
 type query struct {
-	sql        string
-	byIndex    bool
-	parameters [][]byte
-	formats    []int16
-	// time is after how long nothing more is fetched; zero for all there is.
+	byIndex bool
+	// begin comes before the first part; it may be empty.
+	begin statement
+	// part brings the next rows, so many of them; last is the key of the last row that
+	// came, nil for none.
+	part func(last []string, rows int) statement
+	// most is how many rows are looked at, zero for any number; time after how long
+	// nothing more is fetched, zero for all there is.
+	most int
 	time time.Duration
 }
 
-// fetch reads what a query finds. ended says that it has all.
-func (c *Chunk) fetch(ctx context.Context, q query, found func(Row) bool) (seen int, last []string, ended bool, err error) {
-	f := &fetch{chunk: c, found: found, most: cmp.Or(c.session.looked.atATime, fetchRows), more: true}
-	ended, err = f.all(ctx, q)
-	if f.seen > 0 {
-		last = strings.Split(f.at, "\x00")
-	}
-	return f.seen, last, ended, err
+// statement is one of SQL, with its parameters and their formats.
+type statement struct {
+	sql        string
+	parameters [][]byte
+	formats    []int16
 }
 
-func (f *fetch) all(ctx context.Context, q query) (ended bool, err error) {
+// fetch reads what a query finds. ended says that it has all.
+func (c *Chunk) fetch(ctx context.Context, q query, found func(Row) bool) (last []string, ended bool, err error) {
+	f := &fetch{chunk: c, query: q, found: found, most: cmp.Or(c.session.looked.atATime, fetchRows), more: true}
+	ended, err = f.all(ctx)
+	return f.last(), ended, err
+}
+
+// last is the key of the last row that was looked at; nil for none.
+func (f *fetch) last() []string {
+	if f.seen == 0 {
+		return nil
+	}
+	return strings.Split(f.at, "\x00")
+}
+
+func (f *fetch) all(ctx context.Context) (ended bool, err error) {
 	began := time.Now()
 	want := f.want()
-	n, err := f.first(ctx, want, q)
+	n, err := f.first(ctx, want)
 	for before := began; err == nil; {
 		if n < want || f.beyond {
 			return f.more, nil
 		}
 		now := time.Now()
 		f.paced(now.Sub(before))
-		if before = now; !f.more || q.time > 0 && now.Sub(began) >= q.time {
+		before = now
+		if !f.more || f.seen == f.query.most || f.query.time > 0 && now.Sub(began) >= f.query.time {
 			return false, nil
 		}
 		want = f.want()
-		n, err = f.rows(f.chunk.session.conn.ExecParams(ctx, fetchSQL(want), nil, nil, nil, nil))
+		part := f.query.part(f.last(), want)
+		n, err = f.rows(f.chunk.session.conn.ExecParams(ctx, part.sql, part.parameters, nil, part.formats, nil))
 	}
 	return false, err
 }
 
 // first begins to read: all that it takes goes to the server at once.
-func (f *fetch) first(ctx context.Context, want int, q query) (n int, err error) {
+func (f *fetch) first(ctx context.Context, want int) (n int, err error) {
 	var batch pgconn.Batch
-	batch.ExecParams(settingsSQL(f.chunk.Patience, q.byIndex), nil, nil, nil, nil)
-	batch.ExecParams("DECLARE chunk NO SCROLL CURSOR FOR "+q.sql, q.parameters, nil, q.formats, nil)
-	batch.ExecParams(fetchSQL(want), nil, nil, nil, nil)
+	statements := []statement{{sql: settingsSQL(f.chunk.Patience, f.query.byIndex)}, f.query.begin, f.query.part(nil, want)}
+	if f.query.begin.sql == "" {
+		statements = slices.Delete(statements, 1, 2)
+	}
+	for _, s := range statements {
+		batch.ExecParams(s.sql, s.parameters, nil, s.formats, nil)
+	}
 	results := f.chunk.session.conn.ExecBatch(ctx, &batch)
-	const fetched = 2 // the place of its rows among the results
-	for i := 0; results.NextResult() && err == nil; i++ {
-		if result := results.ResultReader(); i == fetched {
+	for i := 1; results.NextResult() && err == nil; i++ {
+		if result := results.ResultReader(); i == len(statements) {
 			n, err = f.rows(result)
 		} else {
 			_, err = result.Close()
@@ -96,8 +119,6 @@ func (f *fetch) first(ctx context.Context, want int, q query) (n int, err error)
 	}
 	return n, cmp.Or(err, results.Close())
 }
-
-func fetchSQL(rows int) string { return "FETCH " + strconv.Itoa(rows) + " FROM chunk" }
 
 // settingsSQL bounds how long a fetch may take. By an index, the server must not
 // choose a plan that sorts the table: it would take minutes where the rows that are
@@ -115,10 +136,14 @@ func settingsSQL(patience time.Duration, byIndex bool) string {
 
 // want is how many rows are fetched next.
 func (f *fetch) want() int {
-	if left := f.chunk.Room - f.seen; left > 0 {
-		return min(f.most, left)
+	want := f.most
+	if room := f.chunk.Room - f.seen; room > 0 {
+		want = min(want, room)
 	}
-	return f.most
+	if f.query.most > 0 {
+		want = min(want, f.query.most-f.seen)
+	}
+	return want
 }
 
 // paced has the next part be as large as the time says that the last one took, and
