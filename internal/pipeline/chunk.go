@@ -13,6 +13,8 @@ type chunk struct {
 	pieces []piece
 	// window is the place of the follower that has the window it was read in.
 	window int
+	// mark is the name of its mark.
+	mark string
 	// ticket is that of the first piece; the next ones follow.
 	ticket uint64
 	feed   string

@@ -48,9 +48,11 @@ type loading struct {
 	job  *job
 	log  *slog.Logger
 	// filter chooses rows beside the mapping; nil for all.
-	filter  *mapping.Set
-	session *rowread.Session
-	beside  *beside
+	filter *mapping.Set
+	// sessions are two, so that the mark of a chunk can be written while the next one
+	// is read. The second is opened when it is of use.
+	sessions [2]*rowread.Session
+	beside   *beside
 	// place is behind what was handed in.
 	place backfill.Cursor
 	// ahead is what was read before the chunk in front of it was settled; nil for

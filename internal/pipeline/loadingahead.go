@@ -3,7 +3,8 @@ package pipeline
 import "context"
 
 // What is here is for speed only. Between the reading of a chunk and its mark, the
-// server and the reader have to come to that mark: the next chunk is read meanwhile.
+// server and the reader have to come to that mark: the next chunk is read meanwhile,
+// over the other session.
 // It is of use only if the one before it is handed in whole, and soon.
 
 // readAhead reads what follows a part that waits for its mark, where chunks are
@@ -16,7 +17,7 @@ func (l *loading) readAhead(ctx context.Context, p *part) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, chunkPatience)
 	defer cancel()
-	l.ahead = &part{room: want, ahead: true, before: p.next, next: p.next}
+	l.ahead = &part{room: want, session: 1 - p.session, ahead: true, before: p.next, next: p.next}
 	if l.read(ctx, l.ahead) != nil {
 		l.dropAhead()
 	}

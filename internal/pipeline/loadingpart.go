@@ -34,9 +34,11 @@ type part struct {
 	// pieces end before the last row, each with a cursor of its own.
 	pieces []piece
 
-	// window is the place of the follower in whose window it was read; read says
-	// that it was, ahead that it is to be read at once or not at all.
+	// window is the place of the follower in whose window it was read, session that of
+	// the session over which; read says that it was, ahead that it is to be read at
+	// once or not at all.
 	window   int
+	session  int
 	read     bool
 	ahead    bool
 	snapshot backfill.Snapshot
@@ -128,8 +130,13 @@ func (l *loading) part(ctx context.Context, p *part) (again [][]string, err erro
 	if err != nil {
 		return nil, err
 	}
+	marked := make(chan error, 1)
+	go func() { marked <- l.mark(ctx, p, c) }()
 	if p.keys == nil && !p.done {
 		l.readAhead(ctx, p)
+	}
+	if err := <-marked; err != nil {
+		return nil, err
 	}
 	verdict, err := l.passed(ctx, c)
 	if err != nil {
@@ -148,7 +155,7 @@ func (l *loading) part(ctx context.Context, p *part) (again [][]string, err erro
 	return again, nil
 }
 
-// load reads the rows and gives them to the reader, for their mark.
+// load reads the rows and gives them to the reader, for the mark that is to come.
 func (l *loading) load(ctx context.Context, p *part) (*chunk, error) {
 	ctx, cancel := context.WithTimeout(ctx, chunkPatience)
 	defer cancel()
@@ -163,35 +170,34 @@ func (l *loading) load(ctx context.Context, p *part) (*chunk, error) {
 	l.passBy = false
 	l.mu.Lock()
 	c := &chunk{
-		keys: p.rows, writes: p.writes, pieces: p.pieces, window: p.window, ticket: l.ticket + 1, feed: l.job.Feed(),
+		keys: p.rows, writes: p.writes, pieces: p.pieces, window: p.window, mark: "backfill " + rand.Text(), ticket: l.ticket + 1, feed: l.job.Feed(),
 		before: p.before, after: p.next, again: p.refused, refused: l.refused, force: l.job.Force || len(l.job.Keys) > 0, last: p.done, announced: l.job.announced,
 	}
 	l.ticket += uint64(len(p.pieces) + 1)
 	l.mu.Unlock()
-	return c, l.mark(ctx, p, c)
+	b := l.beside
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.followers[c.window].Load(p.snapshot, p.rows, backfill.Mark{LSN: backfill.Unplaced, Name: c.mark}) {
+		return nil, errAgain
+	}
+	b.chunk = c
+	return c, nil
 }
 
 // mark has the mark of a chunk written. The reader knows its name before: the stream
 // may bring it before the server has answered.
 func (l *loading) mark(ctx context.Context, p *part, c *chunk) error {
-	b, name := l.beside, "backfill "+rand.Text()
-	b.mu.Lock()
-	follower := b.followers[c.window]
-	loaded := follower.Load(p.snapshot, p.rows, backfill.Mark{LSN: backfill.Unplaced, Name: name})
-	if loaded {
-		b.chunk = c
-	}
-	b.mu.Unlock()
-	if !loaded {
-		return errAgain
-	}
-	mark, err := l.session.Mark(ctx, name)
+	ctx, cancel := context.WithTimeout(ctx, chunkPatience)
+	defer cancel()
+	b := l.beside
+	mark, err := l.sessions[p.session].Mark(ctx, c.mark)
 	if err != nil && b.withdraw(c) {
 		return err
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.chunk == c {
+	if follower := b.followers[c.window]; b.chunk == c {
 		follower.Place(mark.LSN)
 		// The stream may be there already, and brings no message.
 		c.silent = mark.Name == "" || follower.Passed()
@@ -249,7 +255,7 @@ func (b *beside) withdraw(c *chunk) bool {
 // read reads the rows of a part as of a snapshot that the follower admits.
 func (l *loading) read(ctx context.Context, p *part) error {
 	p.window, l.turn = l.turn, 1-l.turn
-	chunk, err := l.admitted(ctx, p.window, !p.ahead)
+	chunk, err := l.admitted(ctx, p)
 	if err != nil {
 		return err
 	}

@@ -82,7 +82,7 @@ func (l *loading) leaveOut(err error) {
 
 // passedBy goes on behind the next row.
 func (l *loading) passedBy(ctx context.Context, p *part) error {
-	chunk, err := l.session.BeginChunk(ctx, l.table(), nil)
+	chunk, err := l.sessions[p.session].BeginChunk(ctx, l.table(), nil)
 	if err != nil {
 		return err
 	}
@@ -124,17 +124,21 @@ func (l *loading) row(relation *pgoutput.Relation, p *part, row rowread.Row) err
 	return nil
 }
 
-// admitted opens the window of a follower, and takes snapshots until one sees all
-// that the stream had brought by then; where it is not patient, one alone.
-func (l *loading) admitted(ctx context.Context, window int, patient bool) (*rowread.Chunk, error) {
+// admitted opens the window of a part's follower, and takes snapshots until one sees
+// all that the stream had brought by then; for a part that is read ahead, one alone.
+func (l *loading) admitted(ctx context.Context, p *part) (*rowread.Chunk, error) {
+	session, err := l.open(ctx, p.session)
+	if err != nil {
+		return nil, err
+	}
 	b := l.beside
-	follower := b.followers[window]
+	follower := b.followers[p.window]
 	began, told := time.Now(), false
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		b.mu.Lock()
 		follower.Open()
 		b.mu.Unlock()
-		chunk, err := l.session.BeginChunk(ctx, l.table(), l.columns())
+		chunk, err := session.BeginChunk(ctx, l.table(), l.columns())
 		if err != nil {
 			return nil, err
 		}
@@ -150,7 +154,7 @@ func (l *loading) admitted(ctx context.Context, window int, patient bool) (*rowr
 		if err := chunk.End(ctx); err != nil {
 			return nil, err
 		}
-		if !patient {
+		if p.ahead {
 			return nil, errAgain
 		}
 		if elsewhere {

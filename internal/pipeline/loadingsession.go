@@ -14,11 +14,11 @@ import (
 func (l *loading) announce(ctx context.Context) error {
 	rows := int64(len(l.job.Keys))
 	if rows == 0 {
-		if err := l.open(ctx); err != nil {
+		session, err := l.open(ctx, 0)
+		if err != nil {
 			return err
 		}
-		var err error
-		if rows, err = l.session.CountRows(ctx, l.table()); err != nil {
+		if rows, err = session.CountRows(ctx, l.table()); err != nil {
 			return err
 		}
 	}
@@ -58,10 +58,11 @@ func (l *loading) attach(ctx context.Context) error {
 			return nil
 		}
 	}
-	if err := l.open(ctx); err != nil {
+	session, err := l.open(ctx, 0)
+	if err != nil {
 		return err
 	}
-	first, err := l.session.BeginChunk(ctx, l.table(), l.columns())
+	first, err := session.BeginChunk(ctx, l.table(), l.columns())
 	if err != nil {
 		return err
 	}
@@ -73,7 +74,7 @@ func (l *loading) attach(ctx context.Context) error {
 	l.beside = b
 	// The reader begins with the next message: one of ours comes sooner than an answer,
 	// for which the server is asked ten times a second at most.
-	if _, err := l.session.Mark(ctx, "backfill "+rand.Text()); err != nil {
+	if _, err := session.Mark(ctx, "backfill "+rand.Text()); err != nil {
 		return err
 	}
 	for began, wait := false, 5*time.Millisecond; !began; wait = min(2*wait, signEvery) {
@@ -88,7 +89,7 @@ func (l *loading) attach(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	bound, err := l.session.Bound(ctx)
+	bound, err := session.Bound(ctx)
 	if err != nil {
 		return err
 	}
@@ -100,17 +101,18 @@ func (l *loading) attach(ctx context.Context) error {
 	return nil
 }
 
-func (l *loading) open(ctx context.Context) (err error) {
-	if l.session == nil {
-		l.session, err = rowread.Open(ctx, l.runner.Source)
+// open returns a session of the two.
+func (l *loading) open(ctx context.Context, which int) (_ *rowread.Session, err error) {
+	if l.sessions[which] == nil {
+		l.sessions[which], err = rowread.Open(ctx, l.runner.Source)
 	}
-	return err
+	return l.sessions[which], err
 }
 
 // forget keeps what is remembered of the stream small while nothing is read.
 func (l *loading) forget(ctx context.Context) error {
 	b := l.beside
-	if b == nil || l.session == nil {
+	if b == nil || l.sessions[0] == nil {
 		return nil
 	}
 	b.mu.Lock()
@@ -119,7 +121,7 @@ func (l *loading) forget(ctx context.Context) error {
 	if !many {
 		return nil
 	}
-	now, err := l.session.Now(ctx)
+	now, err := l.sessions[0].Now(ctx)
 	if err != nil {
 		return fmt.Errorf("look at what runs: %w", err)
 	}
@@ -135,8 +137,10 @@ func (l *loading) forget(ctx context.Context) error {
 func (l *loading) release(ctx context.Context) {
 	l.runner.reader.beside.CompareAndSwap(l.beside, nil)
 	l.beside, l.ahead = nil, nil
-	if l.session != nil {
-		l.session.Close(ctx)
-		l.session = nil
+	for i, session := range l.sessions {
+		if session != nil {
+			session.Close(ctx)
+			l.sessions[i] = nil
+		}
 	}
 }
