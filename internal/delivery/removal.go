@@ -63,12 +63,21 @@ func (m *Machine) awaitEnd(it *item) {
 		m.move(it, unended)
 		return
 	}
-	if !m.undecided(it) {
-		it.after.ask()
-		m.absorbNext(it)
+	if m.undecided(it) {
+		it.ask()
+	} else {
+		m.askTogether(it)
 	}
-	it.ask()
 	m.move(it, reading)
+}
+
+// askTogether merges an undecided removal into what precedes it, and has the table
+// tell what becomes of the two: a removal that the table is asked for by itself
+// would not be merged any more.
+func (m *Machine) askTogether(it *item) {
+	it.after.ask()
+	m.absorbNext(it)
+	it.ask()
 }
 
 // await remembers a removal until the end of its transaction. Those that wait no

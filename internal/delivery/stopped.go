@@ -71,10 +71,15 @@ func (m *Machine) stopAt(now time.Time, i int, at stopped) {
 }
 
 // askForUndecided has the table tell what becomes of removals of a mapping: the
-// rest of their transaction, which would decide, does not come.
+// rest of their transaction, which would decide, does not come. What precedes them is
+// asked for with them.
 func (m *Machine) askForUndecided(mapping int) {
 	for it := range m.keys.items() {
-		if int(it.mapping) == mapping && (it.stage == unended || it.stage == waiting) && m.undecided(it) {
+		switch {
+		case int(it.mapping) != mapping:
+		case it.idle() && m.precedesUndecided(it):
+			m.askTogether(it)
+		case (it.stage == unended || it.stage == waiting) && m.undecided(it):
 			it.ask()
 		}
 	}
