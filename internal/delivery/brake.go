@@ -225,7 +225,13 @@ func (m *Machine) silent(mapping int) bool {
 // rows may have been put back, farther on in the stream than memory reaches.
 func (m *Machine) askAgain(now time.Time, mapping int) {
 	for it := range m.keys.items() {
-		if int(it.mapping) != mapping || !it.deletes() {
+		if int(it.mapping) != mapping {
+			continue
+		}
+		if it.idle() && m.precedesUndecided(it) && it.after.deletes() {
+			m.askTogether(it)
+		}
+		if !it.deletes() {
 			continue
 		}
 		switch it.stage {

@@ -9,6 +9,7 @@ import (
 	"github.com/cdcsync/cdcsync/internal/checkpoint"
 	"github.com/cdcsync/cdcsync/internal/mapping"
 	"github.com/cdcsync/cdcsync/internal/marketo"
+	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
 func deletions(from, n int) []mapping.Write {
@@ -253,5 +254,39 @@ func TestReservedCallsCount(t *testing.T) {
 	r.pass(21 * time.Second)
 	if calls := len(r.calls); calls != 1 {
 		t.Errorf("%d calls 20 seconds later, want the one that waited", calls)
+	}
+}
+
+// An earlier life may have sent a change and the removal behind it as one, before the
+// mapping was held and released: the change does not go alone.
+func TestReleasedRemovalIsAskedForWithWhatPrecedesIt(t *testing.T) {
+	free := checkpoint.Deletions{Mapping: "visits", Free: epoch.Unix()/60 + 30}
+	held := checkpoint.Deletions{Mapping: "visits", Held: true}
+	for name, c := range map[string]struct {
+		brake   checkpoint.Deletions
+		release bool
+	}{"before it comes": {brake: free}, "while its transaction is open": {brake: held, release: true}} {
+		t.Run(name, func(t *testing.T) {
+			state := checkpoint.State{Checkpoint: &checkpoint.Checkpoint{LSN: start}, SameBoot: true, Sent: pgoutput.Position{Commit: 2000, Seq: 1}, Deletions: []checkpoint.Deletions{c.brake}}
+			r := restartRig(t, state, func(c *Config) { c.MaxDeletes = 100 })
+			r.commit(upsert("1", "a"))
+			r.step(&Received{Entries: []Entry{
+				{Kind: EntryBegin, LSN: 2000, Time: r.now},
+				{Kind: EntryWrite, Seq: 1, Write: removalWrite("1", false)},
+			}})
+			if c.release {
+				r.release("visits")
+			}
+			r.pass(time.Minute)
+			r.step(&Received{Entries: []Entry{{Kind: EntryCommit, LSN: 2010}}})
+			r.pass(time.Minute)
+			r.take(0)
+			if len(r.reads) != 1 || !r.reads[0].Folded {
+				t.Fatalf("asked %+v, want once whether a row holds the key", r.reads)
+			}
+			r.step(RowRead{Read: r.reads[0].Read, State: RowGone})
+			r.pass(time.Minute)
+			r.want(r.take(1), "DELETE[1,-,-]")
+		})
 	}
 }

@@ -94,16 +94,31 @@ func (m *Machine) enqueue(now time.Time, e *Entry, at pgoutput.Position) {
 	it.at, it.xid, it.ref, it.from = at, m.stream.xid, m.stream.open, uint32(at.Seq)
 	it.since, it.committed = stampOf(now), stampOf(m.stream.time)
 	it.newest = it.committed
-	if it.deletes() && state.brake.free.After(now) {
-		it.ask()
-	}
 	m.window.Add(m.stream.open)
 	m.add(it)
 	if w.Partial && m.holds.all.After(now) {
 		// A call that nobody knows of may have made the object from a part.
 		m.noteIncomplete(it.key)
 	}
+	if it.deletes() && state.brake.free.After(now) {
+		m.chainAsking(now, head, it)
+		return
+	}
 	m.chain(now, head, it)
+}
+
+// chainAsking is chain for a removal that the table is asked for, as its mapping was
+// released. It is asked for with what it would be merged into: an earlier life, which
+// knew nothing of the release, may have sent the two as one.
+func (m *Machine) chainAsking(now time.Time, head, it *item) {
+	if head == nil || !head.last.idle() || !m.mayAbsorb(head.last, it) {
+		it.ask()
+		m.chain(now, head, it)
+		return
+	}
+	before := head.last
+	m.chain(now, head, it)
+	m.askTogether(before)
 }
 
 // chain puts an item at the end of its key's chain, which begins with head; where
