@@ -21,8 +21,9 @@ const (
 	pieceCalls = 10
 	chunkBytes = 2 << 20
 	// chunkShare is the part of delivery.max_pending that a chunk has at most: the
-	// machine takes a quarter of it from backfills.
-	chunkShare = 12
+	// machine takes a quarter of it from backfills: two chunks that are on their way, one
+	// that waits for its mark, and one that is read ahead.
+	chunkShare = 16
 	// A chunk that is settled within quickly is followed by one of twice as many
 	// pieces, one that takes longer than slowly by one of half as many: reading begins
 	// with a dozen questions to the server, whatever the number of rows.
