@@ -41,6 +41,8 @@ type rowSeen struct {
 	seen    *pgoutput.Transactions
 }
 
+func (r *rowsRead) none() bool { return len(r.newest)+len(r.before) == 0 }
+
 func (r *rowsRead) find(hash uint64) (rowSeen, bool) {
 	row, ok := r.newest[hash]
 	if !ok {
@@ -138,6 +140,9 @@ func (m *Machine) uncover(it *item) {
 
 // covers reports whether a row that was read covers a change that has come.
 func (m *Machine) covers(hash uint64, w *mapping.Write, at pgoutput.Position) bool {
+	if m.reads.rows.none() {
+		return false
+	}
 	row, ok := m.reads.rows.find(hash)
 	if !ok {
 		return false

@@ -7,17 +7,19 @@ import (
 	"github.com/cdcsync/cdcsync/internal/pgoutput"
 )
 
+// Apply is Fitted.Apply of the change's relation.
+func (s *Set) Apply(c *pgoutput.Change, out []Write) []Write { return s.Of(c.Relation).Apply(c, out) }
+
 // Apply appends the writes that c asks for, in order, and returns the longer
 // slice. A change of a relation that is not bound asks for none. The writes
 // own their memory; c may be reused.
-func (s *Set) Apply(c *pgoutput.Change, out []Write) []Write {
-	to := (*s.bound.Load())[c.Relation]
-	if to == nil {
+func (f *Fitted) Apply(c *pgoutput.Change, out []Write) []Write {
+	if f == nil {
 		return out
 	}
 	sc := scratches.Get().(*scratch)
 	defer scratches.Put(sc)
-	for _, p := range to.plans {
+	for _, p := range f.plans {
 		switch c.Operation {
 		case pgoutput.Insert:
 			out = p.insert(sc, c, out)

@@ -145,14 +145,14 @@ type Write struct {
 	// restarts and changes of the configuration: the custom object type in
 	// lower case and the key values, each ended by a zero byte. A row whose
 	// key has a Problem has a Key of its own that no object has.
-	Key string
-	// Operation may differ from the mapping's: deletes, and the update that
-	// an on_delete set becomes.
-	Operation marketo.Operation
-	Object    marketo.Object
+	Key    string
+	Object marketo.Object
 	// Problem is why the object cannot be built; nil when it can. Such a
 	// write takes its place in the order of its key and is parked.
 	Problem *Problem
+	// Operation may differ from the mapping's: deletes, and the update that
+	// an on_delete set becomes.
+	Operation marketo.Operation
 	// Reread is set when the stream lacks values (unchanged TOAST after a key
 	// change, or in where or an expression) and the row must be read from the
 	// table before it is sent: Set.Row, and Set.Gone if there is none.

@@ -25,6 +25,9 @@ func Fold(key string) string {
 // isFolded reports whether Fold leaves key as it is. It may say false where
 // that is so, for characters that are rare in keys.
 func isFolded(key string) bool {
+	if len(key) >= 8 && isPlain(key) {
+		return true
+	}
 	blank := false
 	for i := 0; i < len(key); i++ {
 		c := key[i]
@@ -41,6 +44,38 @@ func isFolded(key string) bool {
 		blank = c == ' ' || '\t' <= c && c <= '\r'
 	}
 	return !blank
+}
+
+// isPlain reports, eight bytes at a time, whether a key of at least eight has none but
+// those of ASCII that are neither capitals nor blanks, and those that end its values.
+func isPlain(key string) bool {
+	for i := 0; i+8 <= len(key); i += 8 {
+		if !isPlainWord(word(key[i:])) {
+			return false
+		}
+	}
+	return isPlainWord(word(key[len(key)-8:]))
+}
+
+// word is the first eight bytes of s.
+func word(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// isPlainWord looks at the highest bit of each byte: adding 128-n to a byte of ASCII
+// sets it where the byte is n or more.
+func isPlainWord(w uint64) bool {
+	const each, high = 0x0101010101010101, 0x80 * 0x0101010101010101
+	if w&high != 0 {
+		return false
+	}
+	zeros := ^(w + 0x7f*each) & high
+	w += (zeros >> 7) * '!' // which is plain
+	behindBlanks := w + (0x80-'!')*each
+	capitals := (w + (0x80-'A')*each) &^ (w + (0x80-'Z'-1)*each)
+	return behindBlanks&high == high && capitals&high == 0
 }
 
 func isFoldedBeyondASCII(key string) bool {

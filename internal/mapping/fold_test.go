@@ -86,6 +86,25 @@ func TestFoldEveryCharacter(t *testing.T) {
 	}
 }
 
+// TestFoldOfEveryByteAtEveryPlace: keys of ASCII are looked at eight bytes at a time.
+func TestFoldOfEveryByteAtEveryPlace(t *testing.T) {
+	for length := 1; length <= 20; length++ {
+		for at := range length {
+			for c := range byte(utf8.RuneSelf) {
+				key := []byte("visit\x00abcdefghijklmn")[:length]
+				key[at] = c
+				var want []string
+				for _, value := range strings.Split(string(key), "\x00") {
+					want = append(want, strings.TrimRight(strings.ToLower(value), " \t\n\v\f\r"))
+				}
+				if got := mapping.Fold(string(key)); got != strings.Join(want, "\x00") {
+					t.Fatalf("Fold(%q) = %q, want %q", key, got, strings.Join(want, "\x00"))
+				}
+			}
+		}
+	}
+}
+
 func TestFoldAllocatesNothingForFoldedKeys(t *testing.T) {
 	for _, key := range []string{"roadshow\x00123456\x00", "thing\x00bob@example.com\x00", "thing\x00müller\x00", "thing\x00東京\x00", "thing\x00москва\x00"} {
 		if n := testing.AllocsPerRun(100, func() { mapping.Fold(key) }); n != 0 {

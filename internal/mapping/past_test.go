@@ -142,11 +142,11 @@ func TestKeyOutsideTheIdentity(t *testing.T) {
 	d := mapping.Definition{Attributes: []mapping.Rule{{Attribute: "city", Column: "city"}}, OnDelete: mapping.DeletePolicy{Delete: true}}
 	rel := relation('i', column("id", int4OID, false), column("n", int4OID, true), column("city", textOID, false))
 	s := bound(t, d, rel)
-	if got := s.WithoutOldKey(rel); len(got) != 1 {
+	if got := s.Of(rel).WithoutOldKey(); len(got) != 1 {
 		t.Errorf("mappings without the old key: %v", got)
 	}
 	full := relation('f', column("id", int4OID, false), column("n", int4OID, true), column("city", textOID, false))
-	if got := bound(t, d, full).WithoutOldKey(full); got != nil {
+	if got := bound(t, d, full).Of(full).WithoutOldKey(); got != nil {
 		t.Errorf("mappings without the old key under FULL: %v", got)
 	}
 	for _, tt := range []struct {

@@ -34,15 +34,7 @@ type Set struct {
 	mappings []*compiled
 
 	binding sync.Mutex
-	bound   atomic.Pointer[map[*pgoutput.Relation]*fitted]
-}
-
-// fitted are the mappings that a relation is bound to.
-type fitted struct {
-	plans []*plan
-	// mappings are theirs, and weak those of them whose key is not whole in the
-	// relation's replica identity.
-	mappings, weak []int
+	bound   atomic.Pointer[map[*pgoutput.Relation]*Fitted]
 }
 
 // compiled is one definition with all that is known without the table.
@@ -86,7 +78,7 @@ func Compile(defs []Definition) (*Set, error) {
 	if err := c.mistakes.err(); err != nil {
 		return nil, err
 	}
-	s.bound.Store(&map[*pgoutput.Relation]*fitted{})
+	s.bound.Store(&map[*pgoutput.Relation]*Fitted{})
 	return s, nil
 }
 
@@ -239,22 +231,32 @@ func (s *Set) Lacks(t Table, rel *pgoutput.Relation) bool {
 	return false
 }
 
-// WithoutOldKey returns the mappings of a bound rel whose key is not whole in
-// its replica identity: an update does not tell the key that the row had, nor a
-// delete the key of the row that went. The list is not to be changed.
-func (s *Set) WithoutOldKey(rel *pgoutput.Relation) []int {
-	if b := (*s.bound.Load())[rel]; b != nil {
-		return b.weak
-	}
-	return nil
+// Fitted are the mappings that a description of a table is bound to.
+type Fitted struct {
+	plans []*plan
+	// mappings are theirs, weak those of WithoutOldKey.
+	mappings, weak []int
 }
 
-// Of returns the mappings that rel is bound to. The list is not to be changed.
-func (s *Set) Of(rel *pgoutput.Relation) []int {
-	if b := (*s.bound.Load())[rel]; b != nil {
-		return b.mappings
+// Of returns what rel is bound to; nil, which has no mappings, where it is not.
+func (s *Set) Of(rel *pgoutput.Relation) *Fitted { return (*s.bound.Load())[rel] }
+
+// Mappings returns the mappings of the table. The list is not to be changed.
+func (f *Fitted) Mappings() []int {
+	if f == nil {
+		return nil
 	}
-	return nil
+	return f.mappings
+}
+
+// WithoutOldKey returns the mappings whose key is not whole in the replica identity:
+// an update does not tell the key that the row had, nor a delete the key of the row
+// that went. The list is not to be changed.
+func (f *Fitted) WithoutOldKey() []int {
+	if f == nil {
+		return nil
+	}
+	return f.weak
 }
 
 // bind fits the mappings of fit's table.
@@ -262,7 +264,7 @@ func (s *Set) bind(fit binder) error { return s.fit(s.Mappings(fit.table), fit) 
 
 func (s *Set) fit(mappings []int, fit binder) error {
 	rel := fit.relation
-	to := new(fitted)
+	to := new(Fitted)
 	var mistakes Mistakes
 	for _, i := range mappings {
 		if fit.past != nil && slices.Contains(fit.past.Without, i) {
@@ -277,12 +279,12 @@ func (s *Set) fit(mappings []int, fit binder) error {
 		return err
 	}
 	if to.plans != nil {
-		s.replace(func(all map[*pgoutput.Relation]*fitted) { all[rel] = to })
+		s.replace(func(all map[*pgoutput.Relation]*Fitted) { all[rel] = to })
 	}
 	return nil
 }
 
-func (b *fitted) add(p *plan) {
+func (b *Fitted) add(p *plan) {
 	b.plans, b.mappings = append(b.plans, p), append(b.mappings, p.index)
 	if p.weak {
 		b.weak = append(b.weak, p.index)
@@ -292,7 +294,7 @@ func (b *fitted) add(p *plan) {
 // Unbind forgets a relation that a newer one has replaced. Without it the old
 // descriptions of a table stay in memory.
 func (s *Set) Unbind(rel *pgoutput.Relation) {
-	s.replace(func(all map[*pgoutput.Relation]*fitted) { delete(all, rel) })
+	s.replace(func(all map[*pgoutput.Relation]*Fitted) { delete(all, rel) })
 }
 
 // Bound reports whether Apply knows rel.
@@ -300,7 +302,7 @@ func (s *Set) Bound(rel *pgoutput.Relation) bool { return (*s.bound.Load())[rel]
 
 // replace puts an edited copy in place of the table of plans, so that readers
 // need no lock.
-func (s *Set) replace(edit func(map[*pgoutput.Relation]*fitted)) {
+func (s *Set) replace(edit func(map[*pgoutput.Relation]*Fitted)) {
 	s.binding.Lock()
 	defer s.binding.Unlock()
 	all := maps.Clone(*s.bound.Load())

@@ -137,7 +137,7 @@ func (b *beside) isOf(rel *pgoutput.Relation, set *mapping.Set) bool {
 	if rel == b.relation {
 		return b.ours
 	}
-	b.relation, b.ours, b.places = rel, slices.Contains(set.Of(rel), b.job.mapping), nil
+	b.relation, b.ours, b.places = rel, slices.Contains(set.Of(rel).Mappings(), b.job.mapping), nil
 	for _, name := range b.key {
 		at := rel.Place(name)
 		if at < 0 {

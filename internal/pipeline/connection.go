@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
@@ -155,14 +154,23 @@ func (r *reader) drop(stream *replication.Stream) {
 }
 
 // countRow counts a change for every mapping of its table.
-func (r *reader) countRow(m *pgoutput.Change, writes []mapping.Write) {
-	for _, i := range r.runner.Mappings.Of(m.Relation) {
+func (r *reader) countRow(of *mapping.Fitted, m *pgoutput.Change, writes []mapping.Write) {
+	for _, i := range of.Mappings() {
 		if r.stops.has(i) {
 			continue
 		}
 		r.rowCounts[i].operations[m.Operation].Add(1)
-		if !slices.ContainsFunc(writes, func(w mapping.Write) bool { return w.Mapping == i }) {
+		if !hasWriteOf(writes, i) {
 			r.rowCounts[i].filtered.Add(1)
 		}
 	}
+}
+
+func hasWriteOf(writes []mapping.Write, mapping int) bool {
+	for i := range writes {
+		if writes[i].Mapping == mapping {
+			return true
+		}
+	}
+	return false
 }

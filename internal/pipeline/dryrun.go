@@ -84,7 +84,7 @@ func (f DryRun) row(ctx context.Context, r *reader, decoder *pgoutput.Decoder, n
 	if described.child != nil && rel == described.root {
 		return r.stopViaRoot(described)
 	}
-	if message[0] != 'D' || message[5] != 'K' || f.Mappings.WithoutOldKey(rel) == nil {
+	if message[0] != 'D' || message[5] != 'K' || f.Mappings.Of(rel).WithoutOldKey() == nil {
 		return nil
 	}
 	// Nothing is known of the row, so where cannot tell that it had no object.

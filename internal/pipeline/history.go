@@ -122,6 +122,9 @@ var errProven = errors.New("the latest transaction is there")
 
 // late binds a description that came with the latest transaction.
 func (r *reader) late(life context.Context, names typeNames, rel *pgoutput.Relation) error {
+	if len(r.history.unbound) == 0 {
+		return nil
+	}
 	m, ok := r.history.unbound[rel.ID]
 	if !ok {
 		return nil

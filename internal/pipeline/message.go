@@ -87,14 +87,15 @@ func (r *reader) change(life context.Context, m *pgoutput.Change) error {
 	if fits, err := r.mappable(m); !fits {
 		return err
 	}
-	r.writes = r.runner.Mappings.Apply(m, r.writes[:0])
-	if m.Operation != pgoutput.Insert && r.runner.Mappings.WithoutOldKey(m.Relation) != nil {
+	of := r.runner.Mappings.Of(m.Relation)
+	r.writes = of.Apply(m, r.writes[:0])
+	if m.Operation != pgoutput.Insert && of.WithoutOldKey() != nil {
 		if err := r.withoutOldKey(life, m); err != nil {
 			return err
 		}
 	}
 	r.writes = r.going(r.writes)
-	r.countRow(m, r.writes)
+	r.countRow(of, m, r.writes)
 	for i := range r.writes {
 		w := &r.writes[i]
 		r.add(delivery.Entry{})
@@ -143,7 +144,7 @@ func (r *reader) truncate(life context.Context, m *pgoutput.Truncate) error {
 		return nil
 	}
 	for _, rel := range m.Relations {
-		for _, i := range r.runner.Mappings.Of(rel) {
+		for _, i := range r.runner.Mappings.Of(rel).Mappings() {
 			d := r.runner.Mappings.Definition(i)
 			if r.stops.has(i) {
 				continue

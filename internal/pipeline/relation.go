@@ -100,7 +100,7 @@ func (r *reader) facts(life context.Context, names typeNames, t mapping.Table, m
 // whole; which object a delete takes away nobody can know.
 func (r *reader) withoutOldKey(life context.Context, m *pgoutput.Change) error {
 	set := r.runner.Mappings
-	for _, i := range set.WithoutOldKey(m.Relation) {
+	for _, i := range set.Of(m.Relation).WithoutOldKey() {
 		d := set.Definition(i)
 		if d.OnDelete.Ignores() || r.stops.has(i) {
 			continue
