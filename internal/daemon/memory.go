@@ -11,9 +11,9 @@ import (
 const (
 	// heapGrowth is by how many percent of what is in use the heap may grow
 	// before garbage is collected.
-	heapGrowth = 400
+	heapGrowth = 300
 	// memoryFloor is what the runtime may use in any case, in bytes.
-	memoryFloor = 48 << 20
+	memoryFloor = 44 << 20
 	// memoryEvery is how often the limit follows what is in use.
 	memoryEvery = time.Second
 )
@@ -21,7 +21,7 @@ const (
 // tuneMemory trades memory that is free for time: while little is in use, which
 // is always but for a queue that is full, garbage is collected a few times a
 // second instead of dozens of times. Beyond memoryFloor, the heap grows to
-// twice what is in use, as by default. It goes on until ctx ends, and does
+// one and a half times what is in use. It goes on until ctx ends, and does
 // nothing where GOGC or GOMEMLIMIT is set.
 func tuneMemory(ctx context.Context) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
@@ -47,5 +47,5 @@ func tuneMemory(ctx context.Context) {
 // the heap are in use.
 func memoryLimit(live uint64) int64 {
 	const besides = 8 << 20 // stacks, and the runtime's own
-	return max(memoryFloor, int64(2*live)+besides)
+	return max(memoryFloor, int64(live+live/2)+besides)
 }

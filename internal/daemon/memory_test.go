@@ -16,8 +16,8 @@ func TestMemoryLimit(t *testing.T) {
 	}{
 		{0, memoryFloor},
 		{5 << 20, memoryFloor},
-		{30 << 20, 68 << 20}, // twice, as by default
-		{1 << 30, 2<<30 + 8<<20},
+		{30 << 20, 53 << 20}, // half as much again
+		{1 << 30, 3<<29 + 8<<20},
 	} {
 		if got := memoryLimit(c.live); got != c.want {
 			t.Errorf("%d in use: limit %d, want %d", c.live, got, c.want)
