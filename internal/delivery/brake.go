@@ -228,8 +228,8 @@ func (m *Machine) askAgain(now time.Time, mapping int) {
 		if int(it.mapping) != mapping {
 			continue
 		}
-		if it.idle() && m.precedesUndecided(it) && it.after.deletes() {
-			m.askTogether(it)
+		if it.idle() {
+			m.gatherAsking(now, it)
 		}
 		if !it.deletes() {
 			continue

@@ -262,18 +262,27 @@ func TestReservedCallsCount(t *testing.T) {
 func TestReleasedRemovalIsAskedForWithWhatPrecedesIt(t *testing.T) {
 	free := checkpoint.Deletions{Mapping: "visits", Free: epoch.Unix()/60 + 30}
 	held := checkpoint.Deletions{Mapping: "visits", Held: true}
+	one := []mapping.Write{removalWrite("1", false)}
+	putBack := append(append([]mapping.Write{}, one...), upsert("1", "b"), one[0])
 	for name, c := range map[string]struct {
 		brake   checkpoint.Deletions
 		release bool
-	}{"before it comes": {brake: free}, "while its transaction is open": {brake: held, release: true}} {
+		writes  []mapping.Write
+	}{
+		"before it comes":                                   {brake: free, writes: one},
+		"while its transaction is open":                     {brake: held, release: true, writes: one},
+		"a row was put back, before it comes":               {brake: free, writes: putBack},
+		"a row was put back, while its transaction is open": {brake: held, release: true, writes: putBack},
+	} {
 		t.Run(name, func(t *testing.T) {
-			state := checkpoint.State{Checkpoint: &checkpoint.Checkpoint{LSN: start}, SameBoot: true, Sent: pgoutput.Position{Commit: 2000, Seq: 1}, Deletions: []checkpoint.Deletions{c.brake}}
+			state := checkpoint.State{Checkpoint: &checkpoint.Checkpoint{LSN: start}, SameBoot: true, Sent: pgoutput.Position{Commit: 2000, Seq: uint64(len(c.writes))}, Deletions: []checkpoint.Deletions{c.brake}}
 			r := restartRig(t, state, func(c *Config) { c.MaxDeletes = 100 })
 			r.commit(upsert("1", "a"))
-			r.step(&Received{Entries: []Entry{
-				{Kind: EntryBegin, LSN: 2000, Time: r.now},
-				{Kind: EntryWrite, Seq: 1, Write: removalWrite("1", false)},
-			}})
+			entries := []Entry{{Kind: EntryBegin, LSN: 2000, Time: r.now}}
+			for i, w := range c.writes {
+				entries = append(entries, Entry{Kind: EntryWrite, Seq: uint64(i) + 1, Write: w})
+			}
+			r.step(&Received{Entries: entries})
 			if c.release {
 				r.release("visits")
 			}

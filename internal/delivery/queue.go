@@ -116,9 +116,13 @@ func (m *Machine) chainAsking(now time.Time, head, it *item) {
 		m.chain(now, head, it)
 		return
 	}
-	before := head.last
+	mapping := it.mapping
 	m.chain(now, head, it)
-	m.askTogether(before)
+	for before := head; before != nil; before = before.after {
+		if before.mapping == mapping && before.idle() {
+			m.gatherAsking(now, before)
+		}
+	}
 }
 
 // chain puts an item at the end of its key's chain, which begins with head; where

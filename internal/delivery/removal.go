@@ -117,6 +117,20 @@ func (m *Machine) endOfTransaction(now time.Time) {
 	}
 }
 
+// gatherAsking merges into a waiting item all that may be sent with it, an undecided
+// removal, too, which the table is asked for then: what an earlier life has sent of it
+// may be any part of that.
+func (m *Machine) gatherAsking(now time.Time, it *item) {
+	before := it.operation
+	m.absorb(it)
+	if m.precedesUndecided(it) {
+		m.askTogether(it)
+	}
+	if it.stage == ready && (it.operation != before || it.needs != 0) {
+		m.promote(now, it)
+	}
+}
+
 // gatherChain merges what waits in the chain that begins with head, as far as
 // that can be sent as one.
 func (m *Machine) gatherChain(now time.Time, head *item) {

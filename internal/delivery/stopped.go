@@ -63,7 +63,7 @@ func (m *Machine) stopAt(now time.Time, i int, at stopped) {
 	m.window.Add(m.stream.open) // what is not settled in this life
 	m.dissolve(i)
 	m.dropPreparedOf(now, i)
-	m.askForUndecided(i)
+	m.askForUndecided(now, i)
 	s.stopped.short = !s.stopped.paused && m.behindOf(i)
 	s.lag.behind = true // all that it has sent was sent before this place
 	m.stream.lags = m.behind()
@@ -73,13 +73,13 @@ func (m *Machine) stopAt(now time.Time, i int, at stopped) {
 // askForUndecided has the table tell what becomes of removals of a mapping: the
 // rest of their transaction, which would decide, does not come. What precedes them is
 // asked for with them.
-func (m *Machine) askForUndecided(mapping int) {
+func (m *Machine) askForUndecided(now time.Time, mapping int) {
 	for it := range m.keys.items() {
-		switch {
-		case int(it.mapping) != mapping:
-		case it.idle() && m.precedesUndecided(it):
-			m.askTogether(it)
-		case (it.stage == unended || it.stage == waiting) && m.undecided(it):
+		if int(it.mapping) != mapping || !it.idle() {
+			continue
+		}
+		m.gatherAsking(now, it)
+		if (it.stage == unended || it.stage == waiting) && m.undecided(it) {
 			it.ask()
 		}
 	}
