@@ -127,6 +127,34 @@ func TestBackfillIsAGuest(t *testing.T) {
 	})
 }
 
+// TestBackfillWithOneSession: where the server gives a backfill no second session, it
+// goes on with one, and does not ask for another all the time.
+func TestBackfillWithOneSession(t *testing.T) {
+	oneAPI(t, "rest", func(t *testing.T, api string) {
+		t.Parallel()
+		w := newItems(t, server, api, 0, simulator.Options{})
+		w.config.limits = "{calls_per_20s: 0, concurrent_calls: 4, calls_per_day: 0}"
+		rows, role := w.rowsOfCalls(600), w.asGuest("items")
+		p := w.start()
+		await(t, time.Minute, func() (bool, string) { // walsenders are not counted
+			return w.value(`SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND usename = $1`, role) == "0", "the sessions of the start stay"
+		})
+		w.exec(`ALTER ROLE ` + role + ` CONNECTION LIMIT 1`)
+		if output, code := w.command("backfill", "start", "items"); code != 0 {
+			t.Fatalf("backfill start: exit code %d: %s", code, output)
+		}
+		w.awaitBackfill(p, "done")
+		if n := strings.Count(w.cluster.Log(), "too many connections for role \""+role); n == 0 || n > 5 {
+			t.Errorf("%d sessions were asked for in vain, want one for 30 chunks, and a few that look at the schema", n)
+		}
+		if n := len(w.sim.Objects("Item")); n != rows {
+			t.Errorf("%d objects for %d rows", n, rows)
+		}
+		w.itemsAgree()
+		p.stop(t)
+	})
+}
+
 // observe watches the program's sessions until the function is called that it
 // returns: it tells of locks that are too strong, and of snapshots too old.
 func (w *world) observe() func() []string {

@@ -224,7 +224,7 @@ func TestLookupIsOutOfReach(t *testing.T) {
 				t.Parallel()
 				w := newOrders(t, server, api)
 				w.exec(`CREATE TABLE thing ()`)
-				role := w.asGuest()
+				role := w.asGuest("thing")
 				as := func(sql string) { w.exec(strings.ReplaceAll(sql, "guest", role)) }
 				w.exec(`ALTER PUBLICATION ` + w.config.publication + ` SET TABLE orders`)
 				as(`GRANT USAGE ON SCHEMA crm TO guest; GRANT SELECT ON orders, prices, crm.users TO guest`)

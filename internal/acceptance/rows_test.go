@@ -184,12 +184,12 @@ func TestKeysOfExtensionTypes(t *testing.T) {
 	})
 }
 
-// asGuest has the program connect as a role that owns nothing. The publication
-// is there already.
-func (w *world) asGuest() string {
+// asGuest has the program connect as a role that owns nothing, and reads a table. The
+// publication is there already.
+func (w *world) asGuest(table string) string {
 	role := "guest_" + w.database
-	w.exec(`CREATE ROLE ` + role + ` LOGIN REPLICATION; GRANT SELECT ON thing TO ` + role)
-	w.exec(`CREATE PUBLICATION ` + w.config.publication + ` FOR TABLE thing`)
+	w.exec(`CREATE ROLE ` + role + ` LOGIN REPLICATION; GRANT SELECT ON ` + table + ` TO ` + role)
+	w.exec(`CREATE PUBLICATION ` + w.config.publication + ` FOR TABLE ` + table)
 	w.config.url = strings.Replace(w.config.url, "postgres@", role+"@", 1)
 	w.t.Cleanup(func() {
 		w.disconnect()
@@ -211,7 +211,7 @@ func TestRightToReadIsTakenAway(t *testing.T) {
 				t.Parallel()
 				w := newThings(t, server, api, reread)
 				w.exec(things)
-				role := w.asGuest()
+				role := w.asGuest("thing")
 				w.exec(`INSERT INTO thing VALUES ('a', 1, 'old', $1)`, large())
 				p := w.start()
 				w.exec(fmt.Sprintf(test.take, role))

@@ -53,7 +53,9 @@ type loading struct {
 	// sessions are two, so that the mark of a chunk can be written while the next one
 	// is read. The second is opened when it is of use.
 	sessions [2]*rowread.Session
-	beside   *beside
+	// alone is until when the second one is not asked for.
+	alone  time.Time
+	beside *beside
 	// place is behind what was handed in.
 	place backfill.Cursor
 	// ahead is what was read before the chunk in front of it was settled; nil for

@@ -1,6 +1,13 @@
 package pipeline
 
-import "context"
+import (
+	"context"
+	"time"
+)
+
+// aloneFor is for how long a backfill goes on with one session where the server gives
+// it no second one.
+const aloneFor = time.Minute
 
 // What is here is for speed only. Between the reading of a chunk and its mark, the
 // server and the reader have to come to that mark: the next chunk is read meanwhile,
@@ -17,7 +24,17 @@ func (l *loading) readAhead(ctx context.Context, p *part) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, chunkPatience)
 	defer cancel()
-	l.ahead = &part{room: want, session: 1 - p.session, ahead: true, before: p.next, next: p.next}
+	other := 1 - p.session
+	if l.sessions[other] == nil {
+		if time.Now().Before(l.alone) {
+			return
+		}
+		if _, err := l.open(ctx, other); err != nil {
+			l.alone = time.Now().Add(aloneFor)
+			return
+		}
+	}
+	l.ahead = &part{room: want, session: other, ahead: true, before: p.next, next: p.next}
 	if l.read(ctx, l.ahead) != nil {
 		l.dropAhead()
 	}
