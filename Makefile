@@ -32,13 +32,13 @@ demo: ## PostgreSQL to a simulated Marketo on this machine (API=rest, DURATION=3
 	@$(MAKE) --no-print-directory build
 	./bin/cdcsync demo $(DEMO_FLAGS)
 
-# The race detector leaves time for few seeds of the simulation, so that runs
-# once more without it.
+# The race detector leaves time for few seeds of the simulation, and for few
+# accidents of the store, so these run once more without it.
 test: setup lint ## lint, and all tests with the race detector
 	@command -v "$$(go env CC | cut -d" " -f1)" >/dev/null || { \
 		echo "test: the race detector needs a C compiler and $$(go env CC) is not on PATH; install gcc, or run: go test ./..." >&2; exit 1; }
 	CGO_ENABLED=1 go test -race -timeout 30m ./...
-	go test ./internal/simulation
+	go test ./internal/simulation ./internal/checkpoint/sqlite
 
 # One after the other: each run uses all cores by itself.
 test-matrix: ## the tests that need a server, on PostgreSQL 14 to 18 (VERSIONS="14 18", MATRIX_FLAGS="-run Kill")

@@ -43,7 +43,7 @@ func workloads(full bool) []workload {
 		{name: "appends", rows: n, size: 100, tables: 1},
 		{name: "backlog4", rows: 4 * n, size: 100, tables: 1, pair: true},
 		{name: "hotkeys", rows: n, size: 100, tables: 1, keys: 10_000, pair: true},
-		{name: "wide", rows: n / 10, size: 100, tables: 1, wide: true},
+		{name: "wide", rows: n / 2, size: 100, tables: 1, wide: true},
 		{name: "huge", rows: pick(full, 10_020_000, 480_000), tables: 1, pair: true},
 		{name: "tables50", rows: n, size: 100, tables: 50, pair: true},
 		{name: "tables200", rows: n, size: 100, tables: 200, pair: true},

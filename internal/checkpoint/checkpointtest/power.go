@@ -94,7 +94,7 @@ func testWhole(t T, w World) {
 	var found [2]int
 	for round := range 3 {
 		kill, sync := round == 0, round < 2
-		for stop, done := 0, false; !done; stop += 1 + 2*round { // all of them, and some
+		for stop, done := 0, false; !done; stop += seldom * (1 + 2*round) { // all of them, and some
 			before := inFlight(load(t, s))
 			save(t, s, checkpoint.Save{}) // the first of a life is another one
 			w.StopAfter(stop)
@@ -161,7 +161,7 @@ func lives(t T, w World, rng *rand.Rand, n int, end func(last, synced int) (lowe
 // testKilled: what a save has reported survives the process.
 func testKilled(t T, w World) {
 	rng := rand.New(rand.NewPCG(4, 4))
-	lives(t, w, rng, 10, func(last, _ int) (int, int) {
+	lives(t, w, rng, 10/seldom, func(last, _ int) (int, int) {
 		w.Kill(t)
 		return last, last
 	})
@@ -172,7 +172,7 @@ func testKilled(t T, w World) {
 func testPower(t T, w World) {
 	rng := rand.New(rand.NewPCG(5, 5))
 	lost := 0
-	lives(t, w, rng, 25, func(last, synced int) (int, int) {
+	lives(t, w, rng, 25/seldom, func(last, synced int) (int, int) {
 		w.CutPower(t, rng)
 		if last > synced {
 			lost++
