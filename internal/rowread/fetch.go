@@ -40,6 +40,7 @@ type fetch struct {
 	more bool
 	// beyond is set once a row came that is behind those that are wanted.
 	beyond bool
+	values []pgoutput.Value
 }
 
 // query is what is fetched.
@@ -161,31 +162,20 @@ func (f *fetch) paced(took time.Duration) {
 	}
 }
 
-// rows takes the rows of one part, in another goroutine while more of them come:
-// what is made of a row takes as long as the server has with it.
+// rows takes the rows of one part. More of them come meanwhile: the server does not
+// wait for what is made of a row.
 func (f *fetch) rows(result *pgconn.ResultReader) (n int, err error) {
-	full, empty, done := make(chan *sheaf, sheaves), make(chan *sheaf, sheaves), make(chan struct{})
-	for range sheaves {
-		empty <- new(sheaf)
-	}
-	go func() {
-		defer close(done)
-		for s := range full {
-			s.each(f.row)
-			s.clear()
-			empty <- s
-		}
-	}()
-	s := <-empty
 	for ; result.NextRow(); n++ {
-		if s.add(result.Values()); len(s.bytes) >= sheafBytes {
-			full <- s
-			s = <-empty
+		f.values = f.values[:0]
+		for _, text := range result.Values() {
+			value := pgoutput.Value{}
+			if text != nil {
+				value = pgoutput.Value{Kind: pgoutput.Text, Text: text}
+			}
+			f.values = append(f.values, value)
 		}
+		f.row(f.values)
 	}
-	full <- s
-	close(full)
-	<-done
 	_, err = result.Close()
 	return n, err
 }
