@@ -284,10 +284,10 @@ func (s *Set) fit(mappings []int, fit binder) error {
 	return nil
 }
 
-func (b *Fitted) add(p *plan) {
-	b.plans, b.mappings = append(b.plans, p), append(b.mappings, p.index)
+func (f *Fitted) add(p *plan) {
+	f.plans, f.mappings = append(f.plans, p), append(f.mappings, p.index)
 	if p.weak {
-		b.weak = append(b.weak, p.index)
+		f.weak = append(f.weak, p.index)
 	}
 }
 
