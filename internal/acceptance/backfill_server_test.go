@@ -144,8 +144,8 @@ func TestBackfillWithOneSession(t *testing.T) {
 			t.Fatalf("backfill start: exit code %d: %s", code, output)
 		}
 		w.awaitBackfill(p, "done")
-		if n := strings.Count(w.cluster.Log(), "too many connections for role \""+role); n == 0 || n > 5 {
-			t.Errorf("%d sessions were asked for in vain, want one for 30 chunks, and a few that look at the schema", n)
+		if n := strings.Count(w.cluster.Log(), "too many connections for role \""+role); n > 5 {
+			t.Errorf("%d sessions were asked for in vain, want one for 30 chunks, none where all goes slowly, and a few that look at the schema", n)
 		}
 		if n := len(w.sim.Objects("Item")); n != rows {
 			t.Errorf("%d objects for %d rows", n, rows)
