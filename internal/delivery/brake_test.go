@@ -289,13 +289,7 @@ func TestReleasedRemovalIsAskedForWithWhatPrecedesIt(t *testing.T) {
 			r.pass(time.Minute)
 			r.step(&Received{Entries: []Entry{{Kind: EntryCommit, LSN: 2010}}})
 			r.pass(time.Minute)
-			r.take(0)
-			if len(r.reads) != 1 || !r.reads[0].Folded {
-				t.Fatalf("asked %+v, want once whether a row holds the key", r.reads)
-			}
-			r.step(RowRead{Read: r.reads[0].Read, State: RowGone})
-			r.pass(time.Minute)
-			r.want(r.take(1), "DELETE[1,-,-]")
+			r.wantAskedTogether()
 		})
 	}
 }

@@ -41,9 +41,10 @@ type rowSeen struct {
 	seen    *pgoutput.Transactions
 }
 
-func (r *rowsRead) none() bool { return len(r.newest)+len(r.before) == 0 }
-
 func (r *rowsRead) find(hash uint64) (rowSeen, bool) {
+	if len(r.newest)+len(r.before) == 0 { // mostly
+		return rowSeen{}, false
+	}
 	row, ok := r.newest[hash]
 	if !ok {
 		row, ok = r.before[hash]
@@ -140,9 +141,6 @@ func (m *Machine) uncover(it *item) {
 
 // covers reports whether a row that was read covers a change that has come.
 func (m *Machine) covers(hash uint64, w *mapping.Write, at pgoutput.Position) bool {
-	if m.reads.rows.none() {
-		return false
-	}
 	row, ok := m.reads.rows.find(hash)
 	if !ok {
 		return false

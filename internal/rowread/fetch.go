@@ -3,7 +3,6 @@ package rowread
 import (
 	"cmp"
 	"context"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -103,10 +102,11 @@ func (f *fetch) all(ctx context.Context) (ended bool, err error) {
 // first begins to read: all that it takes goes to the server at once.
 func (f *fetch) first(ctx context.Context, want int) (n int, err error) {
 	var batch pgconn.Batch
-	statements := []statement{{sql: settingsSQL(f.chunk.Patience, f.query.byIndex)}, f.query.begin, f.query.part(nil, want)}
-	if f.query.begin.sql == "" {
-		statements = slices.Delete(statements, 1, 2)
+	statements := []statement{{sql: settingsSQL(f.chunk.Patience, f.query.byIndex)}}
+	if f.query.begin.sql != "" {
+		statements = append(statements, f.query.begin)
 	}
+	statements = append(statements, f.query.part(nil, want))
 	for _, s := range statements {
 		batch.ExecParams(s.sql, s.parameters, nil, s.formats, nil)
 	}
