@@ -69,7 +69,11 @@ func (s *Source) approach(ctx context.Context, adjust func(*pgconn.Config)) (*Ap
 		dial := config.DialFunc
 		config.DialFunc = func(ctx context.Context, n, addr string) (net.Conn, error) {
 			a.network, a.address = n, addr
-			return dial(ctx, n, addr)
+			conn, err := dial(ctx, n, addr)
+			if err != nil {
+				return nil, err
+			}
+			return keepDetachable(conn), nil
 		}
 	})
 	a.conn = conn

@@ -3,14 +3,13 @@ package replication
 import (
 	"io"
 	"net"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// inbox is the kernel's queue of what has come on a TCP connection and was not
-// read yet: the place where the rows of a busy stream come together.
+// inbox is the kernel's queue of what has come on a detached connection and was
+// not read yet: the place where the rows of a busy stream come together.
 //
 // A walsender writes every row by itself. A write that finds the window open
 // is sent, acknowledged and announced by itself, which costs the server as much
@@ -20,7 +19,7 @@ import (
 type inbox struct {
 	// r reads the connection, and may hold pieces of it that came before.
 	r      io.Reader
-	raw    syscall.RawConn
+	conn   *detachable
 	narrow bool
 	// failed is an error that came behind bytes.
 	failed error
@@ -45,17 +44,14 @@ const (
 	worthTaking = narrowBuffer * 3 / 4
 )
 
-// newInbox returns that of conn, which r reads; nil where there is none.
+// newInbox detaches conn, which r reads, and returns its inbox; nil where it
+// cannot be detached.
 func newInbox(conn net.Conn, r io.Reader) *inbox {
-	tcp, ok := conn.(*net.TCPConn)
-	if !ok {
+	d, ok := conn.(*detachable)
+	if !ok || !d.detach() {
 		return nil
 	}
-	raw, err := tcp.SyscallConn()
-	if err != nil {
-		return nil
-	}
-	i := &inbox{r: r, raw: raw}
+	i := &inbox{r: r, conn: d}
 	i.narrowIf(near)
 	return i
 }
@@ -68,12 +64,12 @@ func near(info *unix.TCPInfo) bool {
 }
 
 // narrowIf makes the inbox narrow if fits says so. A connection that is closed
-// or refuses to tell stays as it is.
+// or no TCP connection, or refuses to tell, stays as it is.
 func (i *inbox) narrowIf(fits func(*unix.TCPInfo) bool) {
-	_ = i.raw.Control(func(fd uintptr) {
-		info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	_ = i.conn.control(func(fd int) {
+		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 		i.narrow = err == nil && fits(info) &&
-			unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, narrowBuffer) == nil
+			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, narrowBuffer) == nil
 	})
 }
 
@@ -83,19 +79,6 @@ func (i *inbox) gather() time.Duration {
 		return nearGatherTime
 	}
 	return gatherTime
-}
-
-// lowWater sets from how many bytes on the kernel takes the connection for
-// readable. The runtime watches every connection all the time: without this
-// the rows of a busy stream wake it one by one, whether anybody wants to read
-// or not.
-//
-// Source: socket(7), SO_RCVLOWAT; for poll and epoll on TCP since Linux 4.18.
-func (i *inbox) lowWater(bytes int) {
-	_ = i.raw.Control(func(fd uintptr) {
-		// One that the kernel refuses, it does not need.
-		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVLOWAT, bytes)
-	})
 }
 
 // Read waits for bytes. From a narrow inbox it also takes what the server
@@ -110,7 +93,7 @@ func (i *inbox) Read(p []byte) (int, error) {
 		return n, err
 	}
 	for n < len(p) {
-		more, err := i.take(p[n:])
+		more, err := i.conn.take(p[n:])
 		if more <= 0 || err != nil {
 			i.failed = err
 			break
@@ -118,20 +101,4 @@ func (i *inbox) Read(p []byte) (int, error) {
 		n += more
 	}
 	return n, nil
-}
-
-// take reads without waiting; nothing without an error means that nothing is
-// here, or that the connection has ended, which the next Read will tell.
-func (i *inbox) take(p []byte) (n int, err error) {
-	controlErr := i.raw.Read(func(fd uintptr) bool {
-		n, err = unix.Read(int(fd), p)
-		return true
-	})
-	switch {
-	case controlErr != nil:
-		return 0, controlErr
-	case err == unix.EAGAIN || err == unix.EINTR:
-		return 0, nil
-	}
-	return n, err
 }

@@ -9,7 +9,6 @@ import (
 	"net"
 	"syscall"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -40,7 +39,8 @@ func connected(t *testing.T, dial *net.Dialer) (client, server *net.TCPConn) {
 func narrowed(t *testing.T) (*inbox, *net.TCPConn) {
 	t.Helper()
 	client, server := connected(t, dialer(conninfo.Info{}, true))
-	i := newInbox(client, client)
+	conn := keepDetachable(client)
+	i := newInbox(conn, conn)
 	if i == nil {
 		t.Fatal("no inbox on a TCP connection")
 	}
@@ -52,37 +52,6 @@ func narrowed(t *testing.T) (*inbox, *net.TCPConn) {
 		t.Fatal("the inbox of a near server is not narrow")
 	}
 	return i, server
-}
-
-// What the kernel keeps to itself is there all the same for who asks, and the
-// next read waits for a single byte again.
-func TestLowWater(t *testing.T) {
-	conn, other := connected(t, &net.Dialer{})
-	w := newWire(conn)
-	w.gatherOn(conn)
-	w.busy = true
-	row := framed('d', []byte("row"))
-	for range 3 {
-		if _, err := other.Write(row); err != nil {
-			t.Fatal(err)
-		}
-		if _, body, err := w.next(); err != nil || string(body) != "row" {
-			t.Fatalf("next() = %q, %v", body, err)
-		}
-	}
-	// The reader has come first, and waits.
-	w.busy = true
-	go func() {
-		time.Sleep(20 * gatherTime)
-		_, _ = other.Write(row)
-	}()
-	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
-	if _, body, err := w.next(); err != nil || string(body) != "row" {
-		t.Errorf("a row after the rest: next() = %q, %v", body, err)
-	}
-	if newInbox(struct{ net.Conn }{conn}, conn) != nil {
-		t.Error("an inbox on what is no TCP connection")
-	}
 }
 
 // A narrow window needs segments smaller than itself, and a server that is near.
@@ -100,9 +69,13 @@ func TestNear(t *testing.T) {
 			t.Errorf("%s: near() = %v, want %v", name, got, test.want)
 		}
 	}
-	conn, _ := connected(t, &net.Dialer{})
+	plain, _ := connected(t, &net.Dialer{})
+	conn := keepDetachable(plain)
 	if i := newInbox(conn, conn); i.narrow {
 		t.Error("narrow with segments as large as the loopback interface has them")
+	}
+	if newInbox(plain, plain) != nil {
+		t.Error("an inbox on what cannot be detached")
 	}
 }
 
@@ -111,7 +84,7 @@ func TestNear(t *testing.T) {
 func TestNarrowInboxCarriesEverything(t *testing.T) {
 	i, server := narrowed(t)
 	w := newWire(i)
-	w.gather, w.lowWater = i.gather(), i.lowWater
+	w.gather = i.gather()
 	random := rand.New(rand.NewPCG(1, 2))
 	sizes := []int{3 * usualBuffer}
 	for range 20_000 {

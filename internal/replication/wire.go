@@ -52,9 +52,6 @@ type wire struct {
 	// zero means not at all. Since began, came bytes have come, lastRead of
 	// them in the last read.
 	gather time.Duration
-	// lowWater, where there is one, has the kernel keep what comes to itself
-	// until it is as many bytes.
-	lowWater func(bytes int)
 	// large, where there is one, reads a CopyData message that is larger than
 	// the buffer: its body.
 	large    func(size int) ([]byte, error)
@@ -77,7 +74,7 @@ func (w *wire) gatherOn(conn net.Conn) {
 	}
 	w.gather = gatherTime
 	if i := newInbox(conn, w.r); i != nil {
-		w.r, w.gather, w.lowWater = i, i.gather(), i.lowWater
+		w.r, w.gather = i, i.gather()
 	}
 }
 
@@ -171,7 +168,7 @@ func (w *wire) fill() error {
 // read reads at least one byte, or returns an error.
 func (w *wire) read(p []byte) (n int, err error) {
 	if w.gather > 0 && w.busy && w.lastRead < smallRead {
-		w.rest()
+		time.Sleep(w.gather)
 	}
 	w.waiting.Store(w.now())
 	defer func() {
@@ -186,17 +183,6 @@ func (w *wire) read(p []byte) (n int, err error) {
 		}
 	}
 	return 0, io.ErrNoProgress
-}
-
-// rest lets rows come together, with as little notice of them as can be.
-func (w *wire) rest() {
-	if w.lowWater == nil {
-		time.Sleep(w.gather)
-		return
-	}
-	w.lowWater(smallRead)
-	time.Sleep(w.gather)
-	w.lowWater(1)
 }
 
 // note takes in a read of n bytes for the question whether the stream is busy.
