@@ -21,6 +21,8 @@ type inbox struct {
 	r      io.Reader
 	conn   *detachable
 	narrow bool
+	// wide is that a narrow inbox has been made wider, for long messages.
+	wide bool
 	// failed is an error that came behind bytes.
 	failed error
 }
@@ -30,6 +32,12 @@ const (
 	// many bytes, since the kernel doubles the one and halves the other. Half
 	// of it makes the server wait, three times as much leaves the window open.
 	narrowBuffer = 16 << 10
+	// wideBuffer is that for messages of longMessage bytes and more in the mean.
+	// A few of those fill a segment, so that little is saved where they come
+	// together, and a narrow window only has the two wait for each other. It is
+	// narrow again for less than half of that.
+	wideBuffer  = 64 << 10
+	longMessage = 512
 	// nearRTT is the largest round-trip time at which the server is taken to
 	// be on this machine, maybe in a container. Over any distance a narrow
 	// window would be what limits the rate.
@@ -70,6 +78,21 @@ func (i *inbox) narrowIf(fits func(*unix.TCPInfo) bool) {
 		info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
 		i.narrow = err == nil && fits(info) &&
 			unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, narrowBuffer) == nil
+	})
+}
+
+// suit makes a narrow inbox as wide as messages of that many bytes want it.
+func (i *inbox) suit(mean int) {
+	size := narrowBuffer
+	switch {
+	case !i.narrow || i.wide && mean >= longMessage/2 || !i.wide && mean < longMessage:
+		return
+	case !i.wide:
+		size = wideBuffer
+	}
+	i.wide = !i.wide
+	_ = i.conn.control(func(fd int) { // one that the kernel refuses costs speed only
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, size)
 	})
 }
 

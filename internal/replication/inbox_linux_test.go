@@ -79,16 +79,57 @@ func TestNear(t *testing.T) {
 	}
 }
 
+// TestInboxSuitsMessages: long ones get a wider window, with room between what
+// makes it wide and what makes it narrow again.
+func TestInboxSuitsMessages(t *testing.T) {
+	i, _ := narrowed(t)
+	for _, step := range []struct{ mean, buffer int }{
+		{130, narrowBuffer}, {longMessage - 1, narrowBuffer}, {longMessage, wideBuffer}, {1 << 20, wideBuffer},
+		{longMessage / 2, wideBuffer}, {longMessage/2 - 1, narrowBuffer}, {longMessage / 2, narrowBuffer},
+	} {
+		i.suit(step.mean)
+		if got := receiveBuffer(t, i.conn); got != 2*step.buffer { // the kernel doubles it
+			t.Errorf("after messages of %d bytes: a buffer of %d, want twice %d", step.mean, got, step.buffer)
+		}
+	}
+	far, _ := sockets(t, "tcp")
+	j := newInbox(far, far)
+	before := receiveBuffer(t, far)
+	if j.suit(1 << 10); receiveBuffer(t, far) != before {
+		t.Error("an inbox that is not narrow was changed")
+	}
+}
+
+func receiveBuffer(t *testing.T, d *detachable) (size int) {
+	t.Helper()
+	var err error
+	if controlErr := d.control(func(fd int) { size, err = unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF) }); controlErr != nil || err != nil {
+		t.Fatal(controlErr, err)
+	}
+	return size
+}
+
 // TestNarrowInboxCarriesEverything: no byte is lost, doubled or held back,
-// whatever the sizes; one message is larger than window and buffer.
+// whatever the sizes; one message is larger than window and buffer, and others
+// are long enough for a wider window and short enough for a narrow one again.
 func TestNarrowInboxCarriesEverything(t *testing.T) {
 	i, server := narrowed(t)
 	w := newWire(i)
+	widened, wide := 0, false
 	w.gather = i.gather()
+	w.suit = func(mean int) {
+		if i.suit(mean); i.wide != wide {
+			widened, wide = widened+1, i.wide
+		}
+	}
 	random := rand.New(rand.NewPCG(1, 2))
 	sizes := []int{3 * usualBuffer}
-	for range 20_000 {
-		sizes = append(sizes, random.IntN(300))
+	for n := range 40_000 {
+		longest := 300
+		if n > 10_000 && n < 20_000 {
+			longest = 8 * longMessage
+		}
+		sizes = append(sizes, random.IntN(longest))
 	}
 	go func() {
 		for n, size := range sizes {
@@ -106,6 +147,9 @@ func TestNarrowInboxCarriesEverything(t *testing.T) {
 	}
 	if _, _, err := w.next(); err != io.EOF {
 		t.Errorf("at the end: %v, want EOF", err)
+	}
+	if widened < 2 {
+		t.Errorf("the window was changed %d times, want wider and back", widened)
 	}
 }
 

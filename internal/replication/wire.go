@@ -49,15 +49,19 @@ type wire struct {
 	clock         time.Time
 
 	// gather is how long to let rows come together while the stream is busy;
-	// zero means not at all. Since began, came bytes have come, lastRead of
-	// them in the last read.
+	// zero means not at all. Since began, came bytes and messages have come,
+	// lastRead of the bytes in the last read.
 	gather time.Duration
 	// large, where there is one, reads a CopyData message that is larger than
 	// the buffer: its body.
-	large    func(size int) ([]byte, error)
+	large func(size int) ([]byte, error)
+	// suit, where there is one, is told the mean size of a busy stream's
+	// messages now and then.
+	suit     func(mean int)
 	busy     bool
 	began    int64
 	came     int
+	messages int
 	lastRead int
 }
 
@@ -74,7 +78,7 @@ func (w *wire) gatherOn(conn net.Conn) {
 	}
 	w.gather = gatherTime
 	if i := newInbox(conn, w.r); i != nil {
-		w.r, w.gather = i, i.gather()
+		w.r, w.gather, w.suit = i, i.gather(), i.suit
 	}
 }
 
@@ -106,6 +110,7 @@ func (w *wire) next() (byte, []byte, error) {
 		if size > 0 && w.end-w.start >= size {
 			message := w.buf[w.start : w.start+size : w.start+size]
 			w.start += size
+			w.messages++
 			return message[0], message[5:], nil
 		}
 		if size > usualBuffer && w.large != nil && w.buf[w.start] == 'd' {
@@ -191,6 +196,9 @@ func (w *wire) note(n int, now int64) {
 	w.came += n
 	if took := time.Duration(now - w.began); took >= busyTime {
 		w.busy = float64(w.came)/took.Seconds() >= busyBytes/busyTime.Seconds()
-		w.began, w.came = now, 0
+		if w.busy && w.suit != nil {
+			w.suit(w.came / max(1, w.messages))
+		}
+		w.began, w.came, w.messages = now, 0, 0
 	}
 }
