@@ -11,9 +11,9 @@ import (
 const (
 	// heapGrowth is by how many percent of what is in use the heap may grow
 	// before garbage is collected.
-	heapGrowth = 300
+	heapGrowth = 200
 	// memoryFloor is what the runtime may use in any case, in bytes.
-	memoryFloor = 44 << 20
+	memoryFloor = 38 << 20
 	// memoryEvery is how often the limit follows what is in use.
 	memoryEvery = time.Second
 )
