@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -26,6 +27,8 @@ type detachable struct {
 	net.Conn
 	// detached is the same socket under another descriptor, nil until then.
 	detached atomic.Pointer[os.File]
+	// detaching is held while one descriptor takes the other's place.
+	detaching sync.Mutex
 }
 
 // keepDetachable returns conn so that it can be detached, or as it is where it
@@ -41,6 +44,8 @@ func keepDetachable(conn net.Conn) net.Conn {
 // another descriptor stays where it is. Nobody else may write meanwhile;
 // somebody may read.
 func (d *detachable) detach() bool {
+	d.detaching.Lock()
+	defer d.detaching.Unlock()
 	raw, err := d.Conn.(syscall.Conn).SyscallConn()
 	if err != nil {
 		return false
@@ -52,13 +57,13 @@ func (d *detachable) detach() bool {
 	if controlErr != nil || err != nil {
 		return false
 	}
-	// A file in blocking mode is left alone by the poller.
-	if err := unix.SetNonblock(fd, false); err != nil {
-		_ = unix.Close(fd)
-		return false
-	}
+	// Not before nobody reads by the old descriptor: the mode is the socket's,
+	// and a Read that blocks in it cannot be ended.
+	_ = d.Conn.Close()
+	// A file in blocking mode is left alone by the poller; in the other mode,
+	// should the system insist on it, it is watched as before.
+	_ = unix.SetNonblock(fd, false)
 	d.detached.Store(os.NewFile(uintptr(fd), ""))
-	_ = d.Conn.Close() // the descriptor; the socket has another
 	return true
 }
 
@@ -66,10 +71,16 @@ func (d *detachable) Read(p []byte) (int, error) {
 	file := d.detached.Load()
 	if file == nil {
 		n, err := d.Conn.Read(p)
-		if file = d.detached.Load(); file == nil || err == nil || n > 0 {
+		if err == nil || n > 0 {
 			return n, err
 		}
-		// It waited while the connection was detached.
+		// Maybe it waited while the connection was detached.
+		d.detaching.Lock()
+		file = d.detached.Load()
+		d.detaching.Unlock()
+		if file == nil {
+			return n, err
+		}
 	}
 	n, err := file.Read(p)
 	return n, d.plain("read", err)
