@@ -21,7 +21,7 @@ const (
 // tuneMemory trades memory that is free for time: while little is in use, which
 // is always but for a queue that is full, garbage is collected a few times a
 // second instead of dozens of times. Beyond memoryFloor, the heap grows to
-// one and three quarters of what is in use. It goes on until ctx ends, and does
+// one and a half times what is in use. It goes on until ctx ends, and does
 // nothing where GOGC or GOMEMLIMIT is set.
 func tuneMemory(ctx context.Context) {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
@@ -47,5 +47,5 @@ func tuneMemory(ctx context.Context) {
 // the heap are in use.
 func memoryLimit(live uint64) int64 {
 	const besides = 8 << 20 // stacks, and the runtime's own
-	return max(memoryFloor, int64(live+live/4*3)+besides)
+	return max(memoryFloor, int64(live+live/2)+besides)
 }

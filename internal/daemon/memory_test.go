@@ -16,8 +16,8 @@ func TestMemoryLimit(t *testing.T) {
 	}{
 		{0, memoryFloor},
 		{5 << 20, memoryFloor},
-		{32 << 20, 64 << 20}, // three quarters as much again
-		{1 << 30, 7<<28 + 8<<20},
+		{32 << 20, 56 << 20}, // half as much again
+		{1 << 30, 3<<29 + 8<<20},
 	} {
 		if got := memoryLimit(c.live); got != c.want {
 			t.Errorf("%d in use: limit %d, want %d", c.live, got, c.want)
