@@ -24,21 +24,9 @@ func sockets(t *testing.T, network string) (*detachable, net.Conn) {
 	if network == "unix" {
 		address = filepath.Join(t.TempDir(), "socket")
 	}
-	listener, err := net.Listen(network, address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	conn, err := net.Dial(network, listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	other, err := listener.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn, other := ends(t, &net.Dialer{}, network, address)
 	d := keepDetachable(conn).(*detachable)
-	t.Cleanup(func() { d.Close(); other.Close() })
+	t.Cleanup(func() { d.Close() })
 	return d, other
 }
 
@@ -143,6 +131,37 @@ func TestDetachWhileReading(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			t.Fatal("the reader still waits")
 		}
+	}
+}
+
+// The wire of a busy stream waits for a row that comes after it has let rows
+// come together.
+func TestBusyWireWaits(t *testing.T) {
+	d, other := sockets(t, "tcp")
+	w := newWire(d)
+	w.gatherOn(d)
+	row := framed('d', []byte("row"))
+	for range 3 {
+		w.busy = true
+		if _, err := other.Write(row); err != nil {
+			t.Fatal(err)
+		}
+		if _, body, err := w.next(); err != nil || string(body) != "row" {
+			t.Fatalf("next() = %q, %v", body, err)
+		}
+	}
+	w.busy = true
+	go func() {
+		time.Sleep(20 * gatherTime)
+		_, _ = other.Write(row)
+	}()
+	defer time.AfterFunc(10*time.Second, func() { d.Close() }).Stop()
+	if _, body, err := w.next(); err != nil || string(body) != "row" {
+		t.Errorf("a row after the rest: next() = %q, %v", body, err)
+	}
+	opaque := struct{ net.Conn }{other}
+	if conn := keepDetachable(opaque); conn != net.Conn(opaque) || newInbox(conn, conn) != nil {
+		t.Error("an inbox on what has no descriptor")
 	}
 }
 

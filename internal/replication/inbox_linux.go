@@ -83,14 +83,15 @@ func (i *inbox) narrowIf(fits func(*unix.TCPInfo) bool) {
 
 // suit makes a narrow inbox as wide as messages of that many bytes want it.
 func (i *inbox) suit(mean int) {
-	size := narrowBuffer
-	switch {
-	case !i.narrow || i.wide && mean >= longMessage/2 || !i.wide && mean < longMessage:
+	wide := mean >= longMessage || i.wide && mean >= longMessage/2
+	if !i.narrow || wide == i.wide {
 		return
-	case !i.wide:
+	}
+	i.wide = wide
+	size := narrowBuffer
+	if wide {
 		size = wideBuffer
 	}
-	i.wide = !i.wide
 	_ = i.conn.control(func(fd int) { // one that the kernel refuses costs speed only
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, size)
 	})

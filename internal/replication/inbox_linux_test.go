@@ -16,12 +16,19 @@ import (
 // connected returns both ends of a TCP connection that was made with dial.
 func connected(t *testing.T, dial *net.Dialer) (client, server *net.TCPConn) {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	conn, other := ends(t, dial, "tcp", "127.0.0.1:0")
+	return conn.(*net.TCPConn), other.(*net.TCPConn)
+}
+
+// ends returns both ends of a connection that was made with dial.
+func ends(t *testing.T, dial *net.Dialer, network, address string) (client, server net.Conn) {
+	t.Helper()
+	listener, err := net.Listen(network, address)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	conn, err := dial.Dial("tcp", listener.Addr().String())
+	conn, err := dial.Dial(network, listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +38,7 @@ func connected(t *testing.T, dial *net.Dialer) (client, server *net.TCPConn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { other.Close() })
-	return conn.(*net.TCPConn), other.(*net.TCPConn)
+	return conn, other
 }
 
 // narrowed returns a narrow inbox, and the server's end. The round-trip time
